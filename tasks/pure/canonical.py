@@ -1,0 +1,144 @@
+"""Canonical JSON (RFC 8785) restricted so far that every writer gives the same bytes.
+
+Keys are `[a-z_][a-z0-9_]*` and sorted; values are strings as they came (valid Unicode, not normalised),
+booleans, null, lists, objects, and integers below 2^53 in absolute value. There are no floats: probabilities
+are millionths (`_u6`), times microseconds (`_us`). Within these bounds Polars' encoder, Python's and RFC 8785
+agree for every code point, and the tests prove it.
+
+NaN would become `null` silently in fast encoders, and a float some other spelling; both are refused here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import polars as pl
+
+MAX_BYTES = 65_535
+"""A tlog-tiles entry carries its length in 16 bits."""
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 7493)."""
+_KEY = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+class CanonicalError(ValueError):
+    """A value that has no canonical form here; the message names the field."""
+
+
+def millionths(column: str) -> pl.Expr:
+    """A probability as an integer of millionths, named `<column>_u6`; `encode` refuses what was NaN.
+
+    NaN is made an integer that no encoder lets through, because a cast would turn it into null.
+    """
+    value = pl.col(column)
+    scaled = (value * 1_000_000).round()
+    bad = value.is_nan() | value.is_infinite()
+    return pl.when(bad).then(2**62).otherwise(scaled.fill_nan(0)).cast(pl.Int64).alias(f"{column}_u6")
+
+
+def microseconds(column: str, name: str | None = None) -> pl.Expr:
+    """A UTC time as microseconds since 1970, named `<column>_us`."""
+    return pl.col(column).dt.epoch("us").alias(name or f"{column}_us")
+
+
+def encode(frame: pl.DataFrame) -> pl.Series:
+    """One canonical JSON text per row, as Binary; columns in any order, struct fields sorted by this.
+
+    Raises:
+        CanonicalError: a float, a time or a bad key in the schema, an integer beyond 2^53, a row above 65,535
+            bytes.
+    """
+    columns = [_sorted(name, frame[name]) for name in sorted(frame.columns)]
+    for name in frame.columns:
+        _check_key(name)
+    if not columns:
+        raise CanonicalError("an event without fields")
+    encoded = pl.DataFrame(columns).select(pl.struct(pl.all()).struct.json_encode().alias("event"))["event"]
+    longest = encoded.str.len_bytes().max()
+    if isinstance(longest, int) and longest > MAX_BYTES:
+        raise CanonicalError(f"an event of {longest} bytes, at most {MAX_BYTES} fit in a log entry")
+    return encoded.cast(pl.Binary)
+
+
+def _check_key(name: str) -> None:
+    if _KEY.fullmatch(name) is None:
+        raise CanonicalError(f"key {name!r} is not lower-case ASCII letters, digits and underscores")
+
+
+def _sorted(place: str, series: pl.Series) -> pl.Series:
+    """The series, checked, with the fields of structs in sorted order at every depth."""
+    dtype = series.dtype
+    if dtype in (pl.String, pl.Boolean, pl.Null):
+        return series
+    if dtype.is_integer():
+        if (series.abs() > MAX_INTEGER).any():
+            raise CanonicalError(f"{place}: NaN, infinity or an integer beyond 2^53 has no canonical form")
+        return series
+    if isinstance(dtype, pl.List):
+        inner = series.list.explode(keep_nulls=False, empty_as_null=False)
+        checked = _sorted(place, inner)
+        return series.cast(pl.List(checked.dtype)) if checked.dtype == dtype.inner else _reordered(series)
+    if isinstance(dtype, pl.Struct):
+        for field in dtype.fields:
+            _check_key(field.name)
+        fields = [_sorted(f"{place}.{f.name}", series.struct.field(f.name)) for f in dtype.fields]
+        if series.null_count():
+            raise CanonicalError(f"{place}: a missing object has no canonical form here")
+        fields.sort(key=lambda each: each.name)
+        return pl.DataFrame(fields).to_struct(series.name)
+    raise CanonicalError(f"{place}: {dtype} has no canonical form here; use integers and strings")
+
+
+def _reordered(series: pl.Series) -> pl.Series:
+    raise CanonicalError(f"{series.name}: declare the fields of its objects in sorted order")
+
+
+def dumps(value: Any) -> bytes:
+    """One value as canonical JSON: what `encode` does for frames, for a single object.
+
+    Raises:
+        CanonicalError: a float, a bad key, a large integer, half a character.
+    """
+    _check(value, "value")
+    try:
+        return json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        ).encode()
+    except UnicodeEncodeError:
+        raise CanonicalError("half a character (a lone surrogate) has no canonical form") from None
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    """The object whose canonical form these bytes are.
+
+    Raises:
+        CanonicalError: not JSON, not an object, or another spelling of the same object.
+    """
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise CanonicalError("the event's bytes are not JSON") from None
+    if not isinstance(value, dict) or dumps(value) != data:
+        raise CanonicalError("the event's bytes are not canonical JSON")
+    return value
+
+
+def _check(value: Any, place: str) -> None:
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise CanonicalError(f"{place}: an integer beyond 2^53 has no canonical form")
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, place)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise CanonicalError(f"{place}: a key that is not a string")
+            _check_key(key)
+            _check(item, f"{place}.{key}")
+    else:
+        raise CanonicalError(f"{place}: {type(value).__name__} has no canonical form here")

@@ -1,0 +1,98 @@
+"""Policies: written thresholds and actions, named and versioned, one per use case.
+
+A policy turns calibrated probabilities into a verdict per claim and an action per output. It is data: it
+is written in the configuration, goes by value into every verification event, and can be compared with
+another policy without judging anything again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import ClassVar, Literal
+
+Action = Literal["delivered", "rephrased", "escalated"]
+ANY_USE_CASE = "*"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Thresholds are probabilities in [0, 1]; a verdict needs a probability at or above its threshold."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    name: str = "default"
+    version: str = "1"
+    use_cases: tuple[str, ...] = (ANY_USE_CASE,)
+    """Use cases it decides; `*` is every use case that no other policy names."""
+
+    threshold_supported: float = 0.5
+    """p_supported at or above this is *supported*: the calibrated break-even of a right and a wrong yes."""
+
+    threshold_contradicted: float = 0.5
+    """p_contradicted at or above this is *contradicted*."""
+
+    minimum_evidence: int = 1
+    """Fewer scored passages than this is *insufficient*, whatever the scores say."""
+
+    on_conflict: Literal["contradicted", "insufficient", "supported"] = "insufficient"
+    """Verdict where one passage supports and another contradicts; the cautious default settles nothing."""
+
+    when_supported: Action = "delivered"
+    """Action for an output all of whose factual claims are supported, or that makes none."""
+
+    when_insufficient: Action = "rephrased"
+    """Action for an output with an unsettled claim and no contradicted one."""
+
+    when_contradicted: Action = "escalated"
+    """Action for an output with a contradicted claim."""
+
+    tolerated_insufficient_ratio: float = 0.0
+    """Share of an output's factual claims that may be unsettled before `when_insufficient` applies."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values no policy can mean; NaN, which compares with nothing, is one."""
+        for name in ("threshold_supported", "threshold_contradicted", "tolerated_insufficient_ratio"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}, expected a number from 0 to 1")
+        if self.minimum_evidence < 0:
+            raise ValueError(f"minimum_evidence is {self.minimum_evidence}, expected 0 or more")
+        if not self.name or not self.version or "@" in self.name + self.version:
+            raise ValueError("name and version must not be empty or contain '@'")
+        if not self.use_cases:
+            raise ValueError(f"use_cases is empty, expected names or ['{ANY_USE_CASE}']")
+
+    @property
+    def label(self) -> str:
+        """What tables call it: name@version."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def sha256(self) -> str:
+        """Digest over every value: two policies of one label and different values are told apart."""
+        return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def check(policies: Sequence[Policy]) -> None:
+    """Raises ValueError where two policies claim the same use case or share a label."""
+    seen: dict[str, str] = {}
+    labels: set[str] = set()
+    for policy in policies:
+        if policy.label in labels:
+            raise ValueError(f"policy {policy.label} is defined twice; give one of them another version")
+        labels.add(policy.label)
+        for use_case in policy.use_cases:
+            if use_case in seen:
+                raise ValueError(
+                    f"use case {use_case!r} has two policies, {seen[use_case]} and {policy.label}; keep one"
+                )
+            seen[use_case] = policy.label
+
+
+def for_use_case(policies: Sequence[Policy], use_case: str) -> Policy:
+    """The policy that names the use case, else the one for `*`, else the built-in default."""
+    by_use_case = {name: policy for policy in policies for name in policy.use_cases}
+    return by_use_case.get(use_case) or by_use_case.get(ANY_USE_CASE) or Policy()

@@ -1,0 +1,415 @@
+"""From scores of passages to a verdict per claim and an action per output.
+
+Belongs here: combining passages, thresholds, conflict, reasons in words. Does not belong here: how a passage
+is scored (`tasks/verifier.py`) or what a policy may say (`policies.py`). No loop over rows.
+
+The order in which a verdict is reached, first that applies:
+
+1. no passage at all: insufficient;
+2. no passage fitted the verifier: insufficient, `input_too_long`;
+3. fewer scored passages than the policy's minimum: insufficient;
+4. one passage supports and another contradicts: conflict, and the policy says what then;
+5. p_supported or p_contradicted at or above its threshold, the larger where both are, support on a tie
+   only where it is strictly larger;
+6. else insufficient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from tasks.pure import ids, pairs, tables
+from tasks.pure.policies import ANY_USE_CASE, Policy
+
+PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
+MILLION = 1_000_000
+"""Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
+
+LONGEST_QUOTE = 120
+"""Characters of foreign text in a reason: a line on a phone; the rest stands in the passage."""
+
+SHORT_PASSAGE = 300
+"""Characters up to which negation of the whole passage says something of the claim."""
+
+
+def rounded(probabilities: np.ndarray) -> list[pl.Series]:
+    """(n, 3) rows that sum to 1 as three columns of six decimals that still do, to the last millionth."""
+    millionths = np.rint(np.asarray(probabilities, np.float64).reshape(-1, 3) * MILLION).astype(np.int64)
+    # What rounding adds or takes goes to the largest, which it changes least.
+    rows = np.arange(len(millionths))
+    millionths[rows, millionths.argmax(axis=1)] += MILLION - millionths.sum(axis=1)
+    return [pl.Series(name, millionths[:, i] / MILLION) for i, name in enumerate(PROBABILITIES)]
+
+
+def combine(probabilities: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
+    """(n, 3) scores of passages to (count, 3) of claims; `group` (n,) is each passage's claim.
+
+    The maximum of support and of contradiction, scaled to sum 1 where they exceed it; the rest is
+    insufficient. A fact stands in one passage, and passages that say nothing must not outvote it. Claims
+    without a passage are (0, 0, 1). The order of passages does not matter.
+    """
+    best = np.zeros((count, 2))
+    np.maximum.at(best, group, probabilities[:, :2])
+    best /= np.maximum(best.sum(axis=1, keepdims=True), 1.0)
+    return np.column_stack([best, np.clip(1.0 - best.sum(axis=1), 0.0, 1.0)])
+
+
+def judged(threshold_supported: pl.Expr, threshold_contradicted: pl.Expr) -> pl.Expr:
+    """Verdict by thresholds alone, from the columns `p_supported` and `p_contradicted`."""
+    p_supported, p_contradicted = pl.col("p_supported"), pl.col("p_contradicted")
+    supports = p_supported >= threshold_supported
+    contradicts = p_contradicted >= threshold_contradicted
+    return (
+        pl.when(supports & (~contradicts | (p_supported > p_contradicted)))
+        .then(pl.lit("supported"))
+        .when(contradicts)
+        .then(pl.lit("contradicted"))
+        .otherwise(pl.lit("insufficient"))
+    )
+
+
+def decide(
+    claims: pl.DataFrame,
+    evidence: pl.DataFrame,
+    outputs: pl.DataFrame,
+    policies: Sequence[Policy],
+    *,
+    verifier: str,
+    snapshot: str,
+    run_id: str,
+    now: datetime,
+    together: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """VERDICTS, one row per factual claim, in the order of the claims.
+
+    Args:
+        claims: CLAIMS; rows of kind `other` get no verdict.
+        evidence: EVIDENCE, with `text` and `document_uri` (either may be lacking) for the reasons.
+        outputs: OUTPUTS of those claims.
+        policies: joined by use case.
+        verifier: fingerprint.
+        snapshot: of the corpus.
+        run_id: of this run.
+        now: becomes `verified_at`.
+        together: `claim_id` and the probabilities of all its passages read as one text, for the claims that
+            were read so; a claim may rest on several passages, none of which supports it alone. The scores
+            of single passages still decide whether there is a conflict.
+    """
+    context = outputs.select("output_id", "source", "agent", "model", "use_case")
+    frame = (
+        claims.filter(pl.col("kind") == "factual")
+        .select("claim_id", "output_id", "produced_at", claim=pairs.without_citations(pl.col("text")))
+        .join(context, on="output_id", how="inner", maintain_order="left")
+        .with_row_index("row")
+    )
+    frame = with_policy(frame, policies)
+    passages = _passages(evidence, frame)
+    frame = _with_scores(frame, passages)
+    if together is not None:
+        frame = _with_together(frame, together)
+    frame = _with_verdict(frame)
+    frame = _with_reason(frame, passages)
+    frame = frame.with_columns(
+        run_id=pl.lit(run_id, pl.String),
+        verified_at=pl.lit(now, tables.UTC),
+        verifier=pl.lit(verifier, pl.String),
+        snapshot=pl.lit(snapshot, pl.String),
+    )
+    keys = [frame[name] for name in ("claim_id", "verifier", "policy", "snapshot")]
+    frame = frame.with_columns(verdict_id=ids.digest_rows("verdict", keys))
+    return tables.conform(tables.VERDICTS_TABLE, frame.select(tables.VERDICTS_TABLE.schema.names()))
+
+
+def act(
+    outputs: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    policies: Sequence[Policy],
+    *,
+    run_id: str,
+    now: datetime,
+) -> pl.DataFrame:
+    """ACTIONS, one row per output, in the order of the outputs.
+
+    A contradicted claim outweighs unsettled ones; unsettled ones count beyond the tolerated share.
+    """
+    counted = verdicts.group_by("output_id", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("total"),
+        (pl.col("verdict") == "contradicted").sum().cast(pl.Int64).alias("contradicted"),
+        (pl.col("verdict") == "insufficient").sum().cast(pl.Int64).alias("insufficient"),
+        pl.col("verdict_id").alias("verdict_ids"),
+    )
+    frame = with_policy(outputs.select("output_id", "produced_at", "use_case"), policies).join(
+        counted, on="output_id", how="left", maintain_order="left"
+    )
+    frame = frame.with_columns(
+        pl.col("total", "contradicted", "insufficient").fill_null(0),
+        pl.col("verdict_ids").fill_null(pl.lit([], pl.List(pl.String))),
+    )
+    unsettled = pl.col("insufficient") > pl.col("tolerated_insufficient_ratio") * pl.col("total")
+    against, open_, total = pl.col("contradicted"), pl.col("insufficient"), pl.col("total")
+    frame = frame.with_columns(
+        action=pl.when(against > 0)
+        .then(pl.col("when_contradicted"))
+        .when(unsettled)
+        .then(pl.col("when_insufficient"))
+        .otherwise(pl.col("when_supported")),
+        reason=pl.when(total == 0)
+        .then(pl.lit("the output makes no factual claim"))
+        .when(against > 0)
+        .then(_of(against, total) + pl.lit(" contradicted by the evidence"))
+        .when(unsettled)
+        .then(_of(open_, total) + pl.lit(" not settled by the evidence"))
+        .when(open_ > 0)
+        .then(_of(open_, total) + pl.lit(" not settled by the evidence, which the policy tolerates"))
+        .when(total == 1)
+        .then(pl.lit("its one claim is supported by the evidence"))
+        .otherwise(pl.format("all {} claims are supported by the evidence", total)),
+        run_id=pl.lit(run_id, pl.String),
+        decided_at=pl.lit(now, tables.UTC),
+    )
+    keys = [frame["output_id"], frame["policy"], frame["verdict_ids"].list.join(",")]
+    frame = frame.with_columns(action_id=ids.digest_rows("action", keys))
+    return tables.conform(tables.ACTIONS_TABLE, frame.select(tables.ACTIONS_TABLE.schema.names()))
+
+
+def _of(part: pl.Expr, total: pl.Expr) -> pl.Expr:
+    verb = pl.when(part == 1).then(pl.lit("is")).otherwise(pl.lit("are"))
+    noun = pl.when(total == 1).then(pl.lit("claim")).otherwise(pl.lit("claims"))
+    return pl.format("{} of {} {} {}", part, total, noun, verb)
+
+
+_POLICY = {
+    "policy": pl.String,
+    "threshold_supported": pl.Float64,
+    "threshold_contradicted": pl.Float64,
+    "minimum_evidence": pl.Int64,
+    "on_conflict": pl.String,
+    "when_supported": pl.String,
+    "when_insufficient": pl.String,
+    "when_contradicted": pl.String,
+    "tolerated_insufficient_ratio": pl.Float64,
+}
+
+
+def with_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
+    """The frame with its use case's policy: the one that names it, else the one for any."""
+
+    def values(policy: Policy) -> list[object]:
+        return [policy.label, *(getattr(policy, name) for name in list(_POLICY)[1:])]
+
+    by_use_case = {name: policy for policy in policies for name in policy.use_cases}
+    fallback = by_use_case.pop(ANY_USE_CASE, Policy())
+    rows = [[name, *values(policy)] for name, policy in by_use_case.items()]
+    named = pl.DataFrame(rows, schema={"use_case": pl.String, **_POLICY}, orient="row")
+    default = dict(zip(_POLICY, values(fallback), strict=True))
+    joined = frame.join(named, on="use_case", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.col(name).fill_null(pl.lit(default[name], dtype)) for name, dtype in _POLICY.items()
+    )
+
+
+def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Scored passages with the row of their claim; `fits` says whether the verifier read all of them."""
+    optional = [
+        (pl.col(name) if name in evidence.columns else pl.lit(None, pl.String)).alias(name)
+        for name in ("text", "document_uri")
+    ]
+    return evidence.select(
+        "claim_id",
+        "rank",
+        "passage_id",
+        "origin",
+        *PROBABILITIES,
+        *optional,
+        fits=pl.col("tokens_seen") >= pl.col("tokens_offered"),
+        tokens="tokens_offered",
+    ).join(
+        frame.select("row", "claim_id", "claim", "threshold_supported", "threshold_contradicted"),
+        on="claim_id",
+        how="inner",
+        maintain_order="left",
+    )
+
+
+def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    scored = passages.filter("fits")
+    combined = combine(scored.select(PROBABILITIES).to_numpy(), scored["row"].to_numpy(), frame.height)
+    supports = pl.col("p_supported") >= pl.col("threshold_supported")
+    contradicts = pl.col("p_contradicted") >= pl.col("threshold_contradicted")
+    # Two different passages: one that is both by itself is unclear, not a conflict.
+    sides = (
+        scored.group_by("row")
+        .agg(
+            pl.len().cast(pl.Int64).alias("scored"),
+            supports.sum().alias("for"),
+            contradicts.sum().alias("against"),
+            (supports | contradicts).sum().alias("either"),
+        )
+        .with_columns(is_conflict=(pl.col("for") > 0) & (pl.col("against") > 0) & (pl.col("either") > 1))
+    )
+    offered = passages.group_by("row").agg(
+        pl.len().cast(pl.Int64).alias("offered"), pl.col("tokens").max().alias("longest")
+    )
+    return (
+        frame.with_columns(rounded(combined))
+        .join(sides.select("row", "scored", "is_conflict"), on="row", how="left", maintain_order="left")
+        .join(offered, on="row", how="left", maintain_order="left")
+        .with_columns(pl.col("scored", "offered").fill_null(0), pl.col("is_conflict").fill_null(value=False))
+    )
+
+
+def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:
+    """The claims' probabilities, replaced where all passages were read as one text."""
+    joined = frame.join(
+        together.select("claim_id", *PROBABILITIES),
+        on="claim_id",
+        how="left",
+        maintain_order="left",
+        suffix="_together",
+    )
+    return joined.with_columns(pl.coalesce(f"{name}_together", name).alias(name) for name in PROBABILITIES)
+
+
+def _with_verdict(frame: pl.DataFrame) -> pl.DataFrame:
+    by_threshold = judged(pl.col("threshold_supported"), pl.col("threshold_contradicted"))
+    too_few = (pl.col("scored") == 0) | (pl.col("scored") < pl.col("minimum_evidence"))
+    return frame.with_columns(
+        too_few=too_few,
+        verdict=pl.when(too_few)
+        .then(pl.lit("insufficient"))
+        .when("is_conflict")
+        .then(pl.col("on_conflict"))
+        .otherwise(by_threshold),
+    )
+
+
+def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Adds `evidence_ids`, best first, and `reason`, worded from the best passage for the verdict."""
+    weight = (
+        pl.when(pl.col("verdict") == "contradicted")
+        .then(pl.col("p_contradicted"))
+        .otherwise(pl.col("p_supported"))
+    )
+    ordered = (
+        passages.join(frame.select("row", "verdict"), on="row", maintain_order="left")
+        .with_columns(weight=weight)
+        .sort("row", "weight", "rank", "passage_id", descending=[False, True, False, False])
+    )
+    best = ordered.group_by("row", maintain_order=True).agg(
+        pl.col("passage_id").alias("evidence_ids"),
+        pl.col("weight", "text", "document_uri", "origin", "rank").first(),
+        pl.col("text").str.join("\n").alias("all_text"),
+    )
+    frame = frame.join(best, on="row", how="left", maintain_order="left").with_columns(
+        pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
+    )
+    frame = frame.with_columns(place=_place(), difference=_difference(frame), absent=_absent(frame))
+    verdict = pl.col("verdict")
+    score = (
+        pl.when(verdict == "supported")
+        .then(pl.col("p_supported"))
+        .when(verdict == "contradicted")
+        .then(pl.col("p_contradicted"))
+        .otherwise(pl.col("weight"))
+        .round(2)
+        .cast(pl.String)
+    )
+    reason = (
+        pl.when(pl.col("offered") == 0)
+        .then(pl.lit("no evidence was found for this claim"))
+        .when(pl.col("scored") == 0)
+        .then(
+            pl.format(
+                "input_too_long: claim and passage together have {} tokens, more than the verifier reads",
+                "longest",
+            )
+        )
+        .when("too_few")
+        .then(
+            pl.format(
+                "only {} of the {} passages that the policy asks for were found", "scored", "minimum_evidence"
+            )
+        )
+        .when("is_conflict")
+        .then(pl.format("two passages disagree, and the policy then says {}", verdict))
+        .when(verdict == "supported")
+        .then(pl.format("supported by {} ({})", "place", score))
+        .when(verdict == "contradicted")
+        .then(
+            pl.when(pl.col("difference").is_not_null())
+            .then(pl.format("{}, in {} ({})", "difference", "place", score))
+            .otherwise(pl.format("contradicted by {} ({})", "place", score))
+        )
+        .when(pl.col("absent").is_not_null())
+        .then(pl.format("no passage mentions {}", "absent"))
+        .when(pl.col("difference").is_not_null())
+        .then(pl.format("{}, and nothing else settles it", "difference"))
+        .otherwise(pl.format("the evidence does not settle this claim; closest is {} ({})", "place", score))
+    )
+    # A passage that nobody read may say the opposite of those that were read.
+    unread = pl.col("offered") - pl.col("scored")
+    note = pl.format("{}; {} of {} passages not read (input_too_long)", reason, unread, "offered")
+    partly = (unread > 0) & (pl.col("scored") > 0)
+    return frame.with_columns(reason=pl.when(partly).then(note).otherwise(reason))
+
+
+def _place() -> pl.Expr:
+    """What a person calls the best passage: its document, else which of the agent's contexts."""
+    uri = clean(pl.col("document_uri"))
+    own = pl.when(pl.col("origin") == "context").then(
+        pl.lit("the agent's own context")
+    ).otherwise(pl.lit("a document of the corpus"))  # fmt: skip
+    number = uri.str.extract(r"^context[:#/ ]*(\d+)$")
+    return (
+        pl.when(number.is_not_null())
+        .then(pl.format("the agent's own context {}", number))
+        .when(uri.str.len_chars() > 0)
+        .then(uri)
+        .otherwise(own)
+    )
+
+
+def _difference(frame: pl.DataFrame) -> pl.Series:
+    """ "evidence says 92 reactors, the claim says 94 reactors", from the best passage alone."""
+    claims, text = frame["claim"], frame["text"].fill_null("")
+    found = [find(claims, text) for find in (pairs.number_mismatch, pairs.unit_mismatch, pairs.date_mismatch)]
+    quoted = [
+        each.select(
+            pl.when(pl.col("claim").is_not_null())
+            .then(pl.format("evidence says {}, the claim says {}", _short("evidence"), _short("claim")))
+            .alias("difference")
+        )["difference"]
+        for each in found
+    ]
+    brief = text.str.len_chars() <= SHORT_PASSAGE
+    negated = pl.DataFrame({"side": pairs.negation_mismatch(claims, text), "brief": brief}).select(
+        pl.when(pl.col("brief") & pl.col("side").is_not_null()).then(
+            pl.format("only {} says this with a negation", "side")
+        )
+    ).to_series()  # fmt: skip
+    return pl.select(pl.coalesce(*quoted, negated)).to_series().rename("difference")
+
+
+def _absent(frame: pl.DataFrame) -> pl.Series:
+    """First name of the claim that none of its passages mentions."""
+    missing = pairs.name_missing(frame["claim"], frame["all_text"].fill_null(""))
+    return missing.to_frame("absent").select(_short("absent"))["absent"]
+
+
+def _short(column: str) -> pl.Expr:
+    return clean(pl.col(column))
+
+
+def clean(text: pl.Expr) -> pl.Expr:
+    """Foreign text fit for a reason: one line of bounded length without control characters."""
+    # Category C takes controls, escapes, direction overrides and zero-width characters alike.
+    line = text.str.replace_all(r"\s+", " ").str.replace_all(r"\p{C}", "").str.strip_chars()
+    return (
+        pl.when(line.str.len_chars() > LONGEST_QUOTE)
+        .then(line.str.slice(0, LONGEST_QUOTE - 1) + pl.lit("…"))
+        .otherwise(line)
+    )
