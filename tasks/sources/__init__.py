@@ -1,0 +1,1 @@
+"""Where agent outputs come from: one module per outside system."""

@@ -1,0 +1,60 @@
+"""What every source hands over, whatever system stands behind it.
+
+Belongs here: the batch and the Protocol. Does not belong here: how records are read (one module per outside
+system) or what becomes of them (`tasks/pull.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import polars as pl
+
+from tasks.pure.errors import GateError
+from tasks.settings import LimitSettings, SourceSettings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records of a source, each either an output or a quarantined row; small enough to hold in memory."""
+
+    outputs: pl.DataFrame
+    """OUTPUTS schema; `supersedes` is null, because only the pull knows what came before."""
+    quarantine: pl.DataFrame
+    """QUARANTINE schema."""
+    records_in: int
+    marks: dict[str, Any] = field(default_factory=dict)
+    """JSON-able marks of the files finished with this batch; the caller keeps them after publishing."""
+    problems: tuple[str, ...] = ()
+    """Sentences on files that could not be read as a whole: the source is not healthy."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on files some of whose records were refused: the source is healthy, the rows are not."""
+
+    def __post_init__(self) -> None:
+        """Raises GateError where a record got lost between the source and the batch."""
+        if self.records_in != self.outputs.height + self.quarantine.height:
+            raise GateError(
+                f"pull: {self.records_in} records became {self.outputs.height} outputs and "
+                f"{self.quarantine.height} quarantined rows; report this, nothing was published"
+            )
+
+
+class Source(Protocol):
+    """Reads what is new at one source, in batches of bounded size."""
+
+    def __call__(
+        self,
+        source: SourceSettings,
+        limits: LimitSettings,
+        *,
+        marks: Mapping[str, Any],
+        run_id: str,
+        now: datetime,
+        since: date | None,
+        until: date | None,
+    ) -> Iterator[Batch]:
+        """Raises SourceError where the source is missing or unreachable as a whole."""
+        ...

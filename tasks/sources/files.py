@@ -1,0 +1,377 @@
+"""Agent outputs in files: JSON Lines, JSON, CSV, Parquet; what is new since the last pull, in batches.
+
+Belongs here: which files are new, and records gathered into batches with their places. Does not belong here:
+bytes (`streams.py`, `split.py`, `strict.py`, `readers.py`) or what is known already (`tasks/pull.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tasks.pure import mapping
+from tasks.pure.errors import InputError, SourceError
+from tasks.pure.records import Constants, Fields, Mapper, RecordParameters, Refused, shown
+from tasks.pure.tables import OUTPUTS, quarantine_rows
+from tasks.settings import LimitSettings, SourceSettings
+from tasks.sources import readers, streams
+from tasks.sources.base import Batch
+from tasks.sources.readers import Portion
+from tasks.sources.split import KEPT, Piece
+from tasks.sources.streams import Found, Unreadable
+
+BATCH_RECORDS = 2_000
+"""Records held at once: some 20 MB of usual outputs."""
+BATCH_BYTES = 64 * 2**20
+"""Bytes of records held at once, for unusual ones."""
+SETTLED_NS = 2 * 10**9
+"""A file changed less than this before it was read may change again without a new time (file systems count
+time in steps of up to 2 s); it is compared by digest next time."""
+SYSTEMATIC = 10
+"""A file of at least so many records, all refused, is a problem of the source and not of its rows."""
+
+_WITHOUT_CONTENT = ("missing", "not_a_file", "empty")
+
+
+def pull(
+    source: SourceSettings,
+    limits: LimitSettings,
+    *,
+    marks: Mapping[str, Any],
+    run_id: str,
+    now: datetime,
+    since: date | None,
+    until: date | None,
+) -> Iterator[Batch]:
+    """What is new at a source of files.
+
+    A file whose mark is unchanged is skipped; JSON Lines that only grew are read on from where they ended.
+    With a range of days every file is read, records outside it are passed over, and no marks are given: the
+    rest of each file is still unread.
+
+    Raises:
+        SourceError: nothing at the source's path, or a constant of the source cannot be used.
+    """
+    found = streams.discover(source.path)
+    try:
+        mapper = _mapper(source, run_id=run_id, now=now, since=since, until=until)
+    except Refused as refusal:
+        raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
+    ranged = since is not None or until is not None
+    known = {} if ranged else marks
+    collector = _Collector(mapper, source.name, run_id, now)
+    reader = _reader_digest(source, limits)
+    for file in found:
+        reading = _Reading(file, source, limits, reader=reader, now=now, response=source.fields.response)
+        try:
+            old = reading.unchanged(known.get(file.name))
+            if old is not None:
+                if old.get("problem"):
+                    collector.problems.append(old["problem"])
+                if old != known.get(file.name):
+                    collector.marks[file.name] = old
+                continue
+            for portion in reading.portions(known.get(file.name)):
+                yield from collector.add(file, portion)
+        except Unreadable as failure:
+            # A pipe must not be opened even to be shown, and what is missing has no content.
+            head = b"" if failure.check in _WITHOUT_CONTENT else reading.raw_head()
+            yield from collector.add(file, Portion(failure=failure), head)
+        except OSError as error:
+            gone = Unreadable("missing", f"cannot be read ({error.strerror})")
+            yield from collector.add(file, Portion(failure=gone))
+        yield from collector.finish(file, None if ranged else reading.mark())
+    yield from collector.flush()
+
+
+def _mapper(
+    source: SourceSettings, *, run_id: str, now: datetime, since: date | None, until: date | None
+) -> Mapper:
+    constants = Constants(
+        source.agent, source.model, source.use_case, source.produced_at, source.time_zone == "UTC"
+    )
+    fields = Fields(**source.fields.model_dump())
+    return Mapper(fields, constants, source=source.name, run_id=run_id, now=now, since=since, until=until)
+
+
+def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
+    """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
+    said = source.model_dump(mode="json") | {"path": "", "limits": limits.model_dump(mode="json")}
+    said["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+class _Reading:
+    """One file, from its mark to its mark."""
+
+    def __init__(
+        self,
+        file: Found,
+        source: SourceSettings,
+        limits: LimitSettings,
+        *,
+        reader: str,
+        now: datetime,
+        response: str | None,
+    ) -> None:
+        self._file, self._source, self._limits, self._reader = file, source, limits, reader
+        self._now_ns = int(now.timestamp() * 1e9)
+        self._status: os.stat_result | None = None
+        self._resume: tuple[int, int] | None = None
+        self._response = response
+
+    def unchanged(self, mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The file's mark as it should be now, or None where the file has to be read.
+
+        Raises:
+            Unreadable: missing, empty or not a file.
+        """
+        self._status = status = streams.regular(self._file.path)
+        if mark is None or mark.get("reader") != self._reader or mark.get("size") != status.st_size:
+            return None
+        if mark.get("mtime_ns") == status.st_mtime_ns and mark.get("settled"):
+            return dict(mark)
+        if mark.get("sha256") != streams.digest(self._file.path):
+            return None
+        return {**mark, "mtime_ns": status.st_mtime_ns, "settled": self._settled(status)}
+
+    def _settled(self, status: os.stat_result) -> bool:
+        return self._now_ns - status.st_mtime_ns > SETTLED_NS
+
+    def portions(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:
+        """The file's records.
+
+        Raises:
+            Unreadable: what no record can be read from.
+        """
+        path, limits = self._file.path, self._limits
+        compression = streams.compression_of(path)
+        with streams.unpacked(path, compression, limits.max_file_bytes) as stream:
+            head = streams.head_of(stream)
+            kind = streams.format_of(path, head, self._source.format)
+            if kind == "parquet":
+                if compression != "none":
+                    raise Unreadable("parquet", f"is Parquet inside {compression}; unpack it")
+                yield from readers.parquet_rows(path, limits, self._response)
+                return
+            if kind == "jsonl" and compression == "none" and (grown := self._grown(mark)):
+                yield from self._watched(path, *grown)
+                return
+            rewound = streams.Rewound(head, stream)
+            if kind == "json":
+                yield from readers.json_values(rewound, limits)
+            elif kind == "csv":
+                yield from readers.csv_rows(rewound, limits, self._response)
+            else:
+                for portion in readers.json_lines(rewound, limits):
+                    if compression == "none" and portion.failure is None:
+                        self._resume = portion.resume
+                    yield portion
+
+    def _watched(self, path: Path, offset: int, line: int) -> Iterator[Portion]:
+        budget = self._limits.max_file_bytes - offset
+        with streams.unpacked(path, "none", budget, start=offset) as stream:
+            for portion in readers.json_lines(stream, self._limits, line=line, offset=offset):
+                if portion.failure is None:
+                    self._resume = portion.resume
+                yield portion
+
+    def _grown(self, mark: Mapping[str, Any] | None) -> tuple[int, int] | None:
+        """Where to read on, where the file begins with all whole lines that were read last time."""
+        if self._status is None or mark is None or mark.get("reader") != self._reader:
+            return None
+        offset, line = mark.get("resume") or (0, 1)
+        if not 0 < offset <= self._status.st_size or mark.get("problem"):
+            return None
+        same = streams.digest(self._file.path, offset) == mark.get("prefix_sha256")
+        return (offset, line) if same else None
+
+    def raw_head(self) -> bytes:
+        """The file's first bytes as they lie on disk, for quarantine."""
+        try:
+            with self._file.path.open("rb") as stream:
+                return stream.read(KEPT)
+        except OSError:
+            return b""
+
+    def mark(self) -> dict[str, Any] | None:
+        """What to remember of the file; None where there is none, so that it is tried again."""
+        if self._status is None:
+            return None
+        status = self._status
+        mark: dict[str, Any] = {
+            "size": status.st_size,
+            "mtime_ns": status.st_mtime_ns,
+            "reader": self._reader,
+            "settled": self._settled(status),
+        }
+        try:
+            mark["sha256"] = streams.digest(self._file.path, status.st_size)
+            if self._resume is not None and 0 < self._resume[0] <= status.st_size:
+                mark["resume"] = list(self._resume)
+                mark["prefix_sha256"] = streams.digest(self._file.path, self._resume[0])
+        except OSError:
+            return None
+        return mark
+
+
+@dataclass
+class _Tally:
+    """What became of one file so far."""
+
+    records: int = 0
+    refused: int = 0
+    first: tuple[str, str] | None = None
+    """(place, reason) of the first refused record."""
+    checks: set[str] = field(default_factory=set)
+    blank: int = 0
+    pending: bool = False
+    """Some of its records wait for the next batch."""
+    problem: str | None = None
+
+
+class _Collector:
+    """Gathers records of many files until a batch is full."""
+
+    def __init__(self, mapper: Mapper, source: str, run_id: str, now: datetime) -> None:
+        self._mapper, self._source, self._run_id, self._now = mapper, source, run_id, now
+        self._records: list[tuple[dict[str, Any], Piece, Found]] = []
+        self._rows: list[dict[str, str]] = []
+        self._bytes = 0
+        self._tallies: dict[str, _Tally] = {}
+        self._finished: list[tuple[Found, dict[str, Any] | None]] = []
+        self.marks: dict[str, Any] = {}
+        self.problems: list[str] = []
+
+    def add(self, file: Found, portion: Portion, head: bytes = b"") -> Iterator[Batch]:
+        """Takes a portion of a file; gives the batches that became full."""
+        tally = self._tallies.setdefault(file.name, _Tally())
+        tally.blank += portion.blank
+        for piece, refusal in portion.refused:
+            self._refuse(file, piece, refusal, piece.raw)
+            if len(self._rows) >= BATCH_RECORDS:
+                yield self._batch()
+        for record, piece in portion.records:
+            self._records.append((record, piece, file))
+            self._bytes += len(piece.raw) or 1_000
+            tally.pending = True
+            if len(self._records) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES:
+                yield self._batch()
+        if portion.failure is not None:
+            failure = portion.failure
+            tally.problem = f"{shown(str(file.path))} {failure.reason}"
+            if failure.check not in _WITHOUT_CONTENT:
+                # The part that could not be read counts as one row, so that it is seen in the tables, too.
+                place = f"{file.name}: the rest" if tally.records or tally.pending else file.name
+                self._quarantine(tally, place, failure.check, f"the file {failure.reason}", head)
+
+    def finish(self, file: Found, mark: dict[str, Any] | None) -> Iterator[Batch]:
+        """Notes that a file is read to its end."""
+        self._finished.append((file, mark))
+        if len(self._finished) >= BATCH_RECORDS:
+            yield self._batch()
+
+    def flush(self) -> Iterator[Batch]:
+        """The last batch."""
+        if self._records or self._rows or self._finished or self.problems or self.marks:
+            yield self._batch()
+
+    def _refuse(self, file: Found, piece: Piece, refusal: Refused, raw: bytes | str) -> None:
+        # A row of a table has a number and no bytes of its own.
+        place = (
+            f"{file.name}:{piece.line} (byte {piece.offset})"
+            if piece.raw
+            else f"{file.name}: row {piece.line}"
+        )
+        self._quarantine(self._tallies[file.name], place, refusal.check, refusal.reason, raw)
+
+    def _quarantine(self, tally: _Tally, place: str, check: str, reason: str, raw: bytes | str) -> None:
+        tally.records += 1
+        tally.refused += 1
+        tally.checks.add(check)
+        tally.first = tally.first or (place, reason)
+        self._rows.append({"locator": place, "check": check, "reason": reason, "raw": shown(raw)})
+
+    def _batch(self) -> Batch:
+        mapped = self._mapper.map([record for record, _, _ in self._records])
+        for position, (record, piece, file) in enumerate(self._records):
+            refusal = mapped.refused.get(position)
+            if refusal is None:
+                self._tallies[file.name].records += 1
+            else:
+                self._refuse(file, piece, refusal, readers.raw_of(record, piece))
+        records_in = len(self._records) - mapped.skipped + len(self._rows)
+        frame = quarantine_rows(
+            self._rows,
+            table=OUTPUTS.name,
+            source=self._source,
+            run_id=self._run_id,
+            quarantined_at=self._now,
+        )
+        records_in -= len(mapped.refused)  # they stand among the rows by now
+        self._records, self._rows, self._bytes = [], [], 0
+        warnings = self._settle()
+        batch = Batch(
+            mapped.outputs, frame, records_in, dict(self.marks), tuple(self.problems), tuple(warnings)
+        )
+        self.marks, self.problems = {}, []
+        return batch
+
+    def _settle(self) -> list[str]:
+        """Marks, problems and warnings of the files whose last record is in this batch."""
+        warnings = []
+        for file, mark in self._finished:
+            tally = self._tallies.pop(file.name, _Tally())
+            if tally.problem is None and tally.first is not None:
+                place, reason = tally.first
+                sentence = (
+                    f"{shown(str(file.path.parent))}/{place.split('/')[-1]}: {reason}; "
+                    f"{tally.refused} of {tally.records} records of this file are in quarantine"
+                )
+                if tally.refused == tally.records >= SYSTEMATIC:
+                    tally.problem = f"{sentence}, which is all of them: the source may have changed its form"
+                else:
+                    warnings.append(sentence)
+            elif tally.problem is None and not tally.records and tally.blank:
+                warnings.append(f"{shown(str(file.path))} holds no record, only {tally.blank} blank lines")
+            if tally.problem is not None:
+                self.problems.append(tally.problem)
+            if mark is not None:
+                self.marks[file.name] = {**mark, "problem": tally.problem} if tally.problem else mark
+        self._finished = []
+        return warnings
+
+
+def propose(path: str, limits: LimitSettings | None = None) -> mapping.Proposal:
+    """Samples a path, folder or glob and proposes which fields mean what.
+
+    Raises:
+        SourceError: nothing there. InputError: nothing that could be read as records.
+    """
+    limits = limits or LimitSettings()
+    probe = SourceSettings(name="sample", path=path)
+    records: list[dict[str, Any]] = []
+    sentences: list[str] = []
+    for file in streams.discover(path)[:5]:
+        try:
+            streams.regular(file.path)
+            # Any column may turn out to hold the answer, so none is asked for.
+            reading = _Reading(
+                file, probe, limits, reader="", now=datetime.fromtimestamp(0, UTC), response=None
+            )
+            for portion in islice(reading.portions(None), 2):
+                records += [record for record, _ in portion.records[: mapping.SAMPLE]]
+                sentences += [f"{file.name}: {r.reason}" for _, r in portion.refused[:3]]
+        except Unreadable as failure:
+            sentences.append(f"{shown(str(file.path))} {failure.reason}")
+    if not records:
+        raise InputError("; ".join(sentences[:3]) or f"{shown(path)}: no records found")
+    proposal = mapping.propose(records[: mapping.SAMPLE])
+    return mapping.Proposal(proposal.fields, proposal.sample, (*proposal.sentences, *sentences))
