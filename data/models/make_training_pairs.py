@@ -1,0 +1,62 @@
+"""Writes the pairs the embedded verifier learns from: permitted development files and what is made of them.
+
+    python data/models/make_training_pairs.py FOLDER OUT.parquet [SEED]
+
+FOLDER holds the Parquet files named in `TRAINED` (sources and licences stand in the model card). The five
+files of `HELD_OUT` are never read here: they judge, calibrate and fuse.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from tasks.pure import augment, selection
+
+TRAINED = {
+    "nli_mnli_snli": 1.0,
+    "fever_dev_pairs": 1.0,
+    "ares_synthetic": 1.0,
+    "conjnli": 0.15,
+    "help": 0.15,
+}
+"""File and the share of it that is used: the last two are mostly made automatically and alike."""
+HELD_OUT = ("wice_dev", "begin_dev", "expertqa_dev", "dialfact_small", "fever_symmetric_dev")
+MADE_SHARE = {"nli": 0.35, "fever": 0.8, "ares": 1.0, "conj": 0.2, "help": 0.1}
+"""Share of the made pairs kept, by the start of the data set's name: captions would be too many."""
+EVIDENCE_CHARACTERS = 400
+
+
+def main(folder: Path, out: Path, seed: int) -> None:
+    """Reads, makes, selects sentences, shuffles, writes; prints what there is of each kind."""
+    frames = []
+    for name, share in TRAINED.items():
+        frame = pl.read_parquet(folder / f"{name}.parquet").select(
+            "dataset", "claim", pl.col("evidence").list.join(" "), "label"
+        )
+        frames.append(frame.sample(fraction=share, seed=seed) if share < 1 else frame)
+    pairs = pl.concat(frames).filter(pl.col("claim").str.len_chars() < 600)
+    made = augment.make(pairs, augment.AugmentParameters(), seed=seed)
+    rng = random.Random(seed)  # noqa: S311
+    keep = [rng.random() < next(s for n, s in MADE_SHARE.items() if d.startswith(n)) for d in made["dataset"]]
+    everything = pl.concat([pairs.with_columns(kind=pl.lit("given")), made.filter(pl.Series(keep))])
+    everything = everything.with_columns(
+        evidence=selection.gather(
+            everything["claim"],
+            everything["evidence"],
+            {},
+            1.0,
+            selection.SelectionParameters(budget_characters=EVIDENCE_CHARACTERS),
+        )
+    ).sample(fraction=1.0, shuffle=True, seed=seed)
+    everything.write_parquet(out)
+    with pl.Config(tbl_rows=80, tbl_hide_dataframe_shape=True):
+        print(everything.group_by("kind", "label").len().sort("kind", "label"))  # noqa: T201
+        print(everything["claim"].str.len_chars().mean(), everything["evidence"].str.len_chars().mean())  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 7)

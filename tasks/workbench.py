@@ -1,0 +1,66 @@
+"""What one process needs to judge: settings, lake and the heavy models, each loaded at first use.
+
+A repeated audit that finds nothing new never loads a model, which is what makes it take seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tasks.pure import ids
+from tasks.settings import Settings
+from tasks.store import Lake
+
+if TYPE_CHECKING:
+    from tasks.models import Embedder
+    from tasks.verifier import Verifier
+
+
+class Workbench:
+    """Settings and lake at once; `embedder`, `verifier` and `segment` when first asked for."""
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self.settings = settings
+        self.lake = lake
+
+    @cached_property
+    def segment(self) -> Callable[[str], list[tuple[int, int]]]:
+        """The sentence splitter: text in, character spans out."""
+        from tasks.sentences import segmenter
+
+        return segmenter()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Embedding model behind the lake's cache: nothing is embedded twice."""
+        from tasks.embeddings import CachedEmbedder
+        from tasks.models import load_embedder
+
+        model = load_embedder(self.settings.retrieve.model, threads=self.settings.runner.threads)
+        return CachedEmbedder(model, self.lake.root)
+
+    @cached_property
+    def identity(self) -> str:
+        """What tables call the verifier: its fingerprint, and everything that chooses what it is shown.
+
+        Another number of passages per claim, another cut or another embedding model may give another
+        verdict, so they must give the verdict another name.
+        """
+        settings = self.settings
+        chosen = {
+            "retrieve": asdict(settings.retrieve.parameters),
+            "passages": asdict(settings.corpus.passages),
+            "embedder": self.embedder.fingerprint,
+        }
+        return ids.digest("verifier", self.verifier.fingerprint, json.dumps(chosen, sort_keys=True))
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """The configured verifier."""
+        from tasks.verifier import load
+
+        return load(self.settings.verifier, threads=self.settings.runner.threads, embedder=self.embedder)
