@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Checks one claimledger proof file offline. Python 3.9+ and `cryptography`; nothing of claimledger.
+
+    python check_proof.py FILE.tlog-proof 'NAME+ID+KEY' ['NAME+ID+KEY' ...]
+
+Keys: the log's public key, and any witness's, as you were given them, never as found beside the proof.
+Exit status: 0 proven, 3 a check failed, 2 unverifiable or unreadable. The format is in formats.md.
+"""
+# ruff: noqa: D103, N818, PTH123, T201, D101 - one short file for people who read it once, before they run it
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import sys
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+SCHEMAS = (  # first half of each digest that formats.md lists
+    "01099cab2c2164d6d83575e83ca6e5f9",
+    "1172e239d3206983b0ebd79fddb12261",
+    "4bc2182438c3f596266dae9bfdae0161",
+    "57da2d962c711e00c4dfd1eab20b9c6d",
+    "766cf1c3db0e31884a11e5196de3bb94",
+    "86f80a8e3ad3b666584b577e13b0e669",
+    "ac4eec5550acd38ebbe8beb51372da8f",
+    "bf700f6a2c79b6e95ee491b117ad9747",
+    "fbe3ea3064403214e703c84ce43236c9",
+)
+
+
+class Bad(Exception): ...  # a check failed
+
+
+class Unknown(Exception): ...  # neither good nor bad
+
+
+def b64(text):
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise Bad("base64 that is not canonical")
+    return data
+
+
+def parse_key(text):
+    name, key_id, encoded = text.strip().split("+", 2)
+    material = b64(encoded)
+    found = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+    if len(material) != 33 or material[0] not in (1, 4) or found.hex() != key_id:
+        raise Unknown("a malformed public key")
+    return name, found, material[0], Ed25519PublicKey.from_public_bytes(material[1:])
+
+
+def signers(text, lines, keys):
+    """Trusted keys that signed the checkpoint; a bad signature by a trusted key is a failure."""
+    found = []
+    for line in lines:
+        match = re.fullmatch("\u2014 (\\S+) ([A-Za-z0-9+/]+={0,2})", line)
+        if not match:
+            raise Bad("a malformed signature line")
+        data = b64(match[2])
+        for name, key_id, kind, key in keys:
+            if (name, key_id) != (match[1], data[:4]):
+                continue
+            signature, message = data[4:], text.encode()
+            if kind == 4:  # cosignature/v1: eight bytes of time come first and are signed too
+                message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
+                signature = signature[8:]
+            try:
+                key.verify(signature, message)
+            except InvalidSignature:
+                raise Bad(f"the signature by {name} is bad") from None
+            found.append((name, kind))
+    return found
+
+
+def root_of(index, size, leaf, path):
+    """RFC 9162 section 2.1.3.2."""
+    position, last, found = index, size - 1, leaf
+    for step in path:
+        if last == 0 or len(step) != 32:
+            raise Bad("the path does not fit the tree")
+        if position & 1 or position == last:
+            found = hashlib.sha256(b"\x01" + step + found).digest()
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            found = hashlib.sha256(b"\x01" + found + step).digest()
+        position, last = position >> 1, last >> 1
+    if last:
+        raise Bad("the path does not fit the tree")
+    return found
+
+
+def check(data, keys):
+    head, _, note = data.decode("utf-8").partition("\n\n")
+    lines = head.split("\n")
+    if lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("extra "):
+        raise Bad("not a tlog-proof with an event")
+    extra, index = json.loads(b64(lines[1][6:])), int(lines[2][6:])
+    text, _, block = note.rpartition("\n\n")
+    text += "\n"
+    origin, size, root = text.split("\n")[:3]
+    size, root = int(size), b64(root)
+    signed = signers(text, block[:-1].split("\n"), keys)
+    if not any(kind == 1 and name == origin for name, kind in signed):
+        raise Unknown("the checkpoint is signed by none of the log keys given")
+    if lines[2] != f"index {index}" or not 0 <= index < size or text.split("\n")[1] != str(size):
+        raise Bad("the index is not in the tree")
+    event = extra["event"].encode()
+    leaf = hashlib.sha256(b"\x00" + event).digest()
+    if root_of(index, size, leaf, [b64(line) for line in lines[3:]]) != root:
+        raise Bad("the event is not in the signed log")
+    body = json.loads(event)
+    if str(body.get("_schema"))[:32] not in SCHEMAS:
+        raise Unknown("the event is in the log, but its schema is unknown to this checker")
+    fields = {name: body.get(name) for name in ("claim", "reviewer")}
+    fields.update({f"passage {p['rank']}": p["commitment"] for p in body.get("evidence") or []})
+    for item in extra["disclosed"]:
+        made = hmac.new(bytes.fromhex(item["key"]), item["text"].encode(), "sha256").hexdigest()
+        if made != item["commitment"] or fields.get(item["field"]) != made:
+            raise Bad(f"the disclosed {item['field']} is not what was logged")
+    return index, size, origin, signed, body, extra["disclosed"]
+
+
+def main(arguments):
+    try:
+        keys = [parse_key(text) for text in arguments[1:]]
+        with open(arguments[0], "rb") as file:
+            data = file.read()
+    except (OSError, ValueError, IndexError, Unknown, Bad) as error:
+        return print(f"unverifiable: {error}\n{__doc__}") or 2
+    try:
+        index, size, origin, signed, body, disclosed = check(data, keys)
+    except Unknown as error:
+        return print(f"unverifiable: {error}") or 2
+    except (Bad, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return print(f"FAILED: {error}") or 3
+    print(f"proven: event {index} of {size} in {origin}, signed by {sorted({n for n, _ in signed})}")
+    print(json.dumps(body, indent=1))
+    for item in disclosed:
+        print(item["field"], ascii(item["text"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
