@@ -1,0 +1,174 @@
+"""What is wrong with this installation, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from pathlib import Path
+from typing import Any
+
+from tasks import settings as settings_module
+from tasks.pure.errors import ClaimledgerError, IntegrityError
+from tasks.settings import Settings
+
+SPACE_BYTES = 2 * 2**30
+"""A night on the sample writes some megabytes; less than this free is a night that may stop."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: whether it is well, what was seen, and what to do if it is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+    damaged: bool = False
+    """Whether what is wrong is that the lake or the ledger does not verify."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def examine(config: str | None, lake: str | None) -> list[Check]:
+    """Every check, in the order in which trouble is best mended."""
+    checks = [_python(), *_packages(), _torch()]
+    try:
+        settings = settings_module.load(config, lake=lake)
+    except ClaimledgerError as error:
+        return [*checks, Check("configuration", False, str(error), "mend the file or run `claimledger init`")]
+    checks.append(Check("configuration", True, config or "found"))
+    checks += list(_sources(settings))
+    checks += list(_lake(settings))
+    checks += [_attempt("embedding model", lambda: _embedder(settings))]
+    checks += [_attempt("verifier", lambda: _verifier(settings)), _prefect()]
+    return checks
+
+
+def _python() -> Check:
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check("python", ok, sys.version.split()[0], "" if ok else "install Python 3.11, 3.12 or 3.13")
+
+
+def _packages() -> Iterator[Check]:
+    wrong = []
+    for requirement in requires("claimledger") or []:
+        if "extra ==" in requirement or "==" not in requirement:
+            continue
+        name, pinned = requirement.split(";")[0].strip().split("==")
+        try:
+            found = version(name).split("+")[0]
+        except PackageNotFoundError:
+            found = "missing"
+        if found != pinned:
+            wrong.append(f"{name} is {found}, expected {pinned}")
+    yield Check("packages", not wrong, "; ".join(wrong) or "as pinned", "run `make install`" if wrong else "")
+
+
+def _torch() -> Check:
+    try:
+        installed = distribution("torch")
+    except PackageNotFoundError:
+        return Check("pytorch", False, "missing", "run `make install`")
+    # Read, not imported: a broken build must not take the other checks with it.
+    try:
+        built = Path(str(installed.locate_file("torch/version.py"))).read_text("utf-8")
+    except OSError as error:
+        return Check("pytorch", False, f"{installed.version}, {error.strerror}", "run `make install`")
+    cuda = re.search(r"^cuda\b.*= *['\"]([\d.]+)['\"]", built, re.MULTILINE)
+    kind = f"built for CUDA {cuda[1]}; the CPU build is smaller and enough" if cuda else "CPU build"
+    return Check("pytorch", True, f"{installed.version}, {kind}")
+
+
+def _sources(settings: Settings) -> Iterator[Check]:
+    import glob
+
+    if not settings.sources:
+        yield Check("sources", False, "none configured", "add a [[sources]] block")
+    for source in settings.sources:
+        found = glob.glob(source.path, recursive=True)
+        advice = "" if found else "correct sources.path"
+        yield Check(f"source {source.name}", bool(found), f"{len(found)} paths at {source.path}", advice)
+    if settings.corpus.path:
+        found = glob.glob(settings.corpus.path, recursive=True)
+        advice = "" if found else "correct corpus.path"
+        yield Check("corpus", bool(found), f"{len(found)} paths at {settings.corpus.path}", advice)
+
+
+def _lake(settings: Settings) -> Iterator[Check]:
+    from tasks.store import Lake
+
+    try:
+        lake = Lake.open(settings.lake)
+    except ClaimledgerError as error:
+        yield Check("lake", False, str(error), "correct `lake` in the configuration")
+        return
+    yield _space(lake.root)
+    if lake.root.exists():
+        yield _attempt("lake files", lambda: _verified(lake.verify_files()))
+    else:
+        yield Check("lake files", True, "no lake yet")
+
+
+def _space(root: Path) -> Check:
+    place = root
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        return Check(
+            "lake", False, f"{root} cannot be written", "give this user write access, or move the lake"
+        )
+    free = shutil.disk_usage(place).free
+    advice = "" if free >= SPACE_BYTES else "free some space"
+    return Check("lake", free >= SPACE_BYTES, f"{root}, {free / 2**30:.1f} GiB free", advice)
+
+
+def _verified(wrong: list[str]) -> str:
+    if wrong:
+        raise IntegrityError(f"{len(wrong)} files are not what was written, first {wrong[0]}; restore them")
+    return "every file has the digest it was written with"
+
+
+def _embedder(settings: Settings) -> str:
+    from tasks.models import load_embedder
+
+    return load_embedder(settings.retrieve.model, threads=1).fingerprint[:12]
+
+
+def _verifier(settings: Settings) -> str:
+    from tasks.verifier import load
+
+    return load(settings.verifier, threads=1).fingerprint[:12]
+
+
+def _prefect() -> Check:
+    server = os.environ.get("PREFECT_API_URL")
+    if not server:
+        return Check("prefect server", True, "none configured; runs need none")
+    import httpx
+
+    try:
+        ok = httpx.get(f"{server.rstrip('/')}/health", timeout=3).is_success
+    except httpx.HTTPError:
+        ok = False
+    return Check("prefect server", ok, server, "" if ok else "start it or correct PREFECT_API_URL")
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except IntegrityError as error:
+        return Check(name, False, str(error), damaged=True)
+    except ClaimledgerError as error:
+        return Check(name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
+        said = " ".join(str(error).split())
+        return Check(
+            name, False, f"{type(error).__name__}: {said}", "run `make install`, or report it as a bug"
+        )

@@ -1,0 +1,51 @@
+"""Renders the files that are generated from declarations: `python -m tasks.render`.
+
+The files are committed; a test renders them again and compares, so a declaration cannot change without
+its suite and its dictionary.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tasks.pure import events, suites
+from tasks.pure.tables import TABLES
+
+
+def rendered() -> dict[str, str]:
+    """Content of every generated file, by its path in a checkout."""
+    files = {f"expectations/{table.name}.json": suites.render_suite(table) for table in TABLES.values()}
+    files["docs/data-dictionary.md"] = suites.render_dictionary(TABLES.values())
+    return files | _auditors_files(Path(__file__).parent.parent / "docs" / "auditor")
+
+
+def _auditors_files(folder: Path) -> dict[str, str]:
+    """The auditor's checker and formats with the event schemas of today; the rest stays as it is written."""
+    known = {schema: kind for kind, schema in sorted((k, s) for s, k in events.known_schemas().items())}
+    halves = "".join(f'    "{schema[:32]}",\n' for schema in sorted(known))
+    rows = "".join(f"| {kind} | `{schema}` |\n" for schema, kind in known.items())
+    parts = {
+        "check_proof.py": (r"(?<=that formats\.md lists\n).*?(?=\)\n)", halves),
+        "formats.md": (r"(?<=\| kind \| `_schema` \|\n\|---\|---\|\n).*?(?=\n`claim`)", rows),
+    }
+    return {
+        f"docs/auditor/{name}": _replaced(folder / name, pattern, text)
+        for name, (pattern, text) in parts.items()
+    }
+
+
+def _replaced(path: Path, pattern: str, text: str) -> str:
+    return re.sub(pattern, lambda _: text, path.read_text("utf-8"), count=1, flags=re.S)
+
+
+def main() -> None:
+    """Writes every generated file of this checkout."""
+    root = Path(__file__).parent.parent
+    for name, content in rendered().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"use strict";
+(() => {
+  const one = (selector) => document.querySelector(selector);
+  const all = (selector) => Array.from(document.querySelectorAll(selector));
+  const numbers = new Intl.NumberFormat("en");
+
+  // Copying. Where the clipboard is refused, the query is selected so that the keyboard's copy works.
+  for (const button of all("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const code = document.getElementById(button.dataset.query);
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "Copied";
+      } catch {
+        const range = document.createRange();
+        range.selectNodeContents(code);
+        getSelection().removeAllRanges();
+        getSelection().addRange(range);
+        code.scrollIntoView({ block: "center" });
+        button.textContent = "Selected, press Ctrl+C";
+      }
+      one("#copied").textContent = button.textContent;
+      setTimeout(() => { button.textContent = "Copy SQL"; }, 2500);
+    });
+  }
+
+  // Paper shows everything; afterwards the page is as it was.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = all("details:not([open])");
+    for (const element of opened) element.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const element of opened) element.open = false;
+  });
+
+  // Where the reader is.
+  const links = new Map(all(".toc a").map((link) => [link.hash.slice(1), link]));
+  if (links.size) {
+    const observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting || !links.has(entry.target.id)) continue;
+        for (const link of links.values()) link.removeAttribute("aria-current");
+        links.get(entry.target.id).setAttribute("aria-current", "true");
+      }
+    }, { rootMargin: "0px 0px -75% 0px" });
+    for (const section of all("main > section")) observer.observe(section);
+  }
+
+  // The filter: sums over the cube, and claims shown or hidden.
+  const form = one("#filter");
+  if (!form) return;
+  const cube = JSON.parse(one("#cube").textContent).rows;
+  const claims = all(".claim").map((element) => ({
+    element,
+    slices: [element.dataset.agent, element.dataset.model, element.dataset.useCase],
+    standing: element.dataset.standing,
+    text: element.textContent.toLowerCase(),
+  }));
+  const selects = ["agent", "model", "use_case"].map((name) => form.elements[name]);
+  const standing = form.elements.standing;
+  const search = form.elements.search;
+
+  // The same rounding as the rest of the page: largest remainder, so that shares add up to 100.
+  const percentages = (counts) => {
+    const whole = counts.reduce((sum, count) => sum + count, 0);
+    if (!whole) return counts.map(() => "–");
+    const floors = counts.map((count) => Math.floor((count * 100) / whole));
+    const left = 100 - floors.reduce((sum, floor) => sum + floor, 0);
+    counts
+      .map((count, index) => [(count * 100) % whole, index])
+      .sort((a, b) => b[0] - a[0] || a[1] - b[1])
+      .slice(0, left)
+      .forEach(([, index]) => { floors[index] += 1; });
+    return counts.map((count, index) =>
+      count && !floors[index] ? "<1%" : floors[index] === 100 && count < whole ? ">99%" : `${floors[index]}%`);
+  };
+
+  const refresh = () => {
+    const chosen = selects.map((select) => select.value);
+    const sums = [0, 0, 0, 0];
+    for (const row of cube) {
+      if (!chosen.every((value, index) => value === "" || String(row[index]) === value)) continue;
+      for (let index = 0; index < 4; index += 1) sums[index] += row[3 + index];
+    }
+    const [answers, supported, contradicted, insufficient] = sums;
+    const total = supported + contradicted + insufficient;
+    const shares = percentages([supported, contradicted, insufficient]);
+    one("#slice-text").textContent =
+      `${numbers.format(total)} claims in ${numbers.format(answers)} answers: ` +
+      `${shares[0]} supported, ${shares[1]} contradicted, ${shares[2]} insufficient.`;
+    let left = 0;
+    [supported, contradicted, insufficient].forEach((count, index) => {
+      const width = total ? (100 * count) / total : 0;
+      const part = one("#slice-bar").children[index];
+      part.setAttribute("x", `${left}%`);
+      part.setAttribute("width", `${width}%`);
+      left += width;
+    });
+    const words = search.value.trim().toLowerCase();
+    let shown = 0;
+    for (const claim of claims) {
+      const fits =
+        chosen.every((value, index) => value === "" || claim.slices[index] === value) &&
+        (standing.value === "" || claim.standing === standing.value) &&
+        (words === "" || claim.text.includes(words));
+      claim.element.hidden = !fits;
+      if (fits) shown += 1;
+    }
+    one("#shown").textContent = shown
+      ? `${shown} of ${claims.length} listed claims shown.`
+      : `None of the ${claims.length} listed claims is in this selection.`;
+  };
+
+  for (const select of [...selects, standing]) select.addEventListener("change", refresh);
+  search.addEventListener("input", refresh);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(refresh));
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") form.reset();
+  });
+  addEventListener("keydown", (event) => {
+    const typing = /^(input|select|textarea)$/i.test(event.target.tagName || "");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    search.focus();
+  });
+  form.closest("[hidden]").hidden = false;
+  refresh();
+})();
