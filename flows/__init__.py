@@ -1,0 +1,1 @@
+"""WHEN things happen and in what order: flows, schedules and the console command."""

@@ -1,0 +1,300 @@
+"""The nightly audit, readable as a table of contents.
+
+pull, index, judge unit by unit, move the watermarks, check health, reconcile, report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from flows.progress import Progress, silent
+from flows.stage import log, stage
+from tasks import health, ledger, report, runs
+from tasks.pull import Pulled, Unit, pull_sources, watermark
+from tasks.pure.errors import GateError
+from tasks.pure.reconcile import Counts, reconcile
+from tasks.runs import Run
+from tasks.settings import Settings
+from tasks.store import Lake
+from tasks.validate import Validator
+from tasks.workbench import Workbench
+
+if TYPE_CHECKING:
+    from tasks.index import CorpusIndex
+    from tasks.judge import Judged
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, for people and programs alike."""
+
+    run_id: str
+    flow: str
+    status: str
+    records_in: int
+    records_out: int
+    records_already_there: int
+    records_quarantined: int
+    verdicts: dict[str, int]
+    counts: dict[str, dict[str, int]]
+    problems: list[str]
+    warnings: list[str]
+    report: str | None
+    lake: str
+    seconds: float
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON and for Prefect."""
+        return asdict(self)
+
+
+def audit(
+    settings: Settings, *, since: date | None = None, until: date | None = None, progress: Progress = silent
+) -> Outcome:
+    """Audits what is new since the watermarks, or a range of UTC days (both ends included)."""
+    parameters = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    with running("nightly audit", settings, parameters) as (run, bench, validator):
+        pulled = pull(run, bench, since, until)
+        corpus = index(run, bench, validator)
+        judged = [
+            judge(run, bench, corpus, validator, unit) for unit in progress(pulled.units, "judging", "unit")
+        ]
+        return finish(run, bench, validator, pulled, judged)
+
+
+@stage("pull", touches_the_world=True)
+def pull(run: Run, bench: Workbench, since: date | None, until: date | None) -> Pulled:
+    """Records that are new, staged by day; what cannot be read is quarantined."""
+    pulled = pull_sources(
+        bench.settings, bench.lake, run_id=run.run_id, now=run.started_at, since=since, until=until
+    )
+    run.records_in = pulled.records_in
+    run.problems += pulled.problems
+    run.warnings += pulled.warnings
+    log().info("pulled %d records, %d to judge", pulled.records_in, sum(u.rows for u in pulled.units))
+    return pulled
+
+
+@stage("index", touches_the_world=True)
+def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | None:
+    """The corpus snapshot and its index, brought up to date and published."""
+    from tasks.index import EMPTY_SNAPSHOT, publish
+
+    def check(passages: pl.DataFrame) -> pl.DataFrame:
+        return _checked(validator, "passages", passages)
+
+    corpus, counts = publish(bench, check, run_id=run.run_id, now=run.started_at)
+    run.snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
+    if corpus is not None:
+        run.count({"passages": counts["passages"]})
+        if corpus.quarantine.height:
+            run.warnings.append(f"corpus: {corpus.quarantine.height} documents refused, each with its reason")
+    return corpus
+
+
+def _checked(validator: Validator, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of our own making, which must all be good.
+
+    Raises:
+        GateError: some are not.
+    """
+    checked = validator.check(table, frame)
+    if checked.quarantine.height or checked.gate_failed:
+        raise GateError(
+            f"{table}: validation refused {checked.quarantine.height} of {frame.height} rows that this "
+            f"program made itself ({checked.failures[:1]}); none was published, report this as a bug"
+        )
+    return checked.good
+
+
+@stage("judge")
+def judge(
+    run: Run,
+    bench: Workbench,
+    corpus: CorpusIndex | None,
+    validator: Validator,
+    unit: Unit,
+    *,
+    reverify: bool = False,
+) -> Judged:
+    """One unit through to committed verdicts."""
+    from tasks.judge import judge as judge_unit
+
+    judged = judge_unit(
+        pl.read_parquet(unit.path),
+        bench,
+        corpus,
+        validator,
+        unit=unit.path.parent.name + "-" + unit.path.stem,
+        run_id=run.run_id,
+        reverify=reverify,
+    )
+    run.verifier = bench.identity
+    run.days.add(unit.day)
+    run.count(judged.counts)
+    run.records_out += judged.counts["outputs"].published
+    log().info("judged %s: %s", judged.unit, judged.verdicts)
+    return judged
+
+
+@stage("finish")
+def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, judged: list[Judged]) -> Outcome:
+    """Quarantine, watermarks, health, reconciliation, the run's row, and the report."""
+    account(run, pulled)
+    pulled.publish_quarantine(bench.lake, run.run_id, run.started_at)
+    return close(run, bench, validator, judged, marks=pulled.marks)
+
+
+def account(run: Run, pulled: Pulled) -> None:
+    """What the pull itself found to be there already, or refused, in the counts of `outputs`."""
+    known = pulled.already_there + pulled.duplicates
+    total = known + pulled.quarantined
+    run.count({"outputs": Counts(rows_in=total, already_there=known, quarantined=pulled.quarantined)})
+
+
+def close(
+    run: Run,
+    bench: Workbench,
+    validator: Validator,
+    judged: list[Judged],
+    *,
+    marks: Mapping[str, Mapping[str, Any]] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Outcome:
+    """What every judging flow ends with: reconciliation, watermarks, health, the run's row, the report.
+
+    The run counts as open until its report is there, so that one that dies in between is recorded in full
+    by the next.
+
+    Raises:
+        GateError: rows in are not rows out + already there + quarantined; watermarks stay where they were.
+    """
+    lake, settings = bench.lake, bench.settings
+    reconcile(run.counts)
+    outputs = run.counts.get("outputs", Counts())
+    run.records_already_there = outputs.already_there
+    run.records_quarantined = outputs.quarantined
+    if run.records_in != outputs.rows_in:
+        raise GateError(
+            f"run {run.run_id[:12]}: {run.records_in} records pulled, but {outputs.rows_in} accounted for; "
+            "watermarks stay, report this as a bug"
+        )
+    for source, mark in (marks or {}).items():
+        lake.write_state(watermark(source), mark)
+    reached = _checked(validator, "health", health.check(settings, lake, run_id=run.run_id))
+    lake.commit(run.run_id, "health", {"health": reached}, run_day=run.started_at.date())
+    _checked(validator, "runs", run.row("completed", datetime.now(UTC)))
+    validator.finish()
+    row = runs.close_run(run, lake, "completed")
+    checkpoint = record(run, lake)
+    page = report.write(
+        lake,
+        run.run_id,
+        run=row.row(0, named=True),
+        validation=validator.results(),
+        health=reached,
+        checkpoint=checkpoint,
+        now=datetime.now(UTC),
+    )
+    runs.forget(run, lake)
+    verdicts: dict[str, int] = {}
+    for one in judged:
+        for verdict, count in one.verdicts.items():
+            verdicts[verdict] = verdicts.get(verdict, 0) + count
+    return Outcome(
+        run_id=run.run_id,
+        flow=run.flow,
+        status="completed",
+        records_in=run.records_in,
+        records_out=run.records_out,
+        records_already_there=run.records_already_there,
+        records_quarantined=run.records_quarantined,
+        verdicts=verdicts,
+        counts={name: c.as_dict() for name, c in sorted(run.counts.items())},
+        problems=run.problems,
+        warnings=run.warnings,
+        report=str(page),
+        lake=str(lake.root),
+        seconds=round((datetime.now(UTC) - run.started_at).total_seconds(), 2),
+        extra=extra or {},
+    )
+
+
+@stage("record")
+def record(run: Run, lake: Lake) -> dict[str, Any]:
+    """An event for everything this run published, in the signed log; the checkpoint as plain values."""
+    # After an interruption all days are looked at, because what it published may not be recorded yet.
+    days = [None] if run.follows_interruption else sorted(run.days) or [run.started_at.date()]
+    recorded = ledger.record(
+        lake,
+        run.settings.ledger,
+        run.settings.policies,
+        run_id=run.run_id,
+        now=datetime.now(UTC),
+        since=days[0],
+        until=days[-1],
+    )
+    run.problems += recorded.problems
+    run.warnings += recorded.notices
+    checkpoint = recorded.checkpoint
+    return {
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "appended by this run": recorded.appended,
+    }
+
+
+@contextmanager
+def running(
+    flow: str, settings: Settings, parameters: dict[str, Any]
+) -> Iterator[tuple[Run, Workbench, Validator]]:
+    """The lake locked and recovered, a run opened, and closed as failed or interrupted if need be."""
+    lake = Lake.open(settings.lake)
+    with lake.lock(flow):
+        interrupted = False
+        for sentence in lake.recover():
+            interrupted = True
+            log().warning("%s", sentence)
+        for run_id in runs.close_dead_runs(lake):
+            log().warning("run %s had been interrupted; this one goes on from what it published", run_id[:12])
+            interrupted = True
+        lake.ensure_tables(datetime.now(UTC).date())
+        run = runs.open_run(flow, settings, lake, parameters)
+        run.follows_interruption = interrupted
+        started = run.row("running", run.started_at).row(0, named=True)
+        run.warnings += ledger.record_start(lake, settings.ledger, settings.policies, started).notices
+        folder: Path = lake.run_folder(run.run_id)
+        validator = Validator(
+            folder,
+            data_docs=settings.validation.data_docs,
+            run_id=run.run_id,
+            now=run.started_at,
+            maximum_quarantine_ratio=settings.validation.maximum_quarantine_ratio,
+        )
+        try:
+            yield run, Workbench(settings, lake), validator
+        except BaseException as error:
+            _close_badly(run, lake, "failed" if isinstance(error, Exception) else "interrupted")
+            raise
+        finally:
+            lake.clear_work(run.run_id)
+
+
+def _close_badly(run: Run, lake: Lake, status: str) -> None:
+    """A failed or interrupted run is closed and recorded too; what stopped it stays the failure."""
+    try:
+        runs.close_run(run, lake, status)
+        run.follows_interruption = True
+        record(run, lake)
+        runs.forget(run, lake)
+    except Exception as error:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
+        log().warning("the run could not be closed (%s); the next one closes it", error)

@@ -1,0 +1,118 @@
+"""The commands about verifiers: `score`, `train`, `evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from flows.console import DEFAULTS, Common, table
+from flows.progress import counter, shares
+
+DONE = 0
+
+
+def score(
+    pairs: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Parquet or JSON Lines file to write.")],
+    common: Common = DEFAULTS,
+) -> int:
+    """Score pairs of claim and evidence with the verifier alone.
+
+    Parquet or JSON Lines with `claim` (string) and `evidence` (string or list of strings) in; every input
+    column plus verdict, probabilities and best_evidence out, in input order.
+
+    Example: claimledger score pairs.jsonl -o scored.parquet
+    """
+    from tasks.score import score_file
+
+    with counter(common.quiet or common.json, "scoring") as progress:
+        scored = score_file(pairs, output, common.settings(), progress=progress)
+    lines = [f"{scored.rows_out} pairs scored into {scored.output}"]
+    if scored.quarantine:
+        refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
+        lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
+    rows = [[name, count] for name, count in sorted(scored.verdicts.items())]
+    common.answer(asdict(scored), [*lines, "", *table(["verdict", "pairs"], rows)])
+    return DONE
+
+
+def train(
+    *pairs: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder of the new verifier.")],
+    base: Annotated[Path | None, Parameter(help="Encoder to start from; default the embedded one.")] = None,
+    kind: Annotated[str, Parameter(help="cross-encoder, or features: small.")] = "cross-encoder",
+    epochs: float = 1.0,
+    max_minutes: Annotated[float | None, Parameter(help="End, and anneal, by then.")] = None,
+    seed: int = 7,
+    device: Annotated[str, Parameter(help="auto, cpu or cuda.")] = "auto",
+    common: Common = DEFAULTS,
+) -> int:
+    """Fine-tune a verifier from labelled pairs: score's input plus `label`.
+
+    Labels are supported, contradicted and insufficient, or not_supported. Resumable: the same command goes
+    on from its last checkpoint. Rows are kept back for a report and for calibration.
+
+    Example: claimledger train reviews.parquet -o models/ours
+    """
+    from tasks.pure.errors import InputError
+
+    if not pairs:
+        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+    if kind not in ("cross-encoder", "features"):
+        raise InputError(f"--kind {kind}: unknown kind of verifier, expected cross-encoder or features")
+    settings = common.settings()
+    if kind == "features":
+        from tasks.features import fit_features
+        from tasks.train import read_pairs
+
+        report: dict[str, Any] = fit_features(read_pairs(pairs), output)
+    else:
+        from tasks.models import embedded_folder
+        from tasks.train import train as train_network
+
+        with shares(common.quiet or common.json, "training") as progress:
+            trained = train_network(
+                pairs,
+                output,
+                base=base or embedded_folder(),
+                epochs=epochs,
+                max_minutes=max_minutes,
+                seed=seed,
+                device=device,
+                threads=settings.runner.threads,
+                progress=progress,
+            )
+        report = trained.report
+    common.answer(report, [f"{key}: {value}" for key, value in report.items()] + [f"verifier: {output}"])
+    return DONE
+
+
+def evaluate(*pairs: Path, common: Common = DEFAULTS) -> int:
+    """Print balanced accuracy, recall per class and calibration of the configured verifier, by data set.
+
+    With 95% bootstrap intervals, beside cosine similarity alone. Another verifier is named by --config or
+    CLAIMLEDGER__VERIFIER__MODEL.
+
+    Example: claimledger evaluate labelled.parquet
+    """
+    from tasks.evaluate import evaluate_files
+    from tasks.pure.errors import InputError
+
+    if not pairs:
+        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+    with counter(common.quiet or common.json, "evaluating") as progress:
+        figures = evaluate_files(pairs, common.settings(), progress)
+    rows = [[_short(value) for value in row] for row in figures.rows()]
+    common.answer(figures.to_dicts(), table(figures.columns, rows))
+    return DONE
+
+
+def _short(value: object) -> object:
+    if value is None:
+        return ""
+    return round(value, 3) if isinstance(value, float) else value
