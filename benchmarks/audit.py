@@ -1,0 +1,138 @@
+"""The whole audit: sample time, repeated run, `--help`, and how 2,000 outputs spend time and memory.
+
+    python benchmarks/audit.py [--outputs 2000] [--skip-sample]
+
+Prints each figure beside its limit. The synthetic outputs are the bundled sample's, copied with a case number
+in every sentence, so that no copy is answered from a cache. Time in forward passes is measured inside the
+audit's own process, around every top-level call of a PyTorch module and every ONNX Runtime session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "data" / "samples"
+
+INSTRUMENTED = """
+import json, resource, sys, threading, time
+spent = {"forward": 0.0, "depth": 0}
+from flows import cli
+import tasks
+def timed(function):
+    def call(*a, **k):
+        spent["depth"] += 1
+        started = time.perf_counter()
+        try:
+            return function(*a, **k)
+        finally:
+            spent["depth"] -= 1
+            if spent["depth"] == 0:
+                spent["forward"] += time.perf_counter() - started
+    return call
+import torch, onnxruntime
+torch.nn.Module.__call__ = timed(torch.nn.Module.__call__)
+onnxruntime.InferenceSession.run = timed(onnxruntime.InferenceSession.run)
+started = time.perf_counter()
+code = cli.main(sys.argv[1:])
+wall = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+measured = {"code": code, "wall_s": wall, "forward_s": spent["forward"], "peak_gib": peak}
+print(json.dumps(measured), file=sys.stderr)
+"""
+
+
+def copies(folder: Path, count: int) -> Path:
+    """A configuration over `count` outputs made from the sample's."""
+    records = []
+    for file in sorted((SAMPLE / "outputs").glob("*.jsonl.gz")):
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            records += [json.loads(line) for line in lines]
+    with gzip.open(folder / "outputs.jsonl.gz", "wt", encoding="utf-8", compresslevel=1) as out:
+        for number in range(count):
+            text = json.dumps(records[number % len(records)], ensure_ascii=False)
+            record = json.loads(re.sub(r"(?<=[a-z])\. ", f" in case {number}. ", text))
+            record["trace"]["id"] += f"-{number}"
+            out.write(json.dumps(record, ensure_ascii=False) + "\n")
+    config = (SAMPLE / "claimledger.toml").read_text("utf-8")
+    config = re.sub(r'(?m)^path = ".*"', f'path = "{folder}/outputs.jsonl.gz"', config, count=1)
+    (folder / "claimledger.toml").write_text(config, "utf-8")
+    return folder / "claimledger.toml"
+
+
+def instrumented(*arguments: str) -> dict[str, float]:
+    """Runs one command in a process that measures itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", INSTRUMENTED, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stderr.strip().splitlines()[-1])
+
+
+def wall(*arguments: str) -> float:
+    """Wall time of one command as a process, in seconds."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "flows.cli", *arguments], check=True, capture_output=True, cwd=ROOT)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--outputs", type=int, default=2000)
+    parser.add_argument("--skip-sample", action="store_true")
+    options = parser.parse_args()
+    results: dict[str, object] = {"machine": platform.processor() or platform.machine()}
+
+    def show(name: str, value: float, limit: float, unit: str, at_least: bool = False) -> None:
+        results[name] = round(value, 3)
+        verdict = value >= limit if at_least else value <= limit
+        relation = "at least" if at_least else "at most"
+        print(f"{name:42} {value:9.2f} {unit:6} {relation} {limit:g}: {'yes' if verdict else 'NO'}")
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if not options.skip_sample:
+            sample = [
+                "audit",
+                "--quiet",
+                "--config",
+                str(SAMPLE / "claimledger.toml"),
+                "--lake",
+                f"{folder}/s",
+            ]
+            show("--help", min(wall("--help") for _ in range(5)), 0.5, "s")
+            show("sample audit, first run", wall(*sample), 120, "s")
+            show("sample audit, repeated", wall(*sample), 15, "s")
+        runs = []
+        for count in (options.outputs, 2 * options.outputs):
+            place = folder / str(count)
+            place.mkdir()
+            config = copies(place, count)
+            runs.append(
+                instrumented("audit", "--quiet", "--config", str(config), "--lake", str(place / "lake"))
+            )
+            share = runs[-1]["forward_s"] / runs[-1]["wall_s"]
+            print(f"{count} outputs: {runs[-1]}")
+            show(f"{count} outputs: share in forward passes", share, 0.75, "", at_least=True)
+            show(f"{count} outputs: peak memory", runs[-1]["peak_gib"], 3.0, "GiB")
+        show("doubling the outputs: time", runs[1]["wall_s"] / runs[0]["wall_s"], 2.2, "times")
+        show("doubling the outputs: memory", runs[1]["peak_gib"] / runs[0]["peak_gib"], 1.2, "times")
+    print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Settings that every test shares: no telemetry, no server but one's own, no network but loopback."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import tasks  # noqa: F401 - switches telemetry off before anything else is imported
+
+# Elsewhere properties look for new examples at every run; continuous integration must not fail by chance.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("local", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ.pop("PREFECT_API_URL", None)
+# The ledger's keys of test lakes belong to no user.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="claimledger-keys-")
+
+
+@pytest.fixture(autouse=True)
+def only_this_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No CLAIMLEDGER__ variable of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("CLAIMLEDGER__"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

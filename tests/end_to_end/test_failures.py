@@ -1,0 +1,206 @@
+"""Errors are part of the interface: one sentence, the contract's exit code, nothing lost, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tasks import doctor
+from tasks.store import Lake
+from tests.end_to_end.conftest import Answer, read
+
+Command = Callable[..., Answer]
+
+
+def one_sentence(done: Answer) -> str:
+    lines = done.err.strip().splitlines()
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("claimledger: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["audti"], "audti"),
+        (["audit", "--sinse", "2026-11-01"], "sinse"),
+        (["audit", "--since", "yesterday"], "since"),
+        (["audit", "--since", "2026-11-02", "--until", "2026-11-01"], "is after"),
+        (["audit", "--config", "none.toml"], "no such configuration file"),
+        (["backfill"], "--from"),
+        (["backfill", "--from", "2026-11-02", "--to", "2026-11-01"], "is after"),
+        (["score"], "PAIRS"),
+        (["score", "none.jsonl", "-o", "out.jsonl"], "none.jsonl"),
+        (["init", "--from-source", "pigeon"], "unknown kind of source"),
+        (["index"], "no corpus is configured"),
+        (["deploy"], "PREFECT_API_URL is not set"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_2(
+    elsewhere: Path, command: Command, arguments: list[str], sentence: str
+) -> None:
+    done = command(*arguments)
+    assert done.code == 2, (done.out, done.err)
+    assert sentence.lower() in one_sentence(done).lower()
+    assert done.out == ""
+
+
+def test_a_missing_source_fails_the_night_with_1_but_the_others_are_audited(
+    team: Path, command: Command
+) -> None:
+    config = team / "claimledger.toml"
+    config.write_text(
+        config.read_text().replace(
+            "[corpus]  ", '[[sources]]\nname = "gone"\npath = "gone/*.jsonl"\n\n[corpus]  ', 1
+        )
+    )
+    done = command("audit", "--json")
+    assert done.code == 1
+    assert "gone" in one_sentence(done)
+    assert done.document["records_out"] == 5
+    health = {row["target"]: row["ok"] for row in read(team / "lake", "health").iter_rows(named=True)}
+    assert health == {"sample": True, "gone": False}
+
+
+def test_a_missing_corpus_is_one_sentence(team: Path, command: Command) -> None:
+    config = team / "claimledger.toml"
+    config.write_text(config.read_text().replace('# path = "docs"', 'path = "docs"'))
+    done = command("audit")
+    assert done.code == 2
+    assert "docs" in one_sentence(done)
+
+
+@pytest.mark.parametrize("section", ["retrieve", "verifier"])
+def test_a_model_folder_that_is_no_model_is_one_sentence(
+    team: Path, command: Command, monkeypatch: pytest.MonkeyPatch, section: str
+) -> None:
+    (team / "notamodel").mkdir()
+    (team / "notamodel" / "readme.txt").write_text("nothing")
+    monkeypatch.setenv(f"CLAIMLEDGER__{section.upper()}__MODEL", str(team / "notamodel"))
+    done = command("audit")
+    assert done.code == 2
+    assert "notamodel" in one_sentence(done)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere, so a read-only folder proves nothing")
+def test_a_read_only_lake_is_one_sentence(team: Path, command: Command) -> None:
+    (team / "lake").mkdir(mode=0o500)
+    done = command("audit")
+    assert done.code == 2
+    assert "lake" in one_sentence(done)
+
+
+def test_a_lake_that_is_a_file_is_one_sentence(team: Path, command: Command) -> None:
+    (team / "lake").write_text("not a folder")
+    done = command("audit")
+    assert done.code == 2
+    assert "lake" in one_sentence(done)
+
+
+def test_an_unknown_scheme_of_lake_is_one_sentence(team: Path, command: Command) -> None:
+    done = command("audit", "--lake", "gopher://example/lake")
+    assert done.code == 2
+    assert "gopher" in one_sentence(done)
+
+
+def test_hostile_records_are_quarantined_and_the_good_ones_audited(team: Path, command: Command) -> None:
+    good = json.loads((team / "sample" / "outputs.jsonl").read_text().splitlines()[0])
+    lines = [
+        b'{"trace": {"id": "x1"}, "timestamp": "2026-11-01T00:00:00Z"}',
+        b"[" * 10_000 + b"]" * 10_000,
+        b"\xff\xfe\x00",
+        b'{"output": {"text": NaN}}',
+        json.dumps({**good, "timestamp": "1970-01-01T00:00:00Z"}).encode(),
+        json.dumps({**good, "timestamp": "2126-01-01T00:00:00Z"}).encode(),
+        json.dumps({**good, "timestamp": "2026-11-01 10:00"}).encode(),
+        json.dumps({**good, "trace": {"id": "x2"}, "output": {"text": "nul \x00 inside"}}).encode(),
+        json.dumps({**good, "trace": {"id": "x3"}, "agent": "<script>alert(1)</script>"}).encode(),
+    ]
+    (team / "sample" / "hostile.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    done = command("audit", "--json")
+    assert done.code == 0, done.err
+    document = done.document
+    assert document["records_in"] == 5 + len(lines)
+    assert document["records_quarantined"] == 8
+    refused = read(team / "lake", "quarantine")
+    assert refused.height == 8
+    assert all("hostile.jsonl" in locator for locator in refused["locator"])
+    page = Path(document["report"]).read_text("utf-8")
+    assert "<script>alert(1)</script>" not in page
+
+
+def test_an_answer_of_two_megabytes_is_audited_or_refused_by_name(team: Path, command: Command) -> None:
+    record = json.loads((team / "sample" / "outputs.jsonl").read_text().splitlines()[0])
+    record["trace"]["id"], record["output"]["text"] = "long", "The plant has 92 reactors. " * 75_000
+    (team / "sample" / "long.jsonl").write_text(json.dumps(record) + "\n")
+    done = command("audit", "--json")
+    assert done.code == 0, done.err
+    assert done.document["records_out"] == 6
+    refused = read(team / "lake", "quarantine")
+    assert refused.filter(refused["table"] == "claims").height == 1
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(team: Path, command: Command) -> None:
+    assert command("doctor").code == 0
+    (team / "sample" / "outputs.jsonl").unlink()
+    done = command("doctor", "--json")
+    assert done.code == 1
+    wrong = [check for check in done.document if not check["ok"]]
+    assert [check["name"] for check in wrong] == ["source sample"]
+    assert wrong[0]["advice"]
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor without the two checks that load a model, which the test above makes."""
+    monkeypatch.setattr(doctor, "_embedder", lambda _settings: "well")
+    monkeypatch.setattr(doctor, "_verifier", lambda _settings: "well")
+
+
+@pytest.mark.usefixtures("no_models")
+def test_doctor_looks_at_the_lake_that_a_url_names_and_exits_3_when_it_is_damaged(
+    team: Path, command: Command
+) -> None:
+    lake = Lake.open(str(team / "my lake"))
+    lake.ensure_tables(date(2026, 11, 1))
+    url = lake.root.as_uri()
+    sound = command("doctor", "--lake", url, "--json")
+    assert sound.code == 0, sound.out
+    found = {check["name"]: check["detail"] for check in sound.document}
+    assert str(lake.root) in found["lake"]
+    assert "digest" in found["lake files"]
+    file = next((lake.root / "tables" / "claims").rglob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    damaged = command("doctor", "--lake", url)
+    assert damaged.code == 3
+    assert "1 files are not what was written" in damaged.out
+
+
+@pytest.mark.usefixtures("no_models")
+def test_doctor_goes_on_when_a_part_breaks_in_a_way_nobody_foresaw(
+    team: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_settings: object) -> str:
+        raise RuntimeError("libwrong.so:\nundefined symbol")
+
+    monkeypatch.setattr(doctor, "_embedder", broken)
+    done = command("doctor", "--json")
+    assert done.code == 1
+    wrong = [check for check in done.document if not check["ok"]]
+    assert [check["name"] for check in wrong] == ["embedding model"]
+    assert wrong[0]["detail"] == "RuntimeError: libwrong.so: undefined symbol"
+    assert done.document[-1]["name"] == "prefect server"
+
+
+@pytest.mark.usefixtures("no_models")
+def test_doctor_says_of_a_lake_that_cannot_be_one_what_is_wrong(team: Path, command: Command) -> None:
+    done = command("doctor", "--lake", "gopher://example/lake", "--json")
+    assert done.code == 1
+    wrong = {check["name"]: check["detail"] for check in done.document if not check["ok"]}
+    assert list(wrong) == ["lake"]
+    assert "gopher" in wrong["lake"]

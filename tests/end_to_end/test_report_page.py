@@ -1,0 +1,262 @@
+"""The page as a reader meets it: opened in Chromium from the disk, looked at, filtered, printed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+
+from tasks import report
+from tests import report_lake
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium is installed, so no page can be looked at"
+)
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake, run = report_lake.build(tmp_path_factory.mktemp("page") / "lake")
+    return report.write(
+        lake,
+        run["run_id"],
+        run=run,
+        validation=report_lake.VALIDATION,
+        health=report_lake.health(),
+        checkpoint=None,
+        now=report_lake.NOW,
+    )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page; afterwards nothing may have complained, asked, popped up or left the page."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(*, width: int = 1280, height: int = 900, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: complaints.append(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        tab.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        tab.on("popup", lambda popup: complaints.append(f"popup: {popup.url}"))
+        tab.on("request", lambda request: complaints.append(f"request: {request.url}"))
+        tab.goto(page_file.as_uri())
+        assert complaints == [f"request: {page_file.as_uri()}"]
+        complaints.clear()
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def number(tab: Any, figure: str) -> int:
+    return int(tab.locator(f"[data-figure={figure}]").inner_text().replace(",", ""))
+
+
+def visible_claims(tab: Any) -> int:
+    return int(tab.locator(".claim:visible").count())
+
+
+def test_the_headline_and_the_cards_say_what_the_lake_holds(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    assert tab.locator("h1").inner_text() == (
+        "12 claims in 11 answers: 50% supported, 17% contradicted, 33% not settled by the evidence."
+    )
+    figures = ("answers", "claims", "supported", "contradicted", "insufficient", "conflicts")
+    assert [number(tab, figure) for figure in figures] == [11, 12, 6, 2, 4, 1]
+    assert (
+        tab.locator("#action-counts").inner_text()
+        == "Delivered 7 (64%), Rephrased 2 (18%), Escalated 2 (18%)."
+    )
+
+
+def test_the_worst_claim_stands_open_beside_its_evidence(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    first = tab.locator(".claim").first
+    assert first.locator(".said").inner_text() == "The warranty lasts 24 months."
+    assert (
+        first.locator(".passage blockquote").first.inner_text()
+        == "The warranty lasts 12 months from delivery."
+    )
+    assert first.locator(".said mark.missing").inner_text() == "24"
+    assert first.locator(".badge").inner_text().strip().endswith("Contradicted")
+    claim, evidence = first.locator(".said").bounding_box(), first.locator(".passage").first.bounding_box()
+    assert evidence["x"] > claim["x"] + claim["width"] - 1
+    link = first.locator(".link a").first
+    assert link.get_attribute("href") == "https://handbook.example/warranty"
+    assert "noopener" in link.get_attribute("rel")
+
+
+def test_every_section_of_the_contract_is_on_the_page(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    for section in ("time", "slices", "actions", "worst", "findings", "validation", "quarantine", "health"):
+        assert tab.locator(f"#{section} h2").is_visible(), section
+    assert tab.locator("#drift .empty").inner_text().startswith("Not measured yet.")
+    assert tab.locator("#ledger .empty").inner_text().startswith("No checkpoint")
+    assert "j***@e***.org" in tab.locator("#findings").inner_text()
+    assert "✕ no" not in tab.locator("#reconciliation").inner_text()
+
+
+def test_hostile_text_is_shown_and_does_nothing(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    text = tab.locator("main").inner_text()
+    for shown in (
+        "<script>document.title='owned'</script>",
+        "{{ 7 * 7 }}",
+        "⟨U+202E⟩gnp.exe",
+        "zero⟨U+200B⟩width",
+    ):
+        assert shown in text
+    assert "![x](http://evil.example/pixel.png)" in text
+    assert "javascript:alert" in text
+    assert "claimledger" in tab.title()
+    assert tab.locator("script").count() == 2
+    assert (
+        tab.locator("img, iframe, object, embed, link, base, [onload], [onerror], [onmouseover]").count() == 0
+    )
+    hrefs = tab.evaluate("Array.from(document.links, link => link.getAttribute('href'))")
+    assert hrefs
+    assert all(re.match(r"#|https?://", href) for href in hrefs)
+    assert not any("evil.example" in href for href in hrefs)
+
+
+def test_a_script_that_got_into_the_page_would_not_run(page_file: Path, browser: Any) -> None:
+    broken = page_file.with_name("injected.html")
+    owned = "document.title='owned'"
+    injected = f"<script>{owned}</script><img src='http://127.0.0.1:9/x' onerror=\"{owned}\">"
+    broken.write_text(page_file.read_text("utf-8").replace("<footer>", injected + "<footer>"), "utf-8")
+    context = browser.new_context()
+    tab = context.new_page()
+    refused: list[tuple[str, str]] = []
+    tab.on("requestfailed", lambda request: refused.append((request.url, request.failure)))
+    tab.goto(broken.as_uri())
+    assert "owned" not in tab.title()
+    assert refused == [("http://127.0.0.1:9/x", "csp")]
+    context.close()
+
+
+def test_the_filter_works_with_the_keyboard_alone(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    everything = visible_claims(tab)
+    assert everything == 6
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.id") == "f-search"
+    tab.keyboard.type("ghent")
+    assert visible_claims(tab) == 1
+    assert tab.locator("#shown").inner_text() == "1 of 6 listed claims shown."
+    tab.keyboard.press("Escape")
+    tab.wait_for_function("document.querySelectorAll('.claim:not([hidden])').length === 6")
+    for _ in range(4):
+        tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate("document.activeElement.id") == "f-agent"
+    tab.keyboard.type("bob")
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.querySelectorAll('.claim:not([hidden])').length === 2")
+    assert tab.locator("#slice-text").inner_text() == (
+        "3 claims in 3 answers: 33% supported, 0% contradicted, 67% insufficient."
+    )
+
+
+def test_every_number_s_query_can_be_reached_and_copied(visit: Callable[..., Any]) -> None:
+    tab = visit(permissions=["clipboard-read", "clipboard-write"])
+    anchors = tab.evaluate("Array.from(document.querySelectorAll('.query a'), a => a.getAttribute('href'))")
+    assert len(anchors) >= 15
+    assert all(tab.locator(anchor).count() == 1 for anchor in anchors)
+    tab.locator("#overview .copy").nth(1).click()
+    tab.wait_for_function("document.querySelector('#copied').textContent !== ''")
+    assert tab.evaluate("navigator.clipboard.readText()") == tab.locator("#sql-verdicts").inner_text()
+
+
+@pytest.mark.parametrize("width", [375, 640, 800, 1280])
+def test_no_width_scrolls_sideways(visit: Callable[..., Any], width: int) -> None:
+    tab = visit(width=width)
+    tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    shown = "narrow" if width <= 640 else "wide"
+    assert tab.locator(f".plot .{shown}").first.is_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 375), ("dark", 1280)])
+def test_axe_finds_nothing_wrong(visit: Callable[..., Any], scheme: str, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = visit(width=width, color_scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    found = Axe().run(tab).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+
+
+def test_dark_and_light_differ_and_charts_follow(visit: Callable[..., Any]) -> None:
+    def colours(scheme: str) -> list[str]:
+        paint = "name => getComputedStyle(document.querySelector(name))"
+        tab = visit(color_scheme=scheme)
+        return [
+            tab.evaluate(paint, "body").get("backgroundColor"),
+            tab.evaluate(paint, ".plot text").get("fill"),
+        ]
+
+    light, dark = colours("light"), colours("dark")
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+
+
+def test_every_plot_has_words_and_a_table_behind_it(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    plots = tab.locator("figure")
+    assert plots.count() == 2
+    for index in range(plots.count()):
+        assert len(plots.nth(index).locator("[role=img]").get_attribute("aria-label")) > 60
+        table = plots.nth(index).locator("xpath=following-sibling::details")
+        table.locator("summary").click()
+        assert table.locator("tbody tr").first.is_visible()
+
+
+def test_paper_shows_the_claims_and_tables_that_the_screen_folds(visit: Callable[..., Any]) -> None:
+    tab = visit(color_scheme="dark")
+    text = "".join(sheet.extract_text() for sheet in pypdf.PdfReader(BytesIO(tab.pdf(format="A4"))).pages)
+    words = " ".join(text.split())
+    assert "12 claims in 11 answers" in words
+    assert "Our office is in Ghent." in words  # folded on the screen
+    assert "0.9 to 1.0" in words  # the table behind a chart
+    assert "Copy SQL" not in words
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_javascript_everything_but_the_filter_is_there(visit: Callable[..., Any]) -> None:
+    tab = visit(java_script_enabled=False)
+    assert tab.locator(".claim").count() == 6
+    assert not tab.locator("#filter").is_visible()
+    assert not tab.locator(".copy").first.is_visible()

@@ -1,0 +1,65 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.pure import sampling
+
+
+@pytest.mark.parametrize(
+    ("confidence", "tolerable", "sizes"),
+    [(0.95, 0.05, (59, 93, 124, 153)), (0.90, 0.10, (22, 38, 52, 65))],
+)
+def test_exact_binomial_sizes_for_zero_to_three_deviations(confidence, tolerable, sizes):
+    found = [sampling.sample_size(confidence, tolerable, deviations=k) for k in range(4)]
+    assert tuple(found) == sizes
+
+
+@given(
+    population=st.integers(20, 3000),
+    tolerable=st.floats(0.01, 0.3),
+    confidence=st.sampled_from([0.8, 0.9, 0.95, 0.99]),
+)
+def test_a_hypergeometric_size_is_the_smallest_that_keeps_the_risk(population, tolerable, confidence):
+    size = sampling.sample_size(confidence, tolerable, population=population)
+    bad = min(population, math.floor(population * tolerable) + 1)
+
+    def missed(n: int) -> float:
+        """Probability of drawing no bad item, by counting."""
+        return math.comb(population - bad, n) / math.comb(population, n)
+
+    assert missed(size) <= 1 - confidence + 1e-9
+    assert missed(size - 1) > 1 - confidence - 1e-9
+
+
+def test_the_upper_limit_of_no_deviations_is_the_rule_of_three_made_exact():
+    assert sampling.upper_limit(0, 59, 0.95) == pytest.approx(1 - 0.05 ** (1 / 59))
+    assert sampling.upper_limit(59, 59, 0.95) == 1.0
+
+
+@given(st.integers(0, 5), st.integers(6, 60), st.integers(60, 400))
+def test_a_known_population_never_widens_the_limit(deviations, size, population):
+    exact = sampling.upper_limit(deviations, size, 0.95, population=population)
+    assert exact <= sampling.upper_limit(deviations, size, 0.95) + 1 / population
+
+
+def test_a_draw_is_fixed_by_root_and_nonce_and_not_by_the_order_of_items():
+    seed = sampling.seed_of(b"r" * 32, "nonce")
+    items = list(range(1000))
+    assert sampling.draw(seed, items, 25) == sampling.draw(seed, items[::-1], 25)
+    assert sampling.draw(seed, items, 25) != sampling.draw(sampling.seed_of(b"r" * 32, "other"), items, 25)
+    assert len(set(sampling.draw(seed, items, 25))) == 25
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(1, 500), min_size=1, max_size=6), st.integers(6, 200))
+def test_strata_get_their_share_and_never_nothing(strata, size):
+    given_ = sampling.allocate(strata, size)
+    assert sum(given_.values()) == min(size, sum(strata.values()))
+    assert all(1 <= given_[name] <= strata[name] for name in strata)
+
+
+@pytest.mark.parametrize("bad", [(0.0, 0.05), (1.0, 0.05), (0.95, 0.0), (0.95, 1.0), (float("nan"), 0.05)])
+def test_an_impossible_rate_is_refused(bad):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sampling.sample_size(*bad)
