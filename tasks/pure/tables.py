@@ -74,6 +74,8 @@ VERDICTS = ("supported", "contradicted", "insufficient")
 ACTIONS = ("delivered", "rephrased", "escalated")
 KINDS = ("factual", "other")
 ORIGINS = ("context", "corpus")
+CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
+"""What a flip may be caused by; `pure/flips.py` says when each applies."""
 RUN_STATUS = ("running", "completed", "failed", "interrupted")
 
 _CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))
@@ -421,7 +423,8 @@ EVENTS = Table(
         Column(
             "kind",
             pl.String,
-            "verification, re-verification, review, action, finding, erasure, configuration, run, health",
+            "verification, re-verification, flip, review, action, finding, erasure, configuration, run, "
+            "health",
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),
         Column("subject_id", pl.String, "Id of what the act was about"),
@@ -499,6 +502,132 @@ DRIFT = Table(
     partition_by=None,
 )
 
+_cause = Column(
+    "cause",
+    pl.String,
+    "The one change that flips the verdict by itself; combination where none or several do; unexplained "
+    "where that cannot be told",
+    rules=(OneOf(CAUSES),),
+)
+_verdict_before = replace(verdict, name="verdict_before", description="Verdict as it was first given")
+_weight = Column(
+    "weight",
+    pl.Float64,
+    "Claims of the range that the sampled claim stands for",
+    unit="claims",
+    rules=(Between(1.0),),
+)
+
+FLIPS = Table(
+    "flips",
+    ("flip_id",),
+    "Historical verdicts that no longer hold, each with what changed it",
+    (
+        _id("flip_id", "The flip: SHA-256 over run, old verdict and new verdict"),
+        claim_id,
+        output_id,
+        produced_at,
+        _id("verdict_id_before", "The verdict as it was first given"),
+        verdict_id,
+        _verdict_before,
+        verdict,
+        _cause,
+        Column(
+            "flips_alone",
+            pl.List(pl.String),
+            "Which of evidence, verifier and policy flip the verdict when only they change",
+        ),
+        Column(
+            "attribution",
+            pl.String,
+            "one_at_a_time: every change from the old state alone; verifier_first: the evidence under the "
+            "new verifier, because the old one could not be loaded; none: could not be told apart",
+            rules=(OneOf(("one_at_a_time", "verifier_first", "none")),),
+        ),
+        Column(
+            "evidence_change",
+            pl.String,
+            "none: the same passages; documents: one came, changed or went; retrieval: others of the same "
+            "documents were found",
+            rules=(OneOf(("none", "documents", "retrieval")),),
+        ),
+        Column("is_delivered", pl.Boolean, "The output was delivered on the old verdict"),
+        reason,
+        _weight,
+        source,
+        agent,
+        model,
+        use_case,
+        Column("found_at", UTC, "When the flip was found", unit="UTC"),
+        run_id,
+    ),
+    references=(
+        ("claim_id", "claims", "claim_id"),
+        ("verdict_id_before", "verdicts", "verdict_id"),
+        ("verdict_id", "verdicts", "verdict_id"),
+    ),
+)
+
+REAUDITS = Table(
+    "reaudits",
+    ("run_id", "claim_id"),
+    "Every claim that a re-audit drew, so that its shares can be computed again",
+    (
+        run_id,
+        claim_id,
+        output_id,
+        produced_at,
+        Column("stratum", pl.String, "Stratum it was drawn from: verdict and slice, as JSON"),
+        _verdict_before,
+        Column(
+            "outcome",
+            pl.String,
+            "held: the same verdict; flipped: another; unjudged: could not be judged again",
+            rules=(OneOf(("held", "flipped", "unjudged")),),
+        ),
+        _cause.optional(),
+        replace(reason, nullable=True, description="Why it could not be judged again, or no cause be told"),
+        _weight.optional(),
+        agent,
+        use_case,
+    ),
+    references=(("claim_id", "claims", "claim_id"),),
+)
+
+FLIP_SHARES = Table(
+    "flip_shares",
+    ("run_id", "slice", "verdict_before", "cause"),
+    "Shares of historical verdicts that no longer hold, by verdict, slice and cause",
+    (
+        run_id,
+        Column("slice", pl.String, "Slice of the claims: all, or for example agent=bing_chat"),
+        replace(_verdict_before, rules=(OneOf((*VERDICTS, "any")),)),
+        replace(
+            _cause, description="Cause of the flips; any is all of them", rules=(OneOf((*CAUSES, "any")),)
+        ),
+        Column("population", pl.Int64, "Claims of the range", unit="claims", rules=(Between(1),)),
+        Column("judged", pl.Int64, "Claims drawn and judged again", unit="claims", rules=(Between(0),)),
+        Column("flips", pl.Int64, "Flips among them", unit="claims", rules=(Between(0), NotAbove("judged"))),
+        Column("share", pl.Float64, "Weighted share of flips", nullable=True, rules=(_PROBABILITY,)),
+        Column(
+            "ci_low",
+            pl.Float64,
+            "Lower end of the share's 95% interval",
+            nullable=True,
+            rules=(_PROBABILITY, NotAbove("share")),
+        ),
+        Column(
+            "ci_high",
+            pl.Float64,
+            "Upper end of the share's 95% interval",
+            nullable=True,
+            rules=(_PROBABILITY,),
+        ),
+        Column("found_at", UTC, "When the shares were computed", unit="UTC"),
+    ),
+    partition_by=None,
+)
+
 RUNS = Table(
     "runs",
     ("run_id",),
@@ -543,6 +672,9 @@ TABLES: dict[str, Table] = {
         QUARANTINE,
         HEALTH,
         DRIFT,
+        FLIPS,
+        REAUDITS,
+        FLIP_SHARES,
         RUNS,
     )
 }
