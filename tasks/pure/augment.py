@@ -27,14 +27,14 @@ SCHEMA = pl.Schema(dict.fromkeys(("dataset", "claim", "evidence", "label", "kind
 class AugmentParameters:
     """How much of each kind is made; the shares are of the rows a kind can be made from."""
 
-    changed_share: float = 0.45
+    changed_share: float = 0.6
     """Supported pairs that also appear with one fact changed: the model must see both sides of an edit."""
     harmless_share: float = 0.2
     distractor_share: float = 0.3
     """Pairs whose evidence is put among sentences of other pairs, because real evidence is never alone."""
     swapped_share: float = 0.35
     several_share: float = 0.25
-    document_rounds: int = 2
+    document_rounds: int = 4
     """Pairs made from each document's own sentences."""
     shortest_sentence: int = 35
     longest_sentence: int = 230
@@ -84,14 +84,18 @@ def make(pairs: pl.DataFrame, parameters: AugmentParameters, *, seed: int) -> pl
 
 def _harm(text: str, pool: Sequence[str], rng: random.Random) -> tuple[str, str, str] | None:
     """(changed text, kind, label): a kind drawn first, so that rare kinds are not drowned by common ones."""
-    kinds = [*perturb.HARMFUL, "name"]
+    kinds = [*perturb.HARMFUL, "name", "roles"]
     rng.shuffle(kinds)
     for kind in kinds:
         if kind in ("tense", "negation") and rng.random() < 0.5:
             continue
-        new = perturb.name(text, rng, pool) if kind == "name" else perturb.HARMFUL[kind](text, rng)
+        if kind == "name":
+            new = perturb.name(text, rng, pool)
+        else:
+            new = perturb.roles(text, rng) if kind == "roles" else perturb.HARMFUL[kind](text, rng)
         if new is not None and new != text:
-            return new, kind, "not_supported" if kind in ("name", "tense", "unit") else "contradicted"
+            vague = kind in ("name", "roles", "tense", "unit")
+            return new, kind, "not_supported" if vague else "contradicted"
     return None
 
 
@@ -164,33 +168,44 @@ def _joined(claims: Sequence[str], rng: random.Random) -> str:
 
 
 def _distracted(rows: Sequence[tuple[str, ...]], p: AugmentParameters, rng: random.Random) -> list[Row]:
-    """The same pair with sentences of other pairs before and after its evidence."""
+    """The same pair with sentences of other pairs before and after its evidence, some on its subject."""
     short = [r for r in rows if len(r[2]) < 240]
     by_dataset: dict[str, list[str]] = {}
+    by_start: dict[str, list[str]] = {}
     for row in short:
         by_dataset.setdefault(row[0], []).append(row[2])
+        by_start.setdefault(_start(row[1]), []).append(row[2])
     made: list[Row] = []
     for dataset, claim, evidence, label in short:
         if rng.random() < p.distractor_share:
-            parts = [
-                evidence,
-                *rng.sample(by_dataset[dataset], min(rng.choice((1, 2, 3)), len(by_dataset[dataset]))),
-            ]
+            anywhere = rng.sample(by_dataset[dataset], min(rng.choice((1, 2, 3)), len(by_dataset[dataset])))
+            # Only where evidence settles the claim: another text on the subject may settle an open one.
+            near = (
+                []
+                if label in ("insufficient", "not_supported")
+                else rng.choices(by_start[_start(claim)], k=2)
+            )
+            parts = list(dict.fromkeys([evidence, *near, *anywhere]))
             rng.shuffle(parts)
             made.append((dataset, claim, " ".join(parts), label, "distractors"))
     return made
+
+
+def _start(claim: str) -> str:
+    """The first two words, which mostly name the subject."""
+    return " ".join(claim.split()[:2])
 
 
 def _swapped(rows: Sequence[tuple[str, ...]], p: AugmentParameters, rng: random.Random) -> list[Row]:
     """A claim with the evidence of another claim that begins alike: on the subject, and not enough."""
     by_start: dict[str, list[tuple[str, ...]]] = {}
     for row in rows:
-        by_start.setdefault(" ".join(row[1].split()[:2]), []).append(row)
+        by_start.setdefault(_start(row[1]), []).append(row)
     made: list[Row] = []
     for dataset, claim, evidence, label in rows:
         if label in ("insufficient", "not_supported") or rng.random() >= p.swapped_share:
             continue
-        near = by_start[" ".join(claim.split()[:2])]
+        near = by_start[_start(claim)]
         other = rng.choice(near if len(near) > 1 and rng.random() < 0.8 else rows)
         # Evidence of a sibling that states the same would make the label wrong.
         told = set(re.findall(r"\w{4,}", claim.lower()))

@@ -41,7 +41,7 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
     """
     parameters = parameters or ContrastParameters()
     rng = random.Random(parameters.seed)  # noqa: S311 - a reproducible draw
-    true = _true_claims(pairs, parameters, rng)
+    true = _true_claims(pairs, parameters)
     pool = sorted({name for claim, _ in true for name in perturb.names(claim)})
     rng.shuffle(true)
     made: list[tuple[str, str, str, str, str]] = []
@@ -49,10 +49,12 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
         ("keep", kind) for kind in perturb.HARMLESS
     ]
     for effect, kind in kinds:
-        count = 0
+        used: set[str] = set()
         for claim, evidence in true:
-            if count == parameters.per_kind:
+            if len(used) == parameters.per_kind:
                 break
+            if claim in used:
+                continue
             if kind == "name":
                 edited = perturb.name(claim, rng, pool)
             else:
@@ -60,7 +62,7 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
             if edited is None or edited == claim or (effect == "lower" and edited in evidence):
                 continue
             made.append((kind, effect, claim, edited, evidence))
-            count += 1
+            used.add(claim)
     return pl.DataFrame(made, schema=SCHEMA, orient="row")
 
 
@@ -87,7 +89,7 @@ def judge(made: pl.DataFrame, before: np.ndarray, after: np.ndarray, threshold: 
     )
 
 
-def _true_claims(pairs: pl.DataFrame, p: ContrastParameters, rng: random.Random) -> list[tuple[str, str]]:
+def _true_claims(pairs: pl.DataFrame, p: ContrastParameters) -> list[tuple[str, str]]:
     given = pairs.filter((pl.col("label") == "supported") & (pl.col("evidence").str.len_chars() < 1500))
     true = [(str(c), str(e)) for c, e in given.select("claim", "evidence").iter_rows()]
     long = pairs["evidence"].unique(maintain_order=True)
@@ -99,5 +101,5 @@ def _true_claims(pairs: pl.DataFrame, p: ContrastParameters, rng: random.Random)
             usable = [
                 s for s in shown if p.shortest <= len(s) <= p.longest and s[0].isupper() and s[-1] == "."
             ]
-            true += [(claim, " ".join(shown)) for claim in rng.sample(usable, min(2, len(usable)))]
+            true += [(claim, " ".join(shown)) for claim in usable]
     return sorted(set(true))

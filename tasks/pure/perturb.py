@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 Edit = Callable[[str, random.Random], str | None]
 
@@ -59,6 +60,8 @@ _YEAR = re.compile(r"(?<![\w.,/\-])(?:1[0-9]\d\d|20\d\d)(?![\w/]|[.,]\d)")
 _NUMBER_WORD = re.compile(r"\b(?:" + "|".join(_WORD_VALUE) + r")\b", re.IGNORECASE)
 _DAY_MONTH = re.compile(rf"\b(?:{_MONTH})\b(?= \d)|(?<=\d )\b(?:{_MONTH})\b|(?<=[Ii]n )\b(?:{_MONTH})\b")
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}(?: [A-Z][a-z]+)*(?!\w)")
+
+_ANY_NAME = re.compile(r"\b[A-Z][a-z]{2,}(?: [A-Z][a-z]+)+|(?<=[a-z] )[A-Z][a-z]{2,}\b")
 
 _UNIT_GROUPS = (
     ("kilometers", "miles", "meters", "feet"),
@@ -312,6 +315,23 @@ def tense(text: str, rng: random.Random) -> str | None:
     return _put(text, match, new)
 
 
+def roles(text: str, rng: random.Random) -> str | None:
+    """Two names of the sentence in each other's place, unless they are items of one list."""
+    found = [m for m in _ANY_NAME.finditer(text) if m.group(0) not in _MONTHS]
+    pairs = [
+        (first, second)
+        for first, second in pairwise(found)
+        if first.group(0) != second.group(0)
+        and len(text[first.end() : second.start()].split()) > 1
+        and not re.fullmatch(r"(?:,| and| or|, and)? ?", text[first.end() : second.start()])
+    ]
+    if not pairs:
+        return None
+    first, second = rng.choice(pairs)
+    between = text[first.end() : second.start()]
+    return text[: first.start()] + second.group(0) + between + first.group(0) + text[second.end() :]
+
+
 HARMFUL: dict[str, Edit] = {
     "number": number,
     "date": date,
@@ -386,35 +406,57 @@ _SYNONYM_PAIRS = (
 )
 _SYNONYMS = dict(_SYNONYM_PAIRS)
 _SYNONYM = re.compile(r"\b(?:" + "|".join(sorted(_SYNONYMS, key=len, reverse=True)) + r")\b")
-_PARTICIPLES = [
-    "directed",
-    "produced",
-    "founded",
-    "created",
-    "developed",
-    "designed",
-    "published",
-    "released",
-    "built",
-    "discovered",
-    "invented",
-    "composed",
-    "played",
-    "owned",
-    "established",
-    "formed",
-    "led",
-    "established",
-    "hosted",
-    "sponsored",
-    "nominated",
-    "defeated",
-    "inspired",
-]
-_PASSIVE = re.compile(
-    r"^(?P<subject>(?:The |A |An )?[A-Z][\w' -]{1,60}?) (?:is|was|were|has been) "
-    rf"(?P<verb>{'|'.join(_PARTICIPLES)}) by (?P<agent>(?:the |a |an )?[\w' -]{{2,50}})(?P<stop>\.?)$"
+_IRREGULAR = {
+    "written": "wrote",
+    "sung": "sang",
+    "drawn": "drew",
+    "given": "gave",
+    "taken": "took",
+    "chosen": "chose",
+    "begun": "began",
+    "driven": "drove",
+    "shown": "showed",
+    "known": "knew",
+    "beaten": "beat",
+    "built": "built",
+    "led": "led",
+    "won": "won",
+    "made": "made",
+    "held": "held",
+    "bought": "bought",
+    "sold": "sold",
+    "found": "found",
+    "run": "ran",
+}
+_ENDS_AGENT = (
+    r"(?!(?:in|on|at|for|from|as|and|with|during|after|before|to|who|which|that|when|while|under|over|near"
+    r"|between|through)\b)"
 )
+_PASSIVE = re.compile(
+    r"^(?P<subject>(?:The |A |An |His |Her |Its |Their )?[A-Z]?[\w'’-]+(?: [\w'’-]+){0,7}?) "
+    r"(?:was|were|has been|have been) (?P<verb>[a-z]{2,}ed|" + "|".join(_IRREGULAR) + r") "
+    rf"by (?P<agent>(?:the |a |an )?[\w'’.-]+(?: {_ENDS_AGENT}[\w'’-]+){{0,5}})"
+    r"(?P<rest>(?:,? (?:in|on|at|during|after|before|between|from|for|as|to|with|under) [^.;:]{2,90})?)"
+    r"(?P<stop>\.?)$"
+)
+"""Only the past, whose active form needs no agreement; the agent ends before a preposition or conjunction."""
+_NO_AGENTS = (
+    "hand",
+    "car",
+    "contract",
+    "mail",
+    "email",
+    "phone",
+    "now",
+    "then",
+    "default",
+    "accident",
+    "mistake",
+)
+_NO_VOICE = re.compile(
+    r"\b(?:who|which|that|and|not|it|he|she|they|this|these|both|there|as|when|while|if|because)\b", re.I
+)
+_OBJECTS = {"I": "me", "He": "him", "She": "her", "It": "it", "We": "us", "They": "them", "You": "you"}
 
 
 def number_words(text: str, rng: random.Random) -> str | None:
@@ -473,10 +515,20 @@ def voice(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the sh
     if match is None:
         return None
     agent, subject = match["agent"].strip(), match["subject"]
-    if subject in ("It", "He", "She", "They", "This", "These", "Both"):
+    subject = _OBJECTS.get(subject, subject)
+    if (
+        (subject not in _OBJECTS.values() and _NO_VOICE.search(subject))
+        or agent.split()[0].endswith("ing")
+        or agent[0].isdigit()
+        or agent.lower().rstrip(".") in _NO_AGENTS
+    ):
         return None
-    subject = subject[0].lower() + subject[1:] if subject.startswith(("The ", "A ", "An ")) else subject
-    return f"{agent[0].upper()}{agent[1:]} {match['verb']} {subject}{match['stop']}"
+    first = subject.split(" ")[0]
+    if first in ("The", "A", "An", "His", "Her", "Its", "Their"):
+        subject = subject[0].lower() + subject[1:]
+    verb = _IRREGULAR.get(match["verb"], match["verb"])
+    agent = re.sub(r"\.$", "", agent) if not match["rest"] else agent
+    return f"{agent[0].upper()}{agent[1:]} {verb} {subject}{match['rest']}{match['stop'] or '.'}"
 
 
 HARMLESS: dict[str, Edit] = {

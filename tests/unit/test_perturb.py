@@ -13,7 +13,7 @@ def drawn(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - reproducible edits
 
 
-ALL = {**perturb.HARMFUL, **perturb.HARMLESS}
+ALL = {**perturb.HARMFUL, **perturb.HARMLESS, "roles": perturb.roles}
 
 
 def edit(kind: str, text: str, seed: int = 0) -> str | None:
@@ -42,6 +42,8 @@ def edit(kind: str, text: str, seed: int = 0) -> str | None:
         ("date_format", "On 4 May 1990 it fell.", {"On May 4, 1990 it fell."}),
         ("synonym", "The film ended.", {"The movie ended.", "The film finished."}),
         ("voice", "The film was directed by Ann Lee.", {"Ann Lee directed the film."}),
+        ("voice", "He was given by the King in 1920.", {"The King gave him in 1920."}),
+        ("roles", "Ann Lee was the teacher of Bob Ray.", {"Bob Ray was the teacher of Ann Lee."}),
     ],
 )
 def test_an_edit_changes_one_thing(kind, text, among):
@@ -81,3 +83,17 @@ def test_an_edit_of_any_text_is_a_text_or_none_and_depends_on_the_seed_alone(tex
         first = change(text, drawn(seed))
         assert first == change(text, drawn(seed))
         assert first is None or isinstance(first, str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("voice", "It is sold by the house that was built by Ann."),
+        ("voice", "Popping of the kernels was achieved by hand."),
+        ("voice", "It was improved by adding salt."),
+        ("roles", "Ann Lee and Bob Ray teach."),
+        ("roles", "They met Ann Lee, Bob Ray and Cid Fox."),
+    ],
+)
+def test_what_cannot_be_edited_safely_is_left_alone(kind, text):
+    assert {edit(kind, text, seed) for seed in range(10)} == {None}
