@@ -1,0 +1,292 @@
+"""Window against baseline, for many daily series at once.
+
+Belongs here: arrays of daily sums in, differences with standard errors, degrees of freedom and P values out.
+Does not belong here: which slices and metrics there are (`drift.py`), many comparisons (`correction.py`).
+
+The model of a series is r_d = level + weekday + day effect + sampling error. Claims of one output move
+together, so the sampling error is cluster-robust by outputs; outputs of one day move together, so days have
+an effect of their own with variance τ². Ignoring either makes every ordinary week an alarm.
+
+1. Sampling variance per unit, from residuals within baseline days (Cochran 1977, section 6.4); the window's
+   follows from its own number of units, as in a score test.
+2. τ² by moments about weekday means (DerSimonian and Laird, Controlled Clinical Trials 7, 1986), pooled over
+   the series of a metric, because 28 days alone tell little of a variance.
+3. Weekday effects, shrunk by their own moment estimate (Morris, JASA 78, 1983).
+4. The remaining dispersion per series, moderated towards the common one (Smyth, Statistical Applications
+   in Genetics and Molecular Biology 3, 2004); the t distribution gets the degrees of freedom that follow.
+5. A skewed sampling distribution (a share near 0 or 1) shifts the statistic by the first term of its
+   Edgeworth expansion (Hall, The Bootstrap and Edgeworth Expansion, 1992, section 2.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+WEEK = 7
+MAXIMUM_DEGREES = 1e4
+"""Beyond this a t distribution is the normal one."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Daily sums of series, each (series, days) float64; see `drift_cells.py`. Days without rows hold 0."""
+
+    y: np.ndarray
+    x: np.ndarray
+    yy: np.ndarray
+    xy: np.ndarray
+    xx: np.ndarray
+    clusters: np.ndarray
+
+    def of(self, days: np.ndarray) -> Sums:
+        """The chosen days, by a boolean mask or by numbers."""
+        return Sums(*(a[:, days] for a in (self.y, self.x, self.yy, self.xy, self.xx, self.clusters)))
+
+    @property
+    def rate(self) -> np.ndarray:
+        """(series, days): y over x, NaN on days without rows."""
+        return np.asarray(np.divide(self.y, self.x, out=np.full(self.y.shape, np.nan), where=self.x > 0))
+
+    def pooled(self) -> np.ndarray:
+        """(series,): y over x of all days together, NaN where there are none."""
+        x = self.x.sum(1)
+        return np.asarray(np.divide(self.y.sum(1), x, out=np.full(len(x), np.nan), where=x > 0))
+
+    def squares(self, rate: np.ndarray) -> np.ndarray:
+        """Sum over outputs of (y - rate x)², per series and day; `rate` broadcasts."""
+        rate = np.nan_to_num(rate)
+        return np.asarray(np.maximum(self.yy - 2 * rate * self.xy + rate**2 * self.xx, 0.0))
+
+
+@dataclass(frozen=True)
+class Daily:
+    """One value per series and day with its sampling variance and size; NaN and 0 where there are no rows."""
+
+    value: np.ndarray
+    variance: np.ndarray
+    size: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """How days vary beyond sampling: τ² common to all series, and each one's own factor and freedom."""
+
+    tau2: float
+    factor: np.ndarray
+    degrees: np.ndarray
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Per series: what the baseline lets expect, what the window shows, and how sure that is; NaN unknown."""
+
+    expected: np.ndarray
+    current: np.ndarray
+    standard_error: np.ndarray
+    """Of current minus expected if nothing changed: what P values rest on."""
+    ci_low: np.ndarray
+    ci_high: np.ndarray
+    degrees: np.ndarray
+    p_value: np.ndarray
+    effects: np.ndarray
+    """(series, 7): weekday effects, Monday first."""
+    dispersion: Dispersion
+
+    def adjusted(self, daily: Daily, weekday: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(series, days) twice: values without weekday effects, and their variances with the day effect's."""
+        spread = self.dispersion
+        variance = spread.factor[:, None] * (daily.variance + spread.tau2)
+        return daily.value - self.effects[:, weekday], variance
+
+
+def unit_variance(base: Sums, *, is_share: bool) -> np.ndarray:
+    """(series,): variance of one unit's contribution, from outputs within days.
+
+    A share of 0 or 1 has no visible variance; (y + 1) / (x + 2) (Laplace) stands in, and outputs whose claims
+    differ by less than independent ones would are given no credit for it.
+    """
+    units, outputs = base.x.sum(1), base.clusters.sum(1)
+    days = (base.x > 0).sum(1)
+    correction = np.where(outputs > days, outputs / np.maximum(outputs - days, 1), 1.0)
+    found = base.squares(base.rate).sum(1) * correction / np.maximum(units, 1e-300)
+    if is_share:
+        smooth = (base.y.sum(1) + 1) / (units + 2)
+        found = np.maximum(found, smooth * (1 - smooth))
+    return np.asarray(found)
+
+
+def clumping(window: Sums, base: Sums) -> np.ndarray:
+    """(series,): how much more than the baseline's the window's units sit in few outputs; at least 1."""
+
+    def heaviness(sums: Sums) -> np.ndarray:
+        x = sums.x.sum(1)
+        return np.asarray(np.divide(sums.xx.sum(1), x, out=np.ones(len(x)), where=x > 0))
+
+    return np.asarray(np.maximum(heaviness(window) / heaviness(base), 1.0))
+
+
+def rates(sums: Sums, per_unit: np.ndarray) -> Daily:
+    """Daily ratios of which each unit has the given variance."""
+    variance = np.divide(per_unit[:, None], sums.x, out=np.full(sums.x.shape, np.nan), where=sums.x > 0)
+    return Daily(sums.rate, variance, sums.x)
+
+
+def log_counts(y: np.ndarray, present: np.ndarray) -> Daily:
+    """Daily counts on the log scale, with Poisson variance; a day without rows counts as half a row."""
+    count = np.where(present, np.maximum(y, 0.5), np.nan)
+    return Daily(np.log(count), 1 / count, np.where(present, 1.0, 0.0) * np.ones_like(y))
+
+
+def dispersion(base: Daily, weekday: np.ndarray) -> Dispersion:
+    """How much baseline days vary beyond sampling, in steps 2 and 4 above; `weekday` is (days,), 0 to 6."""
+    known = base.size > 0
+    sampling = np.where(known, 1 / np.maximum(base.variance, 1e-12), 0.0)
+    statistic, degrees, slope = _about_weekdays(base.value, np.nan_to_num(sampling), weekday)
+    tau2 = max(0.0, float((statistic - degrees).sum() / max(slope.sum(), 1e-300)))
+    # Large slices have large slopes and would decide alone: the median over series resists one odd slice.
+    usable = (degrees > 0) & (slope > 0)
+    if usable.any():
+        each = (statistic - degrees)[usable] / slope[usable]
+        tau2 = max(0.0, min(tau2, float(np.median(each)))) if usable.sum() > 2 else tau2
+    weights = np.where(known, 1 / (np.nan_to_num(np.maximum(base.variance, 1e-12), nan=1.0) + tau2), 0.0)
+    statistic, degrees, _ = _about_weekdays(base.value, weights, weekday)
+    factor, freedom = moderated(statistic / np.maximum(degrees, 1), degrees)
+    return Dispersion(tau2, factor, freedom)
+
+
+def moderated(ratios: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance ratios shrunk towards their common value, and the degrees of freedom gained (Smyth 2004).
+
+    Args:
+        ratios, degrees: (series,): each ratio is about a common value times χ²/degrees.
+
+    Returns:
+        (series,) moderated ratios and total degrees of freedom. With fewer than three series that have a
+        ratio nothing is borrowed.
+    """
+    usable = (degrees >= 1) & (ratios > 0)
+    if usable.sum() < 3:
+        return np.where(usable, ratios, 1.0), np.maximum(degrees, 1.0)
+    half = degrees[usable] / 2
+    logs = np.log(ratios[usable]) - special.digamma(half) + np.log(half)
+    excess = float(np.var(logs, ddof=1) - special.polygamma(1, half).mean())
+    if excess <= 0:
+        prior, common = MAXIMUM_DEGREES, float(np.exp(logs.mean()))
+    else:
+        prior = min(2 * _inverse_trigamma(excess), MAXIMUM_DEGREES)
+        common = float(np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2)))
+    own = np.where(usable, degrees, 0.0)
+    shrunk = (prior * common + own * np.where(usable, ratios, 0.0)) / (prior + own)
+    return shrunk, np.minimum(prior + own, MAXIMUM_DEGREES)
+
+
+def _inverse_trigamma(value: float) -> float:
+    """x with trigamma(x) = value, by Newton's method on the convex 1/trigamma (Smyth 2004, appendix)."""
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        trigamma = float(special.polygamma(1, x))
+        step = trigamma * (1 - trigamma / value) / float(special.polygamma(2, x))
+        x += step
+        if -step / x < 1e-8:
+            break
+    return x
+
+
+def _about_weekdays(
+    value: np.ndarray, weights: np.ndarray, weekday: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per series: weighted squares about weekday means, their freedom, and how they grow with τ²."""
+    value = np.nan_to_num(value)
+    statistic, degrees, slope = (np.zeros(len(value)) for _ in range(3))
+    for k in range(WEEK):
+        w, r = weights[:, weekday == k], value[:, weekday == k]
+        total = w.sum(1)
+        safe = np.maximum(total, 1e-300)
+        mean = (w * r).sum(1) / safe
+        statistic += (w * (r - mean[:, None]) ** 2).sum(1)
+        degrees += np.maximum((w > 0).sum(1) - 1, 0)
+        slope += total - (w**2).sum(1) / safe
+    return statistic, degrees, slope
+
+
+def compare(
+    base: Daily,
+    window: Daily,
+    base_weekday: np.ndarray,
+    window_weekday: np.ndarray,
+    *,
+    clumped: np.ndarray | float = 1.0,
+    window_variance: np.ndarray | None = None,
+    skewness: np.ndarray | float = 0.0,
+) -> Difference:
+    """Window against baseline, series by series.
+
+    Args:
+        base, window: (series, days) each.
+        clumped: factor on the window's sampling variance, from `clumping`.
+        window_variance: (series,) sampling variance of the window's value from the window's own rows, for the
+            interval; None takes the baseline's.
+        skewness: (series,) third standardised moment of the window's value if nothing changed.
+    """
+    spread = dispersion(base, base_weekday)
+    factor, tau2 = spread.factor, spread.tau2
+    known = base.size > 0
+    weights = np.where(known, 1 / (np.nan_to_num(base.variance, nan=1.0) + tau2 + 1e-12), 0.0)
+    total = np.maximum(weights.sum(1), 1e-300)
+    level = (weights * np.nan_to_num(base.value)).sum(1) / total
+    effects, uncertain = _weekday_effects(base.value, weights, level, factor, base_weekday)
+
+    size = window.size.sum(1)
+    share = np.divide(window.size, size[:, None], out=np.zeros_like(window.size), where=size[:, None] > 0)
+    current = np.where(size > 0, (share * np.nan_to_num(window.value)).sum(1), np.nan)
+    expected = level + (share * effects[:, window_weekday]).sum(1)
+    sampling = (share**2 * np.nan_to_num(window.variance)).sum(1) * clumped
+    by_weekday = np.stack([share[:, window_weekday == k].sum(1) for k in range(WEEK)], axis=1)
+    others = tau2 * (share**2).sum(1) + 1 / total
+    posterior = (by_weekday**2 * uncertain).sum(1)
+    error = np.sqrt(factor * (sampling + others) + posterior)
+    own = sampling if window_variance is None else np.maximum(window_variance, 0.0)
+    interval_error = np.sqrt(factor * (own + others) + posterior)
+
+    difference = current - expected
+    statistic = np.divide(difference, error, out=np.zeros_like(error), where=error > 0)
+    certain = (error <= 0) & (np.abs(difference) > 1e-12)
+    statistic = np.where(certain, np.copysign(np.inf, difference), statistic)
+    part = np.divide(factor * sampling, error**2, out=np.zeros_like(error), where=error > 0)
+    shift = np.nan_to_num(np.asarray(skewness) * part**1.5 * (np.minimum(statistic**2, 16) - 1) / 6)
+    p_value = 2 * stats.t.sf(np.abs(statistic - shift), spread.degrees)
+    half = stats.t.ppf(0.975, spread.degrees) * interval_error
+    unknown = np.isnan(difference) | (known.sum(1) == 0)
+    return Difference(
+        expected=np.where(known.any(1), expected, np.nan),
+        current=current,
+        standard_error=np.where(unknown, np.nan, error),
+        ci_low=np.where(unknown, np.nan, difference - half),
+        ci_high=np.where(unknown, np.nan, difference + half),
+        degrees=spread.degrees,
+        p_value=np.where(unknown, np.nan, np.clip(p_value, 0.0, 1.0)),
+        effects=effects,
+        dispersion=spread,
+    )
+
+
+def _weekday_effects(
+    value: np.ndarray, weights: np.ndarray, level: np.ndarray, factor: np.ndarray, weekday: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(series, 7) effects about the level, shrunk by empirical Bayes, and their posterior variances."""
+    residual = np.nan_to_num(value) - level[:, None]
+    held = np.stack([weights[:, weekday == k].sum(1) for k in range(WEEK)], axis=1) / factor[:, None]
+    sums = (
+        np.stack([(weights * residual)[:, weekday == k].sum(1) for k in range(WEEK)], axis=1)
+        / factor[:, None]
+    )
+    means = np.divide(sums, held, out=np.zeros_like(sums), where=held > 0)
+    total = np.maximum(held.sum(1), 1e-300)
+    statistic = (held * means**2).sum(1)
+    slope = np.maximum(total - (held**2).sum(1) / total, 1e-300)
+    between = np.maximum(statistic - ((held > 0).sum(1) - 1), 0.0) / slope
+    shrink = np.divide(between[:, None] * held, 1 + between[:, None] * held)
+    return shrink * means, between[:, None] * (1 - shrink)

@@ -1,0 +1,78 @@
+"""What drift is measured on: each metric's name, unit, bad direction and practical threshold.
+
+Does not belong here: how rows become sums (`drift_cells.py`), comparison (`comparison.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Bad = Literal["up", "down", "neither"]
+Family = Literal["share", "mean", "volume", "distance"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: `table` must hold rows, else it is not measured; `threshold` is in the metric's unit.
+
+    `relative` thresholds are shares of the baseline's value. `weight` is the metric's part in the correction
+    for many comparisons (see `correction.py`).
+    """
+
+    name: str
+    table: str
+    unit: str
+    family: Family
+    bad: Bad
+    threshold: float
+    words: str
+    relative: bool = False
+    weight: float = 1.0
+
+
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("supported_share", "verdicts", "share of claims", "share", "down", 0.02, "supported share",
+               weight=40.0),
+        Metric("contradicted_share", "verdicts", "share of claims", "share", "up", 0.02, "contradicted share",
+               weight=10.0),
+        Metric("insufficient_share", "verdicts", "share of claims", "share", "up", 0.02,
+               "insufficient share"),
+        Metric("mean_p_supported", "verdicts", "probability", "mean", "down", 0.02,
+               "mean probability of support"),
+        Metric("score_distance", "verdicts", "probability", "distance", "up", 0.05,
+               "distance between the distributions of scores"),
+        Metric("evidence_coverage", "verdicts", "share of claims", "share", "down", 0.02,
+               "share of claims with evidence"),
+        Metric("conflict_share", "verdicts", "share of claims", "share", "up", 0.02,
+               "share of claims with conflicting evidence"),
+        Metric("retrieval_score", "evidence", "RRF score", "mean", "down", 0.05, "score of the best passage",
+               relative=True),
+        Metric("claims_per_output", "verdicts", "claims per output", "mean", "neither", 0.15,
+               "claims per output", relative=True),
+        Metric("abstention_share", "verdicts", "share of outputs", "share", "neither", 0.03,
+               "share of answers without a factual claim"),
+        Metric("outputs_per_day", "outputs", "outputs a day", "volume", "neither", 0.25, "volume",
+               relative=True),
+        Metric("lag_hours", "outputs", "hours", "mean", "up", 1.0, "hours from answer to audit"),
+        Metric("delivered_share", "actions", "share of outputs", "share", "down", 0.03, "delivered share"),
+        Metric("rephrased_share", "actions", "share of outputs", "share", "neither", 0.03, "rephrased share"),
+        Metric("escalated_share", "actions", "share of outputs", "share", "up", 0.02, "escalated share"),
+        Metric("findings_per_output", "findings", "findings per output", "mean", "up", 0.01,
+               "privacy findings per output"),
+        Metric("overturn_share", "reviews", "share of reviews", "share", "up", 0.05,
+               "share of reviews that overturn the verdict"),
+        Metric("overconfidence", "reviews", "probability", "mean", "up", 0.05,
+               "verdicts' probability above their share confirmed"),
+        Metric("question_distance", "embeddings", "distance of mean embeddings", "distance", "up", 0.05,
+               "distance between the questions' mean embeddings"),
+        Metric("answer_distance", "embeddings", "distance of mean embeddings", "distance", "up", 0.05,
+               "distance between the claims' mean embeddings"),
+        Metric("passage_distance", "embeddings", "distance of mean embeddings", "distance", "up", 0.05,
+               "distance between the retrieved passages' mean embeddings"),
+    )
+}  # fmt: skip
+"""Order is the order of reports. Thresholds: two points of a share of claims are what an analyst would act on
+(one claim in fifty); three points where outputs are counted, of which there are fewer."""
