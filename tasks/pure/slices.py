@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -17,6 +16,7 @@ from tasks.pure.drift_cells import SUMS
 
 ALL = "all"
 NONE = "(none)"
+_CODES = (("%", "%25"), ("&", "%26"), ("=", "%3D"))
 
 
 def kinds(columns: Sequence[str], *, pairs: bool = True) -> list[tuple[str, ...]]:
@@ -40,7 +40,7 @@ def name(kind: Sequence[str]) -> pl.Expr:
     parts: list[pl.Expr] = []
     for column in kind:
         value = pl.col(column).cast(pl.String).fill_null(NONE)
-        for character, code in (("%", "%25"), ("&", "%26"), ("=", "%3D")):
+        for character, code in _CODES:
             value = value.str.replace_all(character, code, literal=True)
         parts += [pl.lit(f"{'&' if parts else ''}{column}="), value]
     return pl.concat_str(parts)
@@ -50,7 +50,10 @@ def parsed(slice_name: str) -> dict[str, str]:
     """Column to value; empty for `all`."""
     if slice_name == ALL:
         return {}
-    return {c: unquote(v) for c, _, v in (part.partition("=") for part in slice_name.split("&"))}
+    values = {c: v for c, _, v in (part.partition("=") for part in slice_name.split("&"))}
+    for character, code in reversed(_CODES):
+        values = {c: v.replace(code, character) for c, v in values.items()}
+    return values
 
 
 def words(slice_name: str) -> str:
