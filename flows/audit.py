@@ -124,8 +124,9 @@ def judge(
     unit: Unit,
     *,
     reverify: bool = False,
+    only: pl.Series | None = None,
 ) -> Judged:
-    """One unit through to committed verdicts."""
+    """One unit through to committed verdicts; with `only`, of those claims alone."""
     from tasks.judge import judge as judge_unit
 
     judged = judge_unit(
@@ -136,7 +137,9 @@ def judge(
         unit=unit.path.parent.name + "-" + unit.path.stem,
         run_id=run.run_id,
         reverify=reverify,
+        only=only,
     )
+    runs.remember_verifier(bench)
     run.verifier = bench.identity
     run.days.add(unit.day)
     run.count(judged.counts)

@@ -117,6 +117,7 @@ def _texts(lake: Lake, output_id: str) -> list[str] | None:
         ("passages", "text"),
         ("verdicts", "reason"),
         ("actions", "reason"),
+        ("flips", "reason"),
     ):
         rows = lake.scan(table).filter(pl.col("output_id") == output_id).select(column).collect()
         found += rows[column].to_list()
@@ -163,6 +164,7 @@ def _tables(lake: Lake, output_id: str) -> list[_Change]:
         "verdicts": (mine, {"reason": blank, "evidence_ids": pl.col("evidence_ids").list.head(0)}),
         "actions": (mine, {"reason": blank}),
         "findings": (mine, {"masked": blank}),
+        "flips": (mine, {"reason": blank}),
         "reviews": (
             pl.col("claim_id").is_in(claim_ids.implode()) | pl.col("verdict_id").is_in(verdict_ids.implode()),
             {"comment": pl.lit(None, pl.String), "reviewer": blank},

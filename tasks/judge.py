@@ -22,7 +22,9 @@ from tasks.pure import privacy, tables, verdicts
 from tasks.pure.errors import GateError, IntegrityError
 from tasks.pure.reconcile import Counts
 from tasks.retrieve import retrieve
+from tasks.store import Lake
 from tasks.validate import Validator
+from tasks.verifier import Verifier
 from tasks.workbench import Workbench
 
 SAME_PROBABILITY = 1e-3
@@ -85,12 +87,15 @@ def judge(
     unit: str,
     run_id: str,
     reverify: bool = False,
+    only: pl.Series | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Judged:
     """Judges outputs (OUTPUTS frame) and commits everything that follows from them, all or nothing.
 
     Claims that have a verdict from the current verifier, policy and snapshot are not scored again unless
-    `reverify` says so; then the new probabilities are compared with the old.
+    `reverify` says so; then the new probabilities are compared with the old. With `only`, just those claims
+    (ids) are judged, as an earlier run extracted them; an action is then decided where that leaves no claim
+    of the output without a verdict, and nothing is searched for confidential data.
 
     Raises:
         GateError: validation refused too much; nothing of the unit is published.
@@ -102,13 +107,17 @@ def judge(
     gate = Gate(validator)
 
     outputs = gate.check("outputs", outputs)
-    extracted = claims_stage.extract(outputs, bench.segment, settings.extract, run_id=run_id, now=now)
-    claims = gate.check("claims", extracted.claims, extracted.quarantine)
+    if only is None:
+        extracted = claims_stage.extract(outputs, bench.segment, settings.extract, run_id=run_id, now=now)
+        claims = gate.check("claims", extracted.claims, extracted.quarantine)
+    else:
+        claims = gate.check("claims", published_claims(lake, outputs))
     contexts = passages_stage.from_contexts(outputs, bench.segment, settings.corpus.passages, run_id=run_id)
     contexts = gate.check("passages", contexts)
 
-    known = _known_verdicts(claims, outputs, bench, snapshot)
-    pending = claims if reverify else claims.join(known, on="claim_id", how="anti")
+    known = current_verdicts(claims, outputs, bench, snapshot)
+    pending = claims if only is None else claims.filter(pl.col("claim_id").is_in(only.implode()))
+    pending = pending if reverify else pending.join(known, on="claim_id", how="anti")
     factual = claims.filter(pl.col("kind") == "factual")
     candidates = retrieve(pending, contexts, corpus, bench.embedder, settings.retrieve.parameters)
     evidence, together = _score(candidates, pending, bench, snapshot, run_id=run_id, progress=progress)
@@ -137,9 +146,13 @@ def judge(
     undecided = outputs.join(reached, on="output_id", how="anti").join(factual, on="output_id", how="semi")
     decided_on = outputs.join(undecided, on="output_id", how="anti")
     verdicts_so_far = pl.concat([reached, known]).unique("verdict_id", keep="first", maintain_order=True)
+    if only is not None:
+        open_claims = factual.join(verdicts_so_far, on="claim_id", how="anti")
+        decided_on = decided_on.join(open_claims, on="output_id", how="anti")
     acted = verdicts.act(decided_on, verdicts_so_far, settings.policies, run_id=run_id, now=now)
     actions = gate.check("actions", acted)
-    found = privacy.scan(outputs, settings.privacy.active, run_id=run_id, now=now)
+    searched = settings.privacy.active if only is None else ()
+    found = privacy.scan(outputs, searched, run_id=run_id, now=now)
     findings = gate.check("findings", found)
 
     refused = gate.quarantine()
@@ -173,7 +186,15 @@ def judge(
     )
 
 
-def _known_verdicts(
+def published_claims(lake: Lake, outputs: pl.DataFrame) -> pl.DataFrame:
+    """CLAIMS that earlier runs found in the outputs."""
+    days = outputs["produced_at"].dt.date()
+    scan = lake.scan("claims", since=days.min(), until=days.max())  # type: ignore[arg-type]
+    wanted = outputs.lazy().select("output_id")
+    return scan.join(wanted, on="output_id", how="semi").sort("output_id", "ordinal", "claim_id").collect()
+
+
+def current_verdicts(
     claims: pl.DataFrame, outputs: pl.DataFrame, bench: Workbench, snapshot: str
 ) -> pl.DataFrame:
     """VERDICTS that the claims have from the current verifier and snapshot and their own policy."""
@@ -202,6 +223,22 @@ def _score(
     """EVIDENCE plus `text`, `document_uri` and `claim`, which reasons are worded from; and the scores of
     all passages of a claim read together, for the claims that have several and where that fits.
     """
+    evidence, together = score(candidates, claims, bench.verifier, progress)
+    evidence = evidence.with_columns(
+        verifier=pl.lit(bench.identity), snapshot=pl.lit(snapshot), run_id=pl.lit(run_id)
+    )
+    return evidence, together
+
+
+def score(
+    candidates: pl.DataFrame,
+    claims: pl.DataFrame,
+    verifier: Verifier,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them;
+    and, for claims with several passages that fit together, the probabilities of all of them as one text.
+    """
     pairs = candidates.join(
         claims.select(
             "claim_id", "output_id", "produced_at", claim=pairs_stage.without_citations(pl.col("text"))
@@ -216,7 +253,7 @@ def _score(
         .filter(pl.col("passages") > 1)
     )
     asked = pl.concat([pairs.select("claim", "text"), several.select("claim", "text")])
-    scores = bench.verifier.score(asked["claim"].to_list(), asked["text"].to_list(), progress)
+    scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list(), progress)
     alone, read = slice(None, pairs.height), scores.windows[pairs.height :] > 0
     together = several.with_columns(verdicts.rounded(scores.probabilities[pairs.height :]))
     evidence = pairs.with_columns(
@@ -224,9 +261,6 @@ def _score(
         tokens_offered=pl.Series(scores.tokens_offered[alone], dtype=pl.Int32),
         tokens_seen=pl.Series(scores.tokens_seen[alone], dtype=pl.Int32),
         windows=pl.Series(scores.windows[alone], dtype=pl.Int32),
-        verifier=pl.lit(bench.identity),
-        snapshot=pl.lit(snapshot),
-        run_id=pl.lit(run_id),
     )
     return evidence, together.filter(pl.Series(read))
 

@@ -387,7 +387,7 @@ class _Session:
 def _missing(session: _Session, since: date | None, until: date | None) -> Iterator[pl.DataFrame]:
     """Events of everything that is published and not in the log, in small frames."""
     ledger, lake = session.ledger, session.ledger.lake
-    days = {day for table in ("verdicts", "actions", "findings") for day in lake.days(table)}
+    days = {day for table in ("verdicts", "actions", "findings", "flips") for day in lake.days(table)}
     for day in sorted(days):
         if (since is None or day >= since) and (until is None or day <= until):
             yield from _missing_of_day(session, day)
@@ -415,7 +415,9 @@ def _missing_of_day(session: _Session, day: date) -> Iterator[pl.DataFrame]:
     verdicts = unseen("verdicts", "verdict_id")
     actions = unseen("actions", "action_id")
     found = unseen("findings", "finding_id")
-    output_ids = pl.concat([f["output_id"] for f in (verdicts, actions, found)]).unique(maintain_order=True)
+    flips = unseen("flips", "flip_id")
+    concerned = pl.concat([f["output_id"] for f in (verdicts, actions, found, flips)])
+    output_ids = concerned.unique(maintain_order=True)
     if output_ids.is_empty():
         return
     outputs = rows("outputs").filter(pl.col("output_id").is_in(output_ids.implode())).collect()
@@ -435,6 +437,13 @@ def _missing_of_day(session: _Session, day: date) -> Iterator[pl.DataFrame]:
         yield events.actions({"actions": actions, "outputs": outputs}, output_keys)
     if found.height:
         yield events.findings({"findings": found}, output_keys)
+    if flips.height:
+        first = (
+            ledger.log.find(flips["verdict_id_before"].unique())
+            .group_by(verdict_id_before="subject_id")
+            .agg(pl.col("sequence").min().alias("earlier_index"))
+        )
+        yield events.flips({"flips": flips}, output_keys, first)
 
 
 def verdict_frames(

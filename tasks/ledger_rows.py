@@ -86,6 +86,7 @@ def check_rows(
     checker.simple(
         "reviews", _decoded(frame.filter(pl.col("kind") == "review"), "review"), "review_id", "row_reviews"
     )
+    checker.simple("flips", _decoded(frame.filter(pl.col("kind") == "flip"), "flip"), "flip_id", "row_flips")
     runs = _decoded(frame.filter(pl.col("kind") == "run"), "run")
     checker.runs(runs.filter(pl.col("phase") == "end"))
     checker.health(_decoded(frame.filter(pl.col("kind") == "health"), "health"))
@@ -264,6 +265,7 @@ _OWN_KEY = {
     "actions": "action_id",
     "findings": "finding_id",
     "reviews": "review_id",
+    "flips": "flip_id",
 }
 """Tables whose row is the subject of the event that binds it, so that its file can be named."""
 _SCALED = ("p_supported", "p_contradicted", "p_insufficient", "threshold_supported", "threshold_contradicted")
@@ -294,7 +296,8 @@ def _readable(lake: Lake, table: str, files: Sequence[Path], found: Findings) ->
 
 def unrecorded(lake: Lake, opened: Log, found: Findings) -> None:
     """Rows without an event: left by an interrupted run, or put there after a run had ended."""
-    for table, key in (("verdicts", "verdict_id"), ("actions", "action_id"), ("findings", "finding_id")):
+    for table in ("verdicts", "actions", "findings", "flips"):
+        key = _OWN_KEY[table]
         for path in lake.files(table):
             rows = _readable(lake, table, [path], found).select(key, "run_id").collect()
             logged = opened.find(rows[key])["subject_id"].unique()

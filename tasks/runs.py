@@ -10,21 +10,27 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tasks.pure import ids, tables
 from tasks.pure.errors import ConfigError
+from tasks.pure.policies import Policy
 from tasks.pure.reconcile import Counts, add
 from tasks.settings import Settings
 from tasks.store import Lake
 
+if TYPE_CHECKING:
+    from tasks.workbench import Workbench
+
 OPEN_RUNS = "open_runs"
 POLICIES = "policies"
+POLICY_VALUES = "policy-values"
+VERIFIERS = "verifiers"
 
 
 @dataclass
@@ -146,6 +152,28 @@ def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
     return counts
 
 
+def known_policies(lake: Lake) -> list[Policy]:
+    """Policies that ever decided in this lake, by value; those from before this was kept are missing."""
+    kept = lake.read_state(POLICY_VALUES).values()
+    return [Policy(**{**values, "use_cases": tuple(values["use_cases"])}) for values in kept]
+
+
+def remember_verifier(bench: Workbench) -> None:
+    """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later."""
+    known = bench.lake.read_state(VERIFIERS)
+    if bench.identity not in known:
+        about = {
+            "fingerprint": bench.verifier.fingerprint,
+            "settings": bench.settings.verifier.model_dump(mode="json"),
+        }
+        bench.lake.write_state(VERIFIERS, {**known, bench.identity: about})
+
+
+def known_verifiers(lake: Lake) -> dict[str, dict[str, Any]]:
+    """By identity: `fingerprint`, and the `settings` (VerifierSettings as plain data) it was loaded with."""
+    return lake.read_state(VERIFIERS)
+
+
 def _remember_policies(settings: Settings, lake: Lake) -> None:
     known = lake.read_state(POLICIES)
     for policy in settings.policies:
@@ -157,6 +185,10 @@ def _remember_policies(settings: Settings, lake: Lake) -> None:
     now = {policy.label: policy.sha256 for policy in settings.policies}
     if not now.items() <= known.items():
         lake.write_state(POLICIES, {**known, **now})
+    values = lake.read_state(POLICY_VALUES)
+    if not now.keys() <= values.keys():
+        by_value = {policy.label: asdict(policy) for policy in settings.policies}
+        lake.write_state(POLICY_VALUES, {**values, **by_value})
 
 
 def _row(**values: Any) -> pl.DataFrame:

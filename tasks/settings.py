@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tasks.pure import policies
 from tasks.pure.claims import ExtractParameters
 from tasks.pure.errors import ConfigError
+from tasks.pure.flips import SampleParameters
 from tasks.pure.passages import PassageParameters
 from tasks.pure.policies import Policy
 from tasks.pure.retrieval import RetrieveParameters
@@ -109,6 +110,14 @@ class VerifierSettings(_Section):
     """Which text a foreign classifier reads first; natural language inference puts the evidence first."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of a foreign classifier; bfloat16 is faster where the processor has it."""
+
+
+class ReauditSettings(_Section):
+    """How historical claims are judged again."""
+
+    sample: SampleParameters = SampleParameters()
+    earlier_verifiers: tuple[VerifierSettings, ...] = ()
+    """Verifiers of the past that the lake does not remember, or that moved: written as [verifier] is."""
 
 
 class PrivacySettings(_Section):
@@ -217,6 +226,7 @@ class Settings(BaseSettings):
     extract: ExtractParameters = ExtractParameters()
     retrieve: RetrieveSettings = RetrieveSettings()
     verifier: VerifierSettings = VerifierSettings()
+    reaudit: ReauditSettings = ReauditSettings()
     policies: tuple[Policy, ...] = (Policy(),)
     privacy: PrivacySettings = PrivacySettings()
     validation: ValidationSettings = ValidationSettings()
@@ -311,6 +321,8 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     for section in ("retrieve", "verifier"):
         chosen = getattr(settings, section)
         updates[section] = chosen.model_copy(update={"model": _model(chosen, base)})
+    earlier = [v.model_copy(update={"model": _model(v, base)}) for v in settings.reaudit.earlier_verifiers]
+    updates["reaudit"] = settings.reaudit.model_copy(update={"earlier_verifiers": tuple(earlier)})
     if settings.corpus.path:
         updates["corpus"] = settings.corpus.model_copy(update={"path": _absolute(settings.corpus.path, base)})
     return settings.model_copy(update=updates)

@@ -50,13 +50,17 @@ class Workbench:
         Another number of passages per claim, another cut or another embedding model may give another
         verdict, so they must give the verdict another name.
         """
+        return self.identity_of(self.verifier.fingerprint)
+
+    def identity_of(self, fingerprint: str) -> str:
+        """What tables call a verifier of that fingerprint under these settings."""
         settings = self.settings
         chosen = {
             "retrieve": asdict(settings.retrieve.parameters),
             "passages": asdict(settings.corpus.passages),
             "embedder": self.embedder.fingerprint,
         }
-        return ids.digest("verifier", self.verifier.fingerprint, json.dumps(chosen, sort_keys=True))
+        return ids.digest("verifier", fingerprint, json.dumps(chosen, sort_keys=True))
 
     @cached_property
     def verifier(self) -> Verifier:

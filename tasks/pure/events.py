@@ -130,6 +130,22 @@ _KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         },
         ("reviews",),
     ),
+    "flip": (
+        {
+            "cause": pl.String,
+            "claim_id": pl.String,
+            "earlier_index": pl.Int64,
+            "is_delivered": pl.Boolean,
+            "output_id": pl.String,
+            "produced_at_us": pl.Int64,
+            "row_flips": pl.String,
+            "verdict": pl.String,
+            "verdict_before": pl.String,
+            "verdict_id": pl.String,
+            "verdict_id_before": pl.String,
+        },
+        ("flips",),
+    ),
     "erasure": ({"output_id": pl.String, "reason": pl.String, "rows_erased": pl.Int64}, ()),
     "configuration": (
         {
@@ -406,6 +422,23 @@ def findings(frames: Frames, keys: pl.DataFrame) -> pl.DataFrame:
         row_findings=_hex(rows.digests(found, bound_columns("findings"), salts)),
     ).with_columns(kind=pl.lit("finding"))
     return _finish("finding", prepared, "found_at")
+
+
+def flips(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """One event per row of `flips`: a historical verdict that no longer holds, and why.
+
+    Args:
+        judged: verdict_id_before and earlier_index of the event of each verdict as it was first given.
+    """
+    salts = keys.select("output_id", salt=commitments.row_salts(keys["key"]))
+    found = frames["flips"].join(judged, on="verdict_id_before", how="left", maintain_order="left")
+    prepared = found.with_columns(
+        canonical.microseconds("found_at", "occurred_at_us"),
+        canonical.microseconds("produced_at"),
+        subject_id="flip_id",
+        row_flips=single_rows("flips", frames["flips"], salts),
+    )
+    return _finish("flip", prepared, "found_at")
 
 
 def reviews(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:

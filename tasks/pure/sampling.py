@@ -93,8 +93,11 @@ def draw(seed: bytes, items: Sequence[int], size: int) -> list[int]:
     return sorted(ranked[:size])
 
 
-def allocate(strata: Mapping[str, int], size: int) -> dict[str, int]:
-    """Items per stratum in proportion to its population, at least one each, by largest remainder.
+def allocate(strata: Mapping[str, int], size: int, *, minimum: int = 1) -> dict[str, int]:
+    """Items per stratum in proportion to its population, by largest remainder.
+
+    Args:
+        minimum: items that every stratum gets, or all that it has; less where `size` does not allow it.
 
     Raises:
         ValueError: fewer items than strata.
@@ -106,7 +109,8 @@ def allocate(strata: Mapping[str, int], size: int) -> dict[str, int]:
     if size < len(present):
         raise ValueError(f"{size} items cannot cover {len(present)} strata; ask for more")
     shares = {name: (size * count) / total for name, count in present.items()}
-    given = {name: max(1, math.floor(share)) for name, share in shares.items()}
+    floors = {name: min(count, minimum, size // len(present)) for name, count in present.items()}
+    given = {name: max(floors[name], math.floor(share)) for name, share in shares.items()}
     order = sorted(present, key=lambda name: (given[name] - shares[name], name))
     at = 0
     while sum(given.values()) < size:
@@ -115,7 +119,7 @@ def allocate(strata: Mapping[str, int], size: int) -> dict[str, int]:
             given[name] += 1
         at += 1
     while sum(given.values()) > size:
-        spare = [name for name in given if given[name] > 1]
+        spare = [name for name in given if given[name] > floors[name]]
         name = max(spare, key=lambda each: (given[each] - shares[each], each))
         given[name] -= 1
     return given

@@ -108,11 +108,7 @@ def decide(
     )
     frame = with_policy(frame, policies)
     passages = _passages(evidence, frame)
-    frame = _with_scores(frame, passages)
-    if together is not None:
-        frame = _with_together(frame, together)
-    frame = _with_verdict(frame)
-    frame = _with_reason(frame, passages)
+    frame = _with_reason(_settled(frame, passages, together), passages)
     frame = frame.with_columns(
         run_id=pl.lit(run_id, pl.String),
         verified_at=pl.lit(now, tables.UTC),
@@ -122,6 +118,25 @@ def decide(
     keys = [frame[name] for name in ("claim_id", "verifier", "policy", "snapshot")]
     frame = frame.with_columns(verdict_id=ids.digest_rows("verdict", keys))
     return tables.conform(tables.VERDICTS_TABLE, frame.select(tables.VERDICTS_TABLE.schema.names()))
+
+
+def settle(frame: pl.DataFrame, evidence: pl.DataFrame, together: pl.DataFrame | None = None) -> pl.Series:
+    """The verdicts (String) alone, one per row, by whatever policy each row carries.
+
+    Args:
+        frame: `claim_id` (unique), `claim` and a policy's columns as `with_policy` adds them.
+        evidence: EVIDENCE rows of those claims, of one judgement each.
+        together: as in `decide`.
+    """
+    frame = frame.with_row_index("row")
+    return _settled(frame, _passages(evidence, frame), together)["verdict"]
+
+
+def _settled(frame: pl.DataFrame, passages: pl.DataFrame, together: pl.DataFrame | None) -> pl.DataFrame:
+    frame = _with_scores(frame, passages)
+    if together is not None:
+        frame = _with_together(frame, together)
+    return _with_verdict(frame)
 
 
 def act(
@@ -198,18 +213,26 @@ _POLICY = {
 def with_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
     """The frame with its use case's policy: the one that names it, else the one for any."""
 
-    def values(policy: Policy) -> list[object]:
-        return [policy.label, *(getattr(policy, name) for name in list(_POLICY)[1:])]
-
     by_use_case = {name: policy for policy in policies for name in policy.use_cases}
     fallback = by_use_case.pop(ANY_USE_CASE, Policy())
-    rows = [[name, *values(policy)] for name, policy in by_use_case.items()]
+    rows = [[name, *_values(policy)] for name, policy in by_use_case.items()]
     named = pl.DataFrame(rows, schema={"use_case": pl.String, **_POLICY}, orient="row")
-    default = dict(zip(_POLICY, values(fallback), strict=True))
+    default = dict(zip(_POLICY, _values(fallback), strict=True))
     joined = frame.join(named, on="use_case", how="left", maintain_order="left")
     return joined.with_columns(
         pl.col(name).fill_null(pl.lit(default[name], dtype)) for name, dtype in _POLICY.items()
     )
+
+
+def with_own_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
+    """The frame with the values of the policy that its column `policy` names; null where it is unknown."""
+    rows = [_values(policy) for policy in policies]
+    known = pl.DataFrame(rows, schema=_POLICY, orient="row").unique("policy", maintain_order=True)
+    return frame.join(known, on="policy", how="left", maintain_order="left")
+
+
+def _values(policy: Policy) -> list[object]:
+    return [policy.label, *(getattr(policy, name) for name in list(_POLICY)[1:])]
 
 
 def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
