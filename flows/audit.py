@@ -89,7 +89,7 @@ def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | Non
     from tasks.index import EMPTY_SNAPSHOT, publish
 
     def check(passages: pl.DataFrame) -> pl.DataFrame:
-        return _checked(validator, "passages", passages)
+        return checked(validator, "passages", passages)
 
     corpus, counts = publish(bench, check, run_id=run.run_id, now=run.started_at)
     run.snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
@@ -100,19 +100,19 @@ def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | Non
     return corpus
 
 
-def _checked(validator: Validator, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def checked(validator: Validator, table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of our own making, which must all be good.
 
     Raises:
         GateError: some are not.
     """
-    checked = validator.check(table, frame)
-    if checked.quarantine.height or checked.gate_failed:
+    result = validator.check(table, frame)
+    if result.quarantine.height or result.gate_failed:
         raise GateError(
-            f"{table}: validation refused {checked.quarantine.height} of {frame.height} rows that this "
-            f"program made itself ({checked.failures[:1]}); none was published, report this as a bug"
+            f"{table}: validation refused {result.quarantine.height} of {frame.height} rows that this "
+            f"program made itself ({result.failures[:1]}); none was published, report this as a bug"
         )
-    return checked.good
+    return result.good
 
 
 @stage("judge")
@@ -192,9 +192,9 @@ def close(
         )
     for source, mark in (marks or {}).items():
         lake.write_state(watermark(source), mark)
-    reached = _checked(validator, "health", health.check(settings, lake, run_id=run.run_id))
+    reached = checked(validator, "health", health.check(settings, lake, run_id=run.run_id))
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.started_at.date())
-    _checked(validator, "runs", run.row("completed", datetime.now(UTC)))
+    checked(validator, "runs", run.row("completed", datetime.now(UTC)))
     validator.finish()
     row = runs.close_run(run, lake, "completed")
     checkpoint = record(run, lake)

@@ -97,6 +97,32 @@ def backfill(
 
 
 @app.command
+def reaudit(
+    *,
+    sample: Annotated[int | None, Parameter(help="Claims to judge again; default of the config.")] = None,
+    from_: Annotated[date | None, Parameter(name="--from", help="First UTC day; default the first.")] = None,
+    to: Annotated[date | None, Parameter(help="Last UTC day, included; default the last.")] = None,
+    seed: Annotated[str | None, Parameter(help="Words that fix the draw; default today's date.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Judge a stratified sample of historical claims again; say which verdicts flipped, and why.
+
+    A flip's cause is found by changing one thing at a time: the evidence, the verifier or the policy. Flips
+    are recorded in the ledger; those of delivered outputs wait for review. The same seed draws the same claims.
+
+    Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
+    """
+    from flows.console import reaudited
+    from flows.launch import launch
+
+    outcome = launch("reaudit", common, sample=sample, from_day=from_, to_day=to, seed=seed)
+    common.answer(outcome, reaudited(outcome))
+    for problem in outcome["problems"]:
+        _fail(problem)
+    return BAD_ANSWER if outcome["problems"] else DONE
+
+
+@app.command
 def index(*, common: Common = DEFAULTS) -> int:
     """Bring the corpus snapshot and its FAISS index up to date.
 

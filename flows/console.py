@@ -104,3 +104,49 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str
         return "  ".join(padded).rstrip()
 
     return [line(headings), line(["─" * w for w in widths]), *(line(row) for row in cells)]
+
+
+def reaudited(outcome: Mapping[str, Any]) -> list[str]:
+    """What a re-audit found, for people: the headline, a line per old verdict, what to do next."""
+    said = outcome["extra"]
+    days = f"{said['from'] or 'the first day'} to {said['to'] or 'the last'}"
+    changed = ", ".join(said["changed"])
+    lines = [
+        f"reaudit {outcome['status']} in {outcome['seconds']} s: {said['judged']} of {said['population']} "
+        f"claims from {days} judged again ({said['populated_strata']} strata, seed {said['seed']})",
+        f"changed since: {changed}"
+        if changed
+        else "nothing changed since: the same verifier, policies and corpus snapshot",
+        said["headline"],
+        "",
+    ]
+    causes = [row["cause"] for row in said["shares"] if row["verdict_before"] == "any"]
+    rows = []
+    for verdict in dict.fromkeys(row["verdict_before"] for row in said["shares"]):
+        of = {row["cause"]: row for row in said["shares"] if row["verdict_before"] == verdict}
+        whole = of["any"]
+        known = whole["share"] is not None
+        rows.append(
+            [
+                verdict,
+                whole["judged"],
+                whole["flips"],
+                f"{whole['share']:.1%}" if known else "-",
+                f"{whole['ci_low']:.1%} to {whole['ci_high']:.1%}" if known else "-",
+                *(of[cause]["flips"] for cause in causes if cause != "any"),
+            ]
+        )
+    headings = [
+        "first verdict",
+        "judged",
+        "flips",
+        "share",
+        "95% interval",
+        *(c for c in causes if c != "any"),
+    ]
+    lines += [*table(headings, rows), ""]
+    if said["delivered_flips"]:
+        lines.append(
+            f"{said['delivered_flips']} flips of delivered outputs: `claimledger review list` has them"
+        )
+    return [*lines, *outcome["warnings"], f"report: {outcome['report']}"]

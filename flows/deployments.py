@@ -81,6 +81,29 @@ def backfill(
     return _published(run_backfill(loaded, from_day=from_day, to_day=to_day, reverify=reverify))
 
 
+@flow(name="reaudit", flow_run_name=_run_name, persist_result=False)
+def reaudit(
+    *,
+    sample: int | None = None,
+    from_day: date | None = None,
+    to_day: date | None = None,
+    seed: str | None = None,
+    config: str | None = None,
+    lake: str | None = None,
+) -> dict[str, Any]:
+    """Judges a stratified sample of historical claims again; what flipped, and why."""
+    from flows.reaudit import reaudit as run_reaudit
+
+    loaded = settings_module.load(config, lake=lake)
+    outcome = run_reaudit(loaded, sample=sample, from_day=from_day, to_day=to_day, seed=seed)
+    create_table_artifact(
+        outcome.extra["shares"],
+        key="reaudit-shares",
+        description="Shares of historical verdicts that no longer hold, by old verdict and cause",
+    )
+    return _published(outcome)
+
+
 @flow(name="index", persist_result=False)
 def index(config: str | None = None, lake: str | None = None) -> dict[str, Any]:
     """Brings the corpus snapshot and its index up to date."""

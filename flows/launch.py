@@ -23,7 +23,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
-    """Runs a flow by name (audit, backfill, index) and returns its outcome as plain data."""
+    """Runs a flow by name (audit, backfill, reaudit, index) and returns its outcome as plain data."""
     settings = common.settings()
     server = os.environ.get("PREFECT_API_URL")
     if server and _reachable(server):
@@ -32,6 +32,7 @@ def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
         flows: dict[str, Any] = {
             "audit": deployments.nightly_audit,
             "backfill": deployments.backfill,
+            "reaudit": deployments.reaudit,
             "index": deployments.index,
         }
         try:
@@ -51,10 +52,13 @@ def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
         return index(settings)
     from flows.audit import audit
     from flows.backfill import backfill
+    from flows.reaudit import reaudit
 
     progress = common.progress()
     if flow == "audit":
         return audit(settings, progress=progress, **parameters).as_dict()
+    if flow == "reaudit":
+        return reaudit(settings, progress=progress, **parameters).as_dict()
     return backfill(settings, progress=progress, **parameters).as_dict()
 
 

@@ -39,6 +39,7 @@ def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment
     listed: list[tuple[Any, list[Any]]] = [
         (flows.nightly_audit, [nightly]),
         (flows.backfill, []),
+        (flows.reaudit, []),
         (flows.index, []),
     ]
     return [

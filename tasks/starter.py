@@ -79,12 +79,14 @@ dtype = "float32"                 # its precision; bfloat16 is faster where the 
 [[policies]]
 file = "policies/default.toml"
 
-[reaudit.sample]                  # for `claimledger reaudit`
+[reaudit]                         # for `claimledger reaudit`
+# [[reaudit.earlier_verifiers]]   # an old verifier that moved: without it, fewer causes can be told apart
+# model = "models/of-last-year"
+
+[reaudit.sample]
 size = 400                        # claims judged again
 minimum_per_stratum = 5           # claims of every stratum, or all that it has
 strata = ["agent", "use_case"]    # beside the verdict: agent, model, use_case, source
-# [[reaudit.earlier_verifiers]]   # an old verifier that moved: without it, fewer causes can be told apart
-# model = "models/of-last-year"
 
 [privacy]
 enabled = true

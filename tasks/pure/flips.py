@@ -30,7 +30,7 @@ and is too wide rather than too narrow for the drawn claims alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -106,7 +106,7 @@ def lowest(frame: pl.DataFrame, per_stratum: int) -> pl.DataFrame:
     return ordered.filter(pl.int_range(pl.len()).over("stratum") < per_stratum)
 
 
-def draw(ranked: pl.DataFrame, population: dict[str, int], parameters: SampleParameters) -> pl.DataFrame:
+def draw(ranked: pl.DataFrame, population: Mapping[str, int], parameters: SampleParameters) -> pl.DataFrame:
     """The drawn rows, by stratum and rank.
 
     Args:
@@ -201,6 +201,38 @@ def attribute(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def with_reason(flipped: pl.DataFrame) -> pl.DataFrame:
+    """Adds `reason`: the cause in words a manager understands.
+
+    Args:
+        flipped: as `attribute` returns it, with `evidence_change`, `policy_before`, `policy`, `is_gone` (the
+            old passages' texts are no longer there).
+    """
+    cause, alone = pl.col("cause"), pl.col("flips_alone")
+    evidence = (
+        pl.when(pl.col("evidence_change") == "documents")
+        .then(pl.lit("the documentation changed"))
+        .otherwise(pl.lit("other passages were retrieved"))
+    )
+    words = (
+        pl.when(cause == "evidence")
+        .then(evidence)
+        .when(cause == "verifier")
+        .then(pl.lit("the new verifier reads the same evidence otherwise"))
+        .when(cause == "policy")
+        .then(pl.format("policy {} decides otherwise than {}", "policy", "policy_before"))
+        .when((cause == "combination") & (alone.list.len() == 0))
+        .then(pl.lit("several changes flip it only together"))
+        .when(cause == "combination")
+        .then(pl.format("each of {} would flip it by itself", alone.list.join(" and ")))
+        .when("is_gone")
+        .then(pl.lit("its old passages are gone, so no cause can be told"))
+        .otherwise(pl.lit("the old verdict does not follow from the recorded scores and policy"))
+    )
+    seen = pl.when(pl.col("attribution") == "verifier_first").then(pl.lit(", seen by the new verifier"))
+    return flipped.with_columns(reason=words + seen.otherwise(pl.lit("")))
+
+
 # Shares -----------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +266,7 @@ def interval(
     return share, min(low, share), max(high, share)
 
 
-def weights(drawn: pl.DataFrame, population: dict[str, int]) -> pl.DataFrame:
+def weights(drawn: pl.DataFrame, population: Mapping[str, int]) -> pl.DataFrame:
     """The drawn claims with `weight`: claims of the stratum per claim judged; null where it was not."""
     known = pl.DataFrame(
         {"stratum": list(population), "population": list(population.values())},
@@ -249,7 +281,7 @@ def weights(drawn: pl.DataFrame, population: dict[str, int]) -> pl.DataFrame:
 
 
 def shares(
-    drawn: pl.DataFrame, population: dict[str, int], strata: Sequence[str], *, run_id: str, found_at: Any
+    drawn: pl.DataFrame, population: Mapping[str, int], strata: Sequence[str], *, run_id: str, found_at: Any
 ) -> pl.DataFrame:
     """FLIP_SHARES: every slice of one stratum column and all, by old verdict and any, by cause and any.
 
