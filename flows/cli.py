@@ -108,7 +108,7 @@ def reaudit(
     """Judge a stratified sample of historical claims again; say which verdicts flipped, and why.
 
     A flip's cause is found by changing one thing at a time: the evidence, the verifier or the policy. Flips
-    are recorded in the ledger; those of delivered outputs wait for review. The same seed draws the same claims.
+    go to the ledger, and those of delivered outputs to review. The same seed draws the same claims.
 
     Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
     """
