@@ -254,11 +254,12 @@ def interval(
     share = float(np.clip((weights * hits).sum() / total, 0.0, 1.0))
     of_cluster = np.bincount(clusters, weights=weights)
     size = total**2 / (of_cluster**2).sum()
-    number = int((of_cluster > 0).sum())
+    rows, number = len(hits), int((of_cluster > 0).sum())
     if 0.0 < share < 1.0 and number > 1:
         residuals = np.bincount(clusters, weights=weights * (hits - share)) / total
         variance = number / (number - 1) * (residuals**2).sum()
-        size = min(size, share * (1.0 - share) / variance) if variance > 0 else size
+        plain = share * (1.0 - share) / (rows - 1)
+        size = min(size, rows * plain / variance) if variance > 0 else size
     tail, seen = (1.0 - confidence) / 2, share * size
     low = float(stats.beta.ppf(tail, seen, size - seen + 1)) if seen > 0 else 0.0
     high = float(stats.beta.ppf(1.0 - tail, seen + 1, size - seen)) if seen < size else 1.0
