@@ -360,9 +360,12 @@ def propose_mapping(path: str) -> Proposal:
     """A field mapping for the files at `path`, with sample records and sentences on what to look at.
 
     Raises:
-        SourceError: nothing there. InputError: nothing that could be read as records.
+        InputError: nothing there, or nothing that could be read as records.
     """
-    proposal = files.propose(path)
+    try:
+        proposal = files.propose(path)
+    except SourceError as error:
+        raise InputError(str(error)) from None
     try:
         fields = FieldMapping(**vars(proposal.fields))
     except ValueError as error:

@@ -188,7 +188,7 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
 
     Raises:
         ConfigError: a file is there already; nothing is overwritten.
-        InputError: the kind of source is unknown, or it cannot be sampled.
+        InputError: the kind of source is unknown, or it is missing or cannot be sampled.
     """
     notes: list[str] = []
     if from_source is None:
@@ -203,7 +203,9 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
         proposal = propose_mapping(path)
         name, source_path = "exports", _text(str(Path(path).absolute()))
         fields = {k: v for k, v in proposal.fields.model_dump().items() if v is not None}
-        notes = list(proposal.sentences)
+        if "contexts" not in fields:
+            fields = {k: v for k, v in fields.items() if not k.startswith("context_")}
+        notes = [*(f"proposed: {key} = {where}" for key, where in fields.items()), *proposal.sentences]
     wanted = {
         directory / "claimledger.toml": CONFIG.format(
             name=_toml(name),

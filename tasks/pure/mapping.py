@@ -12,17 +12,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.pure.records import Fields, RecordParameters, Refused, instant, locate, shown
+from tasks.pure.records import Fields, RecordParameters, Refused, instant, locate
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
 _SHARE = 0.5
 """Share of the sample that must carry a path for it to be proposed; rarer ones are exceptions."""
+_DISTINCT = 0.9
+"""Share of different records whose id differs too; the rest may be a record that changed."""
 _DEEPEST = 6
 """Levels looked into; exports that are nested deeper repeat themselves."""
 
 # Names as agent platforms spell them, best first, matched against the whole dotted path in lower case.
+# The conversation comes before the id: taken for one, its answers would supersede one another.
 _NAMES: dict[str, tuple[str, ...]] = {
+    "session_id": (r"(^|\.)(session|conversation|thread|chat)[_.]id$",),
+    "id": (
+        r"^(trace\.id|trace_id|run_id|id|uuid)$",
+        r"(^|\.)(trace_id|span_id|request_id|message_id|id|uuid)$",
+    ),
     "response": (
         r"(^|\.)(response|answer|completion|output_text|final_answer)(\.(text|content|value))?$",
         r"(^|\.)outputs?(\.(text|content|value|answer|response))?$",
@@ -33,26 +41,25 @@ _NAMES: dict[str, tuple[str, ...]] = {
         r"(^|\.)(prompt|question|query|user_input)(\.(text|content|value))?$",
         r"(^|\.)inputs?(\.(text|content|value|question|query|prompt))?$",
     ),
-    "id": (
-        r"^(trace\.id|trace_id|run_id|id|uuid)$",
-        r"(^|\.)(trace_id|span_id|request_id|message_id|id|uuid)$",
-    ),
     "produced_at": (
         r"(^|\.)(produced_at|timestamp|created_at|created|start_time|time|date|ts)$",
         r"(^|\.)(end_time|request_time|ended_at|updated_at)$",
     ),
-    "agent": (r"(^|\.)(agent_name|agent\.name|agent|bot|assistant|app|service\.name)$",),
+    "agent": (r"(^|\.)((agent|bot|assistant|app)([_.]name)?|service\.name)$",),
     "model": (r"(^|\.)(model|model_name|provided_model_name|llm\.model_name)$",),
     "use_case": (r"(^|\.)(use_case|usecase|task|topic|category|domain|project)$",),
-    "session_id": (r"(^|\.)(session_id|session\.id|conversation_id|thread_id)$",),
     "contexts": (
-        r"(^|\.)(contexts?|documents|passages|sources|retrieved_contexts|evidence|chunks)$",
+        r"(^|\.)(contexts?|documents|docs|passages|sources|retrieved|retrieved_\w+|retrieval|evidence|chunks"
+        r"|snippets|search_results|references)$",
     ),
     "tools": (r"(^|\.)(tools|tool_names|tool_call_names|tools_used)$",),
     "metadata": (r"^(metadata|meta|attributes|extra)$",),
 }  # fmt: skip
 _TEXT = ("text", "content", "page_content", "passage", "body", "chunk", "document.content")
-_URI = ("uri", "url", "source", "link", "href", "document_uri", "document.id", "title", "id")
+_URI = (
+    "uri", "url", "source", "link", "href", "document_uri", "metadata.source", "metadata.url", "metadata.uri",
+    "document.id", "title", "id",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Proposal:
 
 def propose(records: Sequence[dict[str, Any]]) -> Proposal:
     """Proposes paths by name, type and frequency; what is not found stays unset and is said."""
+    records = list({repr(record): record for record in records}.values())
     seen: Counter[str] = Counter()
     values: dict[str, list[Any]] = {}
     for record in records:
@@ -82,7 +90,7 @@ def propose(records: Sequence[dict[str, Any]]) -> Proposal:
     if "response" not in chosen:
         longest = _longest_text({p: v for p, v in usual.items() if p not in chosen.values()})
         if longest is None:
-            sentences.append("no field holds text that could be the answer; set fields.response")
+            sentences.append("no field holds text that could be the answer; set fields.response before an audit")
         else:
             chosen["response"] = longest
             sentences.append(f"fields.response is a guess: {longest!r} holds the longest texts")
@@ -94,7 +102,7 @@ def propose(records: Sequence[dict[str, Any]]) -> Proposal:
             f'times in {chosen["produced_at"]!r} have no zone; set time_zone = "UTC" if they are UTC'
         )
     if "id" not in chosen:
-        sentences.append("no field holds an id; each record's content will be its id")
+        sentences.append("no field holds an id of its own; each record's content will be its id")
     return Proposal(Fields(**{**chosen, **inner}), tuple(records[:3]), tuple(sentences))
 
 
@@ -114,7 +122,9 @@ def _paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
 
 def _fits(field: str, value: Any) -> bool:
     if field == "contexts":
-        return isinstance(value, list) or (isinstance(value, str) and value.lstrip()[:1] == "[")
+        if isinstance(value, str):
+            return value.lstrip()[:1] == "["
+        return isinstance(value, list) and all(isinstance(v, str) or _text_key(v) is not None for v in value)
     if field == "tools":
         return isinstance(value, (list, str))
     if field == "metadata":
@@ -143,21 +153,33 @@ def _has_no_zone(value: Any) -> bool:
     return False
 
 
+def _text_key(item: Any) -> str | None:
+    """Where a context keeps its text."""
+    return next((c for c in _TEXT if locate(item, c.split(".")) is not None), None)
+
+
 def _first(field: str, patterns: Sequence[str], usual: dict[str, list[Any]]) -> str | None:
     for pattern in patterns:
         matches = [
             p for p in usual if re.search(pattern, p.lower()) and all(_fits(field, v) for v in usual[p])
         ]
+        if field == "id":
+            matches = [p for p in matches if len(set(usual[p])) >= _DISTINCT * len(usual[p])]
         if matches:
             return min(matches, key=lambda p: (p.count("."), len(p), p))
     return None
+
+
+def _is_prose(text: str) -> bool:
+    """Neither an id nor JSON in a string."""
+    return " " in text.strip() and text.lstrip()[:1] not in ("{", "[")
 
 
 def _longest_text(usual: dict[str, list[Any]]) -> str | None:
     lengths = {
         path: sum(map(len, texts)) / len(texts)
         for path, texts in usual.items()
-        if all(isinstance(t, str) for t in texts)
+        if all(isinstance(t, str) for t in texts) and sum(map(_is_prose, texts)) >= _SHARE * len(texts)
     }
     return max(lengths, key=lambda p: (lengths[p], p)) if lengths else None
 
@@ -174,9 +196,3 @@ def _inner(lists: Sequence[Any]) -> dict[str, str]:
                 found[name] = candidate
                 break
     return found
-
-
-def describe(proposal: Proposal) -> list[str]:
-    """One inert line per proposed field, for a person to read."""
-    pairs = vars(proposal.fields).items()
-    return [f"{name} = {shown(path, 120)}" for name, path in pairs if path is not None]

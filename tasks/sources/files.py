@@ -222,6 +222,13 @@ class _Reading:
         return mark
 
 
+def _place(file: Found, piece: Piece) -> str:
+    """A record's locator; a row of a table has a number and no bytes of its own."""
+    if not piece.raw:
+        return f"{file.name}: row {piece.line}"
+    return f"{file.name}:{piece.line} (byte {piece.offset})"
+
+
 @dataclass
 class _Tally:
     """What became of one file so far."""
@@ -284,12 +291,7 @@ class _Collector:
             yield self._batch()
 
     def _refuse(self, file: Found, piece: Piece, refusal: Refused, raw: bytes | str) -> None:
-        # A row of a table has a number and no bytes of its own.
-        place = (
-            f"{file.name}:{piece.line} (byte {piece.offset})"
-            if piece.raw
-            else f"{file.name}: row {piece.line}"
-        )
+        place = _place(file, piece)
         self._quarantine(self._tallies[file.name], place, refusal.check, refusal.reason, raw)
 
     def _quarantine(self, tally: _Tally, place: str, check: str, reason: str, raw: bytes | str) -> None:
@@ -368,7 +370,7 @@ def propose(path: str, limits: LimitSettings | None = None) -> mapping.Proposal:
             )
             for portion in islice(reading.portions(None), 2):
                 records += [record for record, _ in portion.records[: mapping.SAMPLE]]
-                sentences += [f"{file.name}: {r.reason}" for _, r in portion.refused[:3]]
+                sentences += [f"{_place(file, piece)}: {r.reason}" for piece, r in portion.refused[:3]]
         except Unreadable as failure:
             sentences.append(f"{shown(str(file.path))} {failure.reason}")
     if not records:

@@ -162,6 +162,7 @@ class Budgeted:
 
     def __init__(self, stream: Readable, limit: int, compression: Compression) -> None:
         self._stream, self._limit, self._compression = stream, limit, compression
+        self._failure: Unreadable | None = None
         self.consumed = 0
 
     def read(self, size: int, /) -> bytes:
@@ -170,18 +171,22 @@ class Budgeted:
         Raises:
             Unreadable: over the budget, or the compressed stream is torn or not what it says.
         """
+        if self._failure is not None:
+            raise self._failure
         try:
             block = self._stream.read(size)
         except EOFError:
-            raise Unreadable(
-                "truncated", f"the {self._compression} stream breaks off after {self.consumed} unpacked bytes"
-            ) from None
+            self._failure = Unreadable(
+                "truncated", f"has a {self._compression} stream that breaks off after {self._unpacked()}"
+            )
+            raise self._failure from None
         except (gzip.BadGzipFile, zlib.error, OSError) as error:
-            raise Unreadable(
+            self._failure = Unreadable(
                 "corrupt",
-                f"the {self._compression} stream is damaged after {self.consumed} unpacked bytes "
+                f"has a {self._compression} stream that is damaged after {self._unpacked()} "
                 f"({shown(str(error), 120)})",
-            ) from None
+            )
+            raise self._failure from None
         self.consumed += len(block)
         if self.consumed > self._limit:
             raise Unreadable(
@@ -189,6 +194,35 @@ class Budgeted:
                 f"holds more than {self._limit} bytes unpacked, the limit of limits.max_file_bytes",
             )
         return block
+
+    def _unpacked(self) -> str:
+        return f"{self.consumed} unpacked bytes"
+
+
+class _Gunzipped:
+    """A gzip stream that gives what it has unpacked before it says that it is torn."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._stream = gzip.GzipFile(fileobj=raw)
+        self._torn: Exception | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; `GzipFile.read` would lose those before the tear."""
+        parts: list[bytes] = []
+        left = size
+        while left and self._torn is None:
+            try:
+                part = self._stream.read1(left)
+            except (EOFError, OSError, zlib.error) as error:
+                self._torn = error
+                break
+            if not part:
+                break
+            parts.append(part)
+            left -= len(part)
+        if self._torn is not None and not parts:
+            raise self._torn
+        return b"".join(parts)
 
 
 @contextmanager
@@ -205,7 +239,7 @@ def unpacked(path: Path, compression: Compression, limit: int, start: int = 0) -
     with raw:
         stream: Readable = raw
         if compression == "gzip":
-            stream = gzip.GzipFile(fileobj=raw)
+            stream = _Gunzipped(raw)
         elif compression == "zstd":
             import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -251,7 +285,12 @@ def head_of(stream: Readable) -> bytes:
     parts: list[bytes] = []
     size = 0
     while size < HEAD:
-        block = stream.read(HEAD - size)
+        try:
+            block = stream.read(HEAD - size)
+        except Unreadable:
+            if not parts:
+                raise
+            break
         if not block:
             break
         parts.append(block)

@@ -37,6 +37,7 @@ def one_sentence(done: Answer) -> str:
         (["score"], "PAIRS"),
         (["score", "none.jsonl", "-o", "out.jsonl"], "none.jsonl"),
         (["init", "--from-source", "pigeon"], "unknown kind of source"),
+        (["init", "--from-source", "files", "--path", "none"], "no such file or folder"),
         (["index"], "no corpus is configured"),
         (["deploy"], "PREFECT_API_URL is not set"),
     ],

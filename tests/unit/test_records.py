@@ -309,6 +309,29 @@ def test_what_a_proposal_did_not_find_is_said():
     assert "no field holds an id" in said
 
 
+def test_the_answers_of_one_conversation_are_not_taken_for_versions_of_one_answer():
+    raw = [
+        {
+            "conversation": {"id": "c1"},
+            "ts": 1793700000000 + number,
+            "bot": {"name": "helper", "answer": {"text": f"The plant has {number} reactors."}},
+            "retrieved": [{"page_content": "The plant has 2.", "metadata": {"source": "a.md"}}],
+        }
+        for number in range(3)
+    ]
+    fields = mapping.propose(raw).fields
+    assert (fields.id, fields.session_id, fields.agent) == (None, "conversation.id", "bot.name")
+    assert (fields.contexts, fields.context_text) == ("retrieved", "page_content")
+    assert fields.context_uri == "metadata.source"
+    repeated = [{"id": "same", "answer": f"Answer {number}."} for number in range(3)]
+    assert mapping.propose(repeated).fields.id is None
+
+
+def test_an_id_or_json_in_a_string_is_no_guess_for_the_answer():
+    raw = {"trace": "0" * 64, "sizes": '{"a": 1, "b": 2, "c": 3}'}
+    assert "no field holds text that could be the answer" in " ".join(mapping.propose([raw]).sentences)
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=5), max_size=5))
 def test_a_proposal_never_fails_on_what_it_is_shown(records):
