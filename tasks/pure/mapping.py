@@ -90,7 +90,7 @@ def propose(records: Sequence[dict[str, Any]]) -> Proposal:
     if "response" not in chosen:
         longest = _longest_text({p: v for p, v in usual.items() if p not in chosen.values()})
         if longest is None:
-            sentences.append("no field holds text that could be the answer; set fields.response before an audit")
+            sentences.append("no field holds text that could be the answer; set fields.response")
         else:
             chosen["response"] = longest
             sentences.append(f"fields.response is a guess: {longest!r} holds the longest texts")
@@ -122,9 +122,7 @@ def _paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
 
 def _fits(field: str, value: Any) -> bool:
     if field == "contexts":
-        if isinstance(value, str):
-            return value.lstrip()[:1] == "["
-        return isinstance(value, list) and all(isinstance(v, str) or _text_key(v) is not None for v in value)
+        return _holds_texts(value)
     if field == "tools":
         return isinstance(value, (list, str))
     if field == "metadata":
@@ -151,6 +149,13 @@ def _has_no_zone(value: Any) -> bool:
     except Refused:
         return True
     return False
+
+
+def _holds_texts(value: Any) -> bool:
+    """A list of texts, of records with a text, or a list as tables without nesting carry it."""
+    if isinstance(value, str):
+        return value.lstrip()[:1] == "["
+    return isinstance(value, list) and all(isinstance(v, str) or _text_key(v) is not None for v in value)
 
 
 def _text_key(item: Any) -> str | None:
