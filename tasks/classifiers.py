@@ -27,7 +27,7 @@ from tasks.verifier import Scores, fingerprint
 if TYPE_CHECKING:
     from tasks.settings import VerifierSettings
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Bump with a change here or in `pure/windows.py` that can change a score."""
 
 TOKENISE_AT_ONCE = 4096
@@ -58,6 +58,7 @@ class PairClassifier:
         limit: int,
         settings: VerifierSettings,
         identity: str,
+        kernel: str,
         temperature: float = 1.0,
     ) -> None:
         self.name = name
@@ -80,7 +81,7 @@ class PairClassifier:
             max_windows=settings.max_windows,
             overlap_tokens=settings.overlap_tokens,
             premise=settings.premise,
-            dtype=settings.dtype,
+            kernel=kernel,
             temperature=temperature,
             code=CODE_VERSION,
         )
@@ -107,10 +108,13 @@ class PairClassifier:
         claim = (start[claim_at[plan.pair]], length[claim_at[plan.pair]])
         passage = (start[passage_at[plan.pair]] + plan.start, plan.length)
         first, second = (passage, claim) if self._premise_first else (claim, passage)
-        padded = first[1] + second[1] + self._template.special
+        padded = cutting.padded(first[1] + second[1] + self._template.special, self._windows.max_tokens)
         for rows in cutting.batches(padded, self._batch_tokens):
             ids, mask, types = self._template.fill(
-                flat, (first[0][rows], first[1][rows]), (second[0][rows], second[1][rows])
+                flat,
+                (first[0][rows], first[1][rows]),
+                (second[0][rows], second[1][rows]),
+                int(padded[rows[0]]),
             )
             logits[rows] = self._backend.forward(ids, mask, types)
             if progress:
@@ -185,22 +189,25 @@ def find_template(tokenizer: Any, name: str) -> Template:
 
 
 class TorchPairs:
-    """Forward passes in torch on the CPU."""
+    """Forward passes in torch, on the CPU or a GPU."""
 
-    def __init__(self, model: Any, *, uses_types: bool) -> None:
-        self._model = model
+    def __init__(self, model: Any, *, uses_types: bool, device: str = "cpu") -> None:
+        self._model = model.to(device)
         self._uses_types = uses_types
+        self._device = device
 
     def forward(self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> np.ndarray:
         """Logits of one batch."""
         import torch
 
-        arguments = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        arguments = {"input_ids": ids, "attention_mask": mask}
         if self._uses_types:
-            arguments["token_type_ids"] = torch.from_numpy(types)
+            arguments["token_type_ids"] = types
         with torch.inference_mode():
-            logits = self._model(**arguments).logits
-        return np.asarray(logits.to(torch.float64).numpy())
+            given = {name: torch.from_numpy(value).to(self._device) for name, value in arguments.items()}
+            answer = self._model(**given)
+            logits = answer if isinstance(answer, torch.Tensor) else answer.logits
+            return np.asarray(logits.to("cpu", torch.float64).numpy())
 
 
 class OnnxPairs:
@@ -238,22 +245,51 @@ def load_classifier(settings: VerifierSettings, *, threads: int = 0) -> PairClas
     folder = _locate(name)
     config = _config(folder, name)
     reading = read_labels(config, name)
-    tokenizer, model = _load(folder, name, settings, threads)
+    kernel, device = choose(settings)
+    if kernel == "int8":
+        raise ModelError(f"{name}: dtype int8 is for the embedded network; use auto, bfloat16 or float32")
+    tokenizer, model = _load(folder, name, kernel, threads)
     return PairClassifier(
         name=name,
         tokenizer=tokenizer,
-        backend=TorchPairs(model, uses_types=int(config.get("type_vocab_size") or 0) > 1),
+        backend=TorchPairs(model, uses_types=int(config.get("type_vocab_size") or 0) > 1, device=device),
         reading=reading,
         limit=_limit(config, tokenizer),
         settings=settings,
         identity=_identity(folder),
+        kernel=f"torch-{device}-{kernel}",
     )
+
+
+def choose(settings: VerifierSettings, *, embedded: bool = False) -> tuple[str, str]:
+    """(kernel, device) of torch: what the settings say, else the fastest here.
+
+    A GPU computes in bfloat16. On a CPU, a foreign model is not quantised unasked.
+
+    Raises:
+        ModelError: a device that is not there.
+    """
+    import torch
+
+    from tasks import kernels
+
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("verifier.device is cuda, and torch finds no GPU here; use auto or cpu")
+    if settings.dtype == "int8" and device != "cpu":
+        raise ModelError("verifier.dtype is int8, which is computed on the CPU; set verifier.device to cpu")
+    if settings.dtype != "auto":
+        return settings.dtype, device
+    fastest = "bfloat16" if device == "cuda" else kernels.fastest()
+    return ("float32" if fastest == "int8" and not embedded else fastest), device
 
 
 def load_artefact(
     folder: Path, manifest: dict[str, Any], settings: VerifierSettings, *, threads: int = 0
 ) -> PairClassifier:
-    """An artefact of our own training: ONNX weights, tokeniser, configuration, temperature.
+    """An artefact of our own training: packed or ONNX weights, tokeniser, configuration, temperature.
 
     `verifier.read_manifest` has checked every file's digest. The manifest says `weights` (file name),
     `premise` and `temperature`; the labels stand in `config.json` as with any other model.
@@ -270,16 +306,33 @@ def load_artefact(
     if not isinstance(temperature, int | float) or not temperature > 0:
         raise ModelError(f"{folder}: the manifest's temperature is no positive number; train it again")
     tokenizer = _quietly(lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False), folder.name)
+    backend: Backend
+    if weights.endswith(".onnx"):
+        backend, kernel = OnnxPairs(folder / weights, threads=threads), "onnx"
+    else:
+        chosen, device = choose(settings, embedded=True)
+        backend, kernel = _embedded(folder, weights, chosen, device, threads), f"torch-{device}-{chosen}"
     return PairClassifier(
         name=folder.name,
         tokenizer=tokenizer,
-        backend=OnnxPairs(folder / weights, threads=threads),
+        backend=backend,
         reading=read_labels(config, folder.name),
         limit=_limit(config, tokenizer),
         settings=settings.model_copy(update={"premise": manifest.get("premise", settings.premise)}),
         identity=fingerprint(files=manifest["files"]),
+        kernel=kernel,
         temperature=float(temperature),
     )
+
+
+def _embedded(folder: Path, weights: str, kernel: Any, device: str, threads: int) -> TorchPairs:
+    import torch
+
+    from tasks import export
+
+    if threads:
+        torch.set_num_threads(threads)
+    return TorchPairs(export.load_network(folder, weights, kernel), uses_types=True, device=device)
 
 
 def _locate(name: str) -> Path:
@@ -321,7 +374,7 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     return config
 
 
-def _load(folder: Path, name: str, settings: VerifierSettings, threads: int) -> tuple[Any, Any]:
+def _load(folder: Path, name: str, kernel: str, threads: int) -> tuple[Any, Any]:
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{name}: no weights in safetensors format; pickled weights (.bin, .pt) can run code and are "
@@ -343,7 +396,7 @@ def _load(folder: Path, name: str, settings: VerifierSettings, threads: int) -> 
             trust_remote_code=False,
             local_files_only=True,
             use_safetensors=True,
-            dtype=torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32,
+            dtype=torch.bfloat16 if kernel == "bfloat16" else torch.float32,
             output_loading_info=True,
         )
         return tokenizer, model.eval(), info

@@ -1,84 +1,51 @@
-"""Packs a trained folder as the artefact that scores: int8 ONNX weights, tokenizer, configuration, manifest.
+"""Packs a trained folder as the artefact that scores, and loads either: int8 weights in safetensors.
 
-Belongs here: torch to ONNX and its quantisation. Does not belong here: learning (`train.py`), calibration and
-fusion (`crossencoder.py`).
+Belongs here: the network's weights on disk. Does not belong here: learning (`train.py`), how it computes
+(`kernels.py`), calibration and fusion (`crossencoder.py`).
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks import network
 from tasks.pure.errors import ModelError
 from tasks.verifier import LABELS
 
-WEIGHTS = "model.int8.onnx"
-OPSET = 18
+if TYPE_CHECKING:
+    from tasks.kernels import Kernel
+
+WEIGHTS = "model.int8.safetensors"
+TRAINED = "model.safetensors"
 
 
-def export(trained: Path, out: Path, *, name: str = WEIGHTS, quantised: bool = True) -> Path:
-    """Writes `out/name` from the safetensors of `trained`; word embeddings and matrices become int8.
+def export(trained: Path, out: Path, *, name: str = WEIGHTS) -> Path:
+    """Writes `out/name` from the safetensors of `trained`: a quarter of the size, a second of work.
 
-    Matrices are quantised per output channel, activations while running (dynamic), which needs no
-    calibration rows and keeps the file at a quarter. Weights take 7 of the 8 bits: processors without VNNI
-    add pairs of products in 16 bits, which would saturate, and scores would depend on the machine.
+    Matrices of the encoder become int8 with a scale per row, so that the same file serves every kernel:
+    int8 as it is, bfloat16 and float32 from it.
 
     Raises:
-        ModelError: weights that are not this network's, or no exporter installed.
+        ModelError: weights that are not this network's.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise ModelError(
-            "packing a trained model needs the packages onnx and onnxscript; install both"
-        ) from None
-    import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from safetensors.torch import save_file
 
-    model = load_network(trained)
-    example = (
-        torch.tensor([[101, 2000, 102, 2001, 2002, 102], [101, 2000, 102, 2003, 102, 0]]),
-        torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]),
-        torch.tensor([[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0]]),
-    )
+    from tasks import kernels
+
+    state = load_network(trained).state_dict()
     out.mkdir(parents=True, exist_ok=True)
-    target = out / name
-    plain = target.with_name(f"_{target.stem}.fp32.onnx") if quantised else target
-    shape = {0: torch.export.Dim("rows", min=1, max=65536), 1: torch.export.Dim("length", min=3, max=512)}
-    level = logging.getLogger().level
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            torch.onnx.export(
-                model,
-                example,
-                str(plain),
-                input_names=["input_ids", "attention_mask", "token_type_ids"],
-                output_names=["logits"],
-                dynamic_shapes=(shape, shape, shape),
-                opset_version=OPSET,
-                external_data=False,
-                dynamo=True,
-                verbose=False,
-            )
-            if quantised:
-                quantize_dynamic(
-                    plain, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8
-                )
-                plain.unlink()
-        finally:
-            logging.disable(logging.NOTSET)
-            logging.getLogger().setLevel(level)
-    return target
+    save_file(kernels.pack({name: value for name, value in state.items() if value.numel()}), out / name)
+    return out / name
 
 
-def load_network(trained: Path) -> Any:
-    """The trained network in evaluation mode, from safetensors alone.
+def load_network(folder: Path, weights: str = TRAINED, kernel: Kernel | None = None) -> Any:
+    """The network in evaluation mode, from safetensors alone.
+
+    Args:
+        folder: weights, `config.json` and tokeniser.
+        weights: name of the file, trained or packed.
+        kernel: computes with; None is the plain float32 module, as for training.
 
     Raises:
         ModelError: missing or foreign weights.
@@ -87,12 +54,17 @@ def load_network(trained: Path) -> Any:
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, BertConfig, BertModel
 
+    from tasks import kernels
+
     try:
-        config = BertConfig.from_pretrained(trained, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(trained, local_files_only=True, trust_remote_code=False)
+        config = BertConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         encoder = BertModel(config, add_pooling_layer=False)
         model = network.build(encoder, len(LABELS), tokenizer.cls_token_id, tokenizer.sep_token_id)
-        model.load_state_dict(load_file(trained / "model.safetensors"))
+        model.load_state_dict(kernels.unpack(load_file(folder / weights)))
+        model.eval().requires_grad_(requires_grad=False)
+        if kernel is not None:
+            model.encoder = kernels.Encoder(model.encoder, kernel)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{trained}: not a trained verifier ({str(error)[:160]})") from None
-    return model.eval()
+        raise ModelError(f"{folder}: not a trained verifier ({str(error)[:160]})") from None
+    return model

@@ -108,8 +108,11 @@ class VerifierSettings(_Section):
     """Tokens that neighbouring windows share: two sentences, so that a fact at a seam is whole in one."""
     premise: Literal["evidence", "claim"] = "evidence"
     """Which text a foreign classifier reads first; natural language inference puts the evidence first."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Precision of a foreign classifier; bfloat16 is faster where the processor has it."""
+    dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    """Precision of the forward passes. auto: bfloat16 where the processor has it; else, of the embedded
+    network, int8 where the processor has VNNI; else float32. It is part of the verifier's fingerprint."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU where torch finds one."""
 
 
 class ReauditSettings(_Section):

@@ -74,7 +74,8 @@ batch_tokens = 8192               # tokens of a batch, padding included: bounds 
 max_windows = 64                  # windows per pair; what needs more is insufficient (input_too_long)
 overlap_tokens = 64               # tokens that neighbouring windows share, so that no fact is cut at a seam
 premise = "evidence"              # what a classifier of your own reads first: evidence or claim
-dtype = "float32"                 # its precision; bfloat16 is faster where the processor has it
+dtype = "auto"                    # the fastest that this machine computes; or float32, bfloat16, int8
+device = "auto"                   # a GPU where there is one; or cpu, cuda
 
 [[policies]]
 file = "policies/default.toml"

@@ -13,6 +13,9 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+PAD_TO = 8
+"""Inputs are padded to a multiple of this: some 5% more tokens, and each batch has inputs of one length."""
+
 Span = tuple[np.ndarray, np.ndarray]
 """Where each text starts in the flat ids, and how many tokens it has."""
 
@@ -60,8 +63,10 @@ class Template:
         """Special tokens of a pair."""
         return len(self.prefix) + len(self.middle) + len(self.suffix)
 
-    def fill(self, flat: np.ndarray, first: Span, second: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Padded `ids`, `mask` and `types`, each (rows, longest) int64."""
+    def fill(
+        self, flat: np.ndarray, first: Span, second: Span, length: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Padded `ids`, `mask` and `types`, each (rows, longest) int64, at least `length` long."""
         edges = np.cumsum(
             np.column_stack(
                 [
@@ -74,7 +79,7 @@ class Template:
             ),
             axis=1,
         )
-        at = np.arange(edges[:, -1].max())[None, :]
+        at = np.arange(max(length, edges[:, -1].max()))[None, :]
         a, b, c, d, e = (edges[:, i, None] for i in range(5))
         ids = np.full((len(edges), at.shape[1]), self.pad, np.int64)
         types = np.zeros_like(ids)
@@ -131,14 +136,19 @@ def plan(
     return Plan(pair, start, length, windows)
 
 
+def padded(lengths: np.ndarray, longest: int) -> np.ndarray:
+    """Length each input is padded to: its own, rounded up, so that it does not depend on its neighbours."""
+    rounded: np.ndarray = -(-lengths // PAD_TO) * PAD_TO
+    return np.asarray(np.maximum(np.minimum(rounded, longest), lengths))
+
+
 def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Row numbers longest first, so that rows times longest row stays within the budget of tokens."""
+    """Row numbers, longest first, of rows of one length, within the budget of tokens."""
     order = np.argsort(-lengths, kind="stable")
-    first = 0
-    while first < len(order):
-        count = max(1, budget // max(1, int(lengths[order[first]])))
-        yield order[first : first + count]
-        first += count
+    for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        if len(same):
+            count = max(1, budget // max(1, int(lengths[same[0]])))
+            yield from (same[at : at + count] for at in range(0, len(same), count))
 
 
 def combine(probabilities: np.ndarray, plan: Plan) -> np.ndarray:

@@ -69,7 +69,7 @@ def three_way(make_model):
 
 
 def verifier(folder, **values):
-    return load(VerifierSettings(model=str(folder), **values), threads=1)
+    return load(VerifierSettings(model=str(folder), **{"dtype": "float32", **values}), threads=1)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_a_missing_file_and_a_base_without_a_model_are_named(pairs, base, tmp_pa
         run(pairs, tmp_path, tmp_path / "out")
 
 
-@pytest.mark.slow  # tracing the network for ONNX takes some 15 s
+@pytest.mark.slow  # trains for eight epochs
 def test_a_trained_folder_is_a_verifier_and_a_changed_one_is_refused(pairs, base, tmp_path):
     train([pairs], tmp_path, base=base, epochs=8, threads=1, parameters=PARAMETERS)
     verifier = load(VerifierSettings(model=str(tmp_path)), threads=1)
@@ -172,8 +172,8 @@ def test_a_trained_folder_is_a_verifier_and_a_changed_one_is_refused(pairs, base
     assert scores.probabilities[2].tolist() == [0.0, 0.0, 1.0]
     np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1.0)
     broken = tmp_path / "broken"
-    shutil.copytree(tmp_path, broken, ignore=shutil.ignore_patterns("broken", "*.safetensors"))
-    with (broken / "model.int8.onnx").open("ab") as stream:
+    shutil.copytree(tmp_path, broken, ignore=shutil.ignore_patterns("broken", "model.safetensors", "check*"))
+    with (broken / "model.int8.safetensors").open("ab") as stream:
         stream.write(b"x")
-    with pytest.raises(ModelError, match=r"model\.int8\.onnx: SHA-256"):
+    with pytest.raises(ModelError, match=r"model\.int8\.safetensors: SHA-256"):
         load(VerifierSettings(model=str(broken)))
