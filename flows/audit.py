@@ -18,7 +18,7 @@ from flows.progress import Progress, silent
 from flows.stage import log, stage
 from tasks import health, ledger, report, runs
 from tasks.pull import Pulled, Unit, pull_sources, watermark
-from tasks.pure.errors import GateError
+from tasks.pure.errors import GateError, InputError
 from tasks.pure.reconcile import Counts, reconcile
 from tasks.runs import Run
 from tasks.settings import Settings
@@ -153,7 +153,42 @@ def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, jud
     """Quarantine, watermarks, health, reconciliation, the run's row, and the report."""
     account(run, pulled)
     pulled.publish_quarantine(bench.lake, run.run_id, run.started_at)
-    return close(run, bench, validator, judged, marks=pulled.marks)
+    compared = nightly_drift(run, bench, validator) if bench.settings.drift.enabled else {}
+    return close(run, bench, validator, judged, marks=pulled.marks, extra={"drift": compared})
+
+
+def nightly_drift(run: Run, bench: Workbench, validator: Validator) -> dict[str, Any]:
+    """The night's drift; a baseline that cannot be used must not cost the night its audit."""
+    try:
+        compared = compare_drift(run, bench, validator)
+        return {name: compared[name] for name in ("report_id", "windows", "status", "alarms", "file")}
+    except InputError as error:
+        run.warnings.append(f"drift was not measured: {error}")
+        return {}
+
+
+@stage("drift")
+def compare_drift(
+    run: Run,
+    bench: Workbench,
+    validator: Validator,
+    *,
+    current: tuple[date, date] | None = None,
+    baseline: tuple[date, date] | None = None,
+) -> dict[str, Any]:
+    """Drift rows published, new alarms told; the report as plain data."""
+    from tasks import drift
+
+    settings, lake = bench.settings.drift, bench.lake
+    today = run.started_at.date()
+    report = drift.compare(lake, settings, run_id=run.run_id, today=today, current=current, baseline=baseline)
+    rows = _checked(validator, "drift", report.rows)
+    published = lake.commit(run.run_id, "drift", {"drift": rows}, run_day=today)["drift"].published
+    path = drift.write(lake, report)
+    if published:  # the same report, made again, is told once
+        run.warnings += drift.tell(report, settings, path)
+    log().info("drift: %d rows, %d alarms", report.rows.height, report.alarms.height)
+    return {**report.as_dict(), "file": str(path)}
 
 
 def account(run: Run, pulled: Pulled) -> None:

@@ -25,6 +25,8 @@ from tasks.pure.errors import GateError
 
 Terminated = TerminationSignal
 """What Prefect raises within a flow instead of letting SIGTERM through."""
+ALARMS_SHOWN = 20
+"""As many as fit a page that is read at a glance; the report has the rest."""
 SHOWN_CHARACTERS = 300
 """Enough for a path and a sentence; Prefect's page is for a glance, the report has the rest."""
 
@@ -112,6 +114,34 @@ def index(config: str | None = None, lake: str | None = None) -> dict[str, Any]:
     return dict(run_index(settings_module.load(config, lake=lake)))
 
 
+@flow(name="drift", persist_result=False)
+def drift(
+    current: tuple[date, date] | None = None,
+    baseline: tuple[date, date] | None = None,
+    config: str | None = None,
+    lake: str | None = None,
+) -> dict[str, Any]:
+    """What changed in the newest nights, or the UTC days given, against the baseline."""
+    from flows.drift import drift as run_drift
+
+    outcome = run_drift(settings_module.load(config, lake=lake), current=current, baseline=baseline)
+    _show_drift(outcome)
+    if outcome["problems"]:
+        raise EndedWithProblemsError("; ".join(outcome["problems"]), outcome)
+    return outcome
+
+
+def _show_drift(outcome: dict[str, Any]) -> None:
+    """What drifted, as Markdown for Prefect's page."""
+    status = ", ".join(f"{count} {name}" for name, count in outcome["status"].items())
+    lines = [
+        f"# Drift of {outcome['windows']['window_start']} to {outcome['windows']['window_end']}",
+        f"{status}; {len(outcome['alarms'])} alarms. Report: `{shown(outcome['file'])}`",
+        *(f"- alarm: `{shown(row['reason'])}`" for row in outcome["alarms"][:ALARMS_SHOWN]),
+    ]
+    create_markdown_artifact("\n\n".join(lines), key="drift-summary", description="What changed")
+
+
 def summary(outcome: Outcome) -> str:
     """What a run did, as Markdown for Prefect's page."""
     judged = sum(outcome.verdicts.values())
@@ -138,6 +168,8 @@ def _published(outcome: Outcome) -> dict[str, Any]:
         key=f"{key}-counts",
         description="Rows in, published, already there and quarantined, per table",
     )
+    if outcome.extra.get("drift"):
+        _show_drift(outcome.extra["drift"])
     if outcome.problems:
         raise EndedWithProblemsError("; ".join(outcome.problems), outcome.as_dict())
     return outcome.as_dict()

@@ -23,7 +23,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
-    """Runs a flow by name (audit, backfill, reaudit, index) and returns its outcome as plain data."""
+    """Runs a flow by name (audit, backfill, drift, reaudit, index); its outcome as plain data."""
     settings = common.settings()
     server = os.environ.get("PREFECT_API_URL")
     if server and _reachable(server):
@@ -33,6 +33,7 @@ def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
             "audit": deployments.nightly_audit,
             "backfill": deployments.backfill,
             "reaudit": deployments.reaudit,
+            "drift": deployments.drift,
             "index": deployments.index,
         }
         try:
@@ -50,6 +51,10 @@ def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
         from flows.index import index
 
         return index(settings)
+    if flow == "drift":
+        from flows.drift import drift
+
+        return drift(settings, **parameters)
     from flows.audit import audit
     from flows.backfill import backfill
     from flows.reaudit import reaudit

@@ -40,6 +40,7 @@ def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment
         (flows.nightly_audit, [nightly]),
         (flows.backfill, []),
         (flows.reaudit, []),
+        (flows.drift, []),
         (flows.index, []),
     ]
     return [

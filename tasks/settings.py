@@ -19,7 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.pure import policies
+from tasks.pure.alarms import DEFAULT_RULES, AlarmRule
 from tasks.pure.claims import ExtractParameters
+from tasks.pure.drift import DriftParameters
 from tasks.pure.errors import ConfigError
 from tasks.pure.flips import SampleParameters
 from tasks.pure.passages import PassageParameters
@@ -144,6 +146,20 @@ class ValidationSettings(_Section):
     """A table of which more than this share is refused fails the run: something systematic is wrong."""
 
 
+class DriftSettings(_Section):
+    """What changed against earlier days, and who is told."""
+
+    enabled: bool = True
+    """Whether the nightly audit ends with it; `claimledger drift` works either way."""
+    parameters: DriftParameters = DriftParameters()
+    alarms: tuple[AlarmRule, ...] = DEFAULT_RULES
+    """What raises an alarm; an empty list never does."""
+    notify_variable: str = Field(default="CLAIMLEDGER_NOTIFY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Environment variable with apprise URLs, blank-separated: they hold secrets, so no file names them."""
+    link: str | None = None
+    """Address under which people reach LAKE/reports; None names the file."""
+
+
 class ScheduleSettings(_Section):
     """When the flows run on a Prefect server."""
 
@@ -233,7 +249,7 @@ class Settings(BaseSettings):
     policies: tuple[Policy, ...] = (Policy(),)
     privacy: PrivacySettings = PrivacySettings()
     validation: ValidationSettings = ValidationSettings()
-    drift: EmptySection = EmptySection()
+    drift: DriftSettings = DriftSettings()
     ledger: LedgerSettings = LedgerSettings()
     webhooks: tuple[EmptySection, ...] = ()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -97,6 +97,40 @@ detectors = ["email", "phone", "credit_card", "iban", "ssn", "ip_address", "secr
 data_docs = true                  # keep Great Expectations' own pages beside the report
 maximum_quarantine_ratio = 0.5    # share of a table's rows that may be refused before the run fails
 
+[drift]                           # what changed against earlier days
+enabled = true                    # whether the nightly audit ends with it
+notify_variable = "CLAIMLEDGER_NOTIFY"   # environment variable with apprise URLs, which hold secrets
+# link = "https://audits.example/reports"  # where people reach LAKE/reports
+
+[drift.parameters]
+baseline = "rolling"              # rolling, fixed (baseline_from, baseline_to) or release
+baseline_days = 28                # days of a rolling baseline: four of each weekday
+# baseline_from = 2026-10-01      # days of a fixed baseline, both included
+# baseline_to = 2026-10-28
+# baseline_release = "model=gpt-4"  # COLUMN=VALUE: the days on which it answered or judged
+window_days = 2                   # newest nights that are compared with the baseline
+change_days = 60                  # days in which the beginning of a change is looked for
+minimum_baseline_days = 10        # days with rows; fewer is too few
+minimum_units = 100               # claims, outputs or reviews in the window; fewer is too few
+minimum_outputs = 20              # outputs in the window; fewer is too few
+false_discovery_rate = 0.1        # share of drifted rows that may be chance
+slices = ["agent", "model", "use_case", "source"]
+pairs = true                      # whether pairs of these are slices too
+# weight = "sampling_weight"      # key of the outputs' metadata that holds their sampling weight
+
+# [drift.parameters.thresholds]   # smallest difference that matters, where the built-in one does not suit
+# supported_share = 0.02
+
+[[drift.alarms]]                  # what raises an alarm; all conditions together
+metric = "supported_share"        # a metric, or *
+slice = "*"                       # pattern: all, agent=*, *model=gpt-4*
+direction = "worse"               # worse, up, down or any
+size = 0.0                        # smallest difference in the metric's unit
+nights = 1                        # nights in a row
+
+[[drift.alarms]]
+metric = "contradicted_share"
+
 [ledger]                          # the signed log of everything above
 # origin = "example.com/audits"   # unique name of the log; a random one when left out
 # key_folder = "~/.config/claimledger/keys"   # private keys: outside the lake, never in git

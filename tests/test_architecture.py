@@ -21,6 +21,7 @@ DOORS = {
     "altair": {"tasks/charts.py"},
     "vl_convert": {"tasks/charts.py"},
     "jinja2": {"tasks/report.py"},
+    "apprise": {"tasks/notify.py"},
     "prefect": {"flows/deployments.py", "flows/schedule.py", "flows/stage.py"},
 }
 

@@ -20,6 +20,8 @@ from tasks.pure.tables import TABLES
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
+VERSION = "1"
+"""Of the sums: another one whenever equal rows would give other sums, so that caches know."""
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
 
