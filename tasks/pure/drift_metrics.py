@@ -29,6 +29,8 @@ class Metric:
     words: str
     relative: bool = False
     weight: float = 1.0
+    is_count: bool = False
+    """Counts of rare things: skewed like Poisson's distribution."""
 
 
 METRICS: dict[str, Metric] = {
@@ -61,7 +63,7 @@ METRICS: dict[str, Metric] = {
         Metric("rephrased_share", "actions", "share of outputs", "share", "neither", 0.03, "rephrased share"),
         Metric("escalated_share", "actions", "share of outputs", "share", "up", 0.02, "escalated share"),
         Metric("findings_per_output", "findings", "findings per output", "mean", "up", 0.01,
-               "privacy findings per output"),
+               "privacy findings per output", is_count=True),
         Metric("overturn_share", "reviews", "share of reviews", "share", "up", 0.05,
                "share of reviews that overturn the verdict"),
         Metric("overconfidence", "reviews", "probability", "mean", "up", 0.05,

@@ -27,8 +27,9 @@ _ORDER = {name: number for number, name in enumerate(METRICS)}
 def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
     """Rows of the `drift` table without `report_id` and `run_id`: drifted for the worse first, by harm.
 
-    Every slice that has units of a metric in either period gets a row; a metric whose table holds no row on
-    any of these days gets one row of `all`, *not measured*. The window never shares a day with the baseline.
+    Every slice that has units of a metric in either period gets a row, but for pairs with hardly any; a metric
+    whose table holds no row on any of these days gets one row of `all`, *not measured*. The window never
+    shares a day with the baseline.
     """
     chosen, columns = _chosen(cells, windows, parameters)
     sums = slices.summed(chosen.cells, columns, pairs=parameters.pairs)
@@ -44,7 +45,7 @@ def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.D
         if part is not None:
             parts.append(part)
     rows = pl.concat([pl.DataFrame(schema=series.ROWS), *(p.rows for p in parts)])
-    rows = _begun(_standing(rows, parameters), parts, calendar)
+    rows = _begun(_standing(rows, parameters), parts, calendar).filter(~_hopeless(parameters))
     rows = drift_words.reasoned(rows, chosen, cells.seen)
     rows = pl.concat([rows, _not_measured(rows)], how="diagonal")
     return _table(rows, windows)
@@ -127,6 +128,12 @@ def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
     )
 
 
+def _hopeless(parameters: DriftParameters) -> pl.Expr:
+    """Pairs that hold too few units in both periods together: thousands of rows that say nothing."""
+    units = pl.col("baseline_count") + pl.col("current_count")
+    return pl.col("slice_kind").str.contains("&", literal=True) & (units < parameters.minimum_units)
+
+
 def _begun(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Calendar) -> pl.DataFrame:
     """Adds `changed_on`: where a difference is established, the day on which its level began."""
     days: list[date | None] = [None] * rows.height
@@ -182,7 +189,7 @@ def _table(rows: pl.DataFrame, windows: Windows) -> pl.DataFrame:
             baseline_start=pl.lit(windows.baseline_start),
             baseline_end=pl.lit(windows.baseline_end),
         )
-        .sort(rank, pl.col("direction") != "worse", -pl.col("harm"), order, "slice", nulls_last=True)
+        .sort(rank, pl.col("direction") != "worse", -pl.col("harm").round(6), order, "slice", nulls_last=True)
         .select(schema.names())
         .cast(schema)
     )

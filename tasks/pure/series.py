@@ -136,7 +136,7 @@ def compared(
     if metric.family == "volume":
         found, series, scale = _volume(daily, calendar)
     else:
-        found, series, scale = _ratio(daily, base, window, calendar, is_share=metric.family == "share")
+        found, series, scale = _ratio(daily, base, window, calendar, metric)
     values, variances = found.adjusted(series, calendar.weekday)
     present_base, present_window = (calendar.present & m for m in (calendar.baseline, calendar.window))
     is_volume = metric.family == "volume"
@@ -174,9 +174,10 @@ def compared(
 
 
 def _ratio(
-    daily: Sums, base: Sums, window: Sums, calendar: Calendar, *, is_share: bool
+    daily: Sums, base: Sums, window: Sums, calendar: Calendar, metric: Metric
 ) -> tuple[Difference, Daily, np.ndarray]:
     """Difference, daily values, and the standard deviation of one unit."""
+    is_share = metric.family == "share"
     # A slice without baseline has no variance of its own; the window's stands in and nothing is tested.
     per_unit = np.where(
         base.x.sum(1) > 0,
@@ -195,6 +196,8 @@ def _ratio(
         plain = before * (1 - before)
         effective = units * np.minimum(plain / np.maximum(per_unit, 1e-300), 1.0)
         skewness = (1 - 2 * before) / np.sqrt(plain * np.maximum(effective, 1.0))
+    elif metric.is_count:
+        skewness = 1 / np.sqrt(np.maximum(base.pooled() * units, 1.0))
     series = comparison.rates(daily, per_unit)
     found = comparison.compare(
         _on(series, calendar.baseline),
