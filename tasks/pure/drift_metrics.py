@@ -37,7 +37,7 @@ METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
         Metric("supported_share", "verdicts", "share of claims", "share", "down", 0.02, "supported share",
-               weight=40.0),
+               weight=60.0),
         Metric("contradicted_share", "verdicts", "share of claims", "share", "up", 0.02, "contradicted share",
                weight=10.0),
         Metric("insufficient_share", "verdicts", "share of claims", "share", "up", 0.02,

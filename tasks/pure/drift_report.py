@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from tasks.pure import changepoints, comparable, correction, distances, drift_words, series, slices
 from tasks.pure.comparable import Comparable
@@ -20,6 +21,9 @@ from tasks.pure.drift_metrics import METRICS
 from tasks.pure.series import Calendar, Compared
 from tasks.pure.tables import DRIFT
 
+PAIR_WEIGHT = 0.5
+"""Of a pair in the correction for many comparisons: there are many times as many pairs as single columns,
+each holds less, and what befalls one shows in its parts as well."""
 _BAD = {name: {"up": 1.0, "down": -1.0, "neither": 0.0}[m.bad] for name, m in METRICS.items()}
 _ORDER = {name: number for number, name in enumerate(METRICS)}
 
@@ -27,9 +31,9 @@ _ORDER = {name: number for number, name in enumerate(METRICS)}
 def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
     """Rows of the `drift` table without `report_id` and `run_id`: drifted for the worse first, by harm.
 
-    Every slice that has units of a metric in either period gets a row, but for pairs with hardly any; a metric
-    whose table holds no row on any of these days gets one row of `all`, *not measured*. The window never
-    shares a day with the baseline.
+    Every slice that has units of a metric in either period gets a row, but for pairs with hardly any; a
+    metric whose table holds no row on any of these days gets one row of `all`, *not measured*. The window
+    never shares a day with the baseline.
     """
     chosen, columns = _chosen(cells, windows, parameters)
     sums = slices.summed(chosen.cells, columns, pairs=parameters.pairs)
@@ -95,9 +99,10 @@ def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
     rows = rows.with_columns(few=few).with_columns(
         p_value=pl.when("few").then(None).otherwise("p_value"),
     )
-    weights = rows["metric"].replace_strict(
-        {n: m.weight for n, m in METRICS.items()}, return_dtype=pl.Float64
-    )
+    weights = rows.select(
+        pl.col("metric").replace_strict({n: m.weight for n, m in METRICS.items()}, return_dtype=pl.Float64)
+        * pl.when(pl.col("slice_kind").str.contains("&", literal=True)).then(PAIR_WEIGHT).otherwise(1.0)
+    ).to_series()
     p_values = rows["p_value"].fill_null(np.nan).to_numpy()
     rows = rows.with_columns(
         p_adjusted=pl.Series(correction.adjusted(p_values, weights.to_numpy())).fill_nan(None)
@@ -105,13 +110,15 @@ def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
     matters = pl.col("difference").abs() >= pl.col("threshold")
     sure = (pl.col("ci_low") > 0) | (pl.col("ci_high") < 0)
     worse = pl.col("difference") * bad > 0
+    drifted = (pl.col("p_adjusted") <= parameters.false_discovery_rate) & matters & sure
     near = pl.when(pl.col("difference") > 0).then("ci_low").otherwise("ci_high")
-    surely = pl.max_horizontal(near * bad, pl.lit(0.0))
+    wider = _selected(rows.select(drifted.sum()).item(), int(np.isfinite(p_values).sum()), parameters)
+    surely = ((pl.col("difference") - wider * (pl.col("difference") - near)) * bad).clip(lower_bound=0.0)
     per_day = pl.col("current_count") / pl.max_horizontal("current_days", pl.lit(1))
     return rows.with_columns(
         status=pl.when("few")
         .then(pl.lit("too_few"))
-        .when((pl.col("p_adjusted") <= parameters.false_discovery_rate) & matters & sure)
+        .when(drifted)
         .then(pl.lit("drifted"))
         .otherwise(pl.lit("stable")),
         direction=pl.when(pl.col("difference").is_null())
@@ -126,6 +133,18 @@ def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
         .then(surely * per_day)
         .otherwise(None)
     )
+
+
+def _selected(drifted: int, tested: int, parameters: DriftParameters) -> float:
+    """How much wider than 95% intervals those of the selected rows are.
+
+    Rows were selected for being extreme, so their plain intervals promise too much: the false coverage rate
+    is kept at level false_discovery_rate x drifted / tested (Benjamini and Yekutieli, JASA 100, 2005).
+    """
+    if not drifted:
+        return 1.0
+    level = parameters.false_discovery_rate * drifted / max(tested, 1)
+    return max(1.0, float(stats.norm.isf(level / 2) / stats.norm.isf(0.025)))
 
 
 def _hopeless(parameters: DriftParameters) -> pl.Expr:

@@ -531,7 +531,7 @@ DRIFT = Table(
         Column(
             "harm",
             pl.Float64,
-            "Where it drifted for the worse: units a day that are worse at least (interval's near end)",
+            "Where it drifted for the worse: units a day that are worse at least (near end of the interval)",
             nullable=True,
             rules=(Between(0.0),),
         ),
