@@ -1,10 +1,12 @@
 """Drift's claims: quiet on ordinary nights, quick on real changes, right about where and when, and fast.
 
 `python benchmarks/drift.py LAKE [PART ...]` with the parts `quiet`, `falls`, `scenarios` (default: these
-three) and `scale`. LAKE is an audited lake whose claims the simulated nights are made of, for example the sample's:
-`claimledger audit --lake LAKE`. Options: `--nights N` of `quiet`, `--runs N` of `falls`, `--seed N`.
+three) and `scale`. LAKE is an audited lake whose claims the simulated nights are made of, for example the
+sample's: `claimledger audit --lake LAKE`. Options: `--nights N` of `quiet`, `--runs N` of `falls`, `--seed N`,
+`--supported SHARE` and `--correlation RHO` of the slice that falls.
 
-Beside our alarms stand the default tests of two well-known tools on the same nights: re-implementations of what their documentation says (see `benchmarks/drift_peers.py`), not the tools themselves.
+Beside our alarms stand the default tests of two well-known tools on the same nights. They are re-implemented
+from the tools' documentation (see `benchmarks/drift_peers.py`), not the tools themselves.
 """
 
 from __future__ import annotations
