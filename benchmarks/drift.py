@@ -2,7 +2,7 @@
 
 `python benchmarks/drift.py LAKE [PART ...]` with the parts `quiet`, `falls`, `scenarios` (default: these
 three) and `scale`. LAKE is an audited lake whose claims the simulated nights are made of, for example the
-sample's: `claimledger audit --lake LAKE`. Options: `--nights N` of `quiet`, `--runs N` of `falls`, `--seed N`,
+sample's: `claimledger audit --lake LAKE`. Options: `--nights N` of `quiet`, `--runs N` of `falls`, `--seed`,
 `--supported SHARE` and `--correlation RHO` of the slice that falls.
 
 Beside our alarms stand the default tests of two well-known tools on the same nights. They are re-implemented

@@ -182,7 +182,7 @@ def compare_drift(
     settings, lake = bench.settings.drift, bench.lake
     today = run.started_at.date()
     report = drift.compare(lake, settings, run_id=run.run_id, today=today, current=current, baseline=baseline)
-    rows = _checked(validator, "drift", report.rows)
+    rows = checked(validator, "drift", report.rows)
     published = lake.commit(run.run_id, "drift", {"drift": rows}, run_day=today)["drift"].published
     path = drift.write(lake, report)
     if published:  # the same report, made again, is told once

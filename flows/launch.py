@@ -47,14 +47,11 @@ def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
         sys.stderr.write(
             f"claimledger: no Prefect server answers at {server}; this run goes on without one\n"
         )
-    if flow == "index":
+    if flow in ("index", "drift"):
+        from flows.drift import drift
         from flows.index import index
 
-        return index(settings)
-    if flow == "drift":
-        from flows.drift import drift
-
-        return drift(settings, **parameters)
+        return index(settings) if flow == "index" else drift(settings, **parameters)
     from flows.audit import audit
     from flows.backfill import backfill
     from flows.reaudit import reaudit
