@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.pure import pairs, policies, verdicts
+from tasks.pure import explanation, pairs, policies, verdicts
 from tasks.pure.errors import InputError
 from tasks.verifier import ReadsTogether, Verifier, load
 
@@ -30,7 +30,10 @@ CHUNK_ROWS = 8192
 MAX_RAW_CHARACTERS = 2000
 """What the quarantine file keeps of a refused row."""
 
-ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence")
+EXPLAINED = ("reason", "decisive_start", "decisive_end", "decisive_sentence")
+"""The verdict in words, and the sentence of the best evidence that decided, with its place there."""
+
+ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence", *EXPLAINED)
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
 
 
@@ -147,20 +150,62 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
         .drop_nulls("passage")
         .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
     )
-    combined, alone = _scored(flat, frame.height, verifier)
+    combined, alone, read = _scored(flat, frame.height, verifier)
     result = frame.drop(ADDED, strict=False).with_columns(verdicts.rounded(combined))
     result = result.with_columns(
         verdict=verdicts.judged(pl.lit(policy.threshold_supported), pl.lit(policy.threshold_contradicted))
     )
     best = _best(flat.with_columns(verdicts.rounded(alone)), result, frame, evidence)
-    return result.with_columns(best_evidence=best).select(
+    result = result.with_columns(best_evidence=best)
+    texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
+    judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
+    explained = _explained(judged.with_columns(read=pl.Series(read)), frame, texts)
+    return result.with_columns(explained).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
     )
 
 
-def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndarray, np.ndarray]:
-    """(count, 3) of the rows, and (m, 3) that says which piece spoke for each."""
+def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -> list[pl.Series]:
+    """The columns `EXPLAINED`; `evidence[3]` in a reason is the piece that `best_evidence` 3 names."""
+    claims = frame.select(pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")))["claim"]
+    texts = pl.DataFrame({"evidence": evidence, "best": result["best_evidence"]}).select(
+        best=pl.col("evidence").list.get(pl.col("best"), null_on_oob=True).fill_null(""),
+        whole=pl.col("evidence").list.join("\n", ignore_nulls=True).fill_null(""),
+        pieces=pl.col("evidence").list.len().fill_null(0),
+    )
+    decisive = explanation.deciding(claims, texts["best"])
+    said = result.with_columns(
+        decisive,
+        place=pl.when(texts["pieces"] > 1)
+        .then(pl.format("evidence[{}]", "best_evidence"))
+        .otherwise(pl.lit("the evidence")),
+        difference=explanation.difference(claims, decisive["sentence"], texts["best"]),
+        absent=explanation.absent(claims, texts["whole"]),
+        blank_claim=claims.str.strip_chars() == "",
+        blank_evidence=texts["whole"].str.strip_chars() == "",
+    )
+    score = pl.when(pl.col("verdict") == "contradicted").then("p_contradicted").otherwise("p_supported")
+    reason = (
+        pl.when("blank_claim")
+        .then(pl.lit("the claim is empty"))
+        .when("blank_evidence")
+        .then(pl.lit("no evidence was given for this claim"))
+        .when(~pl.col("read"))
+        .then(pl.lit("input_too_long: claim and evidence together are more than the verifier reads"))
+        .otherwise(explanation.worded(score.round(2).cast(pl.String)))
+    )
+    return said.select(
+        reason.alias("reason"),
+        pl.col("start").cast(pl.Int32).alias("decisive_start"),
+        pl.col("end").cast(pl.Int32).alias("decisive_end"),
+        pl.col("sentence").alias("decisive_sentence"),
+    ).get_columns()
+
+
+def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(count, 3) of the rows, (m, 3) that says which piece spoke for each, (count,) whether any was read."""
     row = flat["row"].to_numpy()
+    read = np.zeros(count, dtype=bool)
     pieces = pl.len().alias("pieces")
     together = flat.group_by("row", maintain_order=True).agg(
         pl.col("claim").first(), pl.col("passage").str.join("\n"), pieces
@@ -170,22 +215,26 @@ def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndar
         scores = verifier.score(together["claim"].to_list(), together["passage"].to_list())
         combined = verdicts.combine(scores.probabilities, together["row"].to_numpy(), count)
         shared = verifier.shared(flat["claim"], flat["passage"])
+        read[together["row"].to_numpy()[scores.windows > 0]] = True
         unread = together.filter(pl.Series(scores.windows == 0))["row"]
         rest = flat.filter(pl.col("row").is_in(unread.implode()))
         if rest.height:
-            single = verifier.score(rest["claim"].to_list(), rest["passage"].to_list()).probabilities
-            rows = unread.to_numpy()
-            combined[rows] = verdicts.combine(single, rest["row"].to_numpy(), count)[rows]
-        return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared])
+            single = verifier.score(rest["claim"].to_list(), rest["passage"].to_list())
+            rows, owner = unread.to_numpy(), rest["row"].to_numpy()
+            combined[rows] = verdicts.combine(single.probabilities, owner, count)[rows]
+            read[owner[single.windows > 0]] = True
+        return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared]), read
     # Only rows of several pieces need a reading of their own for all of them together.
     together = together.filter(pl.col("pieces") > 1)
     both = pl.concat([flat.select("claim", "passage"), together.select("claim", "passage")])
     scores = verifier.score(both["claim"].to_list(), both["passage"].to_list())
     alone, joint = scores.probabilities[: flat.height], scores.probabilities[flat.height :]
     combined = verdicts.combine(alone, row, count)
-    read = scores.windows[flat.height :] > 0
-    combined[together["row"].to_numpy()[read]] = joint[read]
-    return combined, alone
+    whole = scores.windows[flat.height :] > 0
+    combined[together["row"].to_numpy()[whole]] = joint[whole]
+    read[row[scores.windows[: flat.height] > 0]] = True
+    read[together["row"].to_numpy()[whole]] = True
+    return combined, alone, read
 
 
 def _best(flat: pl.DataFrame, result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Expr) -> pl.Series:

@@ -340,6 +340,23 @@ VERDICTS_TABLE = Table(
         Column("evidence_ids", pl.List(pl.String), "Passages behind the verdict, best first"),
         Column("is_conflict", pl.Boolean, "One passage supports and another contradicts"),
         reason,
+        Column(
+            "decisive_start",
+            pl.Int32,
+            "First character of the sentence that decided, in the text of the first of evidence_ids; null "
+            "where no sentence shares a word with the claim",
+            unit="characters",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "decisive_end",
+            pl.Int32,
+            "Character after the last of that sentence",
+            unit="characters",
+            nullable=True,
+            rules=(Between(0),),
+        ),
         source,
         agent,
         model,

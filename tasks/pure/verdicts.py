@@ -22,18 +22,12 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from tasks.pure import ids, pairs, tables
+from tasks.pure import explanation, ids, pairs, tables
 from tasks.pure.policies import ANY_USE_CASE, Policy
 
 PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
 MILLION = 1_000_000
 """Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
-
-LONGEST_QUOTE = 120
-"""Characters of foreign text in a reason: a line on a phone; the rest stands in the passage."""
-
-SHORT_PASSAGE = 300
-"""Characters up to which negation of the whole passage says something of the claim."""
 
 
 def rounded(probabilities: np.ndarray) -> list[pl.Series]:
@@ -311,7 +305,9 @@ def _with_verdict(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """Adds `evidence_ids`, best first, and `reason`, worded from the best passage for the verdict."""
+    """Adds `evidence_ids`, best first, `reason`, worded from the best passage for the verdict, and the span
+    of the sentence in it that decided, where the verdict rests on one.
+    """
     weight = (
         pl.when(pl.col("verdict") == "contradicted")
         .then(pl.col("p_contradicted"))
@@ -330,7 +326,14 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     frame = frame.join(best, on="row", how="left", maintain_order="left").with_columns(
         pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
     )
-    frame = frame.with_columns(place=_place(), difference=_difference(frame), absent=_absent(frame))
+    deciding = explanation.deciding(frame["claim"], frame["text"])
+    frame = frame.with_columns(
+        place=_place(),
+        difference=explanation.difference(frame["claim"], deciding["sentence"], frame["text"]),
+        absent=explanation.absent(frame["claim"], frame["all_text"]),
+        decisive_start=deciding["start"].cast(pl.Int32),
+        decisive_end=deciding["end"].cast(pl.Int32),
+    )
     verdict = pl.col("verdict")
     score = (
         pl.when(verdict == "supported")
@@ -359,19 +362,7 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         )
         .when("is_conflict")
         .then(pl.format("two passages disagree, and the policy then says {}", verdict))
-        .when(verdict == "supported")
-        .then(pl.format("supported by {} ({})", "place", score))
-        .when(verdict == "contradicted")
-        .then(
-            pl.when(pl.col("difference").is_not_null())
-            .then(pl.format("{}, in {} ({})", "difference", "place", score))
-            .otherwise(pl.format("contradicted by {} ({})", "place", score))
-        )
-        .when(pl.col("absent").is_not_null())
-        .then(pl.format("no passage mentions {}", "absent"))
-        .when(pl.col("difference").is_not_null())
-        .then(pl.format("{}, and nothing else settles it", "difference"))
-        .otherwise(pl.format("the evidence does not settle this claim; closest is {} ({})", "place", score))
+        .otherwise(explanation.worded(score))
     )
     # A passage that nobody read may say the opposite of those that were read.
     unread = pl.col("offered") - pl.col("scored")
@@ -382,7 +373,7 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
 
 def _place() -> pl.Expr:
     """What a person calls the best passage: its document, else which of the agent's contexts."""
-    uri = clean(pl.col("document_uri"))
+    uri = explanation.clean(pl.col("document_uri"))
     own = pl.when(pl.col("origin") == "context").then(
         pl.lit("the agent's own context")
     ).otherwise(pl.lit("a document of the corpus"))  # fmt: skip
@@ -393,46 +384,4 @@ def _place() -> pl.Expr:
         .when(uri.str.len_chars() > 0)
         .then(uri)
         .otherwise(own)
-    )
-
-
-def _difference(frame: pl.DataFrame) -> pl.Series:
-    """ "evidence says 92 reactors, the claim says 94 reactors", from the best passage alone."""
-    claims, text = frame["claim"], frame["text"].fill_null("")
-    found = [find(claims, text) for find in (pairs.number_mismatch, pairs.unit_mismatch, pairs.date_mismatch)]
-    quoted = [
-        each.select(
-            pl.when(pl.col("claim").is_not_null())
-            .then(pl.format("evidence says {}, the claim says {}", _short("evidence"), _short("claim")))
-            .alias("difference")
-        )["difference"]
-        for each in found
-    ]
-    brief = text.str.len_chars() <= SHORT_PASSAGE
-    negated = pl.DataFrame({"side": pairs.negation_mismatch(claims, text), "brief": brief}).select(
-        pl.when(pl.col("brief") & pl.col("side").is_not_null()).then(
-            pl.format("only {} says this with a negation", "side")
-        )
-    ).to_series()  # fmt: skip
-    return pl.select(pl.coalesce(*quoted, negated)).to_series().rename("difference")
-
-
-def _absent(frame: pl.DataFrame) -> pl.Series:
-    """First name of the claim that none of its passages mentions."""
-    missing = pairs.name_missing(frame["claim"], frame["all_text"].fill_null(""))
-    return missing.to_frame("absent").select(_short("absent"))["absent"]
-
-
-def _short(column: str) -> pl.Expr:
-    return clean(pl.col(column))
-
-
-def clean(text: pl.Expr) -> pl.Expr:
-    """Foreign text fit for a reason: one line of bounded length without control characters."""
-    # Category C takes controls, escapes, direction overrides and zero-width characters alike.
-    line = text.str.replace_all(r"\s+", " ").str.replace_all(r"\p{C}", "").str.strip_chars()
-    return (
-        pl.when(line.str.len_chars() > LONGEST_QUOTE)
-        .then(line.str.slice(0, LONGEST_QUOTE - 1) + pl.lit("…"))
-        .otherwise(line)
     )

@@ -10,10 +10,9 @@ import pytest
 
 from tasks import score
 from tasks.pure.errors import InputError
+from tasks.score import ADDED, score_frame
 from tasks.settings import Settings
 from tasks.verifier import Scores
-
-ADDED = ["verdict", "p_supported", "p_contradicted", "p_insufficient", "best_evidence"]
 
 
 class ByWord:
@@ -178,3 +177,36 @@ def test_the_pieces_of_evidence_are_read_together_for_the_verdict_and_alone_for_
     frame.write_parquet(tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "out.parquet")
     assert pl.read_parquet(tmp_path / "out.parquet")["verdict"].to_list() == ["insufficient"]
+
+
+def test_a_row_says_why_and_where_the_sentence_stands_that_decided():
+    text = "It rained in Bonn. France runs 92 reactors, no"
+    rows = [
+        {"claim": "France runs 94 reactors.", "evidence": ["maybe", text]},
+        {"claim": "It opened in Boston.", "evidence": ["maybe"]},
+        {"claim": " ", "evidence": ["yes"]},
+        {"claim": "One.", "evidence": ["", None]},
+    ]
+    scored = score_frame(pl.DataFrame(rows), ByWord(), Settings().policies[0])
+    assert scored["reason"].to_list() == [
+        "evidence says 92 reactors, the claim says 94 reactors, in evidence[1] (0.9)",
+        "no passage mentions Boston",
+        "the claim is empty",
+        "no evidence was given for this claim",
+    ]
+    start, end, sentence = scored.select("decisive_start", "decisive_end", "decisive_sentence").row(0)
+    assert text[start:end] == sentence == "France runs 92 reactors, no"
+
+
+def test_a_row_that_was_not_read_says_so():
+    class Reads(ByWord):
+        def score(self, claims, passages, progress=None):
+            said = super().score(claims, passages)
+            nothing = np.zeros(len(claims), np.int32)
+            certain = np.tile([0.0, 0.0, 1.0], (len(claims), 1))
+            return Scores(certain, said.tokens_offered, nothing, nothing)
+
+    frame = pl.DataFrame({"claim": ["One."], "evidence": [["yes", "no"]]})
+    scored = score_frame(frame, Reads(), Settings().policies[0])
+    assert scored["verdict"].item() == "insufficient"
+    assert scored["reason"].item().startswith("input_too_long: ")

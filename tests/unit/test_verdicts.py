@@ -254,3 +254,12 @@ def test_passages_read_together_decide_where_no_single_one_does():
     both = decide(claims("a fact of two halves"), *halves, together=together)
     assert (alone["verdict"].item(), both["verdict"].item()) == ("insufficient", "supported")
     assert both["p_supported"].item() == 0.9
+
+
+def test_a_verdict_points_to_the_sentence_that_decided():
+    text = "It rained on Monday. France operates 92 reactors today. Nobody came."
+    result = decide(claims("France runs 94 reactors."), passage(p=(0.1, 0.8, 0.1), text=text))
+    start, end = result.select("decisive_start", "decisive_end").row(0)
+    assert text[start:end] == "France operates 92 reactors today."
+    without = decide(claims("Cats sleep."), passage(p=(0.1, 0.1, 0.8), text=text))
+    assert without.select("decisive_start", "decisive_end").row(0) == (None, None)
