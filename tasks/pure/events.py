@@ -311,7 +311,9 @@ def verification_rows(frames: Frames, salts: pl.DataFrame) -> pl.DataFrame:
         verdict_id, action, action_id, row_verdicts, row_claims, row_evidence, row_passages, row_actions
         (hex; null where a row or the salt is missing). A verification and its check both come through here.
     """
-    verdicts = frames["verdicts"].join(salts, on="output_id", how="left", maintain_order="left")
+    verdicts = frames["verdicts"].join(
+        salts.with_row_index("salt_at"), on="output_id", how="left", maintain_order="left"
+    )
     judged = verdicts.select(
         "verdict_id",
         *_JUDGEMENT,
@@ -323,37 +325,46 @@ def verification_rows(frames: Frames, salts: pl.DataFrame) -> pl.DataFrame:
         "claim_id", row_claims=_hex(rows.digests(claims, bound_columns("claims"), claims["salt"]))
     )
     return (
-        judged.join(claims, on="claim_id", how="left", maintain_order="left")
-        .join(_evidence_rows(frames, verdicts), on=_JUDGEMENT, how="left", maintain_order="left")
+        _with_evidence_rows(judged, frames, verdicts)
+        .join(claims, on="claim_id", how="left", maintain_order="left")
         .join(_actions_of(frames["actions"], verdicts), on="verdict_id", how="left", maintain_order="left")
         .drop(_JUDGEMENT)
     )
 
 
-def _evidence_rows(frames: Frames, verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Per claim, verifier and snapshot: one digest over its evidence rows, one over their passages' rows."""
-    salts = verdicts.select(*_JUDGEMENT, "salt").unique(_JUDGEMENT, maintain_order=True)
-    shown = salts.join(frames["evidence"], on=_JUDGEMENT, how="inner").sort(*_JUDGEMENT, "rank")
-    columns = list(bound_columns("passages"))
-    passages = shown.select("passage_id").join(
-        frames["passages"].select(columns).unique("passage_id"),
-        on="passage_id",
-        how="left",
-        maintain_order="left",
+def _with_evidence_rows(judged: pl.DataFrame, frames: Frames, verdicts: pl.DataFrame) -> pl.DataFrame:
+    """`judged` with one digest over the evidence rows of its judgement and one over their passages' rows."""
+    own = verdicts.select(*_JUDGEMENT, "salt", "salt_at").unique(_JUDGEMENT, maintain_order=True)
+    own = own.with_row_index("judgement")
+    shown = (
+        own.join(frames["evidence"], on=_judgement_key(own, frames["evidence"]), how="inner")
+        .sort("judgement", "rank")
+        .with_columns(pl.col(c).cast(frames["evidence"].schema[c]) for c in _JUDGEMENT)
     )
-    digests = rows.digests(passages, columns, shown["salt"])
-    grouped = (
-        shown.with_columns(
-            row_evidence=rows.digests(shown, bound_columns("evidence"), shown["salt"]),
-            row_passages=_where(passages["text"].is_not_null(), digests),
-        )
-        .group_by(_JUDGEMENT, maintain_order=True)
-        .agg("row_evidence", "row_passages")
+    columns = bound_columns("passages")
+    passages = frames["passages"].unique("passage_id", maintain_order=True).with_row_index("passage_at")
+    places = shown.select("passage_id", "salt", "salt_at").join(
+        passages.select("passage_id", "passage_at"), on="passage_id", how="left", maintain_order="left"
     )
-    return grouped.with_columns(
-        row_evidence=_hex(rows.combined(grouped["row_evidence"])),
-        row_passages=_hex(rows.combined(grouped["row_passages"])),
-    )
+    digests = {
+        "row_evidence": rows.digests(shown, bound_columns("evidence"), shown["salt"]),
+        "row_passages": rows.shared_digests(passages, columns, places),
+    }
+    groups = rows.combined(shown["judgement"], digests, own.height)
+    combined = pl.concat([own.select(*_JUDGEMENT), groups.select(_hex(groups[n]) for n in digests)], how="horizontal")
+    if own.height == judged.height:
+        return pl.concat([judged, combined.drop(_JUDGEMENT)], how="horizontal")
+    return judged.join(combined, on=_JUDGEMENT, how="left", maintain_order="left")
+
+
+def _judgement_key(judgements: pl.DataFrame, evidence: pl.DataFrame) -> list[str]:
+    """What evidence is joined on: the claim suffices where a single verifier and snapshot judged it all."""
+    others = [c for c in _JUDGEMENT if c != "claim_id"]
+    for column in others:
+        values = pl.concat([judgements[column].unique(), evidence[column].unique()]).unique()
+        if values.len() != 1 or values.null_count():
+            return _JUDGEMENT
+    return ["claim_id"]
 
 
 def _actions_of(actions: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
