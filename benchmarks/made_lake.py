@@ -23,10 +23,40 @@ EVENTS_PER_OUTPUT = CLAIMS + 1
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICIES = (Policy(),)
 VERIFIER, SNAPSHOT = ids.digest("verifier"), ids.digest("snapshot")
-_WORDS = (
-    "the of report says that revenue patients in 2025 reached percent according to a study by river bank "
-    "engine protein city council rose fell between measured trial court year first second agreement"
-).split()
+_WORDS = [
+    "the",
+    "of",
+    "report",
+    "says",
+    "that",
+    "revenue",
+    "patients",
+    "in",
+    "2025",
+    "reached",
+    "percent",
+    "according",
+    "to",
+    "a",
+    "study",
+    "by",
+    "river",
+    "bank",
+    "engine",
+    "protein",
+    "city",
+    "council",
+    "rose",
+    "fell",
+    "between",
+    "measured",
+    "trial",
+    "court",
+    "year",
+    "first",
+    "second",
+    "agreement",
+]
 
 
 class Maker:
@@ -100,9 +130,9 @@ class Maker:
         verdicts = verdicts.with_columns(
             verdict_id=self.hexes(verdicts.height),
             verified_at=pl.lit(night),
-            verdict=pl.when(pl.col("p_supported") > 0.5).then(pl.lit("supported")).otherwise(
-                pl.lit("insufficient")
-            ),
+            verdict=pl.when(pl.col("p_supported") > 0.5)
+            .then(pl.lit("supported"))
+            .otherwise(pl.lit("insufficient")),
             policy=pl.lit(POLICIES[0].label),
             threshold_supported=pl.lit(0.5),
             threshold_contradicted=pl.lit(0.5),

@@ -11,6 +11,7 @@ from those in the tables.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -24,7 +25,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks import commits, keys
+from tasks import commits, keys, segments
 from tasks.keys import CommandSigner, Signer
 from tasks.log import Log
 from tasks.pure import events, ids
@@ -565,6 +566,19 @@ def rendered(frame: pl.DataFrame) -> pl.DataFrame:
     return conform(
         EVENTS, frame.with_columns(body=pl.col("event").cast(pl.String)).select(EVENTS.schema.names())
     )
+
+
+def rendered_places(lake: Lake, segment: segments.Segment) -> list[Path]:
+    """Files of the `events` table that the commit of a segment named, below the lake's root.
+
+    Only a hint where to look: a manifest that is damaged or gone names none.
+    """
+    found = []
+    folder = lake.root / "runs" / segment.run_id / "commits"
+    for path in sorted(folder.glob(f"{_UNIT}{segment.number:06d}*.json")):
+        with contextlib.suppress(IntegrityError, ValueError, OSError):
+            found += [file.place for file in commits.record_files(commits._load(path))]
+    return [place for place in found if place.parts[1] == "events"]
 
 
 def render(ledger: Ledger) -> None:

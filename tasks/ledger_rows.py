@@ -1,158 +1,307 @@
 """Are the rows of the tables those that events bind?
 
-Belongs here: recomputing the digests of rows and naming the table, file, row and columns that differ. Does
-not belong here: the log itself (`ledger_verify.py`).
+Belongs here: which rows belong to a segment's events, and whether they say the same. Does not belong here:
+the log itself (`ledger_verify.py`), reading files (`ledger_files.py`).
 
-A differing row is named by key and file. Which columns differ is known for those that the event says by
-value; for the others the finding names them as a group.
+From the rows of a day the bytes that their events must have are built again, as far as they are known, and
+compared with the bytes in the log; nothing is parsed. What differs is then parsed and named: table, file,
+row, column where the event says it by value, else the group of columns that only the row's digest covers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from tasks import ledger, parquet, verification
+from tasks import ledger
+from tasks.ledger_files import Findings, Loaded, TableFiles
+from tasks.ledger_salts import Salts
 from tasks.log import Log
 from tasks.pure import canonical, events
-from tasks.pure.errors import ClaimledgerError, IntegrityError
-from tasks.pure.notes import NoteError
-from tasks.pure.tables import TABLES
+from tasks.pure.errors import IntegrityError
 from tasks.store import Lake
 
 _SHOWN = 5
 """Rows of one table and segment that are named one by one; the rest is counted."""
+_JUDGED = ("verification", "re-verification")
+_BINDS_NOTHING = ",".join(
+    f'"row_{t}":null' for t in ("actions", "claims", "evidence", "passages", "verdicts")
+)
+"""A claim that was judged again with the same result has an event and no row of its own."""
 
 
 @dataclass
-class Findings:
-    """Sentences: what failed, what could not be judged, what is worth knowing."""
+class RowsChecked:
+    """Events that bind a row, by table; events whose rows were erased; per file, the rows with an event."""
 
-    failures: list[str]
-    unknowns: list[str]
-    notices: list[str]
-
-    def failed(self, sentence: str) -> None:
-        """A check that did not hold."""
-        if sentence not in self.failures:
-            self.failures.append(sentence)
-
-    def unknown(self, sentence: str) -> None:
-        """Something that could not be judged for want of a key, a schema or a file."""
-        self.unknowns.append(sentence)
-
-    def noticed(self, sentence: str) -> None:
-        """Nothing wrong, and worth knowing."""
-        self.notices.append(sentence)
-
-    @contextmanager
-    def catching(self, *, silently: bool = False) -> Iterator[None]:
-        """A check that cannot go on is itself a finding, and the next check follows."""
-        try:
-            yield
-        except (ClaimledgerError, NoteError) as error:
-            if not silently:
-                self.failed(str(error))
-        except OSError as error:
-            if not silently:
-                self.failed(f"{error.filename}: cannot be read ({error.strerror})")
+    counts: dict[str, int] = field(default_factory=dict)
+    erased: int = 0
+    bound: dict[str, bytes] = field(default_factory=dict)
 
 
-def check_rows(
-    lake: Lake, frame: pl.DataFrame, salts: pl.DataFrame, erased: set[str], found: Findings
-) -> tuple[dict[str, int], int]:
-    """Checks the rows that a segment's events bind.
+class RowChecks:
+    """Checks rows segment by segment; keeps between segments what several of them need."""
 
-    Args:
-        frame: rows of one segment.
-        salts: output_id and salt of all outputs.
-        erased: outputs that an erasure event names; their rows may be gone.
+    def __init__(self, files: TableFiles, salts: Salts, erased: frozenset[str]) -> None:
+        self.files, self.salts, self.erased = files, salts, erased
+        self.found = files.found
+        self.checked = RowsChecked()
+        self._bound: dict[str, np.ndarray] = {}
 
-    Returns:
-        Rows checked by table, and events whose rows were erased.
-    """
-    checker = _Checker(lake, salts, erased, found)
-    judged = frame.filter(pl.col("kind").is_in(["verification", "re-verification"]))
-    checker.by_day(_decoded(judged, "verification"), checker.verdicts)
-    checker.by_day(_decoded(frame.filter(pl.col("kind") == "action"), "action"), checker.actions)
-    found_events = _decoded(frame.filter(pl.col("kind") == "finding"), "finding")
-    checker.simple("findings", found_events, "finding_id", "row_findings")
-    checker.simple(
-        "reviews", _decoded(frame.filter(pl.col("kind") == "review"), "review"), "review_id", "row_reviews"
-    )
-    checker.simple("flips", _decoded(frame.filter(pl.col("kind") == "flip"), "flip"), "flip_id", "row_flips")
-    runs = _decoded(frame.filter(pl.col("kind") == "run"), "run")
-    checker.runs(runs.filter(pl.col("phase") == "end"))
-    checker.health(_decoded(frame.filter(pl.col("kind") == "health"), "health"))
-    return checker.counts, checker.erased_events
+    def segment(self, frame: pl.DataFrame, known_schema: pl.Series) -> RowsChecked:
+        """Checks the rows that a segment's events bind.
 
+        Args:
+            frame: rows of one segment.
+            known_schema: whether this release knows the event's schema (Boolean, n).
+        """
+        self.found = self.files.found
+        self.checked, self._bound = RowsChecked(), {}
+        kinds = frame.filter(known_schema).select("sequence", "kind", "subject_id", "run_id", "event")
+        days: set[date] = set()
+        judged = kinds.filter(pl.col("kind").is_in(_JUDGED))
+        judged = judged.filter(~judged["event"].bin.contains(_BINDS_NOTHING.encode()))
+        days |= self._by_day(judged, self._verdicts)
+        days |= self._by_day(kinds.filter(pl.col("kind") == "action"), self._actions)
+        with self.found.catching():
+            self._findings(kinds.filter(pl.col("kind") == "finding"), sorted(days))
+        with self.found.catching():
+            self._reviews(kinds.filter(pl.col("kind") == "review"))
+        with self.found.catching():
+            self._runs(kinds.filter(pl.col("kind") == "run"))
+        with self.found.catching():
+            self._health(kinds.filter(pl.col("kind") == "health"))
+        self.checked.bound = {place: np.packbits(rows).tobytes() for place, rows in self._bound.items()}
+        return self.checked
 
-def _decoded(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Events as typed fields, with their sequence."""
-    fields = {
-        name: dtype for name, dtype in events.fields(kind).items() if name not in ("evidence", "policies")
-    }
-    if frame.is_empty():
-        return pl.DataFrame(schema={"sequence": pl.Int64, **fields})
-    try:
-        body = frame["event"].cast(pl.String).str.json_decode(pl.Struct(fields)).struct.unnest()
-    except pl.exceptions.PolarsError:
-        first, last = frame["sequence"][0], frame["sequence"][-1]
-        raise IntegrityError(f"events {first} to {last}: the bytes of a {kind} are not its JSON") from None
-    return body.with_columns(sequence=frame["sequence"])
+    # Which rows -----------------------------------------------------------------------------------------
 
-
-class _Checker:
-    def __init__(self, lake: Lake, salts: pl.DataFrame, erased: set[str], found: Findings) -> None:
-        self.lake, self.salts, self.erased, self.found = lake, salts, erased, found
-        self.counts: dict[str, int] = {}
-        self.erased_events = 0
-
-    def by_day(self, said: pl.DataFrame, check: Any) -> None:
+    def _by_day(self, said: pl.DataFrame, check: Callable[[pl.DataFrame, date], None]) -> set[date]:
         """Rows stand in the partition of the day their output was given."""
         said = self._kept(said)
-        days = pl.from_epoch(said["produced_at_us"], "us").dt.date()
-        for day in days.drop_nulls().unique().sort().to_list():
+        days = pl.from_epoch(canonical.integer_field(said["event"], "produced_at_us"), "us").dt.date()
+        found = days.drop_nulls().unique().sort().to_list()
+        for day in found:
             with self.found.catching():
-                check(said.filter(days == day), day)
+                check(said if len(found) == 1 and not days.null_count() else said.filter(days == day), day)
+        return set(found)
 
     def _kept(self, said: pl.DataFrame) -> pl.DataFrame:
-        """Events whose rows must be there: the output was not erased."""
-        gone = said["output_id"].is_in(list(self.erased))
-        self.erased_events += int(gone.sum())
-        said = said.filter(~gone)
-        unsalted = said.join(self.salts, on="output_id", how="anti")
-        if unsalted.height:
+        """Events whose rows must be there, with `output_id`: the output was not erased and has its salt."""
+        said = said.with_columns(output_id=canonical.text_field(said["event"], "output_id"))
+        if said.is_empty():
+            return said
+        if self.erased:
+            gone = said["output_id"].is_in(list(self.erased)).fill_null(value=False)
+            self.checked.erased += int(gone.sum())
+            said = said.filter(~gone)
+        outputs = said["output_id"].unique(maintain_order=True)
+        unsalted = outputs.filter(self.salts.of(outputs)["salt"].is_null())
+        if unsalted.len():
             self.found.unknown(
-                f"LAKE/vault/salts: the salts of {unsalted['output_id'].n_unique()} outputs are missing, so "
-                f"their rows cannot be checked, first {unsalted['output_id'][0][:12]}; restore them"
+                f"LAKE/vault/salts: the salts of {unsalted.len()} outputs are missing, so "
+                f"their rows cannot be checked, first {str(unsalted[0])[:12]}; restore them"
             )
-        return said.join(self.salts, on="output_id", how="semi", maintain_order="left")
+            said = said.filter(~said["output_id"].is_in(unsalted.implode()))
+        return said
 
-    def verdicts(self, said: pl.DataFrame, day: date) -> None:
+    def _verdicts(self, said: pl.DataFrame, day: date) -> None:
         """Verdict, claim, evidence, passages and action of each verification."""
+        loaded = self.files.rows("verdicts", [day], "verdict_id", said["subject_id"])
+        verdicts = self._mark(loaded, "verdict_id", said["subject_id"])
+        frames = self._frames(verdicts, day)
+        salts = self.salts.of(verdicts["output_id"].unique(maintain_order=True))
+        digests = events.verification_rows(frames, salts)
+        rows = verdicts.join(digests, on="verdict_id", how="left", maintain_order="left")
+        known = _known(rows, "verified_at", subject="verdict_id", scaled=_SCALED)
+        bad = self._differing("verification", said, known, _ROWS_OF_VERDICT)
+        if bad.is_empty():
+            return
+        spoken = _decoded(bad, "verification")
+        actions = events.action_rows({"actions": frames["actions"], "outputs": _no_outputs()}, salts)
+        # An output may have several actions by now; the event names the one it binds.
+        own = spoken.select("subject_id", "action_id").join(
+            actions.select("action_id", "row_actions"), on="action_id", how="left", maintain_order="left"
+        )
+        rows = rows.drop("row_actions").join(
+            own.select(verdict_id="subject_id", row_actions="row_actions"), on="verdict_id", how="left"
+        )
+        with self._explaining(bad, "verdicts", loaded):
+            for table in _ROWS_OF_VERDICT:
+                self._compare(table, spoken, rows, "verdict_id", day, loaded)
+            self._values(
+                spoken.join(rows, left_on="subject_id", right_on="verdict_id", suffix="_row"), loaded
+            )
 
-        def rows(table: str) -> pl.LazyFrame:
-            return self._scan(table, day, day)
+    def _frames(self, verdicts: pl.DataFrame, day: date) -> dict[str, pl.DataFrame]:
+        """Rows of the other tables that belong to verdicts of one day, and perhaps more."""
+        claims = verdicts["claim_id"].unique(maintain_order=True)
+        outputs = verdicts["output_id"].unique(maintain_order=True)
+        evidence = self.files.rows("evidence", [day], "claim_id", claims).frame
+        shown = evidence["passage_id"].unique(maintain_order=True)
+        passages = self.files.rows("passages", [day], "passage_id", shown).frame
+        if (evidence["origin"] == "corpus").any():
+            elsewhere = self.files.corpus_passages(shown)
+            passages = pl.concat([passages, elsewhere]).unique("passage_id", maintain_order=True)
+        return {
+            "verdicts": verdicts,
+            "claims": self.files.rows("claims", [day], "claim_id", claims).frame,
+            "evidence": evidence,
+            "passages": passages,
+            "actions": self.files.rows("actions", [day], "output_id", outputs).frame,
+        }
 
-        wanted = said.lazy().select(verdict_id="subject_id").unique()
-        verdicts = rows("verdicts").join(wanted, on="verdict_id", how="semi").collect()
-        frames = ledger.verdict_frames(self.lake, rows, verdicts)
-        found = events.verification_rows(frames, self.salts)
-        for table in ("verdicts", "claims", "evidence", "passages", "actions"):
-            self._compare(table, said, found, "verdict_id", day)
-        # Judged again with the same result, a claim has an event and no row of its own.
-        own = said.filter(pl.col("row_verdicts").is_not_null())
-        joined = own.join(verdicts, left_on="subject_id", right_on="verdict_id", suffix="_row")
-        self._values(joined, day)
+    def _actions(self, said: pl.DataFrame, day: date) -> None:
+        """Action and output of each action event."""
+        loaded = self.files.rows("actions", [day], "action_id", said["subject_id"])
+        actions = self._mark(loaded, "action_id", said["subject_id"])
+        ids = actions["output_id"].unique(maintain_order=True)
+        outputs = self.files.rows("outputs", [day], "output_id", ids)
+        frames = {"actions": actions, "outputs": outputs.frame.unique("output_id", maintain_order=True)}
+        digests = events.action_rows(frames, self.salts.of(ids))
+        rows = actions.join(digests, on="action_id", how="left", maintain_order="left")
+        bad = self._differing(
+            "action", said, _known(rows, "decided_at", subject="action_id"), ("actions", "outputs")
+        )
+        if bad.height:
+            spoken = _decoded(bad, "action")
+            with self._explaining(bad, "actions", loaded):
+                self._compare("actions", spoken, rows, "action_id", day, loaded)
+                self._compare("outputs", spoken, rows, "action_id", day, None)
 
-    def _values(self, joined: pl.DataFrame, day: date) -> None:
+    def _findings(self, said: pl.DataFrame, days: Sequence[date]) -> None:
+        """Findings stand on the day of their output, most often one that the segment's verdicts are of."""
+        said = self._kept(said)
+        if said.is_empty():
+            return
+        loaded = self.files.rows("findings", days, "finding_id", said["subject_id"])
+        if not said["subject_id"].is_in(loaded.frame["finding_id"].implode()).all():
+            loaded = self.files.rows("findings", None, "finding_id", said["subject_id"])
+        rows = self._mark(loaded, "finding_id", said["subject_id"])
+        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
+        rows = rows.with_columns(row_findings=events.single_rows("findings", rows, salts))
+        known = _known(
+            rows.with_columns(finding="kind"), "found_at", subject="finding_id", scaled=("confidence",)
+        )
+        self._single("findings", "finding", said, rows, known, "finding_id", loaded)
+
+    def _reviews(self, said: pl.DataFrame) -> None:
+        said = self._kept(said)
+        if said.is_empty():
+            return
+        loaded = self.files.rows("reviews", None, "review_id", said["subject_id"])
+        rows = self._mark(loaded, "review_id", said["subject_id"])
+        if "output_id" not in rows.columns:
+            rows = rows.join(
+                said.select("output_id", review_id="subject_id"),
+                on="review_id",
+                how="left",
+                maintain_order="left",
+            )
+        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
+        rows = rows.with_columns(row_reviews=events.single_rows("reviews", rows, salts))
+        # What the event says of the reviewer is a commitment.
+        known = _known(rows.drop("reviewer"), "reviewed_at", subject="review_id")
+        self._single("reviews", "review", said, rows, known, "review_id", loaded)
+
+    def _runs(self, said: pl.DataFrame) -> None:
+        """The rows of runs, and the manifests of what they published."""
+        said = said.filter(said["event"].bin.contains(b',"phase":"end",'))
+        if said.is_empty():
+            return
+        loaded = self.files.all_rows("runs")
+        rows = loaded.frame.filter(pl.col("run_id").is_in(said["run_id"].implode()))
+        rows = rows.with_columns(
+            subject=events.run_subjects(rows["run_id"], "end"),
+            row_runs=events.single_rows("runs", rows, None),
+            phase=pl.lit("end"),
+        ).unique("subject", keep="first", maintain_order=True)
+        known = _known(rows, "finished_at", subject="subject")
+        self._single("runs", "run", said, rows, known, "subject", None)
+        spoken = canonical.text_field(said["event"], "commits_sha256")
+        for run_id, expected in zip(said["run_id"], spoken, strict=True):
+            with self.found.catching():
+                if expected is not None and ledger.commits_digest(self.files.root, run_id) != expected:
+                    self.found.failed(
+                        f"{self.files.root / 'runs' / run_id / 'commits'}: the manifests of this run name "
+                        "other files than its event says"
+                    )
+
+    def _health(self, said: pl.DataFrame) -> None:
+        """Rows of health alarms."""
+        if said.is_empty():
+            return
+        rows = self.files.all_rows("health").frame.filter(~pl.col("ok"))
+        rows = rows.with_columns(
+            subject=events.health_subjects(rows),
+            row_health=events.single_rows("health", rows, None),
+            target_kind="kind",
+        )
+        known = _known(rows, "checked_at", subject="subject").unique("subject_id", maintain_order=True)
+        self._single("health", "health", said, rows, known, "subject", None)
+
+    def _single(
+        self,
+        table: str,
+        kind: str,
+        said: pl.DataFrame,
+        rows: pl.DataFrame,
+        known: pl.DataFrame,
+        key: str,
+        loaded: Loaded | None,
+    ) -> None:
+        """Rows that an event binds by themselves."""
+        bad = self._differing(kind, said, known, (table,))
+        if bad.height:
+            with self._explaining(bad, table, loaded):
+                self._compare(table, _decoded(bad, kind), rows, key, None, loaded)
+
+    def _mark(self, loaded: Loaded, key: str, wanted: pl.Series) -> pl.DataFrame:
+        """The loaded rows that events are about, each once; which ones is kept, per file."""
+        there = loaded.frame[key].is_in(wanted.implode())
+        rows = loaded.frame if there.all() else loaded.frame.filter(there)
+        for path, flags in loaded.split(there.to_numpy()):
+            place = path.relative_to(self.files.root).as_posix()
+            before = self._bound.get(place)
+            self._bound[place] = flags if before is None else before | flags
+        once = rows.unique(key, keep="first", maintain_order=True)
+        if once.height != rows.height:
+            twice = rows.filter(rows[key].is_duplicated())[key][0]
+            self.found.failed(
+                f"{loaded.table}: {rows.height - once.height} rows are there twice, first {twice[:12]} "
+                f"({loaded.file_of(key, twice, self.files.root)})"
+            )
+        return once
+
+    # Whether they say the same --------------------------------------------------------------------------
+
+    def _differing(
+        self, kind: str, said: pl.DataFrame, known: pl.DataFrame, tables: Sequence[str]
+    ) -> pl.DataFrame:
+        """Events that say something else than their rows; of the others, the rows they bind are counted."""
+        fields = events.fields(kind)
+        facts = said.select("subject_id", "kind").join(
+            known.drop("kind", strict=False), on="subject_id", how="left", maintain_order="left"
+        )
+        schemas = {k: events.schema_id(k) for k in said["kind"].unique()}
+        facts = facts.with_columns(_schema=pl.col("kind").replace_strict(schemas, return_dtype=pl.String))
+        facts = facts.select(pl.col(n).cast(t) for n, t in fields.items() if n in facts.columns)
+        good = canonical.says(said["event"], list(fields), facts)
+        agreed = facts.filter(good)
+        for table in tables:
+            bound = agreed.height - agreed[f"row_{table}"].null_count()
+            self.checked.counts[table] = self.checked.counts.get(table, 0) + bound
+        return said.filter(~good)
+
+    def _explaining(self, bad: pl.DataFrame, table: str, loaded: Loaded | None) -> _Explained:
+        return _Explained(self.found, bad, table, loaded)
+
+    def _values(self, joined: pl.DataFrame, loaded: Loaded) -> None:
         """Columns that the event says by value: named exactly where they differ."""
         if joined.is_empty():
             return
@@ -164,62 +313,18 @@ class _Checker:
                 key = joined["subject_id"][at]
                 self.found.failed(
                     f"verdicts: column {column} of row {key[:12]} is {row[at]}, event "
-                    f"{joined['sequence'][at]} says {said[at]} ({self._file('verdicts', key, day)})"
+                    f"{joined['sequence'][at]} says {said[at]} "
+                    f"({loaded.file_of('verdict_id', key, self.files.root)})"
                 )
 
-    def actions(self, said: pl.DataFrame, day: date) -> None:
-        """Action and output of each action event."""
-        wanted = said.lazy().select(action_id="subject_id").unique()
-        found = self._scan("actions", day, day).join(wanted, on="action_id", how="semi").collect()
-        outputs = self._scan("outputs", day, day).join(
-            found.lazy().select("output_id").unique(), on="output_id", how="semi"
-        )
-        digests = events.action_rows({"actions": found, "outputs": outputs.collect()}, self.salts)
-        self._compare("actions", said, digests, "action_id", day)
-        self._compare("outputs", said, digests, "action_id", day)
-
-    def simple(self, table: str, said: pl.DataFrame, key: str, column: str) -> None:
-        """Rows that an event binds by themselves."""
-        if said.is_empty():
-            return
-        said = self._kept(said)
-        wanted = said.lazy().select(pl.col("subject_id").alias(key), "output_id").unique()
-        rows = self._scan(table).join(wanted.select(key), on=key, how="semi").collect()
-        if "output_id" not in rows.columns:
-            rows = rows.join(wanted.collect(), on=key, how="left", maintain_order="left")
-        digests = events.single_rows(table, rows, self.salts)
-        self._compare(table, said, rows.select(key).with_columns(digests.alias(column)), key, None)
-
-    def runs(self, said: pl.DataFrame) -> None:
-        """The rows of runs, and the manifests of what they published."""
-        if said.is_empty():
-            return
-        rows = self._scan("runs").filter(pl.col("run_id").is_in(said["run_id"].implode())).collect()
-        subjects = events.run_subjects(rows["run_id"], "end")
-        digests = events.single_rows("runs", rows, None)
-        self._compare("runs", said, pl.DataFrame({"run": subjects, "row_runs": digests}), "run", None)
-        for run_id, expected in said.select("run_id", "commits_sha256").iter_rows():
-            with self.found.catching():
-                if expected is not None and ledger.commits_digest(self.lake.root, run_id) != expected:
-                    self.found.failed(
-                        f"{self.lake.root / 'runs' / run_id / 'commits'}: the manifests of this run name "
-                        "other files than its event says"
-                    )
-
-    def health(self, said: pl.DataFrame) -> None:
-        """Rows of health alarms."""
-        if said.is_empty():
-            return
-        rows = self._scan("health").filter(~pl.col("ok")).collect()
-        subjects = events.health_subjects(rows)
-        digests = events.single_rows("health", rows, None)
-        self._compare("health", said, pl.DataFrame({"alarm": subjects, "row_health": digests}), "alarm", None)
-
-    def _scan(self, table: str, since: date | None = None, until: date | None = None) -> pl.LazyFrame:
-        return _readable(self.lake, table, self.lake.files(table, since=since, until=until), self.found)
-
     def _compare(
-        self, table: str, said: pl.DataFrame, rows: pl.DataFrame, key: str, day: date | None
+        self,
+        table: str,
+        said: pl.DataFrame,
+        rows: pl.DataFrame,
+        key: str,
+        day: date | None,
+        loaded: Loaded | None,
     ) -> None:
         column = f"row_{table}"
         bound = said.filter(pl.col(column).is_not_null()).select("sequence", "subject_id", column)
@@ -229,77 +334,113 @@ class _Checker:
             how="left",
             maintain_order="left",
         )
-        self.counts[table] = self.counts.get(table, 0) + joined.height
+        self.checked.counts[table] = self.checked.counts.get(table, 0) + joined.height
         wrong = joined.filter(~pl.col(column).eq_missing(pl.col("there")))
+        folder = self.files.root / "tables" / table
+        place = str(folder if day is None else folder / f"date={day}")
         shown = wrong.select("sequence", "subject_id", "there").head(_SHOWN)
         for sequence, subject, there in shown.iter_rows():
-            what = "a row is missing" if there is None else f"a row differs in {self._group(table)}"
-            place = self._file(table, subject, day) if table in _OWN_KEY else self._folder(table, day)
-            self.found.failed(f"{table}: {what}, bound by event {sequence} about {subject[:12]} ({place})")
+            what = "a row is missing" if there is None else f"a row differs in {_group(table)}"
+            own = loaded is not None and loaded.table == table
+            where = loaded.file_of(key, subject, self.files.root) if own and loaded else place
+            self.found.failed(f"{table}: {what}, bound by event {sequence} about {subject[:12]} ({where})")
         more = wrong.height - _SHOWN
         if more > 0:
-            self.found.failed(f"{table}: {more} more rows differ or are missing ({self._folder(table, day)})")
-
-    @staticmethod
-    def _group(table: str) -> str:
-        by_value = _BY_VALUE.get(table, set())
-        others = [c for c in events.bound_columns(table) if c not in by_value]
-        return f"one of {', '.join(others)}" + (" or a column named apart" if by_value else "")
-
-    def _folder(self, table: str, day: date | None) -> str:
-        folder = self.lake.root / "tables" / table
-        return str(folder if day is None else folder / f"date={day}")
-
-    def _file(self, table: str, key: str, day: date | None) -> str:
-        column = _OWN_KEY[table]
-        for path in self.lake.files(table, since=day, until=day):
-            rows = _readable(self.lake, table, [path], self.found)
-            there = rows.filter(pl.col(column) == key).select(column).collect()
-            if there.height:
-                return str(path)
-        return self._folder(table, day)
+            self.found.failed(f"{table}: {more} more rows differ or are missing ({place})")
 
 
-_OWN_KEY = {
-    "verdicts": "verdict_id",
-    "actions": "action_id",
-    "findings": "finding_id",
-    "reviews": "review_id",
-    "flips": "flip_id",
-}
-"""Tables whose row is the subject of the event that binds it, so that its file can be named."""
+class _Explained:
+    """What differs must be named: where no closer look finds a reason, the difference itself is the finding."""
+
+    def __init__(self, found: Findings, bad: pl.DataFrame, table: str, loaded: Loaded | None) -> None:
+        self.found, self.bad, self.table, self.loaded = found, bad, table, loaded
+
+    def __enter__(self) -> None:
+        self.before = len(self.found.failures)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and len(self.found.failures) == self.before:
+            first = self.bad["sequence"][0]
+            self.found.failed(
+                f"{self.table}: {self.bad.height} events do not say what their rows say, first event {first} "
+                f"about {self.bad['subject_id'][0][:12]}"
+            )
+
+
+_ROWS_OF_VERDICT = ("verdicts", "claims", "evidence", "passages", "actions")
 _SCALED = ("p_supported", "p_contradicted", "p_insufficient", "threshold_supported", "threshold_contradicted")
 _PLAIN = ("verdict", "policy", "verifier", "snapshot", "is_conflict", "output_id", "claim_id", "run_id")
 _BY_VALUE = {"verdicts": {*_SCALED, *_PLAIN, "verdict_id"}}
 """Columns that an event says by value, so that a difference is named exactly."""
 
 
-def _readable(lake: Lake, table: str, files: Sequence[Path], found: Findings) -> pl.LazyFrame:
-    """Rows of files. Bytes that no commit wrote never reach Polars, which may abort on them.
+def _known(rows: pl.DataFrame, time: str, *, subject: str, scaled: Sequence[str] = ()) -> pl.DataFrame:
+    """Fields of events as their rows say them, under the fields' names; `subject_id` is the key.
 
-    What PyArrow and its page checksums still make of such a file is looked at, so that an edited row can be
-    named; what they cannot read is a finding.
+    A number that no event can say (NaN, beyond 2^53) becomes null, which no event says in its place.
     """
-    good, others = [], []
-    for path in files:
-        try:
-            verification.check(lake.root, [path])
-            good.append(path)
-        except IntegrityError:
-            try:
-                others.append(parquet.decode(TABLES[table], path.read_bytes()).lazy())
-            except Exception as error:  # noqa: BLE001 - a reader of hostile bytes may raise anything
-                first = str(error).splitlines()[0] if str(error) else type(error).__name__
-                found.failed(f"{path}: cannot be read as {table} ({first[:120]})")
-    return pl.concat([parquet.scan(TABLES[table], good), *others])
+    facts = rows.with_columns(
+        canonical.microseconds(time, "occurred_at_us"),
+        *(canonical.millionths(c) for c in scaled),
+        pl.col(subject).alias("subject_id"),
+    )
+    if "produced_at" in rows.columns:
+        facts = facts.with_columns(canonical.microseconds("produced_at"))
+    if "verdict_ids" in rows.columns:
+        facts = facts.with_columns(events.verdicts_digest(rows["verdict_ids"]))
+    sayable = pl.col(pl.Int64).abs() <= canonical.MAX_INTEGER
+    return facts.with_columns(pl.when(sayable).then(pl.col(pl.Int64)))
 
 
-def unrecorded(lake: Lake, opened: Log, found: Findings) -> None:
-    """Rows without an event: left by an interrupted run, or put there after a run had ended."""
-    for table in ("verdicts", "actions", "findings", "flips"):
-        key = _OWN_KEY[table]
+def _decoded(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Events as typed fields, with their sequence."""
+    fields: dict[str, Any] = {
+        name: dtype for name, dtype in events.fields(kind).items() if not dtype.is_nested()
+    }
+    if frame.is_empty():
+        return pl.DataFrame(schema={"sequence": pl.Int64, **fields})
+    try:
+        body = frame["event"].cast(pl.String).str.json_decode(pl.Struct(fields)).struct.unnest()
+    except pl.exceptions.PolarsError:
+        first, last = frame["sequence"][0], frame["sequence"][-1]
+        raise IntegrityError(f"events {first} to {last}: the bytes of a {kind} are not its JSON") from None
+    return body.with_columns(sequence=frame["sequence"])
+
+
+def _no_outputs() -> pl.DataFrame:
+    from tasks.pure.tables import OUTPUTS
+
+    return OUTPUTS.empty()
+
+
+def _group(table: str) -> str:
+    by_value = _BY_VALUE.get(table, set())
+    others = [c for c in events.bound_columns(table) if c not in by_value]
+    return f"one of {', '.join(others)}" + (" or a column named apart" if by_value else "")
+
+
+RECORDED = {"verdicts": "verdict_id", "actions": "action_id", "findings": "finding_id"}
+"""Tables each of whose rows has an event about it, and the column that event is about."""
+
+
+def unrecorded(lake: Lake, opened: Log, files: TableFiles, bound: dict[str, np.ndarray]) -> None:
+    """Rows without an event: left by an interrupted run, or put there after a run had ended.
+
+    Args:
+        bound: per file, which of its rows some event was about; only the other rows are looked up.
+    """
+    found = files.found
+    for table, key in RECORDED.items():
         for path in lake.files(table):
-            rows = _readable(lake, table, [path], found).select(key, "run_id").collect()
+            flags = bound.get(path.relative_to(lake.root).as_posix())
+            if flags is not None and flags.all():
+                continue
+            frame = files.read(table, path)
+            if frame is None:
+                continue
+            rows = frame.select(key, "run_id")
+            if flags is not None and len(flags) >= rows.height:
+                rows = rows.filter(~pl.Series(flags[: rows.height].astype(bool)))
             logged = opened.find(rows[key])["subject_id"].unique()
             bare = rows.filter(~pl.col(key).is_in(logged.implode()))
             if bare.is_empty():

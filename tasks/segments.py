@@ -20,10 +20,11 @@ import numpy as np
 import polars as pl
 
 from tasks import durable, parquet
+from tasks.pure import ids
 from tasks.pure.errors import IntegrityError
 from tasks.pure.tables import EVENTS, Column, Table
 
-MAX_ROWS = 250_000
+MAX_ROWS = 65_536
 """Rows of one segment: large enough to scan fast, small enough to hold in memory twice."""
 
 _COLUMNS = {c.name: c for c in EVENTS.columns}
@@ -71,14 +72,14 @@ class Segment:
         return self.folder.parent / "index" / f"{self.number:06d}.u64"
 
     def read(self) -> pl.DataFrame:
-        """All rows.
+        """All rows. The bytes are hashed first, so that only those that were appended are parsed.
 
         Raises:
             IntegrityError: the file's bytes are not those that were appended, or are no segment.
         """
         data = self._bytes()
         try:
-            frame = parquet.decode(SEGMENT, data)
+            frame = parquet.parse(SEGMENT, data)
         except Exception as error:  # noqa: BLE001 - a reader of hostile bytes may raise anything
             raise IntegrityError(
                 f"{self.path}: its bytes match its digest but are no segment ({error})"
@@ -96,16 +97,16 @@ class Segment:
             raise IntegrityError(f"{self.path}: not the bytes that were appended; restore it from a copy")
         return data
 
-    def find(self, ids: pl.Series, column: str) -> pl.DataFrame:
+    def find(self, wanted: pl.Series, column: str) -> pl.DataFrame:
         """Typed columns (without the bytes) of the rows whose `column` is one of the ids."""
         index = self._index()
-        prefixes = _prefixes(ids)
+        prefixes = ids.prefixes(wanted)
         at = np.minimum(np.searchsorted(index, prefixes), len(index) - 1)
         if not (index[at] == prefixes).any():
             return SEGMENT.empty().drop("event")
         self._compare_once()
         rows = parquet.scan(SEGMENT, [self.path]).drop("event")
-        return rows.filter(pl.col(column).is_in(ids.implode())).collect()
+        return rows.filter(pl.col(column).is_in(wanted.implode())).collect()
 
     def subjects(self, kind: str) -> pl.Series:
         """What the events of one kind are about.
@@ -137,23 +138,13 @@ class Segment:
 
 def build_index(frame: pl.DataFrame) -> np.ndarray:
     """Sorted prefixes of every id of a segment's rows."""
-    return np.sort(np.concatenate([_prefixes(frame[column].drop_nulls()) for column in _IDS]))
+    return np.sort(np.concatenate([ids.prefixes(frame[column].drop_nulls()) for column in _IDS]))
 
 
 def write_index(segment: Segment, index: np.ndarray) -> None:
     """Keeps the index beside the segments; losing it costs time and nothing else."""
     segment.index_path.parent.mkdir(exist_ok=True)
     segment.index_path.write_bytes(index.tobytes())
-
-
-def _prefixes(ids: pl.Series) -> np.ndarray:
-    """The first eight bytes of hex ids as numbers; anything else is found under its digest's."""
-    texts = ids.to_list()
-    try:
-        return np.fromiter((int(text[:16], 16) for text in texts), dtype="<u8", count=len(texts))
-    except ValueError:
-        numbers = (int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") for t in texts)
-        return np.fromiter(numbers, dtype="<u8", count=len(texts))
 
 
 def write(folder: Path, number: int, frame: pl.DataFrame, run_id: str) -> Segment:
@@ -201,8 +192,8 @@ def listed(folder: Path) -> list[Segment]:
     return found
 
 
-def find(segments: Iterable[Segment], ids: pl.Series, column: str) -> pl.DataFrame:
+def find(segments: Iterable[Segment], wanted: pl.Series, column: str) -> pl.DataFrame:
     """Rows, without their bytes, of all segments whose `column` is one of the ids, in log order."""
-    if ids.is_empty():
+    if wanted.is_empty():
         return SEGMENT.empty().drop("event")
-    return pl.concat([SEGMENT.empty().drop("event"), *(s.find(ids, column) for s in segments)])
+    return pl.concat([SEGMENT.empty().drop("event"), *(s.find(wanted, column) for s in segments)])

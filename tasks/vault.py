@@ -84,13 +84,19 @@ class Vault:
         Raises:
             IntegrityError: a file of salts is not what was written.
         """
-        parts = [SALTS.empty()]
+        return pl.concat([SALTS.empty(), *self.salt_files()]).unique("output_id", maintain_order=True)
+
+    def salt_files(self) -> Iterator[pl.DataFrame]:
+        """The salts file by file.
+
+        Raises:
+            IntegrityError: a file of salts is not what was written.
+        """
         for path in sorted((self.folder / "salts").glob("*.parquet")):
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest()[:16] != path.stem:
                 raise IntegrityError(f"{path}: not the salts that were kept; restore it from a copy")
-            parts.append(parquet.decode(SALTS, data))
-        return pl.concat(parts).unique("output_id", maintain_order=True)
+            yield parquet.decode(SALTS, data)
 
     def destroy(self, wanted: str) -> bool:
         """Destroys an output's key and salt for ever; whether there was one.

@@ -8,7 +8,7 @@ so only its manifest knows it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks import commits, durable
@@ -31,8 +31,8 @@ def check(root: Path, files: Sequence[Path]) -> None:
         if mark in _sound:
             continue
         digest = durable.sha256_file(file)
-        if not _named(file, digest):
-            expected = _expected(root)[0] if expected is None else expected
+        if not named(file, digest):
+            expected = standing(root)[0] if expected is None else expected
             if digest not in expected.get(file.relative_to(root), set()):
                 damaged.append(str(file))
                 continue
@@ -44,11 +44,12 @@ def check(root: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _named(file: Path, digest: str) -> bool:
+def named(file: Path, digest: str) -> bool:
+    """Whether a file's name says that it has this SHA-256."""
     return file.name == f"part-{digest[:16]}.parquet"
 
 
-def _expected(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
+def standing(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
     """Digests that may stand at each place now, and sentences about manifests that cannot be read.
 
     Every commit puts one digest at a place and takes away the one it replaces, so what is left over of
@@ -80,18 +81,23 @@ def _expected(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
     return standing, sentences
 
 
-def verify(root: Path) -> list[str]:
-    """One sentence for every damaged, missing or unaccounted file and manifest of the lake."""
-    expected, sentences = _expected(root)
+def verify(root: Path, read: Mapping[str, str] | None = None) -> list[str]:
+    """One sentence for every damaged, missing or unaccounted file and manifest of the lake.
+
+    Args:
+        read: SHA-256 by place of files that the caller has just hashed; the others are hashed here.
+    """
+    read = read or {}
+    expected, sentences = standing(root)
     found = {
         file.relative_to(root)
         for file in (root / "tables").glob("*/date=*/*.parquet")
         if not file.name.startswith(("_", "."))
     }
     for place in sorted(found):
-        digest = durable.sha256_file(root / place)
+        digest = read.get(place.as_posix()) or durable.sha256_file(root / place)
         if place not in expected:
-            fault = "in no commit manifest" if _named(root / place, digest) else "not the bytes of its name"
+            fault = "in no commit manifest" if named(root / place, digest) else "not the bytes of its name"
             sentences.append(f"{place}: {fault} (SHA-256 {digest[:16]}…)")
         elif digest not in expected[place]:
             wanted = " or ".join(sorted(d[:16] for d in expected[place]))

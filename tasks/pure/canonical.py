@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -60,6 +62,50 @@ def encode(frame: pl.DataFrame) -> pl.Series:
     if isinstance(longest, int) and longest > MAX_BYTES:
         raise CanonicalError(f"an event of {longest} bytes, at most {MAX_BYTES} fit in a log entry")
     return encoded.cast(pl.Binary)
+
+
+def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Series:
+    """Whether objects say what is known of them (Boolean, n), found by encoding and without parsing.
+
+    What is known is encoded and compared with the bytes at the place where it must stand, some twenty times
+    faster than parsing them. Fields that are not known may say anything.
+
+    Args:
+        data: canonical objects (Binary, n), each with exactly `fields`.
+        fields: names of all top-level fields, sorted.
+        known: values of some of them (n rows). In a list or object that stands in a field that is not known,
+            no key may be called as the known field that comes next.
+
+    Raises:
+        CanonicalError: as `encode`.
+    """
+    texts = data.cast(pl.String, strict=False)
+    good = texts.is_not_null()
+    at = pl.repeat(1, data.len(), dtype=pl.Int64, eager=True)
+    runs = [(is_known, list(run)) for is_known, run in groupby(fields, key=lambda f: f in known.columns)]
+    for number, (is_known, run) in enumerate(runs):
+        if is_known:
+            text = encode(known.select(run))
+            size = text.bin.size().cast(pl.Int64) - 2
+            good &= data.bin.slice(at, size) == text.bin.slice(pl.repeat(1, size.len(), eager=True), size)
+            at = at + size + 1
+        elif number + 1 < len(runs):
+            found = texts.str.find(f',"{runs[number + 1][1][0]}":', literal=True).cast(pl.Int64) + 1
+            good &= (found >= at).fill_null(value=False)
+            at = found.fill_null(0)
+        else:
+            return good
+    return good & (at == data.bin.size().cast(pl.Int64))
+
+
+def text_field(data: pl.Series, name: str) -> pl.Series:
+    """A top-level field's digest (String, n) out of canonical bytes; null where it holds anything else."""
+    return data.cast(pl.String, strict=False).str.extract(f',"{name}":"([0-9a-f]{{64}})"')
+
+
+def integer_field(data: pl.Series, name: str) -> pl.Series:
+    """A top-level field's integer (Int64, n) out of canonical bytes; null where it holds anything else."""
+    return data.cast(pl.String, strict=False).str.extract(f',"{name}":(-?[0-9]+)[,}}]').cast(pl.Int64)
 
 
 def _check_key(name: str) -> None:

@@ -351,7 +351,9 @@ def _with_evidence_rows(judged: pl.DataFrame, frames: Frames, verdicts: pl.DataF
         "row_passages": rows.shared_digests(passages, columns, places),
     }
     groups = rows.combined(shown["judgement"], digests, own.height)
-    combined = pl.concat([own.select(*_JUDGEMENT), groups.select(_hex(groups[n]) for n in digests)], how="horizontal")
+    combined = pl.concat(
+        [own.select(*_JUDGEMENT), groups.select(_hex(groups[n]) for n in digests)], how="horizontal"
+    )
     if own.height == judged.height:
         return pl.concat([judged, combined.drop(_JUDGEMENT)], how="horizontal")
     return judged.join(combined, on=_JUDGEMENT, how="left", maintain_order="left")
@@ -386,17 +388,26 @@ def actions(frames: Frames, keys: pl.DataFrame) -> pl.DataFrame:
     """One event per row of `actions`, binding that row and its output's."""
     found = frames["actions"]
     salts = keys.select("output_id", salt=commitments.row_salts(keys["key"]))
-    joined = ["".join(row) for row in found["verdict_ids"].to_list()]
     prepared = found.join(
         action_rows(frames, salts), on="action_id", how="left", maintain_order="left"
     ).with_columns(
         canonical.microseconds("decided_at", "occurred_at_us"),
         canonical.microseconds("produced_at"),
+        *verdicts_digest(found["verdict_ids"]),
         subject_id="action_id",
-        verdict_count=pl.col("verdict_ids").list.len().cast(pl.Int64),
-        verdicts_sha256=pl.Series([hashlib.sha256(j.encode()).hexdigest() for j in joined], dtype=pl.String),
     )
     return _finish("action", prepared, "decided_at")
+
+
+def verdicts_digest(verdict_ids: pl.Series) -> list[pl.Series]:
+    """verdict_count and verdicts_sha256: over the ids of the verdicts that an action rests on, in order."""
+    joined = verdict_ids.list.join("").fill_null("").to_list()
+    return [
+        verdict_ids.list.len().cast(pl.Int64).alias("verdict_count"),
+        pl.Series(
+            "verdicts_sha256", [hashlib.sha256(j.encode()).hexdigest() for j in joined], dtype=pl.String
+        ),
+    ]
 
 
 def action_rows(frames: Frames, salts: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import polars as pl
 
 
@@ -47,3 +48,25 @@ def text_sha256(texts: pl.Series) -> pl.Series:
         [None if t is None else hashlib.sha256(t.encode()).hexdigest() for t in texts.to_list()],
         dtype=pl.String,
     )
+
+
+def prefixes(texts: pl.Series) -> np.ndarray:
+    """The first eight bytes of hex ids as numbers (uint64, n): what ids are looked up by, eight bytes each.
+
+    Where one of them is no hex id, all are found under their digests' prefixes. A prefix is never believed:
+    who looks something up by it compares the ids.
+    """
+    if texts.is_empty():
+        return np.empty(0, dtype="<u8")
+    numbers = (
+        texts.cast(pl.Binary)
+        .bin.slice(0, 16)
+        .cast(pl.String, strict=False)
+        .str.decode("hex", strict=False)
+        .bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    )
+    shortest = texts.str.len_bytes().min()
+    if not numbers.null_count() and isinstance(shortest, int) and shortest >= 16:
+        return numbers.to_numpy().astype("<u8", copy=False)
+    digests = (int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") for t in texts.to_list())
+    return np.fromiter(digests, dtype="<u8", count=len(texts))
