@@ -24,6 +24,7 @@ from tasks.ledger_salts import Salts
 from tasks.log import Log
 from tasks.pure import canonical, events
 from tasks.pure.errors import IntegrityError
+from tasks.pure.rows import beside
 from tasks.store import Lake
 
 _SHOWN = 5
@@ -117,7 +118,7 @@ class RowChecks:
         frames = self._frames(verdicts, day)
         salts = self.salts.of(verdicts["output_id"].unique(maintain_order=True))
         digests = events.verification_rows(frames, salts)
-        rows = verdicts.join(digests, on="verdict_id", how="left", maintain_order="left")
+        rows = beside(verdicts, digests, "verdict_id")
         known = _known(rows, "verified_at", subject="verdict_id", scaled=_SCALED)
         bad = self._differing("verification", said, known, _ROWS_OF_VERDICT)
         if bad.is_empty():
@@ -164,7 +165,7 @@ class RowChecks:
         outputs = self.files.rows("outputs", [day], "output_id", ids)
         frames = {"actions": actions, "outputs": outputs.frame.unique("output_id", maintain_order=True)}
         digests = events.action_rows(frames, self.salts.of(ids))
-        rows = actions.join(digests, on="action_id", how="left", maintain_order="left")
+        rows = beside(actions, digests, "action_id")
         bad = self._differing(
             "action", said, _known(rows, "decided_at", subject="action_id"), ("actions", "outputs")
         )
@@ -285,9 +286,7 @@ class RowChecks:
     ) -> pl.DataFrame:
         """Events that say something else than their rows; of the others, the rows they bind are counted."""
         fields = events.fields(kind)
-        facts = said.select("subject_id", "kind").join(
-            known.drop("kind", strict=False), on="subject_id", how="left", maintain_order="left"
-        )
+        facts = beside(said.select("subject_id", "kind"), known.drop("kind", strict=False), "subject_id")
         schemas = {k: events.schema_id(k) for k in said["kind"].unique()}
         facts = facts.with_columns(_schema=pl.col("kind").replace_strict(schemas, return_dtype=pl.String))
         facts = facts.select(pl.col(n).cast(t) for n, t in fields.items() if n in facts.columns)

@@ -79,28 +79,43 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
     Raises:
         CanonicalError: as `encode`.
     """
-    texts = data.cast(pl.String, strict=False)
-    good = texts.is_not_null()
-    at = pl.repeat(1, data.len(), dtype=pl.Int64, eager=True)
     runs = [(is_known, list(run)) for is_known, run in groupby(fields, key=lambda f: f in known.columns)]
+    frame = pl.DataFrame([data.alias("data"), data.cast(pl.String, strict=False).alias("text")])
+    at: pl.Expr = pl.lit(1, pl.Int64)
+    good: pl.Expr = pl.col("text").is_not_null()
+    body = pl.col("data").bin
+    is_ended = False
     for number, (is_known, run) in enumerate(runs):
+        name = f"run {number}"
         if is_known:
-            text = encode(known.select(run))
-            size = text.bin.size().cast(pl.Int64) - 2
-            good &= data.bin.slice(at, size) == text.bin.slice(pl.repeat(1, size.len(), eager=True), size)
-            at = at + size + 1
+            frame = frame.with_columns(encode(known.select(run)).alias(name))
+            size = pl.col(name).bin.size().cast(pl.Int64) - 2
+            good &= body.slice(at, size) == pl.col(name).bin.slice(1, size)
+            at, is_ended = at + size + 1, True
         elif number + 1 < len(runs):
-            found = texts.str.find(f',"{runs[number + 1][1][0]}":', literal=True).cast(pl.Int64) + 1
-            good &= (found >= at).fill_null(value=False)
-            at = found.fill_null(0)
+            # A new run of known fields begins where its first name stands.
+            frame = frame.with_columns(
+                pl.col("text").str.find(f',"{runs[number + 1][1][0]}":', literal=True).cast(pl.Int64).alias(name)
+            )
+            good &= pl.col(name) + 1 >= at
+            at = pl.col(name) + 1
         else:
-            return good
-    return good & (at == data.bin.size().cast(pl.Int64))
+            is_ended = False
+    if is_ended:
+        good &= at == body.size().cast(pl.Int64)
+    return frame.select(good.fill_null(value=False).alias("good"))["good"]
 
 
 def text_field(data: pl.Series, name: str) -> pl.Series:
-    """A top-level field's digest (String, n) out of canonical bytes; null where it holds anything else."""
-    return data.cast(pl.String, strict=False).str.extract(f',"{name}":"([0-9a-f]{{64}})"')
+    """64 characters of a top-level field (String, n) out of canonical bytes: its digest.
+
+    Null where there is no such field or it holds no text; of another text, what stands there.
+    """
+    words = f',"{name}":"'
+    at = data.cast(pl.String, strict=False).str.find(words, literal=True).cast(pl.Int64) + len(words)
+    return data.bin.slice(at, pl.repeat(64, data.len(), dtype=pl.Int64, eager=True)).cast(
+        pl.String, strict=False
+    )
 
 
 def integer_field(data: pl.Series, name: str) -> pl.Series:

@@ -319,17 +319,13 @@ def verification_rows(frames: Frames, salts: pl.DataFrame) -> pl.DataFrame:
         *_JUDGEMENT,
         row_verdicts=_hex(rows.digests(verdicts, bound_columns("verdicts"), verdicts["salt"])),
     )
-    claim_salts = verdicts.select("claim_id", "salt").unique("claim_id", maintain_order=True)
-    claims = claim_salts.join(frames["claims"], on="claim_id", how="inner", maintain_order="left")
-    claims = claims.select(
-        "claim_id", row_claims=_hex(rows.digests(claims, bound_columns("claims"), claims["salt"]))
-    )
-    return (
-        _with_evidence_rows(judged, frames, verdicts)
-        .join(claims, on="claim_id", how="left", maintain_order="left")
-        .join(_actions_of(frames["actions"], verdicts), on="verdict_id", how="left", maintain_order="left")
-        .drop(_JUDGEMENT)
-    )
+    own = verdicts.select("claim_id", "salt").unique("claim_id", maintain_order=True)
+    claims = rows.beside(own, frames["claims"].unique("claim_id", maintain_order=True), "claim_id")
+    there = claims["output_id"].is_not_null()
+    made = _hex(rows.digests(claims, bound_columns("claims"), claims["salt"]))
+    claims = claims.select("claim_id", row_claims=_where(there, made))
+    found = rows.beside(_with_evidence_rows(judged, frames, verdicts), claims, "claim_id")
+    return rows.beside(found, _actions_of(frames["actions"], verdicts), "verdict_id").drop(_JUDGEMENT)
 
 
 def _with_evidence_rows(judged: pl.DataFrame, frames: Frames, verdicts: pl.DataFrame) -> pl.DataFrame:
