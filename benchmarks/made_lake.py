@@ -1,7 +1,7 @@
 """A lake of made-up nights for the ledger's benchmarks: real files, real events, texts of ordinary length.
 
-Belongs here: rows that cost what real ones cost (ids and scores that do not compress, texts that do a little).
-Does not belong here: what is measured on them (`ledger.py`).
+Belongs here: rows that cost what real ones cost (ids and scores that do not compress, texts that do a
+little). Does not belong here: what is measured on them (`ledger.py`).
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class RowChecks:
         )
         with self._explaining(bad, "verdicts", loaded):
             for table in _ROWS_OF_VERDICT:
-                self._compare(table, spoken, rows, "verdict_id", day, loaded)
+                self._compare(table, spoken, rows, "verdict_id", day=day, loaded=loaded)
             self._values(
                 spoken.join(rows, left_on="subject_id", right_on="verdict_id", suffix="_row"), loaded
             )
@@ -172,8 +172,8 @@ class RowChecks:
         if bad.height:
             spoken = _decoded(bad, "action")
             with self._explaining(bad, "actions", loaded):
-                self._compare("actions", spoken, rows, "action_id", day, loaded)
-                self._compare("outputs", spoken, rows, "action_id", day, None)
+                self._compare("actions", spoken, rows, "action_id", day=day, loaded=loaded)
+                self._compare("outputs", spoken, rows, "action_id", day=day)
 
     def _findings(self, said: pl.DataFrame, days: Sequence[date]) -> None:
         """Findings stand on the day of their output, most often one that the segment's verdicts are of."""
@@ -189,7 +189,7 @@ class RowChecks:
         known = _known(
             rows.with_columns(finding="kind"), "found_at", subject="finding_id", scaled=("confidence",)
         )
-        self._single("findings", "finding", said, rows, known, "finding_id", loaded)
+        self._single("findings", "finding", said, rows, known, key="finding_id", loaded=loaded)
 
     def _reviews(self, said: pl.DataFrame) -> None:
         said = self._kept(said)
@@ -208,7 +208,7 @@ class RowChecks:
         rows = rows.with_columns(row_reviews=events.single_rows("reviews", rows, salts))
         # What the event says of the reviewer is a commitment.
         known = _known(rows.drop("reviewer"), "reviewed_at", subject="review_id")
-        self._single("reviews", "review", said, rows, known, "review_id", loaded)
+        self._single("reviews", "review", said, rows, known, key="review_id", loaded=loaded)
 
     def _runs(self, said: pl.DataFrame) -> None:
         """The rows of runs, and the manifests of what they published."""
@@ -223,7 +223,7 @@ class RowChecks:
             phase=pl.lit("end"),
         ).unique("subject", keep="first", maintain_order=True)
         known = _known(rows, "finished_at", subject="subject")
-        self._single("runs", "run", said, rows, known, "subject", None)
+        self._single("runs", "run", said, rows, known, key="subject")
         spoken = canonical.text_field(said["event"], "commits_sha256")
         for run_id, expected in zip(said["run_id"], spoken, strict=True):
             with self.found.catching():
@@ -244,7 +244,7 @@ class RowChecks:
             target_kind="kind",
         )
         known = _known(rows, "checked_at", subject="subject").unique("subject_id", maintain_order=True)
-        self._single("health", "health", said, rows, known, "subject", None)
+        self._single("health", "health", said, rows, known, key="subject")
 
     def _single(
         self,
@@ -253,14 +253,15 @@ class RowChecks:
         said: pl.DataFrame,
         rows: pl.DataFrame,
         known: pl.DataFrame,
+        *,
         key: str,
-        loaded: Loaded | None,
+        loaded: Loaded | None = None,
     ) -> None:
         """Rows that an event binds by themselves."""
         bad = self._differing(kind, said, known, (table,))
         if bad.height:
             with self._explaining(bad, table, loaded):
-                self._compare(table, _decoded(bad, kind), rows, key, None, loaded)
+                self._compare(table, _decoded(bad, kind), rows, key, loaded=loaded)
 
     def _mark(self, loaded: Loaded, key: str, wanted: pl.Series) -> pl.DataFrame:
         """The loaded rows that events are about, each once; which ones is kept, per file."""
@@ -322,8 +323,9 @@ class RowChecks:
         said: pl.DataFrame,
         rows: pl.DataFrame,
         key: str,
-        day: date | None,
-        loaded: Loaded | None,
+        *,
+        day: date | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
         column = f"row_{table}"
         bound = said.filter(pl.col(column).is_not_null()).select("sequence", "subject_id", column)
@@ -349,7 +351,7 @@ class RowChecks:
 
 
 class _Explained:
-    """What differs must be named: where no closer look finds a reason, the difference itself is the finding."""
+    """What differs must be named: where no closer look finds a reason, the difference is the finding."""
 
     def __init__(self, found: Findings, bad: pl.DataFrame, table: str, loaded: Loaded | None) -> None:
         self.found, self.bad, self.table, self.loaded = found, bad, table, loaded

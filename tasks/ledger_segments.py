@@ -1,4 +1,4 @@
-"""One segment of the log against its own bytes, its bundles, its rows in the tables: the unit of parallel work.
+"""One segment of the log against its own bytes, its bundles and its rows in the tables: a unit of work.
 
 Belongs here: everything about a segment that needs no other segment, and running that in several processes
 that share nothing. Does not belong here: what joins segments, the tree and its checkpoints
@@ -115,7 +115,7 @@ class SegmentChecks:
         sound = self._columns(frame, event_ids, done)
         self._index(segment, frame, done)
         done.rotations = _rotations(frame, done.found)
-        self._rendered(work, frame, event_ids, done, is_sound=sound)
+        self._rendered(work, frame, done, is_sound=sound)
         done.rows = self.rows.segment(frame, self._schemas(segment, frame, done.found))
         return done
 
@@ -180,8 +180,8 @@ class SegmentChecks:
         if strange.any():
             at = strange.arg_true()[0]
             found.unknown(
-                f"{segment.path}: {strange.sum()} events are of a schema this release does not know, first at "
-                f"index {segment.first + at}; check them with the release that wrote them"
+                f"{segment.path}: {strange.sum()} events are of a schema this release does not know, first "
+                f"at index {segment.first + at}; check them with the release that wrote them"
             )
         return kinds.eq_missing(frame["kind"])
 
@@ -194,9 +194,7 @@ class SegmentChecks:
 
     # The events table -----------------------------------------------------------------------------------
 
-    def _rendered(
-        self, work: Work, frame: pl.DataFrame, event_ids: bytes, done: SegmentChecked, *, is_sound: bool
-    ) -> None:
+    def _rendered(self, work: Work, frame: pl.DataFrame, done: SegmentChecked, *, is_sound: bool) -> None:
         """Files of the `events` table that render this segment say what it says."""
         expected = ledger.rendered(frame)
         seen = np.zeros(frame.height, dtype=bool)

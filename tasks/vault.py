@@ -96,7 +96,7 @@ class Vault:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest()[:16] != path.stem:
                 raise IntegrityError(f"{path}: not the salts that were kept; restore it from a copy")
-            yield parquet.decode(SALTS, data)
+            yield parquet.parse(SALTS, data)
 
     def destroy(self, wanted: str) -> bool:
         """Destroys an output's key and salt for ever; whether there was one.

@@ -94,8 +94,9 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
             at, is_ended = at + size + 1, True
         elif number + 1 < len(runs):
             # A new run of known fields begins where its first name stands.
+            words = f',"{runs[number + 1][1][0]}":'
             frame = frame.with_columns(
-                pl.col("text").str.find(f',"{runs[number + 1][1][0]}":', literal=True).cast(pl.Int64).alias(name)
+                pl.col("text").str.find(words, literal=True).cast(pl.Int64).alias(name)
             )
             good &= pl.col(name) + 1 >= at
             at = pl.col(name) + 1
@@ -112,10 +113,9 @@ def text_field(data: pl.Series, name: str) -> pl.Series:
     Null where there is no such field or it holds no text; of another text, what stands there.
     """
     words = f',"{name}":"'
-    at = data.cast(pl.String, strict=False).str.find(words, literal=True).cast(pl.Int64) + len(words)
-    return data.bin.slice(at, pl.repeat(64, data.len(), dtype=pl.Int64, eager=True)).cast(
-        pl.String, strict=False
-    )
+    at = pl.col("data").cast(pl.String, strict=False).str.find(words, literal=True).cast(pl.Int64)
+    found = pl.col("data").bin.slice(at + len(words), 64).cast(pl.String, strict=False)
+    return data.alias("data").to_frame().select(found.alias(name))[name]
 
 
 def integer_field(data: pl.Series, name: str) -> pl.Series:

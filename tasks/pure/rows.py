@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -203,9 +204,10 @@ def combined(groups: pl.Series, digests: Mapping[str, pl.Series], count: int) ->
     found = {}
     for name, series in digests.items():
         joined = b"".join(series.fill_null(NO_SALT).to_list())
-        made: list[bytes | None] = [None] * count
-        for group, low, high in zip(here, bounds[:-1], bounds[1:], strict=True):
-            made[group] = sha256(joined[low:high]).digest()
+        made: list[bytes | None] = [sha256(joined[low:high]).digest() for low, high in pairwise(bounds)]
+        if len(made) != count:
+            by_group = dict(zip(here, made, strict=True))
+            made = [by_group.get(group) for group in range(count)]
         for group in np.unique(numbers[series.is_null().to_numpy()]).tolist():
             made[group] = None
         found[name] = pl.Series(name, made, dtype=pl.Binary)
