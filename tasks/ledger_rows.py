@@ -74,6 +74,8 @@ class RowChecks:
         with self.found.catching():
             self._reviews(kinds.filter(pl.col("kind") == "review"))
         with self.found.catching():
+            self._flips(kinds.filter(pl.col("kind") == "flip"))
+        with self.found.catching():
             self._runs(kinds.filter(pl.col("kind") == "run"))
         with self.found.catching():
             self._health(kinds.filter(pl.col("kind") == "health"))
@@ -209,6 +211,20 @@ class RowChecks:
         # What the event says of the reviewer is a commitment.
         known = _known(rows.drop("reviewer"), "reviewed_at", subject="review_id")
         self._single("reviews", "review", said, rows, known, key="review_id", loaded=loaded)
+
+    def _flips(self, said: pl.DataFrame) -> None:
+        """Flips stand on the day of their output, as verdicts do."""
+        said = self._kept(said)
+        if said.is_empty():
+            return
+        given = canonical.integer_field(said["event"], "produced_at_us")
+        days = pl.from_epoch(given, "us").dt.date().drop_nulls().unique().sort().to_list()
+        loaded = self.files.rows("flips", days, "flip_id", said["subject_id"])
+        rows = self._mark(loaded, "flip_id", said["subject_id"])
+        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
+        rows = rows.with_columns(row_flips=events.single_rows("flips", rows, salts))
+        known = _known(rows, "found_at", subject="flip_id")
+        self._single("flips", "flip", said, rows, known, key="flip_id", loaded=loaded)
 
     def _runs(self, said: pl.DataFrame) -> None:
         """The rows of runs, and the manifests of what they published."""
@@ -420,7 +436,12 @@ def _group(table: str) -> str:
     return f"one of {', '.join(others)}" + (" or a column named apart" if by_value else "")
 
 
-RECORDED = {"verdicts": "verdict_id", "actions": "action_id", "findings": "finding_id"}
+RECORDED = {
+    "verdicts": "verdict_id",
+    "actions": "action_id",
+    "findings": "finding_id",
+    "flips": "flip_id",
+}
 """Tables each of whose rows has an event about it, and the column that event is about."""
 
 

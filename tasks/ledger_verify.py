@@ -172,8 +172,14 @@ def verify(
 
 
 def _go_on(opened: Log) -> list[str]:
-    """What was signed is in the log although a crash left it unpublished; the next run publishes it."""
-    newest = max(opened.sizes(), default=0)
+    """What was signed is in the log although a crash left it unpublished; the next run publishes it.
+
+    A crash leaves one checkpoint unpublished. Where several are newer, somebody put an old one back.
+    """
+    sizes = opened.sizes()
+    newest = max(sizes, default=0)
+    if any(opened.head.size < size < newest for size in sizes):
+        return []
     held = sum(s.rows for s in segments.listed(opened.folder / "segments"))
     if newest <= opened.head.size or held < newest:
         return []
@@ -214,6 +220,11 @@ def _checkpoints(opened: Log, collected: Findings) -> list[Checkpoint]:
                     f"{opened.folder / 'checkpoint'}: signed for {opened.head.size} events although a "
                     f"checkpoint of {size} was signed before: the ledger was rolled back"
                 )
+    signed = {0, *(s.end for s in segments.listed(opened.folder / "segments") if s.ends_append)}
+    for size in sorted(signed - set(opened.sizes())):
+        if size < opened.head.size:
+            place = opened.folder / "checkpoints" / str(size)
+            collected.failed(f"{place}: the checkpoint that an append signed is missing; restore it")
     last = opened.folder / "checkpoints" / str(opened.head.size)
     if not last.exists():
         collected.failed(f"{last}: the newest checkpoint's copy is missing")

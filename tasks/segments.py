@@ -27,6 +27,9 @@ from tasks.pure.tables import EVENTS, Column, Table
 MAX_ROWS = 65_536
 """Rows of one segment: large enough to scan fast, small enough to hold in memory twice."""
 
+_FULL = (MAX_ROWS, 250_000)
+"""Rows of a segment that another one of the same append may follow: now, and in the first release."""
+
 _COLUMNS = {c.name: c for c in EVENTS.columns}
 SEGMENT = Table(
     "segment",
@@ -60,6 +63,11 @@ class Segment:
     def end(self) -> int:
         """Index one past the last row."""
         return self.first + self.rows
+
+    @property
+    def ends_append(self) -> bool:
+        """Whether an append ended with it for certain, so that a checkpoint of its end was signed."""
+        return self.rows not in _FULL
 
     @property
     def path(self) -> Path:
