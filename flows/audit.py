@@ -309,7 +309,7 @@ def running(
         run = runs.open_run(flow, settings, lake, parameters)
         run.follows_interruption = interrupted
         started = run.row("running", run.started_at).row(0, named=True)
-        run.warnings += ledger.record_start(lake, settings.ledger, settings.policies, started).notices
+        run.warnings += _start(settings, lake, started)
         folder: Path = lake.run_folder(run.run_id)
         validator = Validator(
             folder,
@@ -325,6 +325,11 @@ def running(
             raise
         finally:
             lake.clear_work(run.run_id)
+
+
+def _start(settings: Settings, lake: Lake, row: dict[str, Any]) -> list[str]:
+    """The start of a run as an event, with what changed in policies and settings; notices for its report."""
+    return ledger.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
 
 
 def _close_badly(run: Run, lake: Lake, status: str) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from flows import drift_commands, ledger_commands, model_commands
+from flows import auditor_commands, drift_commands, ledger_commands, model_commands, review_commands
 from flows.console import DEFAULTS, Common, one_line, table, warnings_shown
 from tasks.pure.errors import ClaimledgerError, InputError
 
@@ -188,10 +188,11 @@ def serve(*, common: Common = DEFAULTS) -> int:
 
 
 app.command(ledger_commands.app)
+app.command(review_commands.app)
 for _command in (
     drift_commands.drift,
-    ledger_commands.sample,
-    ledger_commands.erase,
+    auditor_commands.sample,
+    auditor_commands.erase,
     model_commands.score,
     model_commands.train,
     model_commands.evaluate,

@@ -1,11 +1,7 @@
-"""The commands about proof: `ledger init|witness|verify|prove|check`, `sample`, `erase`.
-
-The command line mounts `app` under `ledger`, and `sample` and `erase` beside it.
-"""
+"""The commands about the log itself: `ledger init|rotate|witness|verify|prove|check`."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +9,7 @@ from cyclopts import App, Parameter
 
 from flows.console import DEFAULTS, Common
 
-DONE = 0
+DONE, BAD_ANSWER = 0, 1
 
 
 app = App(
@@ -24,13 +20,14 @@ app = App(
 )
 
 
-def _lake(settings: Any) -> Any:
+def lake_of(settings: Any) -> Any:
+    """The configured lake."""
     from tasks.store import Lake
 
     return Lake.open(settings.lake)
 
 
-def _run_id(what: str) -> tuple[str, Any]:
+def run_of(what: str) -> tuple[str, Any]:
     """An id and a moment for a command that is no scheduled run."""
     import os
     from datetime import UTC, datetime
@@ -42,28 +39,17 @@ def _run_id(what: str) -> tuple[str, Any]:
 
 
 @app.command
-def init(
-    *,
-    rotate: Annotated[bool, Parameter(negative="", help="Hand over to a new key.")] = False,
-    common: Common = DEFAULTS,
-) -> int:
+def init(*, common: Common = DEFAULTS) -> int:
     """Make the signing key (outside the lake, readable by you alone) and the empty log.
 
-    The nightly audit does it by itself at first use. With --rotate, the old and the new key both sign the
-    hand-over, which becomes an event.
+    The nightly audit does it by itself at first use.
 
     Example: claimledger ledger init
     """
     from tasks import ledger
 
     settings = common.settings()
-    lake = _lake(settings)
-    if rotate:
-        run_id, now = _run_id("ledger init")
-        public = ledger.rotate(lake, settings.ledger, run_id=run_id, now=now)
-        lines = [f"the ledger has a new key: {public}", "give it to your auditors and witnesses"]
-        common.answer({"public_key": str(public), "rotated": True}, lines)
-        return DONE
+    lake = lake_of(settings)
     with lake.lock("making the ledger"):
         made = ledger.initialise(lake, settings.ledger)
     document = {
@@ -73,6 +59,44 @@ def init(
     }
     common.answer(document, [*made.notices, *(f"public key: {k}" for k in made.public)])
     return DONE
+
+
+@app.command
+def rotate(
+    *,
+    signer: Annotated[
+        list[str] | None,
+        Parameter(help="Command that holds the new key, one --signer per word; a new key file by default."),
+    ] = None,
+    signer_key: Annotated[str | None, Parameter(help="Public key (NAME+ID+KEY) of that command.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Hand the ledger over to a new key: an event that the old key signs, and a checkpoint of both.
+
+    The old key file stays beside the new one, retired. Tell auditors and witnesses the new public key.
+
+    Example: claimledger ledger rotate
+    """
+    from tasks import rotation
+
+    settings = common.settings()
+    run_id, now = run_of("ledger rotate")
+    done = rotation.rotate(
+        lake_of(settings),
+        settings.ledger,
+        run_id=run_id,
+        now=now,
+        command=tuple(signer or ()),
+        command_key=signer_key,
+    )
+    lines = [
+        f"the ledger has a new key: {done.public}",
+        f"event {done.event_index}; give the key to your auditors and witnesses",
+        *(f"next: {sentence}" for sentence in done.advice),
+        *(f"problem: {sentence}" for sentence in done.problems),
+    ]
+    common.answer(done.as_dict(), lines)
+    return DONE if not done.problems else BAD_ANSWER
 
 
 @app.command
@@ -97,7 +121,7 @@ def witness(
     import time
 
     from tasks import keys
-    from tasks import witness as witnesses
+    from tasks import witness_server as witnesses
 
     opened = witnesses.Witness.open(folder, keys.parse_keys(log), name=name)
     with witnesses.server(opened, host, port, time.time) as server:
@@ -128,9 +152,11 @@ def verify(
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
     from flows.progress import counter
-    from tasks import keys, ledger_verify
+    from tasks import keys, ledger, ledger_verify, timestamps
+    from tasks.log import Log
 
     settings = common.settings()
+    lake = lake_of(settings)
     trusted = keys.parse_keys(key) if key else []
     with counter(common.quiet or common.json, "verifying") as advance:
         at = 0
@@ -142,22 +168,26 @@ def verify(
             at = done
 
         found = ledger_verify.verify(
-            _lake(settings),
+            lake,
             settings.ledger,
             trusted_keys=trusted,
             trusted_checkpoint=trusted_checkpoint,
             incremental=incremental,
             progress=progress,
         )
+    stamps = timestamps.check(Log.open(ledger.folder(lake)), settings.ledger, lake.root)
+    found.findings += stamps.findings
+    found.unverifiable += stamps.unverifiable
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(found.rows.items()))
     lines = [
+        *(f"time stamp: {size} events existed at {at.isoformat()}" for size, at in stamps.newest()),
         f"{found.checkpoints} checkpoints, {found.events} events, rows: {rows or 'none'}",
         *(f"note: {notice}" for notice in found.notices),
         *(f"unverifiable: {sentence}" for sentence in found.unverifiable),
         *(f"FAILED: {sentence}" for sentence in found.findings),
         found.statement,
     ]
-    common.answer(found.as_dict(), lines)
+    common.answer(found.as_dict() | {"timestamps": stamps.as_dict()}, lines)
     found.require()
     return DONE
 
@@ -182,8 +212,9 @@ def prove(
     from tasks import ledger_proofs
 
     settings = common.settings()
-    text, body = ledger_proofs.prove(_lake(settings), settings.ledger, event_id, disclose=disclose or ())
-    ledger_proofs.write_proof(output, text)
+    lake = lake_of(settings)
+    text, body = ledger_proofs.prove(lake, settings.ledger, event_id, disclose=disclose or ())
+    ledger_proofs.write_proof(output, text, lake=lake if disclose else None, body=body)
     document = {"file": str(output), "bytes": len(text.encode()), "kind": body["kind"], "event": body}
     common.answer(
         document, [f"wrote {output}: {body['kind']} of {body['subject_id'][:12]}, {len(text)} bytes"]
@@ -199,14 +230,22 @@ def check(
     key: Annotated[list[str], Parameter(help="Public key of the log (or of a witness), or a file of them.")],
     common: Common = DEFAULTS,
 ) -> int:
-    """Check a proof offline, with nothing but the file and the public key.
+    """Check a proof, or all of a sample's folder, offline, with nothing but the files and the public key.
 
-    Exit status 3: the proof is bad. 2: nothing can be said, because the key or the schema is unknown.
+    Exit status 3: a proof is bad. 2: nothing can be said, because a key or a schema is unknown or a proof is
+    missing.
 
     Example: claimledger ledger check verdict.tlog-proof --key 'NAME+ID+KEY'
     """
     from tasks import ledger_proofs
 
+    if file.is_dir():
+        checked = ledger_proofs.check_folder(file, key)
+        common.answer(
+            {"folder": str(file), "proven": len(checked), "proofs": [one.as_dict() for one in checked]},
+            [f"proven: all {len(checked)} items of {file}, in {checked[0].checkpoint.origin}"],
+        )
+        return DONE
     found = ledger_proofs.check_file(file, key)
     event = found.event
     lines = [
@@ -218,69 +257,4 @@ def check(
     from flows.console import plain
 
     common.answer(found.as_dict(), [plain(line) for line in lines])
-    return DONE
-
-
-def sample(
-    *,
-    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder to make.")],
-    seed: Annotated[str, Parameter(help="The auditor's nonce: any words, chosen beforehand.")],
-    size: Annotated[int | None, Parameter(help="Items to draw.")] = None,
-    confidence: Annotated[float | None, Parameter(help="For example 0.95.")] = None,
-    tolerable: Annotated[float | None, Parameter(help="Tolerable deviation rate, for example 0.05.")] = None,
-    stratify: Annotated[str | None, Parameter(help="agent, model, use_case or verdict.")] = None,
-    from_: Annotated[date | None, Parameter(name="--from", help="First UTC day.")] = None,
-    to: Annotated[date | None, Parameter(help="Last UTC day, included.")] = None,
-    common: Common = DEFAULTS,
-) -> int:
-    """Draw an auditor's random sample: a page, a proof per item, an empty result sheet. Reproducible.
-
-    By size, or by confidence and tolerable deviation rate (exact hypergeometric size for no deviations). The
-    draw depends on the seed and the ledger's checkpoint alone.
-
-    Example: claimledger sample --confidence 0.95 --tolerable 0.05 --seed 'auditor 2026-11' -o sample
-    """
-    from tasks.sample import draw_sample
-
-    settings = common.settings()
-    drawn = draw_sample(
-        _lake(settings),
-        settings.ledger,
-        output,
-        nonce=seed,
-        size=size,
-        confidence=confidence,
-        tolerable=tolerable,
-        stratify=stratify,
-        since=from_,
-        until=to,
-    )
-    line = (
-        f"{drawn.size} of {drawn.population} verifications at {drawn.checkpoint_size} events: {drawn.folder}"
-    )
-    common.answer(drawn.as_dict(), [line])
-    return DONE
-
-
-def erase(
-    *,
-    output_id: Annotated[str, Parameter(help="The output to erase.")],
-    reason: Annotated[str, Parameter(help="Why; it stays in the ledger, so no personal data.")],
-    common: Common = DEFAULTS,
-) -> int:
-    """Erase an output's content everywhere in the lake; the ledger still verifies.
-
-    Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject'
-    """
-    from tasks.erase import erase as erase_output
-
-    settings = common.settings()
-    run_id, now = _run_id("erase")
-    done = erase_output(_lake(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now)
-    rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
-    lines = [
-        f"erased: rows {rows or 'none left'}; {len(done.files)} other files",
-        f"recorded as event {done.event_index}; copies outside the lake (proofs, backups) stay",
-    ]
-    common.answer(done.as_dict(), lines)
     return DONE

@@ -4,21 +4,21 @@ Belongs here: which places hold what, and the order. Does not belong here: keys 
 (`ledger.py`).
 
 1. the erasure event is appended: from here on rows that are gone are explained. Crash: run the command again.
-2. every table is rewritten in one commit: texts blanked, context passages and their ids removed.
-3. reports and run folders: the texts are overwritten where they stand; caches are deleted, they are rebuilt.
+2. reports and run folders: the texts are overwritten where they stand; caches are deleted, they are rebuilt;
+   proofs, samples and review sheets that this lake wrote lose the text too, where they still stand.
+3. every table is rewritten in one commit: texts blanked, context passages and their ids removed. After the
+   other files, because the tables know what to look for in those.
 4. the key and the salt are destroyed, last, because the steps before may need to be repeated.
 
 What stays says that something was there and when, and no longer what: ids, verdicts, probabilities, digests
-under a key that nobody has. Copies that people took outside the lake (proof files, samples, backups) are
-theirs to delete.
+under a key that nobody has. Copies that people took elsewhere (an auditor's proofs, backups) are theirs: they
+still prove what was logged, and nobody else can guess it.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +26,19 @@ from typing import Any
 
 import polars as pl
 
-from tasks import commits, durable, ledger, parquet
-from tasks.pure import ids
+from tasks import commits, disclosed, durable, ledger, parquet
+from tasks.pure import ids, redact
 from tasks.pure.errors import InputError
 from tasks.pure.tables import TABLES
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
 
 ERASED = "[erased]"
-_MINIMUM = 4
-"""Shorter texts are not searched for in reports: they would overwrite unrelated words."""
+_MINIMUM = 12
+"""Shorter texts are not searched for: they would overwrite unrelated words and numbers. In pages they go with
+the element that shows the claim."""
+_LONG = 24
+"""A refused record with so many characters of an erased answer is taken for that answer."""
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Erased:
     output_id: str
     rows: dict[str, int] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Files that its text was written to and that are no longer where they were: copies that others keep."""
     key_destroyed: bool = False
     event_index: int = 0
 
@@ -54,6 +59,7 @@ class Erased:
             "output_id": self.output_id,
             "rows": self.rows,
             "files": self.files,
+            "missing": self.missing,
             "key_destroyed": self.key_destroyed,
             "event_index": self.event_index,
         }
@@ -77,7 +83,7 @@ def erase(
         logged = opened.log.find(pl.Series([output_id])).filter(pl.col("kind") == "erasure")
         if texts is None and logged.is_empty():
             raise InputError(f"{output_id[:80]}: no output with this id in {lake.root}")
-        rows = _tables(lake, output_id)
+        rows = _tables(lake, output_id, texts.own if texts else [])
         if logged.is_empty():
             recorded = ledger.append_one(
                 lake,
@@ -94,35 +100,51 @@ def erase(
         else:
             done.event_index = int(logged["sequence"][0])
         with durable.touching(lake.root):
-            _commit(lake, run_id, output_id, rows, done)
-            _files(lake, texts or [], done)
+            _files(lake, texts or _Texts([], [], []), done)
+            _elsewhere(lake, output_id, done)
             cache = lake.root / "cache"
             if cache.exists():
                 shutil.rmtree(cache)
                 done.files.append(str(cache))
+            _commit(lake, run_id, output_id, rows, done)
         done.key_destroyed = opened.vault.destroy(output_id)
         ledger.render(opened)
     return done
 
 
-def _texts(lake: Lake, output_id: str) -> list[str] | None:
-    """Every text of the output, longest first; None where there is no such output."""
+@dataclass(frozen=True)
+class _Texts:
+    """What is to be found and overwritten, longest first."""
+
+    all: list[str]
+    own: list[str]
+    """What this agent said and was asked; contexts may be shown of other outputs too."""
+    claim_ids: list[str]
+
+
+def _texts(lake: Lake, output_id: str) -> _Texts | None:
+    """Every text of the output; None where there is no such output."""
     output = lake.scan("outputs").filter(pl.col("output_id") == output_id).collect()
     if output.is_empty():
         return None
-    found = [output["prompt"][0], output["response"][0]]
-    found += [text for c in output["contexts"][0].to_list() for text in (c["text"], c["uri"])]
+    claims = lake.scan("claims").filter(pl.col("output_id") == output_id).collect()
+    own = [output["prompt"][0], output["response"][0], *claims["text"].to_list()]
+    more = [text for c in output["contexts"][0].to_list() for text in (c["text"], c["uri"])]
     for table, column in (
-        ("claims", "text"),
         ("passages", "text"),
         ("verdicts", "reason"),
         ("actions", "reason"),
         ("flips", "reason"),
+        ("reaudits", "reason"),
     ):
         rows = lake.scan(table).filter(pl.col("output_id") == output_id).select(column).collect()
-        found += rows[column].to_list()
-    long_enough = {t for t in found if t and len(t) >= _MINIMUM and t != ERASED}
-    return sorted(long_enough, key=lambda text: (-len(text), text))
+        more += rows[column].to_list()
+    return _Texts(_searchable([*own, *more]), _searchable(own), claims["claim_id"].to_list())
+
+
+def _searchable(texts: list[str | None]) -> list[str]:
+    found = {t for t in texts if t and len(t) >= _MINIMUM and t != ERASED}
+    return sorted(found, key=lambda text: (-len(text), text))
 
 
 @dataclass(frozen=True)
@@ -135,7 +157,7 @@ class _Change:
     rows: int
 
 
-def _tables(lake: Lake, output_id: str) -> list[_Change]:
+def _tables(lake: Lake, output_id: str, own: list[str]) -> list[_Change]:
     claim_ids = (
         lake.scan("claims").filter(pl.col("output_id") == output_id).select("claim_id").collect()["claim_id"]
     )
@@ -165,13 +187,15 @@ def _tables(lake: Lake, output_id: str) -> list[_Change]:
         "actions": (mine, {"reason": blank}),
         "findings": (mine, {"masked": blank}),
         "flips": (mine, {"reason": blank}),
+        "reaudits": (mine & pl.col("reason").is_not_null(), {"reason": blank}),
         "reviews": (
             pl.col("claim_id").is_in(claim_ids.implode()) | pl.col("verdict_id").is_in(verdict_ids.implode()),
             {"comment": pl.lit(None, pl.String), "reviewer": blank},
         ),
         "quarantine": (
             pl.col("locator").is_in([output_id, *claim_ids, *verdict_ids])
-            | pl.col("locator").str.contains(output_id, literal=True),
+            | pl.col("locator").str.contains(output_id, literal=True)
+            | _repeats(own),
             {"raw": blank},
         ),
         "passages": (mine, {}),
@@ -183,6 +207,13 @@ def _tables(lake: Lake, output_id: str) -> list[_Change]:
             if change:
                 changes.append(change)
     return changes
+
+
+def _repeats(own: list[str]) -> pl.Expr:
+    """Refused records that hold what the agent said: the same answer, refused another time for its form."""
+    long = [text for text in own if len(text) >= _LONG]
+    spelled = [spelling.decode("utf-8", "replace") for spelling in redact.spellings(long)]
+    return pl.col("raw").str.contains_any(spelled) if spelled else pl.lit(value=False)
 
 
 def _change(table: str, path: Path, which: pl.Expr, values: dict[str, pl.Expr]) -> _Change | None:
@@ -214,30 +245,42 @@ def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], don
         done.rows[change.table] = done.rows.get(change.table, 0) + change.rows
 
 
-def _files(lake: Lake, texts: list[str], done: Erased) -> None:
-    """Overwrites the texts in reports, run folders and state, in every spelling those files use."""
-    spellings: dict[str, None] = {}
-    writers: list[Callable[[str], str]] = [
-        str,
-        html.escape,
-        lambda t: html.escape(t, quote=False),
-        lambda t: html.escape(t).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
-        lambda t: json.dumps(t)[1:-1],
-        lambda t: json.dumps(t, ensure_ascii=False)[1:-1],
-    ]
-    for text in texts:
-        for write in writers:
-            spellings.setdefault(write(text))
+def _elsewhere(lake: Lake, output_id: str, done: Erased) -> None:
+    """Proofs, samples and sheets that this lake wrote, where they still stand."""
+    mine = lake.scan("verdicts").filter(pl.col("output_id") == output_id)
+    verdict_ids = mine.select("verdict_id").collect()["verdict_id"].to_list()
+    changed, missing = disclosed.erase(lake, output_id, verdict_ids)
+    done.files += changed
+    done.missing += missing
+
+
+def _files(lake: Lake, texts: _Texts, done: Erased) -> None:
+    """Overwrites the texts in reports, run folders and state, in every spelling those files use.
+
+    A page may show a text in pieces, so elements about the output's claims go whole; a page that shows its
+    words even then goes whole too.
+    """
+    spelled = redact.spellings(texts.all)
+    elements = {f"claim-{claim_id[:16]}" for claim_id in texts.claim_ids}
     for folder in ("reports", "runs", "state"):
         for path in sorted((lake.root / folder).rglob("*")):
-            if path.suffix not in (".html", ".json", ".txt", ".csv", ".md", ".jsonl") or not path.is_file():
+            if not path.is_file() or path.suffix == ".parquet" or path.parent.name == "commits":
                 continue
-            if path.parent.name == "commits":
-                continue
-            old = path.read_text("utf-8", errors="surrogateescape")
+            old = path.read_bytes()
             new = old
-            for spelling in spellings:
-                new = new.replace(spelling, ERASED)
+            if path.suffix == ".html":
+                new = _page(old.decode("utf-8", "surrogateescape"), elements, texts.own)
+            for spelling in spelled:
+                new = new.replace(spelling, ERASED.encode())
             if new != old:
-                durable.replace(path, new.encode("utf-8", "surrogateescape"))
+                durable.replace(path, new)
                 done.files.append(str(path))
+
+
+def _page(page: str, elements: set[str], own: Sequence[str]) -> bytes:
+    cut = redact.without_elements(page, elements, f"<p>{ERASED}</p>")
+    if redact.shows(cut, own):
+        cut = (
+            f"<!doctype html><meta charset=utf-8><title>{ERASED}</title><p>This page showed an erased output."
+        )
+    return cut.encode("utf-8", "surrogateescape")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,18 +24,20 @@ from typing import Any
 
 import polars as pl
 
-from tasks import commits, keys, segments
-from tasks.keys import CommandSigner, Signer
+from tasks import commits, keys, ledger_keys, segments
+from tasks.keys import Signer
+from tasks.ledger_keys import key_folder, prepare_place, short
 from tasks.log import Log
 from tasks.pure import events, ids
 from tasks.pure.errors import ConfigError, IntegrityError
-from tasks.pure.notes import Checkpoint, NoteError, PublicKey
+from tasks.pure.notes import Checkpoint, PublicKey
 from tasks.pure.policies import Policy
 from tasks.pure.tables import EVENTS, TABLES, conform
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
 from tasks.vault import Vault
 
+key_path = ledger_keys.key_path
 log = logging.getLogger("claimledger.ledger")
 STATE = "ledger"
 _BATCH = 100_000
@@ -76,28 +77,9 @@ def folder(lake: Lake) -> Path:
     return lake.root / "ledger"
 
 
-def key_folder(settings: LedgerSettings) -> Path:
-    """Where private keys stand: `ledger.key_folder`, else the user's configuration folder."""
-    if settings.key_folder:
-        return Path(settings.key_folder).expanduser()
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "claimledger" / "keys"
-
-
-def key_path(settings: LedgerSettings, origin: str) -> Path:
-    """The log's private key file: `ledger.key_file`, else one per origin in the key folder."""
-    if settings.key_file:
-        return Path(settings.key_file).expanduser()
-    return key_folder(settings) / f"{_short(origin)}.key"
-
-
 def vault_of(lake: Lake, settings: LedgerSettings, origin: str) -> Vault:
     """The vault of a lake's ledger."""
-    return Vault(key_folder(settings) / f"{_short(origin)}.vault.sqlite", lake.root / "vault")
-
-
-def _short(origin: str) -> str:
-    return hashlib.sha256(origin.encode()).hexdigest()[:16]
+    return Vault(key_folder(settings) / f"{short(origin)}.vault.sqlite", lake.root / "vault")
 
 
 def exists(lake: Lake) -> bool:
@@ -132,16 +114,17 @@ def initialise(lake: Lake, settings: LedgerSettings) -> Ledger:
     """
     notices = []
     if exists(lake):
-        raise ConfigError(f"{folder(lake)}: a ledger is there already; `--rotate` gives it a new key")
+        raise ConfigError(f"{folder(lake)}: a ledger is there already; `ledger rotate` gives it a new key")
     origin = settings.origin or _kept_origin(lake) or f"claimledger.local/{secrets.token_hex(8)}"
     path = key_path(settings, origin)
     if not settings.signer and not path.exists():
+        prepare_place(settings, path, lake.root)
         keys.write_key(path, keys.new_signer(origin))
         notices.append(
             f"made the ledger's signing key at {path} (readable by you alone); back it up, and give auditors "
             f"the public key in {folder(lake) / 'vkey'}"
         )
-    signers = _signers(settings, origin)
+    signers = ledger_keys.signers(settings, origin, lake.root, None)
     made = Log.create(folder(lake), origin, signers)
     lake.write_state(STATE, {"origin": origin, "rendered": 0})
     for notice in notices:
@@ -167,7 +150,14 @@ def open_ledger(lake: Lake, settings: LedgerSettings) -> Ledger:
     if not exists(lake):
         return initialise(lake, settings)
     opened = Log.open(folder(lake))
-    signers = _signers(settings, opened.origin)
+    signers = ledger_keys.signers(settings, opened.origin, lake.root, opened.head)
+    retired = lake.read_state(STATE).get("retired", [])
+    for signer in signers:
+        if str(signer.public) in retired:
+            raise ConfigError(
+                f"{signer.public}: the ledger was handed over to another key, {_vkey(lake)}; "
+                "configure that one"
+            )
     ledger = Ledger(lake, opened, signers, vault_of(lake, settings, opened.origin), [])
     try:
         ledger.notices += opened.recover(ledger.public)
@@ -184,16 +174,11 @@ def open_ledger(lake: Lake, settings: LedgerSettings) -> Ledger:
     return ledger
 
 
-def _signers(settings: LedgerSettings, origin: str) -> tuple[Signer, ...]:
-    if settings.signer:
-        if not settings.signer_key:
-            raise ConfigError("ledger.signer_key is missing: the public key (NAME+ID+KEY) of ledger.signer")
-        try:
-            public = PublicKey.parse(settings.signer_key)
-        except NoteError as error:
-            raise ConfigError(f"ledger.signer_key: {error}") from None
-        return (CommandSigner(public, settings.signer),)
-    return (keys.read_key(key_path(settings, origin)),)
+def _vkey(lake: Lake) -> str:
+    try:
+        return (folder(lake) / "vkey").read_text("utf-8").strip()
+    except OSError:
+        return "which LAKE/ledger/vkey should name"
 
 
 def erased_outputs(lake: Lake) -> set[str]:
@@ -240,16 +225,23 @@ def record(
         if session.learned:
             _remember(lake, **session.learned)
         render(ledger)
-        return _tell(ledger, settings, before)
+        return tell(ledger, settings, before)
 
 
 def record_start(
-    lake: Lake, settings: LedgerSettings, policies: Sequence[Policy], row: Mapping[str, Any]
+    lake: Lake,
+    settings: LedgerSettings,
+    policies: Sequence[Policy],
+    row: Mapping[str, Any],
+    sections: Mapping[str, str] | None = None,
 ) -> Recorded:
-    """Appends the start of a run and, where the policies are others than before, a configuration event.
+    """Appends the start of a run and, where policies or settings are others than before, events that say so.
+
+    Witnesses are told at the run's end: its start adds nothing that they would miss.
 
     Args:
         row: one row of `runs`, complete or not: run_id, flow, started_at, status, code_version, policy.
+        sections: the configuration as `Settings.sections` gives it; None where there is none to compare.
     """
     schema = TABLES["runs"].schema
     values = {name: row.get(name) for name in schema}
@@ -260,11 +252,17 @@ def record_start(
         before = ledger.log.head.size
         if ledger.log.find(events.run_subjects(frame["run_id"], "start")).is_empty():
             start = events.runs(frame, "start", {})
-            change = _policy_change(ledger, policies, str(row["run_id"]), row["started_at"])
-            ledger.log.append(pl.concat([start, *change]), ledger.signers, str(row["run_id"]))
-            _remember(lake, policies=_policies_digest(policies))
+            changes = _policy_change(ledger, policies, str(row["run_id"]), row["started_at"])
+            learned: dict[str, Any] = {"policies": _policies_digest(policies)}
+            if sections is not None:
+                learned["sections"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in sections.items()}
+                changes += _settings_changes(
+                    ledger, learned["sections"], str(row["run_id"]), row["started_at"]
+                )
+            ledger.log.append(pl.concat([start, *changes]), ledger.signers, str(row["run_id"]))
+            _remember(lake, **learned)
         render(ledger)
-        return _tell(ledger, settings, before)
+        return Recorded(ledger.log.head, ledger.log.head.size - before, ledger.notices)
 
 
 def record_again(
@@ -301,7 +299,7 @@ def record_again(
             again = events.verifications(frames, output_keys, earlier, policies, binds_rows=False)
             ledger.log.append(again, ledger.signers, run_id)
         render(ledger)
-        return _tell(ledger, settings, before)
+        return tell(ledger, settings, before)
 
 
 def append_one(
@@ -331,46 +329,7 @@ def append_one(
         frame = events.one(kind, occurred_at=now, subject_id=subject_id, run_id=run_id, **values)
         ledger.log.append(frame, ledger.signers, run_id)
         render(ledger)
-        return _tell(ledger, settings, before)
-
-
-def rotate(lake: Lake, settings: LedgerSettings, *, run_id: str, now: datetime) -> PublicKey:
-    """Gives the log a new key: an event and a checkpoint that the old and the new key both sign.
-
-    The old key file is kept beside the new one, with `.retired` and its id in the name.
-
-    Raises:
-        ConfigError: the key is held by a command; rotate it there and hand over with two configured signers.
-    """
-    if settings.signer:
-        raise ConfigError(
-            "ledger.signer holds the key; rotate it there, then run `ledger init --rotate` with both"
-        )
-    with lake.lock("rotating the ledger's key"):
-        ledger = open_ledger(lake, settings)
-        path = key_path(settings, ledger.log.origin)
-        old = keys.read_key(path)
-        new = keys.new_signer(ledger.log.origin)
-        waiting = path.with_name(f"{path.name}.new")
-        waiting.unlink(missing_ok=True)
-        keys.write_key(waiting, new)
-        frame = events.one(
-            "configuration",
-            occurred_at=now,
-            subject_id=hashlib.sha256(str(new.public).encode()).hexdigest(),
-            run_id=run_id,
-            change="key",
-            before=str(old.public),
-            after=str(new.public),
-            policies=[],
-        )
-        ledger.log.append(frame, (old, new), run_id)
-        path.rename(path.with_name(f"{path.name}.retired-{old.public.key_id.hex()}"))
-        waiting.rename(path)
-        (folder(lake) / "vkey").write_text(f"{new.public}\n", "utf-8")
-        ledger.signers = (new,)
-        render(ledger)
-        return new.public
+        return tell(ledger, settings, before)
 
 
 @dataclass(frozen=True)
@@ -539,6 +498,35 @@ def _policy_change(
     return [change]
 
 
+def _settings_changes(
+    ledger: Ledger, after: Mapping[str, str], run_id: str, now: datetime
+) -> list[pl.DataFrame]:
+    """One event per section of the configuration that is another than before; one for all at first."""
+    before: dict[str, str] | None = ledger.lake.read_state(STATE).get("sections")
+    changes: list[tuple[str, str | None, str | None]]
+    if before is None:
+        changes = [
+            ("settings", None, ids.digest("settings", *(f"{n} {d}" for n, d in sorted(after.items()))))
+        ]
+    else:
+        names = sorted({*before, *after})
+        changes = [(f"settings.{n}", before.get(n), after.get(n)) for n in names]
+    return [
+        events.one(
+            "configuration",
+            occurred_at=now,
+            subject_id=ids.digest("configuration", change, new),
+            run_id=run_id,
+            change=change,
+            before=old,
+            after=new,
+            policies=[],
+        )
+        for change, old, new in changes
+        if old != new
+    ]
+
+
 def _policies_digest(policies: Sequence[Policy]) -> str:
     return ids.digest("policies", *(p.sha256 for p in policies))
 
@@ -597,10 +585,12 @@ def render(ledger: Ledger) -> None:
     _remember(lake, origin=ledger.log.origin, rendered=size)
 
 
-def _tell(ledger: Ledger, settings: LedgerSettings, before: int) -> Recorded:
+def tell(ledger: Ledger, settings: LedgerSettings, before: int) -> Recorded:
+    """Shows the newest checkpoint to everybody configured, if there is one since the size `before`."""
     problems: list[str] = []
-    if settings.witnesses and ledger.log.head.size > before:
-        from tasks.witness import tell
+    if ledger.log.head.size > before:
+        from tasks import timestamps, witness
 
-        problems = tell(ledger.log, settings.witnesses)
+        problems = witness.tell(ledger.log, settings.witnesses)
+        problems += timestamps.stamp(ledger.log, settings, ledger.lake.root)
     return Recorded(ledger.log.head, ledger.log.head.size - before, ledger.notices, problems)

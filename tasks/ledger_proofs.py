@@ -6,6 +6,7 @@ says and how it is checked (`pure/proofs.py`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks import durable, keys, ledger
+from tasks import disclosed, durable, keys, ledger
 from tasks.log import Log
-from tasks.pure import commitments, events, merkle, proofs
+from tasks.pure import commitments, events, merkle, proofs, sampling
 from tasks.pure.errors import ConfigError, InputError, IntegrityError, Unverifiable
+from tasks.pure.notes import Checkpoint
 from tasks.pure.proofs import Checked, Disclosure
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
@@ -50,10 +52,68 @@ def prove(
     return text, body
 
 
-def prove_index(opened: Log, index: int, disclosed: Sequence[Disclosure] = ()) -> str:
-    """The proof of the event at an index; it is checked against the signed root before it is given out."""
+def check_folder(folder: Path, trusted: Sequence[str]) -> list[Checked]:
+    """Checks a sample's folder offline: every proof that sample.json names, each under its one checkpoint.
+
+    Raises:
+        InputError, ConfigError: a file or a key cannot be read.
+        IntegrityError: a proof is bad, of another event or another tree, or the seed is not that of the root.
+        Unverifiable: a proof is missing, or its key or schema unknown; said only where none is bad.
+    """
+    facts = _sample_facts(folder)
+    found: list[Checked] = []
+    unknown: Unverifiable | None = None
+    for index in facts["indexes"]:
+        path = folder / "proofs" / f"{index}.tlog-proof"
+        if not path.exists():
+            unknown = unknown or Unverifiable(f"{path}: the proof is missing")
+            continue
+        try:
+            one = check_file(path, trusted)
+        except Unverifiable as error:
+            unknown = unknown or error
+            continue
+        head = one.checkpoint
+        if (one.index, head.origin, head.size, head.root.hex()) != (
+            index,
+            *(facts[name] for name in ("origin", "checkpoint_size", "checkpoint_root")),
+        ):
+            raise IntegrityError(f"{path}: proves another event or another tree than sample.json says")
+        found.append(one)
+    seed = sampling.seed_of(bytes.fromhex(facts["checkpoint_root"]), facts["nonce"]).hex()
+    if seed != facts["seed"]:
+        raise IntegrityError(f"{folder}: the seed is not that of its checkpoint and nonce")
+    if unknown:
+        raise unknown
+    return found
+
+
+def _sample_facts(folder: Path) -> dict[str, Any]:
+    path = folder / "sample.json"
+    try:
+        facts = json.loads(path.read_bytes())
+        strings = ("origin", "checkpoint_root", "nonce", "seed")
+        if not all(isinstance(facts[name], str) for name in strings) or not facts["indexes"]:
+            raise TypeError
+        bytes.fromhex(facts["checkpoint_root"])
+        facts["indexes"] = [int(index) for index in facts["indexes"]]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a sample's folder") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path}: not what `claimledger sample` wrote") from None
+    return dict(facts)
+
+
+def prove_index(
+    opened: Log, index: int, disclosed: Sequence[Disclosure] = (), *, head: Checkpoint | None = None
+) -> str:
+    """The proof of the event at an index; it is checked against the signed root before it is given out.
+
+    Args:
+        head: an older checkpoint of the log to prove it in; the newest by default.
+    """
     event = opened.entry(index)
-    head = opened.head
+    head = head or opened.head
     path = merkle.inclusion_proof(index, head.size, opened.node())
     try:
         merkle.check_inclusion(index, head.size, merkle.leaf_hash(event), path, head.root)
@@ -137,8 +197,12 @@ def _texts(lake: Lake, body: dict[str, Any]) -> dict[str, tuple[str, str | None]
     return texts
 
 
-def write_proof(path: Path, text: str) -> None:
-    """Writes a proof file atomically."""
+def write_proof(
+    path: Path, text: str, *, lake: Lake | None = None, body: dict[str, Any] | None = None
+) -> None:
+    """Writes a proof file atomically; one that discloses text is noted in its lake for a later erasure."""
+    if lake is not None and body and body.get("output_id"):
+        disclosed.remember(lake, path, [str(body["output_id"])])
     with durable.touching(path):
         durable.make_folder(path.resolve().parent)
         durable.replace(path.resolve(), text.encode())

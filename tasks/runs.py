@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tasks import durable
 from tasks.pure import ids, tables
 from tasks.pure.errors import ConfigError
 from tasks.pure.policies import Policy
@@ -95,7 +96,15 @@ def open_run(flow: str, settings: Settings, lake: Lake, parameters: dict[str, An
         "policy": ",".join(p.label for p in settings.policies),
     }
     lake.write_state(OPEN_RUNS, {**lake.read_state(OPEN_RUNS), run_id: record})
+    _keep_settings(settings, lake, run_id)
     return Run(flow, settings, parameters, started_at, run_id)
+
+
+def _keep_settings(settings: Settings, lake: Lake, run_id: str) -> None:
+    """The configuration of a run beside its results; SHA-256 of a section's text is what the ledger says."""
+    path = lake.run_folder(run_id) / "settings.json"
+    with durable.touching(path):
+        durable.replace_json(path, settings.sections())
 
 
 def close_run(run: Run, lake: Lake, status: str) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """An auditor's sample: drawn by seed and checkpoint, every item with its evidence and its proof.
 
-Belongs here: the population, the folder and its files. Does not belong here: sizes and draws
-(`pure/sampling.py`), what a proof is (`pure/proofs.py`).
+Belongs here: the population, the folder and its files, and what its results say. Does not belong here: sizes,
+draws and limits (`pure/sampling.py`), what a proof is (`pure/proofs.py`), the page (`pure/sample_page.py`).
 
 The population is every verification and re-verification in the log at its newest checkpoint, unless days
 limit it. The folder is made whole or not at all.
@@ -10,12 +10,9 @@ limit it. The folder is made whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import csv
-import html
-import io
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,19 +20,22 @@ from typing import Any
 
 import polars as pl
 
-from tasks import durable, ledger, ledger_proofs
+from tasks import disclosed, durable, ledger, ledger_proofs
 from tasks.log import Log
-from tasks.pure import events, sampling
-from tasks.pure.errors import InputError, Unverifiable
+from tasks.pure import events, review_sheets, sample_page, sampling
+from tasks.pure.errors import InputError, IntegrityError, Unverifiable
+from tasks.pure.notes import Checkpoint, NoteError
 from tasks.pure.proofs import Disclosure
+from tasks.pure.sample_page import Item
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
+from tasks.witness import contradiction
 
 STRATA = ("agent", "model", "use_case", "verdict")
-SHEET = ("verdict_id", "claim_id", "reviewer", "outcome", "corrected_verdict", "comment")
-"""Columns of the result sheet: those of `reviews` that a person fills in, after two that are filled in."""
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet."""
+SHEET = ("verdict_id", "claim_id", *review_sheets.FILLED)
+"""Columns of the result sheet: two that say which item, then those that a person fills in."""
+DEFAULT_CONFIDENCE = 0.95
+"""Where neither the sample nor the auditor says one: what most audit programmes ask for."""
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,30 @@ def draw_sample(
     stratify: str | None = None,
     since: date | None = None,
     until: date | None = None,
+    checkpoint: Path | None = None,
 ) -> Sample:
-    """Draws a sample and writes its folder: index.html, results.csv, sample.json, proofs/.
+    """Draws a sample and writes its folder: index.html, results.csv, sample.json, checkpoint, proofs/.
 
     Args:
         nonce: the auditor's own words, chosen without knowing the checkpoint.
         size: items; or `confidence` and `tolerable`, from which the size follows for no deviations.
         stratify: agent, model, use_case or verdict.
+        checkpoint: a file with an older checkpoint of this log, to draw an earlier sample again.
 
     Raises:
         InputError: contradictory arguments, nothing to sample, or a folder that exists.
+        IntegrityError: the checkpoint is not of this log's history.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: not empty; give a folder that does not exist yet")
     if stratify is not None and stratify not in STRATA:
         raise InputError(f"--stratify {stratify}: expected one of {', '.join(STRATA)}")
-    if not ledger.exists(lake):
-        raise InputError(f"{lake.root}: this lake has no ledger yet; `claimledger audit` makes one")
-    opened = Log.open(ledger.folder(lake))
-    population = _population(lake, opened, since, until)
+    opened = _opened(lake)
+    head = _head(opened, checkpoint)
+    population = _population(lake, head.size, since, until)
     if population.is_empty():
         raise InputError(f"{lake.root}: the ledger has no verifications in these days; nothing to sample")
-    seed = sampling.seed_of(opened.head.root, nonce)
+    seed = sampling.seed_of(head.root, nonce)
     try:
         wanted = _size(size, confidence, tolerable, population.height)
         strata, chosen = _draw(population, seed, wanted, stratify)
@@ -96,11 +98,13 @@ def draw_sample(
         raise InputError(str(error)) from None
     facts = {
         "origin": opened.origin,
-        "checkpoint_size": opened.head.size,
-        "checkpoint_root": opened.head.root.hex(),
+        "checkpoint_size": head.size,
+        "checkpoint_root": head.root.hex(),
         "nonce": nonce,
         "seed": seed.hex(),
         "population": population.height,
+        "from": since and since.isoformat(),
+        "to": until and until.isoformat(),
         "size": len(chosen),
         "confidence": confidence,
         "tolerable": tolerable,
@@ -113,21 +117,162 @@ def draw_sample(
     shutil.rmtree(scratch, ignore_errors=True)
     with durable.touching(folder):
         (scratch / "proofs").mkdir(parents=True)
-        _write(lake, settings, opened, scratch, chosen=chosen, facts=facts)
+        opened_outputs = _write(lake, settings, opened, head, scratch, chosen=chosen, facts=facts)
+        # Known before it is there, so that no erasure can miss it.
+        disclosed.remember(lake, folder, opened_outputs)
         if folder.exists():
             folder.rmdir()
         scratch.rename(folder)
-    return Sample(
-        folder, len(chosen), population.height, seed.hex(), opened.head.size, opened.head.root.hex(), strata
+    return Sample(folder, len(chosen), population.height, seed.hex(), head.size, head.root.hex(), strata)
+
+
+def _opened(lake: Lake) -> Log:
+    if not ledger.exists(lake):
+        raise InputError(f"{lake.root}: this lake has no ledger yet; `claimledger audit` makes one")
+    return Log.open(ledger.folder(lake))
+
+
+def _head(opened: Log, file: Path | None) -> Checkpoint:
+    """The log's own checkpoint of the size that a file names, which must say the same; else the newest."""
+    if file is None:
+        return opened.head
+    try:
+        wanted = Checkpoint.parse(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    except NoteError as error:
+        raise InputError(f"{file}: no checkpoint: {error}") from None
+    problem = contradiction(opened, wanted)
+    if problem:
+        raise IntegrityError(f"{file}: {problem}")
+    return opened.checkpoint(wanted.size)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the results of a sample say of its population."""
+
+    size: int
+    examined: int
+    deviations: int
+    population: int
+    confidence: float
+    tolerable: float | None
+    upper_limit: float
+    """Highest rate of deviations that the population has, at that confidence; items that nobody examined
+    count as deviations."""
+    strata: dict[str, dict[str, float]]
+
+    @property
+    def statement(self) -> str:
+        """One sentence for the auditor's papers."""
+        missing = self.size - self.examined
+        counted = f"{self.deviations} deviations in {self.examined} items examined"
+        if missing:
+            counted += f", {missing} not examined and counted as deviations"
+        said = (
+            f"{counted}: at {self.confidence:.0%} confidence at most {self.upper_limit:.2%} of "
+            f"{self.population} verdicts deviate"
+        )
+        if self.tolerable is None:
+            return said
+        verdict = "within" if self.upper_limit <= self.tolerable else "above"
+        return f"{said}, {verdict} the tolerable {self.tolerable:.2%}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**self.__dict__, "statement": self.statement}
+
+
+def evaluate(
+    lake: Lake, folder: Path, outcomes: Mapping[str, str], *, confidence: float | None = None
+) -> Evaluation | None:
+    """Evaluates a sample's results; None where the folder holds no sample.
+
+    The sample is drawn again first, so that a list of items that somebody chose is not taken for one.
+
+    Args:
+        outcomes: verdict_id to confirmed or overturned.
+        confidence: where the sample was drawn by size; the sample's own otherwise, else 0.95.
+
+    Raises:
+        InputError: sample.json cannot be read.
+        IntegrityError: it names other items than its seed draws.
+    """
+    facts = _facts(folder / "sample.json")
+    if facts is None:
+        return None
+    try:
+        size, stratify = int(facts["checkpoint_size"]), facts["stratify"]
+        days = [date.fromisoformat(facts[n]) if facts.get(n) else None for n in ("from", "to")]
+        nonce, wanted, tolerable = str(facts["nonce"]), int(facts["size"]), facts["tolerable"]
+        sure = float(confidence or facts["confidence"] or DEFAULT_CONFIDENCE)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{folder / 'sample.json'}: not what `claimledger sample` wrote") from None
+    if not 0 < sure < 1:
+        raise InputError(f"--confidence is {sure}, expected a number between 0 and 1")
+    opened = _opened(lake)
+    root = opened.checkpoint(size).root if size in opened.sizes() else b""
+    population = _population(lake, size, *days)
+    try:
+        _, chosen = _draw(population, sampling.seed_of(root, nonce), wanted, stratify)
+    except (ValueError, pl.exceptions.PolarsError):
+        chosen = []
+    if root.hex() != facts.get("checkpoint_root") or chosen != facts.get("indexes"):
+        raise IntegrityError(f"{folder}: these are not the items that its seed draws from this ledger")
+    column = pl.lit("all") if stratify is None else pl.col(stratify).fill_null("unknown")
+    named = population.with_columns(stratum=column)
+    items = named.filter(pl.col("sequence").is_in(chosen)).select("stratum", "verdict_id")
+    results = items.with_columns(
+        outcome=pl.col("verdict_id").replace_strict(dict(outcomes), default=None, return_dtype=pl.String)
+    )
+    by_stratum = results.group_by("stratum").agg(
+        size=pl.len(),
+        examined=pl.col("outcome").count(),
+        deviations=(pl.col("outcome") == "overturned").sum(),
+        # An item that could not be examined is a deviation (ISA 530, paragraph 11).
+        bad=(pl.col("outcome").fill_null("overturned") == "overturned").sum(),
+    )
+    counts = dict(named["stratum"].value_counts().iter_rows())
+    rows = {row.pop("stratum"): row for row in by_stratum.sort("stratum").to_dicts()}
+    for name, row in rows.items():
+        limit = sampling.upper_limit(row["bad"], row["size"], sure, population=counts[name])
+        row |= {"population": counts[name], "upper_limit": limit}
+    bad = sum(row["bad"] for row in rows.values())
+    if stratify is None:
+        limit = rows["all"]["upper_limit"]
+    else:
+        limit = sampling.stratified_upper_limit(bad, {n: r["size"] for n, r in rows.items()}, counts, sure)
+    return Evaluation(
+        size=len(chosen),
+        examined=sum(row["examined"] for row in rows.values()),
+        deviations=sum(row["deviations"] for row in rows.values()),
+        population=population.height,
+        confidence=sure,
+        tolerable=tolerable,
+        upper_limit=limit,
+        strata=rows if stratify else {},
     )
 
 
-def _population(lake: Lake, opened: Log, since: date | None, until: date | None) -> pl.DataFrame:
+def _facts(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: not what `claimledger sample` wrote")
+    return found
+
+
+def _population(lake: Lake, size: int, since: date | None, until: date | None) -> pl.DataFrame:
     """sequence, verdict_id and the columns that strata are made of."""
     kinds = ["verification", "re-verification"]
     events_table = (
         lake.scan("events")
-        .filter(pl.col("kind").is_in(kinds) & (pl.col("sequence") < opened.head.size))
+        .filter(pl.col("kind").is_in(kinds) & (pl.col("sequence") < size))
         .select("sequence", verdict_id="subject_id")
     )
     verdicts = lake.scan("verdicts", since=since, until=until).select("verdict_id", *STRATA)
@@ -166,77 +311,26 @@ def _write(
     lake: Lake,
     settings: LedgerSettings,
     opened: Log,
+    head: Checkpoint,
     folder: Path,
     *,
     chosen: Sequence[int],
     facts: dict[str, Any],
-) -> None:
-    bodies = [(index, events.read(opened.entry(index))) for index in chosen]
+) -> list[str]:
+    """Writes the files; the outputs whose text is in them."""
     items = []
-    for index, body in bodies:
-        disclosed: list[Disclosure] = []
+    for index in chosen:
+        body = events.read(opened.entry(index))
+        fields: list[Disclosure] = []
         # Erased, or the keys are elsewhere: the proof stands without the text.
         with contextlib.suppress(Unverifiable):
-            disclosed = ledger_proofs.disclosures(lake, settings, opened, body, ["all"])
-        proof = ledger_proofs.prove_index(opened, index, disclosed)
+            fields = ledger_proofs.disclosures(lake, settings, opened, body, ["all"])
+        proof = ledger_proofs.prove_index(opened, index, fields, head=head)
         durable.write_new(folder / "proofs" / f"{index}.tlog-proof", proof.encode())
-        items.append((index, body, {d.field: d.text for d in disclosed}))
-    durable.write_new(folder / "results.csv", _sheet(bodies))
+        items.append(Item(index, body, {d.field: d.text for d in fields}))
+    sheet = [[str(i.body["subject_id"]), str(i.body["claim_id"]), "", "", "", ""] for i in items]
+    durable.write_new(folder / "results.csv", review_sheets.write(SHEET, sheet))
     durable.write_new(folder / "sample.json", json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
-    durable.write_new(folder / "checkpoint", str(opened.head.note).encode())
-    durable.write_new(folder / "index.html", _page(items, facts).encode())
-
-
-def _sheet(bodies: Sequence[tuple[int, dict[str, Any]]]) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(SHEET)
-    for _, body in bodies:
-        writer.writerow([_cell(str(body["subject_id"])), _cell(str(body["claim_id"])), "", "", "", ""])
-    return buffer.getvalue().encode("utf-8-sig")
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_ACTIVE) else text
-
-
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
-    "article{border-top:1px solid #bbb;padding:1rem 0;break-inside:avoid}"
-    ".pair{display:grid;grid-template-columns:1fr 1fr;gap:1.5rem}code{overflow-wrap:anywhere}"
-    "blockquote{margin:0 0 .5rem;white-space:pre-wrap;overflow-wrap:anywhere;border-left:3px solid #666;"
-    "padding-left:.75rem}"
-    "@media(max-width:40rem){.pair{grid-template-columns:1fr}}"
-)
-
-
-def _page(items: Sequence[tuple[int, dict[str, Any], dict[str, str]]], facts: dict[str, Any]) -> str:
-    """One self-contained page; whatever came from a trace is escaped text."""
-    say = html.escape
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
-        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        "<meta name=viewport content='width=device-width'><title>Audit sample</title>",
-        f"<style>{_STYLE}</style><h1>Audit sample</h1>",
-        f"<p>{facts['size']} of {facts['population']} verifications in the log <b>{say(facts['origin'])}</b> "
-        f"at {facts['checkpoint_size']} events, root <code>{facts['checkpoint_root']}</code>.</p>",
-        f"<p>Drawn by the nonce <code>{say(facts['nonce'])}</code>: {say(facts['rule'])}.</p>",
-        "<p>Check each proof with <code>claimledger ledger check proofs/N.tlog-proof --key KEY</code> or "
-        "with check_proof.py, and fill in results.csv: outcome is confirmed or overturned.</p>",
-    ]
-    for index, body, texts in items:
-        claim = texts.get("claim")
-        passages = [text for name, text in sorted(texts.items()) if name.startswith("passage")]
-        shown = "".join(f"<blockquote dir=auto>{say(text)}</blockquote>" for text in passages)
-        scores = ", ".join(
-            f"{name} {int(body[f'p_{name}_u6']) / 1_000_000:.3f}"
-            for name in ("supported", "contradicted", "insufficient")
-        )
-        parts.append(
-            f"<article id=e{index}><h2>Event {index}: {say(str(body['verdict']))}</h2><p>{scores}; policy "
-            f"{say(str(body['policy']))}; action {say(str(body['action']))}; "
-            f"<a href='proofs/{index}.tlog-proof'>proof</a></p><div class=pair><section><h3>Claim</h3>"
-            f"<blockquote dir=auto>{say(claim or 'erased, or its key is not on this machine')}</blockquote>"
-            f"</section><section><h3>Evidence</h3>{shown or '<p>none</p>'}</section></div></article>"
-        )
-    return "".join(parts) + "</html>\n"
+    durable.write_new(folder / "checkpoint", str(head.note).encode())
+    durable.write_new(folder / "index.html", sample_page.render(items, facts).encode())
+    return [str(i.body["output_id"]) for i in items if i.texts]

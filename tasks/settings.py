@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import os
 import tomllib
 from importlib.resources import files
@@ -194,12 +195,18 @@ class WitnessSettings(_Section):
     """One place outside the lake that every checkpoint goes to."""
 
     name: str = Field(min_length=1, max_length=200)
-    kind: Literal["folder", "http", "git"] = "folder"
+    kind: Literal["folder", "git", "bucket", "endpoint", "http"] = "folder"
     """`http` speaks C2SP tlog-witness and returns a cosignature; the others keep copies."""
     path: str | None = None
-    """Folder (for example a mounted bucket with retention) or git repository."""
+    """Folder, git repository (pushed to its upstream if it has one), or BUCKET/PREFIX."""
     url: str | None = None
-    """Submission prefix of an http witness; https, or loopback."""
+    """Submission prefix of an http witness, S3 endpoint, or address that takes PUT; https, or loopback."""
+    region: str = "us-east-1"
+    """Region of a bucket. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """Object lock of a bucket: nobody can delete a checkpoint before so many days, its owner included."""
+    token_variable: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Environment variable with an endpoint's bearer token."""
     key: str | None = None
     """Public key (NAME+ID+KEY) that the witness's cosignature must verify with."""
 
@@ -218,6 +225,10 @@ class LedgerSettings(_Section):
     signer_key: str | None = None
     """Public key of that command."""
     witnesses: tuple[WitnessSettings, ...] = ()
+    timestamp_url: str | None = None
+    """RFC 3161 time-stamping authority that stamps every checkpoint a run ends with; None asks nobody."""
+    timestamp_roots: str | None = None
+    """PEM file with the authority's root certificates; what they do not vouch for is not kept."""
 
 
 class EmptySection(_Section):
@@ -256,6 +267,14 @@ class Settings(BaseSettings):
     runner: RunnerSettings = RunnerSettings()
     inventory: EmptySection = EmptySection()
     limits: LimitSettings = LimitSettings()
+
+    def sections(self) -> dict[str, str]:
+        """Every section but the lake's place and the policies, as JSON: what a change is told by.
+
+        Secrets come by environment and are masked or absent here.
+        """
+        values = self.model_dump(mode="json", exclude={"lake", "policies"})
+        return {n: json.dumps(v, sort_keys=True, separators=(",", ":")) for n, v in sorted(values.items())}
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

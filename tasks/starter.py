@@ -137,12 +137,17 @@ metric = "contradicted_share"
 # key_file = "/secure/ledger.key" # the signing key, when it stands elsewhere
 # signer = ["kms-sign", "--key", "ledger"]    # or a command: message in, Ed25519 signature out
 # signer_key = "NAME+ID+KEY"      # public key of that command
+# timestamp_url = "https://tsa.example"    # RFC 3161: stamps every checkpoint that a run ends with
+# timestamp_roots = "tsa-roots.pem"        # the authority's root certificates
 # [[ledger.witnesses]]            # where checkpoints go: a place the owner does not control alone
 # name = "security-team"
-# kind = "folder"                 # folder, git (path of a repository) or http (a C2SP witness)
-# path = "/mnt/retained/checkpoints"
-# url = "https://witness.example" # for http; `claimledger ledger witness` runs one
-# key = "NAME+ID+KEY"             # its public key
+# kind = "folder"                 # or git, bucket (S3 API), endpoint (takes PUT), http (C2SP witness)
+# path = "/mnt/retained/checkpoints"       # folder, repository (pushed to its upstream), or BUCKET/PREFIX
+# url = "https://witness.example" # for http (`claimledger ledger witness` runs one), bucket and endpoint
+# key = "NAME+ID+KEY"             # public key of an http witness
+# region = "us-east-1"            # of a bucket; credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+# retention_days = 365            # object lock of a bucket: nobody can delete a checkpoint before
+# token_variable = "CHECKPOINT_TOKEN"      # environment variable with an endpoint's bearer token
 
 [schedule]                        # for `claimledger deploy` and `claimledger serve`
 cron = "0 3 * * *"

@@ -6,7 +6,7 @@
 Keys: the log's public key, and any witness's, as you were given them, never as found beside the proof.
 Exit status: 0 proven, 3 a check failed, 2 unverifiable or unreadable. The format is in formats.md.
 """
-# ruff: noqa: D103, N818, PTH123, T201, D101 - one short file for people who read it once, before they run it
+# ruff: noqa: SIM905, D103, N818, PTH123, T201, D101 - one short file, read before it is run
 
 import base64
 import hashlib
@@ -18,26 +18,31 @@ import sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-# First half of each digest that formats.md lists.
-SCHEMAS = re.findall("[0-9a-f]{32}", """
+SCHEMAS = """
 01099cab2c2164d6d83575e83ca6e5f9 1172e239d3206983b0ebd79fddb12261 1962e0dbaea2b8ae1e22c0148a51bd86
 4bc2182438c3f596266dae9bfdae0161 57da2d962c711e00c4dfd1eab20b9c6d 766cf1c3db0e31884a11e5196de3bb94
 86f80a8e3ad3b666584b577e13b0e669 ac4eec5550acd38ebbe8beb51372da8f bf700f6a2c79b6e95ee491b117ad9747
 fbe3ea3064403214e703c84ce43236c9
-""")  # fmt: skip
+""".split()  # first half of each digest that formats.md lists
 
 
-class Bad(Exception): ...  # a check failed
-
-
-class Unknown(Exception): ...  # neither good nor bad
+class Unknown(Exception): ...  # neither good nor bad; a failed check is a ValueError
 
 
 def b64(text):
     data = base64.b64decode(text, validate=True)
     if base64.b64encode(data).decode() != text:
-        raise Bad("base64 that is not canonical")
+        raise ValueError("base64 that is not canonical")
     return data
+
+
+def canonical(data):
+    """JSON that could not have been written otherwise: RFC 8785 without floats."""
+    refuse = {}.__getitem__  # every float, NaN and infinity is a KeyError
+    value = json.loads(data, parse_float=refuse, parse_constant=refuse)
+    if json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != data:
+        raise ValueError("JSON that is not canonical")
+    return value
 
 
 def parse_key(text):
@@ -55,7 +60,7 @@ def signers(text, lines, keys):
     for line in lines:
         match = re.fullmatch("\u2014 (\\S+) ([A-Za-z0-9+/]+={0,2})", line)
         if not match:
-            raise Bad("a malformed signature line")
+            raise ValueError("a malformed signature line")
         data = b64(match[2])
         for name, key_id, kind, key in keys:
             if (name, key_id) != (match[1], data[:4]):
@@ -67,7 +72,7 @@ def signers(text, lines, keys):
             try:
                 key.verify(signature, message)
             except InvalidSignature:
-                raise Bad(f"the signature by {name} is bad") from None
+                raise ValueError(f"the signature by {name} is bad") from None
             found.append((name, kind))
     return found
 
@@ -76,8 +81,8 @@ def root_of(index, size, leaf, path):
     """RFC 9162 section 2.1.3.2."""
     position, last, found = index, size - 1, leaf
     for step in path:
-        if last == 0 or len(step) != 32:
-            raise Bad("the path does not fit the tree")
+        if last == 0:
+            raise ValueError("the path does not fit the tree")
         if position & 1 or position == last:
             found = hashlib.sha256(b"\x01" + step + found).digest()
             while not position & 1 and position:
@@ -86,38 +91,38 @@ def root_of(index, size, leaf, path):
             found = hashlib.sha256(b"\x01" + found + step).digest()
         position, last = position >> 1, last >> 1
     if last:
-        raise Bad("the path does not fit the tree")
+        raise ValueError("the path does not fit the tree")
     return found
 
 
 def check(data, keys):
     head, _, note = data.decode("utf-8").partition("\n\n")
-    lines = head.split("\n")
-    if lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("extra "):
-        raise Bad("not a tlog-proof with an event")
-    extra, index = json.loads(b64(lines[1][6:])), int(lines[2][6:])
-    text, _, block = note.rpartition("\n\n")
-    text += "\n"
-    origin, size, root = text.split("\n")[:3]
+    lines, (text, _, block) = head.split("\n"), note.rpartition("\n\n")
+    extra = b64(lines.pop(1)[6:]) if lines[1].startswith("extra ") else None
+    index, path, (origin, size, root) = int(lines[1][6:]), [b64(x) for x in lines[2:]], text.split("\n")[:3]
+    if lines[:2] != ["c2sp.org/tlog-proof@v1", f"index {index}"] or any(len(x) != 32 for x in path):
+        raise ValueError("not a tlog-proof")
+    if size != str(int(size)) or not 0 <= index < int(size) or not block.endswith("\n") or "\n\n" in text:
+        raise ValueError("a malformed checkpoint, or an index that is not in its tree")
     size, root = int(size), b64(root)
-    signed = signers(text, block[:-1].split("\n"), keys)
+    signed = signers(text + "\n", block[:-1].split("\n"), keys)
     if not any(kind == 1 and name == origin for name, kind in signed):
         raise Unknown("the checkpoint is signed by none of the log keys given")
-    if lines[2] != f"index {index}" or not 0 <= index < size or text.split("\n")[1] != str(size):
-        raise Bad("the index is not in the tree")
+    if extra is None:
+        raise Unknown("the proof carries no event")
+    extra = canonical(extra)
     event = extra["event"].encode()
-    leaf = hashlib.sha256(b"\x00" + event).digest()
-    if root_of(index, size, leaf, [b64(line) for line in lines[3:]]) != root:
-        raise Bad("the event is not in the signed log")
-    body = json.loads(event)
+    if root_of(index, size, hashlib.sha256(b"\x00" + event).digest(), path) != root:
+        raise ValueError("the event is not in the signed log")
+    body = canonical(event)
     if str(body.get("_schema"))[:32] not in SCHEMAS:
         raise Unknown("the event is in the log, but its schema is unknown to this checker")
     fields = {name: body.get(name) for name in ("claim", "reviewer")}
     fields.update({f"passage {p['rank']}": p["commitment"] for p in body.get("evidence") or []})
     for item in extra["disclosed"]:
         made = hmac.new(bytes.fromhex(item["key"]), item["text"].encode(), "sha256").hexdigest()
-        if made != item["commitment"] or fields.get(item["field"]) != made:
-            raise Bad(f"the disclosed {item['field']} is not what was logged")
+        if len(item) != 4 or made != item["commitment"] or fields.get(item["field"]) != made:
+            raise ValueError(f"the disclosed {item['field']} is not what was logged")
     return index, size, origin, signed, body, extra["disclosed"]
 
 
@@ -126,18 +131,17 @@ def main(arguments):
         keys = [parse_key(text) for text in arguments[1:]]
         with open(arguments[0], "rb") as file:
             data = file.read()
-    except (OSError, ValueError, IndexError, Unknown, Bad) as error:
+    except (OSError, ValueError, IndexError, Unknown) as error:
         return print(f"unverifiable: {error}\n{__doc__}") or 2
     try:
         index, size, origin, signed, body, disclosed = check(data, keys)
     except Unknown as error:
         return print(f"unverifiable: {error}") or 2
-    except (Bad, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         return print(f"FAILED: {error}") or 3
     print(f"proven: event {index} of {size} in {origin}, signed by {sorted({n for n, _ in signed})}")
-    print(json.dumps(body, indent=1))
-    for item in disclosed:
-        print(item["field"], ascii(item["text"]))
+    shown = "".join(f"\n{item['field']}: {item['text']!a}" for item in disclosed)
+    print(json.dumps(body, indent=1) + shown)
     return 0
 
 

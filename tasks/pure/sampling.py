@@ -81,6 +81,32 @@ def upper_limit(deviations: int, size: int, confidence: float, *, population: in
     return low / population
 
 
+def stratified_upper_limit(
+    deviations: int, sizes: Mapping[str, int], strata: Mapping[str, int], confidence: float
+) -> float:
+    """The rate that a population sampled by strata does not exceed, at that confidence at least.
+
+    Deviations in such a sample are a sum of independent indicators (a hypergeometric count is one: Vatutin
+    and Mikhailov, Theory of Probability 27, 1982). Below its mean no such sum is as likely to be small as the
+    binomial of that mean (Hoeffding, Annals of Mathematical Statistics 27, 1956, theorem 4), so Clopper and
+    Pearson's limit on the mean holds; the smallest sampling fraction turns it into a limit on the rate. With
+    equal fractions in all strata that is the limit of a plain sample.
+
+    Args:
+        sizes, strata: items examined and items there are, by stratum.
+
+    Raises:
+        ValueError: as `upper_limit`, or a stratum without an examined item.
+    """
+    size, population = sum(sizes.values()), sum(strata.values())
+    fraction = min(sizes.get(name, 0) / count for name, count in strata.items() if count)
+    if not fraction:
+        raise ValueError("a stratum has no examined item, so nothing can be said of the whole")
+    mean = upper_limit(deviations, size, confidence) * size
+    # The theorem speaks of counts at least one below the mean; elsewhere nothing is claimed.
+    return min(1.0, mean / fraction / population) if deviations <= mean - 1 else 1.0
+
+
 def seed_of(root: bytes, nonce: str) -> bytes:
     """SHA-256(checkpoint root ‖ nonce): nobody knows it before both are fixed."""
     return hashlib.sha256(root + nonce.encode()).digest()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
 
-from tasks import keys, ledger, ledger_proofs, ledger_verify, witness
+from tasks import keys, ledger, ledger_proofs, ledger_verify, witness, witness_server
 from tasks.erase import erase
 from tasks.log import Log
 from tasks.pure import events, ids, merkle, notes, proofs
@@ -153,6 +157,54 @@ def test_forged_proofs_are_refused_by_ours_and_by_the_stand_alone_checker(lake, 
         assert (ours(file, key_of(lake)), outside(file, key_of(lake))) == (status, status), defect
 
 
+def test_neither_checker_ever_says_another_word_than_the_other(lake, proof_file, tmp_path, capsys):
+    """1,500 damaged proofs: bits flipped, bytes lost or added, lines exchanged, `extra` rewritten."""
+    spec = importlib.util.spec_from_file_location("check_proof", CHECKER)
+    assert spec
+    assert spec.loader
+    checker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checker)
+    key, file = key_of(lake), tmp_path / "damaged.tlog-proof"
+    random = Random(2026)  # noqa: S311 - the same damage at every run
+    good = proof_file.read_bytes()
+    without = str(dataclasses.replace(Proof.parse(good), extra=None)).encode()
+    words: Counter[int] = Counter()
+    for data in [good, without, *(_damaged(good, random) for _ in range(1500))]:
+        file.write_bytes(data)
+        said = (ours(file, key), checker.main([str(file), key]))
+        assert said[0] == said[1], data
+        words[said[0]] += 1
+    capsys.readouterr()
+    assert words[3] > 1000
+    assert words[2] >= 1
+    # Only what is not looked at may be damaged: the name of a signer that nobody knows is a line less.
+    assert words[0] >= 1
+
+
+def _damaged(good: bytes, random: Random) -> bytes:
+    data, kind = bytearray(good), random.randrange(5)
+    at = random.randrange(len(data))
+    if kind == 0:
+        data[at] ^= 1 << random.randrange(8)
+    elif kind == 1:
+        del data[at : at + random.randrange(1, 4)]
+    elif kind == 2:
+        data[at:at] = random.choice([b"\n", b" ", b"=", b"+", b"0", b"\n\n", b"\x00", "é".encode()])
+    elif kind == 3:
+        lines = bytes(data).split(b"\n")
+        one, other = random.randrange(len(lines)), random.randrange(len(lines))
+        lines[one] = random.choice([lines[other], b""])
+        return b"\n".join(lines)
+    else:
+        extra = bytearray(Proof.parse(good).extra or b"")
+        place = random.randrange(len(extra))
+        extra[place : place + 1] = random.choice(
+            [b"", b" ", b'"', b"1.5", b"NaN", bytes([random.randrange(256)])]
+        )
+        return str(dataclasses.replace(Proof.parse(good), extra=bytes(extra))).encode()
+    return bytes(data)
+
+
 def test_an_unknown_schema_is_unverifiable_by_both(lake, wanted, tmp_path):
     body = json.dumps({"_schema": "00" * 32, "kind": "later"}, separators=(",", ":")).encode()
     leaf = merkle.leaf_hash(body)
@@ -192,9 +244,11 @@ def test_a_missing_key_is_asked_for(proof_file):
 
 
 @pytest.fixture
-def running_witness(lake: Lake, tmp_path: Path) -> Iterator[tuple[witness.Witness, str]]:
-    opened = witness.Witness.open(tmp_path / "w", keys.parse_keys([key_of(lake)]), name="witness.example/w1")
-    with witness.server(opened, "127.0.0.1", 0, lambda: 1_793_600_000.5) as server:
+def running_witness(lake: Lake, tmp_path: Path) -> Iterator[tuple[witness_server.Witness, str]]:
+    opened = witness_server.Witness.open(
+        tmp_path / "w", keys.parse_keys([key_of(lake)]), name="witness.example/w1"
+    )
+    with witness_server.server(opened, "127.0.0.1", 0, lambda: 1_793_600_000.5) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield opened, f"http://127.0.0.1:{server.server_address[1]}"
@@ -247,7 +301,7 @@ def test_a_witness_refuses_and_names_a_roll_back_and_a_fork(lake, wanted, runnin
     ],
 )
 def test_a_witness_answers_as_tlog_witness_asks(lake, wanted, tmp_path, defect, status):
-    opened = witness.Witness.open(tmp_path / "w", keys.parse_keys([key_of(lake)]), name="w")
+    opened = witness_server.Witness.open(tmp_path / "w", keys.parse_keys([key_of(lake)]), name="w")
     log = Log.open(lake.root / "ledger")
     sizes = [s for s in log.sizes() if s]
     first = log.checkpoint(sizes[0])

@@ -1,0 +1,122 @@
+"""The review queue: which verdicts a person should look at, why, and in which order.
+
+Belongs here: the reasons and their order, as expressions over the tables. Does not belong here: files and
+what people answered (`review_sheets.py`).
+
+A verdict waits when nobody has reviewed it and one of these holds, the first of them named:
+
+1. flip: a re-audit changed the verdict of an answer that was delivered (`flips`).
+2. escalated: the policy sent the answer to a person, and this verdict is not "supported" or is in conflict.
+3. disputed: another verdict on the same claim says otherwise, or a reviewer overturned one.
+4. conflict: one passage supports the claim, another contradicts it.
+5. low margin: the probability that decided is close to the threshold that it had to reach.
+
+Of several verdicts on one claim the newest stands for all, except where a flip names one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+REASONS = ("flip", "escalated", "disputed", "conflict", "low margin")
+"""Most urgent first."""
+
+
+@dataclass(frozen=True)
+class QueueParameters:
+    """What counts as close."""
+
+    margin: float = 0.05
+    """Probability between a verdict's deciding score and its threshold below which a person should look: the
+    calibration error that a verifier is allowed."""
+
+
+QUEUE: dict[str, pl.DataType] = {
+    "verdict_id": pl.String(),
+    "claim_id": pl.String(),
+    "output_id": pl.String(),
+    "because": pl.String(),
+    "detail": pl.String(),
+    "verdict": pl.String(),
+    "margin": pl.Float64(),
+    "agent": pl.String(),
+    "use_case": pl.String(),
+    "produced_at": pl.Datetime("us", "UTC"),
+    "p_supported": pl.Float64(),
+    "p_contradicted": pl.Float64(),
+    "p_insufficient": pl.Float64(),
+}
+"""Columns of the queue. `detail` is the flip's cause, else the policy's reason."""
+
+
+def queue(
+    verdicts: pl.DataFrame,
+    actions: pl.DataFrame,
+    reviews: pl.DataFrame,
+    flips: pl.DataFrame,
+    parameters: QueueParameters,
+) -> pl.DataFrame:
+    """Verdicts that wait for a person (columns `QUEUE`), most urgent first, then by margin, then by id.
+
+    Args:
+        verdicts, actions, reviews: rows of those tables.
+        flips: verdict_id and detail of verdicts that a re-audit changed.
+    """
+    escalated = (
+        actions.filter(pl.col("action") == "escalated")
+        .select(verdict_id=pl.col("verdict_ids"))
+        .explode("verdict_id")
+        .drop_nulls()
+        .unique()
+    )
+    overturned = (
+        reviews.filter(pl.col("outcome") == "overturned")
+        .join(verdicts.select("verdict_id"), on="verdict_id", how="semi")
+        .select("claim_id")
+        .unique()
+    )
+    flips = flips.select("verdict_id", flip="detail").unique("verdict_id", keep="first", maintain_order=True)
+    disputed = pl.col("verdict").n_unique().over("claim_id") > 1
+    newest = pl.col("verified_at") == pl.col("verified_at").max().over("claim_id")
+    because = (
+        pl.when(pl.col("flip").is_not_null())
+        .then(pl.lit("flip"))
+        .when("is_escalated", (pl.col("verdict") != "supported") | pl.col("is_conflict"))
+        .then(pl.lit("escalated"))
+        .when(pl.col("is_disputed") | pl.col("is_overturned"))
+        .then(pl.lit("disputed"))
+        .when("is_conflict")
+        .then(pl.lit("conflict"))
+        .when(pl.col("margin") < parameters.margin)
+        .then(pl.lit("low margin"))
+    )
+    found = (
+        verdicts.with_columns(is_disputed=disputed, is_newest=newest, margin=_margin())
+        .join(reviews.select("verdict_id"), on="verdict_id", how="anti")
+        .join(flips, on="verdict_id", how="left")
+        .with_columns(
+            is_escalated=pl.col("verdict_id").is_in(escalated["verdict_id"].implode()),
+            is_overturned=pl.col("claim_id").is_in(overturned["claim_id"].implode()),
+        )
+        .filter(pl.col("is_newest") | pl.col("flip").is_not_null())
+        .with_columns(because=because, detail=pl.coalesce("flip", "reason"))
+        .filter(pl.col("because").is_not_null())
+    )
+    order = pl.col("because").replace_strict({r: i for i, r in enumerate(REASONS)}, return_dtype=pl.Int64)
+    return found.sort(order, "margin", "verdict_id").select(*QUEUE)
+
+
+def _margin() -> pl.Expr:
+    """How far the deciding score is from the threshold: reached by so much, or missed by so much."""
+    supported = pl.col("p_supported") - pl.col("threshold_supported")
+    contradicted = pl.col("p_contradicted") - pl.col("threshold_contradicted")
+    return (
+        pl.when(pl.col("verdict") == "supported")
+        .then(supported)
+        .when(pl.col("verdict") == "contradicted")
+        .then(contradicted)
+        .otherwise(pl.min_horizontal(-supported, -contradicted))
+        .abs()
+    )
