@@ -92,9 +92,7 @@ def compare(
     since = min(chosen.first, chosen.window_end - timedelta(days=parameters.change_days - 1))
     found = cells(lake, parameters, since=since, until=chosen.window_end)
     rows = drift_report.compare(found, chosen, parameters)
-    report_id = ids.digest(
-        "drift report", json.dumps(asdict(parameters), default=str, sort_keys=True), rows.write_json()
-    )
+    report_id = _identity(lake, parameters, chosen, since)
     rows = rows.with_columns(report_id=pl.lit(report_id), run_id=pl.lit(run_id)).select(DRIFT.schema.names())
     history = (
         lake.scan("drift")
@@ -123,6 +121,17 @@ def tell(report: Report, settings: DriftSettings, path: Path) -> list[str]:
     link = f"{settings.link.rstrip('/')}/drift/{path.name}" if settings.link else str(path)
     said = alarms.message(report.alarms, link)
     return [] if said is None else notify.send(*said, settings.notify_variable)
+
+
+def _identity(lake: Lake, parameters: DriftParameters, chosen: Windows, since: date) -> str:
+    """Names what a report follows from, not its numbers: sums over threads differ in their last digit."""
+    files = [
+        file.relative_to(lake.root).as_posix()  # a file's name holds its digest
+        for table in drift_cells.COLUMNS
+        for file in lake.files(table, since=since, until=chosen.window_end)
+    ]
+    known = [asdict(parameters), asdict(chosen), files, drift_cells.VERSION]
+    return ids.digest("drift report", json.dumps(known, default=str, sort_keys=True))
 
 
 def _last_day(lake: Lake, today: date) -> date:

@@ -117,9 +117,7 @@ false_discovery_rate = 0.1        # share of drifted rows that may be chance
 slices = ["agent", "model", "use_case", "source"]
 pairs = true                      # whether pairs of these are slices too
 # weight = "sampling_weight"      # key of the outputs' metadata that holds their sampling weight
-
-# [drift.parameters.thresholds]   # smallest difference that matters, where the built-in one does not suit
-# supported_share = 0.02
+# thresholds = {{ supported_share = 0.03 }}  # smallest difference that matters, in place of the built-in ones
 
 [[drift.alarms]]                  # what raises an alarm; all conditions together
 metric = "supported_share"        # a metric, or *

@@ -496,7 +496,7 @@ DRIFT = Table(
     ("report_id", "slice", "metric"),
     "What changed between a baseline and a current window: one row per slice and metric",
     (
-        _id("report_id", "The drift report: SHA-256 over windows, parameters and every number in it"),
+        _id("report_id", "The drift report: SHA-256 over windows, parameters and the files read"),
         Column("slice", pl.String, "`all`, or for example agent=bing_chat or agent=bing_chat&model=gpt-4"),
         Column(
             "slice_kind", pl.String, "`all`, or the columns that define the slice, for example agent&model"

@@ -1,0 +1,155 @@
+"""Drift on a lake: the command, the cache, the message, and the end of a night."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from flows.cli import main
+from tasks import drift, drift_cache, notify
+from tasks.pure import drift_report
+from tasks.pure.drift import DriftParameters
+from tasks.pure.errors import ConfigError, InputError
+from tasks.settings import DriftSettings
+from tasks.store import Lake
+from tests.drift_days import cells, day_of, fill, frames
+
+DAYS = 32
+
+
+@pytest.fixture(scope="module")
+def days() -> list[dict[str, pl.DataFrame]]:
+    return [
+        frames(
+            n,
+            share=lambda agent, n=n: 0.75 if n >= 30 and agent == 1 else 0.94,  # type: ignore[misc]
+            models=lambda day, agent: "M2" if agent == "B" and day >= 30 else "M1",
+        )
+        for n in range(DAYS)
+    ]
+
+
+@pytest.fixture
+def lake(tmp_path: Path, days: list[dict[str, pl.DataFrame]]) -> Lake:
+    made = Lake.open(str(tmp_path / "lake"))
+    fill(made, days)
+    return made
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A local place that takes apprise's JSON, and what it took."""
+    taken: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"json://127.0.0.1:{server.server_port}", taken
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_lake_gives_what_the_frames_give_and_the_cache_changes_nothing(
+    lake: Lake, days: list[dict[str, pl.DataFrame]], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = DriftSettings()
+    report = drift.compare(lake, settings, run_id="ab" * 32, today=day_of(DAYS))
+    direct = drift_report.compare(cells(days), report.windows, settings.parameters)
+    assert_frame_equal(report.rows.drop("report_id", "run_id"), direct)
+    assert report.windows.window_end == day_of(DAYS - 1)
+    kept = sorted((lake.root / "cache" / "drift").iterdir())
+    assert len(kept) == DAYS
+    kept[3].write_bytes(b"torn" + kept[3].read_bytes()[10:])
+    again = drift.compare(lake, settings, run_id="cd" * 32, today=day_of(DAYS))
+    assert again.report_id == report.report_id
+    assert "damaged cache" in caplog.text
+    assert drift_cache.read(kept[3]) is not None, "the day was summed and kept again"
+    # Today is not over: it is not compared yet.
+    early = drift.compare(lake, settings, run_id="ab" * 32, today=day_of(DAYS - 1))
+    assert early.windows.window_end == day_of(DAYS - 2)
+    series = drift.series(lake, DriftParameters(), since=day_of(3), until=day_of(5), wanted=["all"])
+    assert series.filter(metric="outputs_per_day")["value"].to_list() == [200.0] * 3
+
+
+def test_the_command_publishes_tells_once_and_fails_where_it_is_asked_to(
+    lake: Lake,
+    inbox: tuple[str, list[dict[str, str]]],
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url, taken = inbox
+    monkeypatch.setenv("CLAIMLEDGER_NOTIFY", url)
+    config = elsewhere / "claimledger.toml"
+    sections = '[validation]\ndata_docs = false\n[drift]\nlink = "https://a.example"\n'
+    config.write_text(f'lake = "{lake.root}"\n{sections}')
+    assert main(["drift", "--config", str(config), "--fail-on-drift", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    top = said["alarms"][0]
+    assert (top["slice"], top["metric"], top["changed_on"]) == ("agent=B", "supported_share", "2026-10-31")
+    assert top["reason"].endswith("on 31 October 2026, the day model M2 first appears")
+    rows = pl.read_parquet(lake.root / "tables/drift/**/*.parquet")
+    assert rows["report_id"].unique().to_list() == [said["report_id"]]
+    assert rows.filter(status="drifted").height == len(said["drifted"])
+    document = json.loads((lake.root / "reports/drift" / f"{said['report_id']}.json").read_text())
+    assert len(document["rows"]) == rows.height
+    assert len(taken) == 1
+    assert taken[0]["title"].startswith("claimledger:")
+    assert top["reason"] in taken[0]["message"]
+    assert f"https://a.example/drift/{said['report_id']}.json" in taken[0]["message"]
+
+    assert main(["drift", "--config", str(config)]) == 0
+    assert "ALARM  supported share of agent B fell" in capsys.readouterr().out
+    assert len(taken) == 1, "the same report is told once"
+    assert pl.read_parquet(lake.root / "tables/drift/**/*.parquet").height == rows.height
+
+    assert main(["drift", "--config", str(config), "--current", "2026-10-01..2026-10-9"]) == 2
+    assert "expected FIRST..LAST" in capsys.readouterr().err
+
+
+def test_a_baseline_within_the_window_is_refused_and_an_empty_lake_measures_nothing(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"))
+    lake.ensure_tables(day_of(0))
+    with pytest.raises(InputError, match="reaches into the window"):
+        drift.compare(
+            lake,
+            DriftSettings(),
+            run_id="ab" * 32,
+            today=day_of(9),
+            current=(day_of(3), day_of(8)),
+            baseline=(day_of(0), day_of(3)),
+        )
+    report = drift.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(9))
+    assert report.rows["status"].unique().to_list() == ["not_measured"]
+    assert report.alarms.is_empty()
+
+
+def test_places_that_cannot_be_told_are_named_without_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLACES", raising=False)
+    assert notify.send("t", "b", "PLACES") == []
+    monkeypatch.setenv("PLACES", "json://user:secret@127.0.0.1:9")
+    warnings = notify.send("t", "b", "PLACES")
+    assert len(warnings) == 1
+    assert "place 1 of PLACES (json)" in warnings[0]
+    assert "secret" not in warnings[0]
+    monkeypatch.setenv("PLACES", "nonsense-secret")
+    with pytest.raises(ConfigError, match="URL 1 of 1") as refused:
+        notify.send("t", "b", "PLACES")
+    assert "secret" not in str(refused.value)
