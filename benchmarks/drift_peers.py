@@ -24,7 +24,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from tasks.pure import slices
-from tasks.pure.drift_cells import SCORE_BINS, Cells
+from tasks.pure.drift_cells import SCORE_BINS, SUMS, Cells
 
 VERDICTS = ("supported_share", "contradicted_share", "insufficient_share")
 WINDOW = 2
@@ -41,24 +41,25 @@ class Counts:
     def of(cls, cells: Cells, wanted: list[str]) -> Counts:
         first = cells.sums["date"].min()
         days = (cells.sums["date"].max() - first).days + 1  # type: ignore[operator]
-        verdicts = np.zeros((len(wanted), days, len(VERDICTS)))
-        scores = np.zeros((len(wanted), days, SCORE_BINS))
-        for place, name in enumerate(wanted):
-            sums = (
-                cells.sums.filter(slices.rows_of(name), pl.col("metric").is_in(VERDICTS))
-                .group_by("date", "metric")
-                .agg(pl.col("y").sum())
-            )
-            for day, metric, count in sums.iter_rows():
-                verdicts[place, (day - first).days, VERDICTS.index(metric)] = count
-            bins = (
-                cells.profiles.filter(slices.rows_of(name), pl.col("metric") == "score_distance")
-                .group_by("date", "bin")
-                .agg(pl.col("weight").sum())
-            )
-            for day, number, count in bins.iter_rows():
-                scores[place, (day - first).days, number] = count
-        return cls(verdicts, scores)
+        scores = cells.profiles.filter(metric="score_distance").with_columns(
+            metric=pl.col("bin").cast(pl.String), y=pl.col("weight"), **dict.fromkeys(SUMS[1:], pl.lit(0.0))
+        )
+        columns = ("agent", "model", "use_case", "source")
+        out = []
+        for rows, names in (
+            (cells.sums.filter(pl.col("metric").is_in(VERDICTS)), VERDICTS),
+            (scores, [str(number) for number in range(SCORE_BINS)]),
+        ):
+            sums = slices.summed(rows, columns).filter(pl.col("slice").is_in(wanted))
+            array = np.zeros((len(wanted), days, len(names)))
+            places = [
+                sums["slice"].replace_strict(wanted, range(len(wanted)), return_dtype=pl.Int64).to_numpy(),
+                (sums["date"] - first).dt.total_days().to_numpy(),
+                sums["metric"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy(),
+            ]
+            array[tuple(places)] = sums["y"].to_numpy()
+            out.append(array)
+        return cls(*out)
 
 
 def evidently(counts: Counts, reference: slice) -> int:
