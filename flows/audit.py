@@ -153,13 +153,17 @@ def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, jud
     """Quarantine, watermarks, health, reconciliation, the run's row, and the report."""
     account(run, pulled)
     pulled.publish_quarantine(bench.lake, run.run_id, run.started_at)
-    compared = nightly_drift(run, bench, validator) if bench.settings.drift.enabled else {}
+    compared = nightly_drift(run, bench, validator, judged) if bench.settings.drift.enabled else {}
     return close(run, bench, validator, judged, marks=pulled.marks, extra={"drift": compared})
 
 
-def nightly_drift(run: Run, bench: Workbench, validator: Validator) -> dict[str, Any]:
+def nightly_drift(run: Run, bench: Workbench, validator: Validator, judged: list[Judged]) -> dict[str, Any]:
     """The night's drift; a baseline that cannot be used must not cost the night its audit."""
+    from tasks import drift_texts
+
     try:
+        if judged:  # the encoder is loaded: the sampled questions of these days cost little now
+            drift_texts.embed_questions(bench.lake, sorted(run.days), bench.embedder)
         compared = compare_drift(run, bench, validator)
         return {name: compared[name] for name in ("report_id", "windows", "status", "alarms", "file")}
     except InputError as error:
@@ -181,7 +185,15 @@ def compare_drift(
 
     settings, lake = bench.settings.drift, bench.lake
     today = run.started_at.date()
-    report = drift.compare(lake, settings, run_id=run.run_id, today=today, current=current, baseline=baseline)
+    report = drift.compare(
+        lake,
+        settings,
+        run_id=run.run_id,
+        today=today,
+        known=bench.known_vectors,
+        current=current,
+        baseline=baseline,
+    )
     rows = checked(validator, "drift", report.rows)
     published = lake.commit(run.run_id, "drift", {"drift": rows}, run_day=today)["drift"].published
     path = drift.write(lake, report)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks import drift_cache, durable, notify
+from tasks import drift_cache, drift_texts, durable, notify
+from tasks.drift_texts import Known
 from tasks.pure import alarms, drift_cells, drift_report, ids
 from tasks.pure.drift import DriftParameters, Windows, daily_series, windows
 from tasks.pure.drift_cells import Cells
@@ -49,13 +50,16 @@ class Report:
         }
 
 
-def cells(lake: Lake, parameters: DriftParameters, *, since: date, until: date) -> Cells:
+def cells(
+    lake: Lake, parameters: DriftParameters, *, since: date, until: date, known: Known | None = None
+) -> Cells:
     """Sums over the days from `since` to `until`, both included; memory is that of one day.
 
-    Days that were summed before come from the lake's cache as long as their files are the same.
+    Days that were summed before come from the lake's cache as long as their files are the same. `known` looks
+    up cached embeddings; without it, what texts mean is measured only where a cached day holds it.
     """
     days = sorted({d for table in ("outputs", "verdicts") for d in lake.days(table) if since <= d <= until})
-    return Cells.concat([_day(lake, parameters, day) for day in days])
+    return Cells.concat([_day(lake, parameters, day, known) for day in days])
 
 
 def series(
@@ -76,6 +80,7 @@ def compare(
     *,
     run_id: str,
     today: date,
+    known: Known | None = None,
     current: tuple[date, date] | None = None,
     baseline: tuple[date, date] | None = None,
 ) -> Report:
@@ -90,7 +95,7 @@ def compare(
     except ValueError as error:
         raise InputError(str(error)) from None
     since = min(chosen.first, chosen.window_end - timedelta(days=parameters.change_days - 1))
-    found = cells(lake, parameters, since=since, until=chosen.window_end)
+    found = cells(lake, parameters, since=since, until=chosen.window_end, known=known)
     rows = drift_report.compare(found, chosen, parameters)
     report_id = _identity(lake, parameters, chosen, since)
     rows = rows.with_columns(report_id=pl.lit(report_id), run_id=pl.lit(run_id)).select(DRIFT.schema.names())
@@ -143,11 +148,11 @@ def _last_day(lake: Lake, today: date) -> date:
     return (whole or days or [today - timedelta(days=1)])[-1]
 
 
-def _day(lake: Lake, parameters: DriftParameters, day: date) -> Cells:
+def _day(lake: Lake, parameters: DriftParameters, day: date, known: Known | None) -> Cells:
     files = [f for table in drift_cells.COLUMNS for f in lake.files(table, since=day, until=day)]
     place = drift_cache.place(lake.root, day, files, parameters.weight)
     kept = drift_cache.read(place)
-    if kept is not None:
+    if kept is not None and (known is None or "embeddings" in kept.filled):
         return kept
     frames = {}
     for table, columns in drift_cells.COLUMNS.items():
@@ -157,5 +162,8 @@ def _day(lake: Lake, parameters: DriftParameters, day: date) -> Cells:
         more = ["metadata"] if table == "outputs" and parameters.weight else []
         frames[table] = rows.select(*columns, *more).collect()
     summed = drift_cells.cells(frames, parameters.weight)
+    if known is not None:
+        profiles = pl.concat([summed.profiles, drift_texts.profiles(lake, day, known)])
+        summed = replace(summed, profiles=profiles, filled=summed.filled | {"embeddings"})
     drift_cache.write(place, summed)
     return summed

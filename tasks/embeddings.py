@@ -118,6 +118,13 @@ class CachedEmbedder:
         vectors[flat["place"].to_numpy()] = by_number[flat["number"].to_numpy()]
         return vectors
 
+    def known(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) vectors that are cached, NaN where none is; nothing is computed, no model loaded."""
+        vectors = np.full((len(texts), self.dimension), np.nan, dtype=np.float32)
+        if len(texts):
+            self._look_up(_keys(list(texts)), vectors)
+        return vectors
+
     def _look_up(self, keys: np.ndarray, out: Vectors) -> np.ndarray:
         """Fills `out` for every key that some sound segment holds; numbers of those that none does."""
         wanted = _frame(keys).with_row_index("number")

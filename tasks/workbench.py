@@ -6,17 +6,19 @@ A repeated audit that finds nothing new never loads a model, which is what makes
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tasks.pure import ids
 from tasks.settings import Settings
 from tasks.store import Lake
 
 if TYPE_CHECKING:
-    from tasks.models import Embedder
+    from tasks.embeddings import CachedEmbedder
     from tasks.verifier import Verifier
 
 
@@ -34,8 +36,13 @@ class Workbench:
 
         return segmenter()
 
+    def known_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, d) cached embeddings, NaN where the cache holds none; loads no model."""
+        vectors: np.ndarray = self.embedder.known(texts)
+        return vectors
+
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> CachedEmbedder:
         """Embedding model behind the lake's cache: nothing is embedded twice."""
         from tasks.embeddings import CachedEmbedder
         from tasks.models import load_embedder

@@ -99,6 +99,9 @@ def fill(lake: Lake, days: Sequence[dict[str, pl.DataFrame]]) -> None:
             "outputs": day["outputs"],
             "verdicts": day["verdicts"].join(identity, on="output_id", maintain_order="left"),
         }
+        if "claims" in day:
+            produced = identity.select("output_id", "produced_at")
+            rows["claims"] = day["claims"].join(produced, on="output_id", maintain_order="left")
         full = {}
         for name, frame in rows.items():
             table = TABLES[name]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -139,6 +140,43 @@ def test_a_baseline_within_the_window_is_refused_and_an_empty_lake_measures_noth
     report = drift.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(9))
     assert report.rows["status"].unique().to_list() == ["not_measured"]
     assert report.alarms.is_empty()
+
+
+def test_questions_answers_and_passages_are_compared_by_the_vectors_that_the_cache_holds(
+    tmp_path: Path,
+) -> None:
+    lake = Lake.open(str(tmp_path / "lake"))
+    made = [frames(n, answers=100, claims=1) for n in range(DAYS)]
+    for n, day in enumerate(made):
+        topic = "about refunds" if n < 30 else "about weather"
+        day["outputs"] = day["outputs"].with_columns(prompt=pl.format("{} {}", pl.lit(topic), "output_id"))
+        day["claims"] = day["verdicts"].select(
+            "claim_id", "output_id", text=pl.format("The answer is {}", "claim_id"), kind=pl.lit("factual")
+        )
+    fill(lake, made)
+    asked: list[str] = []
+
+    def known(texts: Sequence[str]) -> np.ndarray:
+        """Vectors by topic with some noise; answers are not cached at all."""
+        asked.extend(texts)
+        rng = np.random.default_rng(len(asked))
+        vectors = rng.normal(0, 0.2, (len(texts), 8))
+        vectors[:, 0] += [1.0 if "refunds" in text else 0.0 for text in texts]
+        vectors[:, 1] += [1.0 if "weather" in text else 0.0 for text in texts]
+        vectors[["answer" in text for text in texts]] = np.nan
+        return vectors.astype(np.float32)
+
+    report = drift.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), known=known)
+    questions = report.rows.filter(metric="question_distance", slice="all").row(0, named=True)
+    assert (questions["status"], questions["direction"]) == ("drifted", "worse")
+    assert questions["changed_on"] == day_of(30)
+    # Vectors of length 1 along two axes: the means lie the root of 2 apart, within the projection's error.
+    assert questions["current_value"] == pytest.approx(2**0.5, rel=0.35)
+    for metric in ("answer_distance", "passage_distance"):
+        assert report.rows.filter(metric=metric)["status"].to_list() == ["not_measured"]
+    before = len(asked)
+    drift.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), known=known)
+    assert len(asked) == before, "days that are kept are not looked up again"
 
 
 def test_places_that_cannot_be_told_are_named_without_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
