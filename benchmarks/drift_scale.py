@@ -116,9 +116,7 @@ def scale() -> dict[str, object]:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     found |= {"verdicts": verdicts, "lake_gib": size}
-    print(
-        f"{verdicts:,} verdicts, {found['slices']} slices, {size:.1f} GiB of Parquet, load {found['load']:.0f}"
-    )
+    print(f"{verdicts:,} verdicts, {found['slices']} slices, {size:.1f} GiB, load {found['load']:.0f}")
     print(
         f"  {found['processor_s']:.1f} s of processor time, {found['wall_s']:.1f} s on the clock: "
         f"{found['processor_s'] / (2 * LIMIT_S):.2f} of two cores' {LIMIT_S:.0f} s"
