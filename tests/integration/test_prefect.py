@@ -134,7 +134,7 @@ def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[s
     assert audit["parameters"] == {"config": str(team / "claimledger.toml"), "lake": str(team / "lake")}
     assert audit["entrypoint"] == "flows.deployments.nightly_audit"
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
-    for other in ("backfill", "drift", "index"):
+    for other in ("backfill", "drift", "reaudit", "index"):
         assert get(environment, f"/deployments/name/{other}/claimledger")["schedules"] == []
     again = claimledger(environment, team, "deploy", "--config", "claimledger.toml")
     assert again.returncode == 0, again.stderr
