@@ -19,10 +19,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SCHEMAS = """
-01099cab2c2164d6d83575e83ca6e5f9 1172e239d3206983b0ebd79fddb12261 1962e0dbaea2b8ae1e22c0148a51bd86
-4bc2182438c3f596266dae9bfdae0161 57da2d962c711e00c4dfd1eab20b9c6d 766cf1c3db0e31884a11e5196de3bb94
+01099cab2c2164d6d83575e83ca6e5f9 1962e0dbaea2b8ae1e22c0148a51bd86 4bc2182438c3f596266dae9bfdae0161
+57da2d962c711e00c4dfd1eab20b9c6d 714421c2160b41e90013042ff377a501 766cf1c3db0e31884a11e5196de3bb94
 86f80a8e3ad3b666584b577e13b0e669 ac4eec5550acd38ebbe8beb51372da8f bf700f6a2c79b6e95ee491b117ad9747
-fbe3ea3064403214e703c84ce43236c9
+c4fafa60490fb03b8c3e01cda67d641f
 """.split()  # first half of each digest that formats.md lists
 
 
