@@ -34,7 +34,17 @@ TOKENISE_AT_ONCE = 4096
 """Texts per call of the tokeniser: bounds what its Python lists take."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
-_IDENTITY = (".json", ".txt", ".model", ".safetensors", ".onnx")
+_IDENTITY = (".json", ".txt", ".model", ".safetensors")
+_PLACES = {
+    "onnx": ("onnx/model.onnx", "model.onnx"),
+    "openvino": ("openvino/openvino_model.xml", "openvino_model.xml"),
+}
+"""Where sentence-transformers puts the weights of its other backends."""
+_FETCHED = {
+    "torch": ("*.safetensors",),
+    "onnx": ("*.onnx", "*.onnx_data", "onnx/*.onnx", "onnx/*.onnx_data"),
+    "openvino": ("openvino*.xml", "openvino*.bin", "openvino/*.xml", "openvino/*.bin"),
+}
 
 
 class Backend(Protocol):
@@ -213,15 +223,19 @@ class TorchPairs:
 class OnnxPairs:
     """Forward passes in ONNX Runtime, for instance of int8 weights."""
 
-    def __init__(self, file: Path, *, threads: int = 0) -> None:
+    def __init__(self, file: Path, *, threads: int = 0, device: str = "cpu") -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        wanted = ["CPUExecutionProvider"]
+        if device == "cuda":
+            wanted.insert(0, "CUDAExecutionProvider")
+        offered = set(onnxruntime.get_available_providers())
         try:
             self._session = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
+                str(file), options, providers=[name for name in wanted if name in offered]
             )
         except Exception as error:  # noqa: BLE001 - the runtime raises a dozen types of its own
             raise ModelError(f"{file}: ONNX Runtime cannot load it ({type(error).__name__})") from None
@@ -234,31 +248,96 @@ class OnnxPairs:
         return np.asarray(self._session.run(None, given)[0], np.float64)
 
 
+class OpenVinoPairs:
+    """Forward passes in OpenVINO, which the user has installed."""
+
+    def __init__(self, file: Path, *, threads: int = 0) -> None:
+        try:
+            import openvino
+        except ImportError:
+            raise ModelError(
+                f"{file}: loading it needs the package openvino, which is not installed; install it, or set "
+                "verifier.backend to torch or onnx"
+            ) from None
+        options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+        try:
+            self._model = openvino.Core().compile_model(str(file), "CPU", options)
+        except Exception as error:  # noqa: BLE001 - the runtime raises types of its own
+            raise ModelError(f"{file}: OpenVINO cannot load it ({type(error).__name__})") from None
+        self._inputs = {port.any_name for port in self._model.inputs}
+
+    def forward(self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> np.ndarray:
+        """Logits of one batch."""
+        offered = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        given = {name: value for name, value in offered.items() if name in self._inputs}
+        return np.asarray(self._model(given)[0], np.float64)
+
+
 def load_classifier(settings: VerifierSettings, *, threads: int = 0) -> PairClassifier:
-    """A Hugging Face sequence-pair classifier by local folder or hub id.
+    """A sequence-pair classifier by local folder or hub id: in torch, ONNX Runtime or OpenVINO.
 
     Raises:
-        ModelError: no such model, not a sequence classifier, unknown labels, no safetensors, own code,
-            weights that do not fill the model.
+        ModelError: no such model, not a sequence classifier, unknown labels, no weights of the backend, own
+            code, weights that do not fill the model.
     """
     name = settings.model
-    folder = _locate(name)
+    folder = _locate(name, settings.backend)
     config = _config(folder, name)
     reading = read_labels(config, name)
+    chosen, file = _weights(folder, name, settings)
     kernel, device = choose(settings)
     if kernel == "int8":
         raise ModelError(f"{name}: dtype int8 is for the embedded network; use auto, bfloat16 or float32")
-    tokenizer, model = _load(folder, name, kernel, threads)
+    backend: Backend
+    if chosen == "torch":
+        tokenizer, model = _load(folder, name, kernel, threads)
+        uses_types = int(config.get("type_vocab_size") or 0) > 1
+        backend = TorchPairs(model, uses_types=uses_types, device=device)
+        identity, kernel = _identity(folder), f"torch-{device}-{kernel}"
+    else:
+        tokenizer = _tokenizer(folder, name)
+        backend = (
+            OnnxPairs(file, threads=threads, device=device)
+            if chosen == "onnx"
+            else OpenVinoPairs(file, threads=threads)
+        )
+        identity, kernel = _identity(folder, file), chosen
     return PairClassifier(
         name=name,
         tokenizer=tokenizer,
-        backend=TorchPairs(model, uses_types=int(config.get("type_vocab_size") or 0) > 1, device=device),
+        backend=backend,
         reading=reading,
         limit=_limit(config, tokenizer),
         settings=settings,
-        identity=_identity(folder),
-        kernel=f"torch-{device}-{kernel}",
+        identity=identity,
+        kernel=kernel,
     )
+
+
+def _weights(folder: Path, name: str, settings: VerifierSettings) -> tuple[str, Path]:
+    """(backend, file of its weights); the file is the folder itself for torch."""
+    if settings.backend == "torch" or (settings.backend == "auto" and any(folder.glob("*.safetensors"))):
+        return "torch", folder
+    if settings.weights_file:
+        file = folder / settings.weights_file
+        backend = {".onnx": "onnx", ".xml": "openvino"}.get(file.suffix, "")
+        if settings.backend not in ("auto", backend) or not backend:
+            raise ModelError(f"{name}: weights_file {settings.weights_file!r} is not of {settings.backend}")
+        if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+            raise ModelError(f"{name}: has no file {settings.weights_file!r}")
+        return backend, file
+    for backend in ("onnx", "openvino") if settings.backend == "auto" else (settings.backend,):
+        usual = [folder / place for place in _PLACES[backend] if (folder / place).is_file()]
+        suffix = Path(_PLACES[backend][0]).suffix
+        found = usual[:1] or sorted([*folder.glob(f"*{suffix}"), *folder.glob(f"{backend}/*{suffix}")])
+        if len(found) > 1:
+            shown = ", ".join(str(file.relative_to(folder)) for file in found[:6])
+            raise ModelError(f"{name}: has several {backend} files ({shown}); name one in weights_file")
+        if found:
+            return backend, found[0]
+    if settings.backend != "auto":
+        raise ModelError(f"{name}: has no {settings.backend} file, expected {_PLACES[settings.backend][0]}")
+    return "torch", folder
 
 
 def choose(settings: VerifierSettings, *, embedded: bool = False) -> tuple[str, str]:
@@ -297,15 +376,13 @@ def load_artefact(
     Raises:
         ModelError: malformed artefact.
     """
-    from transformers import AutoTokenizer
-
     config = _config(folder, folder.name)
     weights, temperature = manifest.get("weights"), manifest.get("temperature", 1.0)
     if not isinstance(weights, str) or weights not in manifest["files"]:
         raise ModelError(f"{folder}: the manifest names no weights; train it again")
     if not isinstance(temperature, int | float) or not temperature > 0:
         raise ModelError(f"{folder}: the manifest's temperature is no positive number; train it again")
-    tokenizer = _quietly(lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False), folder.name)
+    tokenizer = _tokenizer(folder, folder.name)
     backend: Backend
     if weights.endswith(".onnx"):
         backend, kernel = OnnxPairs(folder / weights, threads=threads), "onnx"
@@ -335,7 +412,7 @@ def _embedded(folder: Path, weights: str, kernel: Any, device: str, threads: int
     return TorchPairs(export.load_network(folder, weights, kernel), uses_types=True, device=device)
 
 
-def _locate(name: str) -> Path:
+def _locate(name: str, backend: str = "auto") -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -347,7 +424,8 @@ def _locate(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
+        weights = _FETCHED["torch" if backend == "auto" else backend]
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", *weights]))
     except Exception as error:  # noqa: BLE001 - the hub client raises some twenty types
         raise ModelError(
             f"{name}: neither a folder here nor a model that the Hugging Face hub or its local cache gives "
@@ -412,6 +490,14 @@ def _load(folder: Path, name: str, kernel: str, threads: int) -> tuple[Any, Any]
     return tokenizer, model
 
 
+def _tokenizer(folder: Path, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    return _quietly(
+        lambda: AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True), name
+    )
+
+
 def _quietly(load: Callable[[], Any], name: str) -> Any:
     try:
         return load()
@@ -432,10 +518,15 @@ def _limit(config: dict[str, Any], tokenizer: Any) -> int:
     return min(limits)
 
 
-def _identity(folder: Path) -> str:
+def _identity(folder: Path, weights: Path | None = None) -> str:
+    """Digest over configuration, tokeniser and weights: those of torch, or of one other file."""
+    files = [p for p in folder.iterdir() if p.suffix in _IDENTITY]
+    if weights:
+        beside = (weights, weights.with_suffix(".bin"), weights.with_name(weights.name + "_data"))
+        files = [p for p in files if p.suffix != ".safetensors"] + [p for p in beside if p.is_file()]
     state = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in _IDENTITY):
+    for path in sorted(files):
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        state.update(f"{path.name}\0{digest}\n".encode())
+        state.update(f"{path.relative_to(folder)}\0{digest}\n".encode())
     return state.hexdigest()

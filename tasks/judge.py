@@ -254,7 +254,7 @@ def score(
     )
     asked = pl.concat([pairs.select("claim", "text"), several.select("claim", "text")])
     scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list(), progress)
-    alone, read = slice(None, pairs.height), scores.windows[pairs.height :] > 0
+    alone, read = slice(None, pairs.height), scores.is_read[pairs.height :]
     together = several.with_columns(verdicts.rounded(scores.probabilities[pairs.height :]))
     evidence = pairs.with_columns(
         verdicts.rounded(scores.probabilities[alone]),

@@ -215,14 +215,14 @@ def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndar
         scores = verifier.score(together["claim"].to_list(), together["passage"].to_list())
         combined = verdicts.combine(scores.probabilities, together["row"].to_numpy(), count)
         shared = verifier.shared(flat["claim"], flat["passage"])
-        read[together["row"].to_numpy()[scores.windows > 0]] = True
-        unread = together.filter(pl.Series(scores.windows == 0))["row"]
+        read[together["row"].to_numpy()[scores.is_read]] = True
+        unread = together.filter(pl.Series(~scores.is_read))["row"]
         rest = flat.filter(pl.col("row").is_in(unread.implode()))
         if rest.height:
             single = verifier.score(rest["claim"].to_list(), rest["passage"].to_list())
             rows, owner = unread.to_numpy(), rest["row"].to_numpy()
             combined[rows] = verdicts.combine(single.probabilities, owner, count)[rows]
-            read[owner[single.windows > 0]] = True
+            read[owner[single.is_read]] = True
         return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared]), read
     # Only rows of several pieces need a reading of their own for all of them together.
     together = together.filter(pl.col("pieces") > 1)
@@ -230,9 +230,9 @@ def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndar
     scores = verifier.score(both["claim"].to_list(), both["passage"].to_list())
     alone, joint = scores.probabilities[: flat.height], scores.probabilities[flat.height :]
     combined = verdicts.combine(alone, row, count)
-    whole = scores.windows[flat.height :] > 0
+    whole = scores.is_read[flat.height :]
     combined[together["row"].to_numpy()[whole]] = joint[whole]
-    read[row[scores.windows[: flat.height] > 0]] = True
+    read[row[scores.is_read[: flat.height]]] = True
     read[together["row"].to_numpy()[whole]] = True
     return combined, alone, read
 

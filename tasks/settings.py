@@ -96,6 +96,30 @@ class RetrieveSettings(_Section):
     parameters: RetrieveParameters = RetrieveParameters()
 
 
+class EndpointSettings(_Section):
+    """A judge behind an OpenAI-compatible endpoint. Its key is CLAIMLEDGER_JUDGE_KEY of the environment."""
+
+    url: str = Field(min_length=1, max_length=2000)
+    """Up to and without /chat/completions; https, or http on this machine."""
+    concurrency: int = Field(default=4, ge=1, le=64)
+    """Requests under way at the same time."""
+    requests_per_minute: float = Field(default=0.0, ge=0.0)
+    """0 is without limit."""
+    timeout_s: float = Field(default=60.0, gt=0.0, le=600.0)
+    """Of one request, from sending to its last byte."""
+    attempts: int = Field(default=5, ge=1, le=20)
+    """For 429, 5xx and broken connections; then the call fails and nothing is decided."""
+    pause_scale: float = Field(default=1.0, ge=0.0, le=60.0)
+    """Factor of the pauses between attempts, Retry-After among them."""
+    max_output_tokens: int = Field(default=64, ge=16, le=4096)
+    """Three numbers need some 40; a judge that thinks first needs more."""
+    tolerated_unanswered_ratio: float = Field(default=0.05, ge=0.0, le=1.0)
+    """Pairs without a usable answer are insufficient; a larger share of a call fails it."""
+    price_per_million_input: float = Field(default=0.0, ge=0.0)
+    price_per_million_output: float = Field(default=0.0, ge=0.0)
+    """Of tokens, in any currency: only for the cost that is reported."""
+
+
 class VerifierSettings(_Section):
     """What judges a claim against its passages."""
 
@@ -116,6 +140,13 @@ class VerifierSettings(_Section):
     network, int8 where the processor has VNNI; else float32. It is part of the verifier's fingerprint."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: a GPU where torch finds one."""
+    backend: Literal["auto", "torch", "onnx", "openvino", "endpoint"] = "auto"
+    """What runs a foreign classifier. auto: torch where it has safetensors, else the ONNX or OpenVINO
+    file that it has."""
+    weights_file: str = Field(default="", max_length=200)
+    """Of several ONNX or OpenVINO files of a model, the one to load, such as onnx/model_O3.onnx."""
+    endpoint: EndpointSettings | None = None
+    """Where backend is endpoint; `model` is then the name that the endpoint knows."""
 
 
 class ReauditSettings(_Section):

@@ -76,6 +76,19 @@ overlap_tokens = 64               # tokens that neighbouring windows share, so t
 premise = "evidence"              # what a classifier of your own reads first: evidence or claim
 dtype = "auto"                    # the fastest that this machine computes; or float32, bfloat16, int8
 device = "auto"                   # a GPU where there is one; or cpu, cuda
+backend = "auto"                  # what runs a classifier of your own; or torch, onnx, openvino, endpoint
+# weights_file = "onnx/model_O3.onnx"        # of several ONNX or OpenVINO files, the one to load
+# [verifier.endpoint]             # with backend "endpoint"; its key is CLAIMLEDGER_JUDGE_KEY (environment)
+# url = "https://judge.example.com/v1"       # OpenAI-compatible; `model` above is the name it knows
+# concurrency = 4                 # requests under way at the same time
+# requests_per_minute = 0         # 0 is without limit
+# timeout_s = 60                  # of one request
+# attempts = 5                    # for 429, 5xx and broken connections; then nothing is decided
+# pause_scale = 1                 # factor of the pauses between attempts
+# max_output_tokens = 64          # more for a judge that thinks first
+# tolerated_unanswered_ratio = 0.05          # more pairs without a usable answer fail the run
+# price_per_million_input = 0     # of tokens: only for the cost that is reported
+# price_per_million_output = 0
 
 [[policies]]
 file = "policies/default.toml"

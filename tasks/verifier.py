@@ -52,7 +52,13 @@ class Scores:
     tokens_seen: np.ndarray
     """(n,) int32: tokens that were read in at least one window."""
     windows: np.ndarray
-    """(n,) int32: windows the pair was read in."""
+    """(n,) int32: windows the pair was read in; 1, with `tokens_seen` 0, where a remote judge was asked and
+    gave no usable answer."""
+
+    @property
+    def is_read(self) -> np.ndarray:
+        """(n,) bool: the pair was judged, whatever came out."""
+        return (self.windows > 0) & (self.tokens_seen >= self.tokens_offered)
 
 
 class Verifier(Protocol):
@@ -98,6 +104,10 @@ def load(settings: VerifierSettings, *, threads: int = 0, embedder: Embedder | N
     Raises:
         ModelError: missing, changed, malformed or unsafe model.
     """
+    if settings.backend == "endpoint":
+        from tasks.endpoint import load_endpoint
+
+        return load_endpoint(settings)
     folder = resolve(settings.model)
     if folder is None or not (folder / MANIFEST).is_file():
         from tasks.classifiers import load_classifier

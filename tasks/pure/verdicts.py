@@ -244,6 +244,7 @@ def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
         *optional,
         fits=pl.col("tokens_seen") >= pl.col("tokens_offered"),
         tokens="tokens_offered",
+        asked=pl.col("windows") > 0 if "windows" in evidence.columns else pl.lit(value=False),
     ).join(
         frame.select("row", "claim_id", "claim", "threshold_supported", "threshold_contradicted"),
         on="claim_id",
@@ -269,7 +270,9 @@ def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         .with_columns(is_conflict=(pl.col("for") > 0) & (pl.col("against") > 0) & (pl.col("either") > 1))
     )
     offered = passages.group_by("row").agg(
-        pl.len().cast(pl.Int64).alias("offered"), pl.col("tokens").max().alias("longest")
+        pl.len().cast(pl.Int64).alias("offered"),
+        pl.col("tokens").max().alias("longest"),
+        pl.col("asked").all().alias("unanswered"),
     )
     return (
         frame.with_columns(rounded(combined))
@@ -347,6 +350,8 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     reason = (
         pl.when(pl.col("offered") == 0)
         .then(pl.lit("no evidence was found for this claim"))
+        .when((pl.col("scored") == 0) & pl.col("unanswered"))
+        .then(pl.lit("no_answer: the verifier was asked and gave no usable answer for any passage"))
         .when(pl.col("scored") == 0)
         .then(
             pl.format(

@@ -196,3 +196,88 @@ def test_a_folder_that_is_no_model_and_a_name_that_is_nothing_are_refused(tmp_pa
         verifier(tmp_path)
     with pytest.raises(ModelError, match="no such folder"):
         verifier(tmp_path / "missing here")
+
+
+@pytest.fixture(scope="module")
+def exported(three_way_folder):
+    """The classifier with random weights as sentence-transformers lays out its ONNX backend."""
+    import shutil
+    import warnings
+
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    folder = three_way_folder.parent / "exported"
+    shutil.copytree(three_way_folder, folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    (folder / "model.safetensors").unlink()
+    (folder / "onnx").mkdir()
+    one = torch.ones(2, 6, dtype=torch.int64)
+    mask = one.clone()
+    mask[1, 4:] = 0  # a mask of ones alone would be traced away
+    size = {0: torch.export.Dim("rows", min=1, max=4096), 1: torch.export.Dim("length", min=3, max=64)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (one, mask, one * 0),
+            str(folder / "onnx/model.onnx"),
+            input_names=["input_ids", "attention_mask", "token_type_ids"],
+            output_names=["logits"],
+            dynamic_shapes=(size, size, size),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three_way_folder(make_model):
+    return make_model(["contradiction", "entailment", "neutral"], name="three-way")
+
+
+@pytest.mark.slow  # tracing for ONNX takes some 10 s
+def test_an_onnx_model_scores_as_its_torch_original(three_way_folder, exported):
+    original = verifier(three_way_folder)
+    onnx = verifier(exported)  # auto: there are no safetensors
+    expected, got = original.score(*PAIRS), onnx.score(*PAIRS)
+    np.testing.assert_allclose(got.probabilities, expected.probabilities, atol=1e-5)
+    assert (got.windows == expected.windows).all()
+    assert verifier(exported, weights_file="onnx/model.onnx").fingerprint == onnx.fingerprint
+    assert onnx.fingerprint != original.fingerprint
+
+
+def test_of_several_onnx_files_one_must_be_named_and_lie_inside(make_model):
+    folder = make_model(["entailment", "neutral", "contradiction"], name="many")
+    (folder / "onnx").mkdir()
+    for name in ("model_O2.onnx", "model_O3.onnx"):
+        (folder / "onnx" / name).write_bytes(b"not onnx")
+    with pytest.raises(ModelError, match=r"several onnx files \(onnx/model_O2\.onnx, onnx/model_O3"):
+        verifier(folder, backend="onnx")
+    with pytest.raises(ModelError, match="ONNX Runtime cannot load it"):
+        verifier(folder, backend="onnx", weights_file="onnx/model_O3.onnx")
+    with pytest.raises(ModelError, match="has no file"):
+        verifier(folder, backend="onnx", weights_file="../many/onnx/model_O3.onnx".replace("many", "x"))
+    with pytest.raises(ModelError, match="has no openvino file"):
+        verifier(folder, backend="openvino")
+
+
+def test_openvino_is_used_where_it_is_installed_and_else_named(make_model, monkeypatch):
+    import sys
+
+    folder = make_model(["entailment", "neutral", "contradiction"], name="vino")
+    (folder / "openvino").mkdir()
+    (folder / "openvino/openvino_model.xml").write_text("<net/>")
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
+    with pytest.raises(ModelError, match="needs the package openvino, which is not installed; install it"):
+        verifier(folder, backend="openvino")
+
+
+def test_a_gpu_that_is_not_there_is_named(three_way_folder):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ModelError, match="finds no GPU"):
+        verifier(three_way_folder, device="cuda")
