@@ -251,7 +251,7 @@ class OnnxPairs:
 class OpenVinoPairs:
     """Forward passes in OpenVINO, which the user has installed."""
 
-    def __init__(self, file: Path, *, threads: int = 0) -> None:
+    def __init__(self, file: Path, *, kernel: str, threads: int = 0) -> None:
         try:
             import openvino
         except ImportError:
@@ -259,7 +259,11 @@ class OpenVinoPairs:
                 f"{file}: loading it needs the package openvino, which is not installed; install it, or set "
                 "verifier.backend to torch or onnx"
             ) from None
-        options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+        # Left to itself it takes bfloat16 where the processor has it, whatever the settings say.
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "bf16" if kernel == "bfloat16" else "f32",
+            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+        }
         try:
             self._model = openvino.Core().compile_model(str(file), "CPU", options)
         except Exception as error:  # noqa: BLE001 - the runtime raises types of its own
@@ -299,9 +303,10 @@ def load_classifier(settings: VerifierSettings, *, threads: int = 0) -> PairClas
         backend = (
             OnnxPairs(file, threads=threads, device=device)
             if chosen == "onnx"
-            else OpenVinoPairs(file, threads=threads)
+            else OpenVinoPairs(file, kernel=kernel, threads=threads)
         )
-        identity, kernel = _identity(folder, file), chosen
+        identity = _identity(folder, file)
+        kernel = "onnx" if chosen == "onnx" else f"openvino-{kernel}"
     return PairClassifier(
         name=name,
         tokenizer=tokenizer,
