@@ -1,4 +1,4 @@
-"""Door to `cryptography`: Ed25519 signatures, key files, authenticated encryption.
+"""Door to `cryptography`: Ed25519 signatures and key files.
 
 Belongs here: making, reading and using keys. Does not belong here: what is signed (`pure/notes.py`) or which
 key a ledger uses (`ledger.py`).
@@ -28,7 +28,6 @@ from tasks.pure.notes import PublicKey
 SIGNER_TIMEOUT_S = 60.0
 """A KMS answers in well under a second; a person touching a hardware key takes longer."""
 _HEADER = "claimledger-private-key-v1"
-_NONCE_BYTES = 12
 
 
 class Signer(Protocol):
@@ -166,27 +165,6 @@ def read_key(path: Path) -> KeySigner:
     if header != _HEADER or signer.public != public:
         raise ConfigError(f"{path}: the key file is damaged; restore it from your backup")
     return signer
-
-
-def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
-    """AES-256-GCM: a random 96-bit nonce, then ciphertext and tag; the context is authenticated too."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, context)
-
-
-def decrypt(key: bytes, data: bytes, context: bytes) -> bytes | None:
-    """What `encrypt` was given; None where key, context or a single bit is another."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    if len(data) < _NONCE_BYTES + 16:
-        return None
-    try:
-        return AESGCM(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], context)
-    except InvalidTag:
-        return None
 
 
 def parse_keys(texts: Sequence[str]) -> list[PublicKey]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -242,10 +242,16 @@ def _signatures(
     own: bool,
     collected: Findings,
 ) -> None:
-    """Step 1. A hand-over counts where old and new key both signed the first checkpoint that covers it."""
+    """Step 1. A hand-over counts where old and new key both signed the first checkpoint that covers it.
+
+    After it the old key signs nothing any more: it may have been handed over because it was stolen.
+    """
+    handed: dict[int, tuple[int, PublicKey, PublicKey]] = {}
     for _ in rotations:
         for index, before, after in rotations:
             covering = next((c for c in checkpoints if c.size > index), None)
+            if covering is not None and before in known and after in known:
+                handed[index] = (covering.size, before, after)
             if covering is None or (before in known) == (after in known):
                 continue
             try:
@@ -257,15 +263,28 @@ def _signatures(
                 )
                 continue
             known += [key for key in (before, after) if key not in known]
+            handed[index] = (covering.size, before, after)
     for checkpoint in checkpoints:
         place = f"{opened.folder / 'checkpoints' / str(checkpoint.size)}"
         try:
-            checkpoint.note.signers(known, keys.verify)
+            signed = [key for key, _ in checkpoint.note.signers(known, keys.verify)]
+            if all(_is_retired(key, checkpoint.size, handed) for key in signed):
+                collected.failed(f"{place}: signed by a key that had been handed over to another before")
         except UnknownKey:
             whose = "a trusted key" if own else "the key in LAKE/ledger/vkey"
             collected.unknown(f"{place}: not signed by {whose}; give the log's public key with --key")
         except NoteError as error:
             collected.failed(f"{place}: {error}")
+
+
+def _is_retired(key: PublicKey, size: int, handed: Mapping[int, tuple[int, PublicKey, PublicKey]]) -> bool:
+    """Whether the last hand-over of this key before a checkpoint of that size gave it away."""
+    concerned = [
+        (index, before)
+        for index, (covered, before, after) in handed.items()
+        if covered < size and key in (before, after)
+    ]
+    return bool(concerned) and max(concerned, key=lambda each: each[0])[1] == key
 
 
 class _Walk:

@@ -11,7 +11,7 @@ import pytest
 
 from tasks import keys, ledger, ledger_verify, rotation
 from tasks.log import Log
-from tasks.pure import ids
+from tasks.pure import events, ids
 from tasks.pure.errors import ConfigError
 from tasks.settings import LedgerSettings
 from tasks.store import Lake
@@ -153,6 +153,26 @@ def test_a_key_that_was_handed_over_signs_nothing_any_more(lake, wanted, tmp_pat
     with pytest.raises(ConfigError, match="handed over to another key") as refused:
         night(lake, wanted, 1)
     assert str(done.public) in str(refused.value)
+
+
+def test_what_a_stolen_old_key_signs_after_the_hand_over_is_found(lake, wanted, tmp_path):
+    night(lake, wanted, 0)
+    [path] = (tmp_path / "keys").glob("*.key")
+    old = keys.read_key(path)
+    done = hand_over(lake, wanted)
+    opened = Log.open(lake.root / "ledger")
+    frame = events.one(
+        "erasure",
+        occurred_at=NIGHT,
+        subject_id="ab" * 32,
+        run_id="cd" * 32,
+        output_id="ab" * 32,
+        rows_erased=0,
+    )
+    opened.append(frame, (old,), ids.digest("thief"))
+    for trusted in (old.public, done.public):
+        found = ledger_verify.verify(lake, wanted, trusted_keys=[trusted])
+        assert any("handed over to another before" in sentence for sentence in found.findings)
 
 
 def test_a_log_moves_from_a_file_to_a_command_and_back(lake, wanted, tmp_path):
