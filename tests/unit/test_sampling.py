@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -63,3 +64,43 @@ def test_strata_get_their_share_and_never_nothing(strata, size):
 def test_an_impossible_rate_is_refused(bad):
     with pytest.raises(ValueError, match="between 0 and 1"):
         sampling.sample_size(*bad)
+
+
+@given(
+    st.lists(st.tuples(st.integers(3, 9), st.integers(1, 3)), min_size=2, max_size=3),
+    st.integers(0, 2),
+    st.sampled_from([0.8, 0.9, 0.95]),
+)
+def test_a_stratified_limit_holds_for_every_way_the_deviations_may_lie(strata, deviations, confidence):
+    """By counting: whatever population is worse than the limit shows so few deviations too rarely."""
+    counts = {str(n): count for n, (count, _) in enumerate(strata)}
+    sizes = {str(n): min(size, count) for n, (count, size) in enumerate(strata)}
+    deviations = min(deviations, sum(sizes.values()))
+    limit = sampling.stratified_upper_limit(deviations, sizes, counts, confidence)
+    total = sum(counts.values())
+    for bad in itertools.product(*(range(count + 1) for count in counts.values())):
+        if sum(bad) / total > limit + 1e-12:
+            assert _at_most(deviations, list(bad), list(counts.values()), list(sizes.values())) <= (
+                1 - confidence + 1e-9
+            )
+
+
+def _at_most(deviations: int, bad: list[int], counts: list[int], sizes: list[int]) -> float:
+    """Probability of so few deviations in a stratified sample."""
+    chances = [1.0]
+    for b, count, size in zip(bad, counts, sizes, strict=True):
+        here = [
+            math.comb(b, k) * math.comb(count - b, size - k) / math.comb(count, size) for k in range(size + 1)
+        ]
+        chances = [
+            sum(chances[i] * here[k - i] for i in range(len(chances)) if 0 <= k - i <= size)
+            for k in range(len(chances) + size)
+        ]
+    return sum(chances[: deviations + 1])
+
+
+def test_a_stratified_limit_of_equal_fractions_is_that_of_a_plain_sample():
+    equal = sampling.stratified_upper_limit(1, {"a": 30, "b": 60}, {"a": 300, "b": 600}, 0.95)
+    assert equal == pytest.approx(sampling.upper_limit(1, 90, 0.95))
+    with pytest.raises(ValueError, match="no examined item"):
+        sampling.stratified_upper_limit(0, {"a": 30}, {"a": 300, "b": 600}, 0.95)

@@ -1,0 +1,85 @@
+"""The trail of a team's nights: runs that found nothing, failed, or ran under other settings all show."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks import health
+from tests.end_to_end.conftest import Answer, read
+
+Command = Callable[..., Answer]
+EMPTY = ("audit", "--until", "2000-01-01", "--quiet")
+"""A night in which nothing was new: no model is loaded."""
+
+
+def bodies(team: Path, kind: str) -> list[dict[str, Any]]:
+    found = read(team / "lake", "events").sort("sequence")
+    return [json.loads(body) for body in found.filter(found["kind"] == kind)["body"]]
+
+
+def test_a_night_that_found_nothing_failed_or_ran_otherwise_is_in_the_log(
+    team: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(*EMPTY).code == 0
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "check", fails)
+        assert command(*EMPTY).code != 0
+    config = team / "claimledger.toml"
+    config.write_text(config.read_text().replace("[validation]\n", "[validation]\nquarantine_note = 1\n"))
+    assert command(*EMPTY).code == 2
+    config.write_text(config.read_text().replace("quarantine_note = 1\n", ""))
+    monkeypatch.setenv("CLAIMLEDGER__VALIDATION__MAXIMUM_QUARANTINE_RATIO", "0.25")
+    assert command(*EMPTY).code == 0
+    runs = [(body["phase"], body["status"]) for body in bodies(team, "run")]
+    assert runs == [
+        ("start", "running"),
+        ("end", "completed"),
+        ("start", "running"),
+        ("end", "failed"),
+        ("start", "running"),
+        ("end", "completed"),
+    ]
+    changes = bodies(team, "configuration")
+    assert [body["change"] for body in changes] == ["policies", "settings", "settings.validation"]
+    last = changes[-1]
+    kept = json.loads((team / "lake" / "runs" / last["run_id"] / "settings.json").read_text())
+    assert last["after"] == hashlib.sha256(kept["validation"].encode()).hexdigest()
+    assert '"maximum_quarantine_ratio":0.25' in kept["validation"]
+    assert command("ledger", "verify", "--quiet").code == 0
+
+
+def test_the_documented_way_of_an_auditor_ends_where_it_says(team: Path, command: Command) -> None:
+    """init, rotate, witness places, verify, and the words for what is unknown and for what is bad."""
+    assert command("ledger", "init", "--json").document["origin"]
+    assert command("ledger", "init").code == 2
+    first = (team / "lake" / "ledger" / "vkey").read_text().strip()
+    assert command(*EMPTY).code == 0
+    rotated = command("ledger", "rotate", "--json")
+    assert rotated.code == 0, rotated.err
+    assert command(*EMPTY).code == 0
+    event = read(team / "lake", "events").sort("sequence")["event_id"][0]
+    assert command("ledger", "prove", event, "-o", "one.tlog-proof").code == 0
+    new = rotated.document["public_key"]
+    assert command("ledger", "check", "one.tlog-proof", "--key", new).code == 0
+    unknown = command("ledger", "check", "one.tlog-proof", "--key", first)
+    assert unknown.code == 2
+    assert "signed by none of the keys given" in unknown.err
+    damaged = (team / "one.tlog-proof").read_text().replace("index 0", "index 1")
+    (team / "bad.tlog-proof").write_text(damaged)
+    assert command("ledger", "check", "bad.tlog-proof", "--key", new).code == 3
+    for key in (first, new):
+        assert command("ledger", "verify", "--quiet", "--key", key).code == 0
+    waiting = command("review", "list", "--json")
+    assert waiting.code == 0
+    assert waiting.document["waiting"] == 0
+    assert command("review", "list", "--because", "boredom").code == 2
