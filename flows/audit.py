@@ -96,8 +96,16 @@ def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | Non
     if corpus is not None:
         run.count({"passages": counts["passages"]})
         if corpus.quarantine.height:
-            run.warnings.append(f"corpus: {corpus.quarantine.height} documents refused, each with its reason")
+            run.warnings.append(_refused_documents(corpus.quarantine))
     return corpus
+
+
+def _refused_documents(quarantine: pl.DataFrame) -> str:
+    """One sentence on documents in quarantine (QUARANTINE frame), the first ten by name."""
+    shown = [f"{where}: {why}" for where, why in quarantine.select("locator", "reason").head(10).rows()]
+    rest = quarantine.height - len(shown)
+    more = f"; and {rest} more" if rest else ""
+    return f"corpus: {quarantine.height} refused, in quarantine: {'; '.join(shown)}{more}"
 
 
 def checked(validator: Validator, table: str, frame: pl.DataFrame) -> pl.DataFrame:

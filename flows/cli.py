@@ -131,7 +131,16 @@ def index(*, common: Common = DEFAULTS) -> int:
     from flows.launch import launch
 
     done = launch("index", common)
-    common.answer(done, [f"{key}: {value}" for key, value in done.items()])
+    lines = [
+        f"{done['passages']} passages of {done['documents']} documents in {done['files']} files: "
+        f"{done['passages_new']} new, {done['passages_changed']} changed, {done['refused']} refused",
+        f"snapshot: {done['snapshot']}",
+    ]
+    if done["files_without_documents"]:
+        lines.append(f"{done['files_without_documents']} files hold no document; quarantine says why")
+    if done["files_ignored"]:
+        lines.append(f"{done['files_ignored']} files are of a kind that is not read, and were left out")
+    common.answer(done, [*lines, *done["warnings"]])
     return DONE
 
 

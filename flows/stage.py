@@ -11,15 +11,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tasks.pure.errors import SourceError
+from tasks.runs import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RETRIES = 2
-"""Attempts after the first where the world is touched: one for a hiccup, one for a restart."""
 RETRY_DELAYS_S = (2.0, 10.0)
 """A mount or a server that restarts is back within seconds; longer outages are for the next night."""
 
@@ -41,41 +40,49 @@ def log() -> logging.Logger | logging.LoggerAdapter[Any]:
     return logging.getLogger("claimledger")
 
 
-def stage(name: str, *, touches_the_world: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Marks a stage. One that touches the world is tried again on transient failures, in either mode.
+def stage(
+    name: str, *, touches_the_world: bool = False
+) -> Callable[[Callable[Concatenate[Run, P], R]], Callable[Concatenate[Run, P], R]]:
+    """Marks a stage of a run; one that touches the world is tried again `runner.retries` times.
 
-    A stage may run twice: everything it writes is named by content, so the second time changes nothing.
+    Only transient failures are. A stage may run twice: what it writes is named by content, so that the second
+    time changes nothing.
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
         @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+            retries = run.settings.runner.retries if touches_the_world else 0
             if in_prefect():
-                return _as_task(function, name, touches_the_world)(*args, **kwargs)
-            attempts = 1 + (RETRIES if touches_the_world else 0)
-            for attempt in range(attempts):
+                return _as_task(function, name, retries)(run, *args, **kwargs)
+            for attempt in range(retries):
                 try:
-                    return function(*args, **kwargs)
+                    return function(run, *args, **kwargs)
                 except _TRANSIENT as error:
-                    if attempt + 1 == attempts:
-                        raise
                     log().warning("%s: %s; trying again", name, error)
-                    time.sleep(RETRY_DELAYS_S[attempt])
-            raise AssertionError("unreachable")
+                    time.sleep(_delays(retries)[attempt])
+            return function(run, *args, **kwargs)
 
         return call
 
     return decorate
 
 
-def _as_task(function: Callable[P, R], name: str, retry: bool) -> Callable[P, R]:
+def _delays(retries: int) -> list[float]:
+    """Seconds before each further attempt; the last one repeats."""
+    return [RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)] for attempt in range(retries)]
+
+
+def _as_task(
+    function: Callable[Concatenate[Run, P], R], name: str, retries: int
+) -> Callable[Concatenate[Run, P], R]:
     from prefect import task
     from prefect.cache_policies import NO_CACHE
 
     return task(
         name=name,
-        retries=RETRIES if retry else 0,
-        retry_delay_seconds=list(RETRY_DELAYS_S),
+        retries=retries,
+        retry_delay_seconds=_delays(retries),
         retry_condition_fn=_is_transient,
         cache_policy=NO_CACHE,
         persist_result=False,

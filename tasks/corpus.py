@@ -141,6 +141,8 @@ def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -
                 uri, text = record
                 digest = _checked_sha256(uri, text, limits)
             except RefusedError as error:
+                if not isinstance(record, RefusedError) and record[0] != name:
+                    error.reason = f"{record[0]}: {error.reason}"
                 refused.append(_row(name, error))
                 continue
             batch.append((name, uri, text, digest))
@@ -153,18 +155,18 @@ def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -
 
 def _checked_sha256(uri: str, text: Any, limits: LimitSettings) -> str:
     if not isinstance(text, str):
-        raise RefusedError("text", f"{uri}: the text is missing or no text", repr(text))
+        raise RefusedError("text", "the text is missing or no text", repr(text))
     if not text.strip():
-        raise RefusedError("empty", f"{uri}: there is no text in it")
+        raise RefusedError("empty", "there is no text in it")
     try:
         data = text.encode()
         uri.encode()
     except UnicodeEncodeError:
-        raise RefusedError("text", f"{_shown(uri)}: half a character (a lone surrogate)", text) from None
+        raise RefusedError("text", "half a character (a lone surrogate)", text) from None
     if len(data) > limits.max_record_bytes:
         raise RefusedError(
             "size",
-            f"{uri}: {len(data)} bytes of text, more than limits.max_record_bytes allows "
+            f"{len(data)} bytes of text, more than limits.max_record_bytes allows "
             f"({limits.max_record_bytes})",
         )
     return hashlib.sha256(data).hexdigest()

@@ -18,6 +18,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from tasks.pure.errors import ClaimledgerError
+from tasks.pure.records import shown
 from tasks.settings import CorpusSettings, LimitSettings
 
 RAW_CHARACTERS = 500
@@ -49,7 +50,8 @@ def records(path: Path, name: str, settings: CorpusSettings, limits: LimitSettin
     except RefusedError as error:
         yield error
     except (OSError, MemoryError, RecursionError) as error:
-        yield RefusedError("unreadable", f"cannot be read ({type(error).__name__})")
+        why = getattr(error, "strerror", None) or "too large or nested too deep"
+        yield RefusedError("unreadable", f"cannot be read ({why})")
 
 
 def _bytes(path: Path, limits: LimitSettings) -> bytes:
@@ -68,8 +70,9 @@ def _decode(data: bytes) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        shown = data[max(0, error.start - 20) : error.start + 20].decode("utf-8", "backslashreplace")
-        raise RefusedError("encoding", f"not {encoding.upper()} at byte {error.start}", shown) from None
+        raw = data[max(0, error.start - 20) : error.start + 20].decode("utf-8", "backslashreplace")
+        name = "UTF-16" if encoding == "utf-16" else "UTF-8"
+        raise RefusedError("encoding", f"not {name} text at byte {error.start}", raw) from None
     if "\0" in text:
         raise RefusedError("binary", f"a NUL character at {text.index(chr(0))}: binary data, not text")
     return text
@@ -180,7 +183,7 @@ def _pdf(path: Path, limits: LimitSettings) -> str:
     except FileNotDecryptedError:
         raise RefusedError("encrypted", "the PDF is encrypted; give a copy without a password") from None
     except Exception as error:  # noqa: BLE001 - a broken PDF raises anything, from KeyError to RecursionError
-        reason = f"the PDF cannot be read ({type(error).__name__})"
+        reason = f"the PDF is damaged or no PDF ({shown(str(error) or type(error).__name__, 80)})"
         raise RefusedError("pdf", reason, data[:100].decode("latin-1")) from None
     text = "\n".join(pages).replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
@@ -201,20 +204,20 @@ def _jsonl(path: Path, name: str, settings: CorpusSettings, limits: LimitSetting
                 continue
             if not line.strip(b" \t\r\n\xef\xbb\xbf"):
                 continue
-            shown = line[:RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+            raw = line[:RAW_CHARACTERS].decode("utf-8", "backslashreplace")
             try:
                 record = json.loads(line.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
-                reason = f"line {number} is not JSON in UTF-8 ({type(error).__name__})"
-                yield RefusedError("json", reason, shown)
+                reason = f"line {number} is not JSON in UTF-8 ({shown(str(error), 80)})"
+                yield RefusedError("json", reason, raw)
                 continue
             if not isinstance(record, dict):
-                yield RefusedError("json", f"line {number} is no JSON object", shown)
+                yield RefusedError("json", f"line {number} is no JSON object", raw)
                 continue
             text = record.get(settings.text_field)
             if not isinstance(text, str):
                 reason = f"line {number} has no text under {settings.text_field!r} (corpus.text_field)"
-                yield RefusedError("text", reason, shown)
+                yield RefusedError("text", reason, raw)
                 continue
             uri = record.get(settings.uri_field)
             yield str(uri) if uri not in (None, "") else where, text
@@ -251,7 +254,7 @@ def _parquet(path: Path, name: str, settings: CorpusSettings, limits: LimitSetti
                         continue
                     yield str(uri) if uri not in (None, "") else where, text
     except (pa.ArrowException, OSError, ValueError) as error:
-        yield RefusedError("parquet", f"the Parquet file cannot be read ({type(error).__name__})")
+        yield RefusedError("parquet", f"the Parquet file cannot be read ({shown(str(error), 160)})")
 
 
 _WHOLE: dict[str, Callable[[Path, LimitSettings], str]] = {

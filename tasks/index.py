@@ -213,6 +213,7 @@ def refresh(
             "files": listing.files.height,
             "files_read": changed.height,
             "files_ignored": listing.ignored,
+            "files_without_documents": every.filter(pl.col("document_uri").is_null())["file"].n_unique(),
             "documents": unique.height,
             "documents_read": read,
             "documents_cut": sum(frame["document_uri"].n_unique() for frame in cut),

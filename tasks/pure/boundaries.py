@@ -27,6 +27,9 @@ _TITLES = frozenset(
 _ALWAYS = frozenset("approx cf viz resp incl excl e.g i.e vs max min dept млн млрд тыс".split())
 """Never the last word of a sentence in ordinary prose."""
 
+_SAID = ("と", "って")
+"""After a closing bracket, the sentence that quotes goes on: 「はい。」と答えた。"""
+
 _CITATION = (
     r"\[\^?\d{1,4}(?:\s?[-–,;]\s?\^?\d{1,4}){0,40}\]|【[^】\n]{1,80}】|[¹²³⁰⁴-⁹]{1,6}|\[\^[\w-]{1,40}\]"
 )
@@ -94,7 +97,7 @@ def _with_tail(text: str, end: int, emoji_lead: bool) -> int:
 def _continues(text: str, start: int, end: int, following: int) -> bool:
     """Whether what looks like the end of a sentence is an abbreviation or a list marker."""
     if text[end - 1] not in ".)":
-        return False
+        return text[end - 1] in "」』" and text.startswith(_SAID, following)
     head = text[max(start, end - 24) : end]
     if end - start <= 8 and _MARKER.match(head):
         return True

@@ -97,6 +97,10 @@ SELF = _BEGIN + _any(
     r"i was (?:trained|designed|created|built|developed)\b",
     r"my (?:knowledge|training) (?:cut-?off|data|is|was|only|does)\b",
     r"(?:hope|glad|happy) (?:this|that|it|to|i)\b",
+    r"here(?:['’]s| is| are) (?:what (?:i|we) (?:found|know|have)"
+    r"|(?:an?|the|some|your) (?:\w+ ){0,3}"
+    r"(?:summary|overview|list|breakdown|answer|outline|explanation|results?)"
+    r"(?: (?:of|for|to|about|on) [^\d]{1,60})?)[.!…]*$",
 )
 
 _ASK = _any(
@@ -145,7 +149,7 @@ IMPERATIVE = (
         r"focus on\b",
         r"turn (?:on|off)\b",
         r"(?:start|begin) (?:by|with)\b",
-        rf"{_any(*_VERBS)} {_DETERMINER}\b",
+        rf"{_any(*_VERBS)} (?:{_DETERMINER}\b|\*\*|`)",
     )
 )
 _CARRIES_A_FACT = _any(

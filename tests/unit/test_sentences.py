@@ -87,6 +87,7 @@ def test_a_sentence_longer_than_a_window_stays_one() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("「はい。」と彼は言った。次の文です。", ["「はい。」と彼は言った。", "次の文です。"]),
         ("It melts.[1] [2] It boils.", ["It melts.[1] [2]", "It boils."]),
         ("Done! 🎉 Next step.", ["Done! 🎉", "Next step."]),
         ("See Eq. 12 and C.-H. Lee. Fine.", ["See Eq. 12 and C.-H. Lee.", "Fine."]),
