@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import tasks  # noqa: F401 - switches telemetry off before anything else is imported
 
 # Elsewhere properties look for new examples at every run; continuous integration must not fail by chance.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("local", deadline=None)
+# Nor may a busy machine: how long an example takes to be made says nothing about the product.
+_ANY_SPEED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("ci", derandomize=True, **_ANY_SPEED)
+settings.register_profile("local", **_ANY_SPEED)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -238,7 +238,7 @@ def test_an_interrupted_audit_ends_with_130_and_no_traceback(team: Path) -> None
     while not (team / "lake" / "state").exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err.startswith("claimledger: interrupted")
     assert "Traceback" not in err

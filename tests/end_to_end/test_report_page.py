@@ -26,6 +26,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+BROWSER_MS = 180_000
+"""A busy machine takes its time; half a minute is the library's own limit."""
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium is installed, so no page can be looked at"
 )
@@ -50,7 +52,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=BROWSER_MS)
         yield opened
         opened.close()
 
@@ -63,6 +65,7 @@ def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
 
     def open_page(*, width: int = 1280, height: int = 900, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(BROWSER_MS)
         contexts.append(context)
         tab = context.new_page()
         tab.on("console", lambda message: complaints.append(f"console: {message.text}"))

@@ -583,7 +583,10 @@ def test_a_mapping_is_proposed_from_files_of_any_form(tmp_path):
 BASE = b"\n".join(line(i, out='Ümlaut: \\ " 😀', n=[-1.5, {"a": {}}]) for i in range(6)) + b"\n"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=SHARED_FOLDER)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(BASE) - 1), st.one_of(st.binary(max_size=4), st.just(b"\n"))), max_size=6

@@ -355,7 +355,10 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=SHARED_FOLDER)
 @given(st.lists(st.lists(LINES, max_size=8), min_size=1, max_size=3))
 def test_however_records_come_in_portions_the_lake_ends_up_with_each_once(tmp_path_factory, portions):
     folder = tmp_path_factory.mktemp("pull")

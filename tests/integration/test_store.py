@@ -364,7 +364,7 @@ import sys, time
 from tasks.store import Lake
 with Lake.open(sys.argv[1]).lock("nightly audit"):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

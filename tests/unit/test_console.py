@@ -21,7 +21,7 @@ from flows import cli
 
 def sleep(*arguments, **options):
     print("asleep", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 cli.app = sleep
 sys.exit(cli.main(["audit"]))
@@ -47,7 +47,7 @@ def test_a_signal_ends_a_command_with_one_sentence_and_its_status(
         assert process.stdout is not None
         assert process.stdout.readline() == "asleep\n"
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=240)
     assert process.returncode == status
     assert said == f"claimledger: {word}; what is published stays, and running it again goes on from there\n"
 
