@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ app = App(
     help="Audits what AI agents claimed: splits their answers into claims, scores each against evidence, "
     "decides by written policies, and keeps a record that an auditor can check.\n\n"
     "Example: claimledger audit --config claimledger.toml",
+    version=lambda: version("claimledger"),
     version_flags=["--version"],
     help_format="plaintext",
     result_action="return_value",
@@ -156,6 +158,10 @@ def doctor(*, common: Common = DEFAULTS) -> int:
     marks = {True: "ok", False: "WRONG"}
     lines = [f"{marks[c.ok]:5}  {c.name}: {c.detail}" + (f"; {c.advice}" if c.advice else "") for c in checks]
     common.answer([c.as_dict() for c in checks], lines)
+    if common.quiet:
+        for check in checks:
+            if not check.ok:
+                _fail(f"{check.name}: {check.detail}" + (f"; {check.advice}" if check.advice else ""))
     if any(c.damaged for c in checks):
         return DAMAGED
     return DONE if all(c.ok for c in checks) else BAD_ANSWER
@@ -270,7 +276,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case ClaimledgerError():
             return str(error), error.exit_code
         case CycloptsError():
-            return f"{error}; `claimledger --help` lists the commands", BAD_USAGE
+            return f"{str(error).rstrip('.')}; `claimledger --help` lists the commands", BAD_USAGE
         case KeyboardInterrupt():
             return (
                 "interrupted; what is published stays, and running it again goes on from there",

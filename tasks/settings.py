@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.pure import policies
+from tasks.pure import policies, privacy
 from tasks.pure.alarms import DEFAULT_RULES, AlarmRule
 from tasks.pure.claims import ExtractParameters
 from tasks.pure.drift import DriftParameters
@@ -314,6 +314,7 @@ class Settings(BaseSettings):
             if names.count(name) > 1:
                 raise ValueError(f"two sources are named {name!r}; give each its own name")
         policies.check(self.policies)
+        privacy.named(self.privacy.detectors)
         return self
 
     @classmethod

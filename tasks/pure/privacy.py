@@ -37,7 +37,7 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     Raises:
         ConfigError: a detector is not known.
     """
-    chosen = _chosen(detectors)
+    chosen = named(detectors)
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
     screened = numbered.select(
         "row", "response", *(pl.col("response").str.contains(d.screen).alias(d.kind) for d in chosen)
@@ -62,7 +62,12 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     )
 
 
-def _chosen(names: tuple[str, ...]) -> list[Detector]:
+def named(names: tuple[str, ...]) -> list[Detector]:
+    """Detectors of these names, in the order in which they run.
+
+    Raises:
+        ConfigError: one is not known; the sentence says which is meant.
+    """
     for name in names:
         if name not in DETECTORS:
             near = difflib.get_close_matches(name, DETECTORS, n=1)

@@ -124,6 +124,17 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_there(team: Path, com
         subprocess.run(["umount", str(lake)], capture_output=True, check=False)
 
 
+def test_a_detector_that_nobody_knows_is_refused_before_anything_is_judged(
+    team: Path, command: Command
+) -> None:
+    config = team / "claimledger.toml"
+    config.write_text(config.read_text().replace('"email"', '"emial"'))
+    done = command("audit")
+    assert done.code == 2
+    assert "did you mean email?" in one_sentence(done)
+    assert not (team / "lake").exists()
+
+
 def test_a_lake_that_is_a_file_is_one_sentence(team: Path, command: Command) -> None:
     (team / "lake").write_text("not a folder")
     done = command("audit")
@@ -182,6 +193,9 @@ def test_doctor_says_what_is_wrong_and_what_to_do(team: Path, command: Command) 
     wrong = [check for check in done.document if not check["ok"]]
     assert [check["name"] for check in wrong] == ["source sample"]
     assert wrong[0]["advice"]
+    quiet = command("doctor", "--quiet")
+    assert (quiet.code, quiet.out) == (1, "")
+    assert one_sentence(quiet).startswith("claimledger: source sample: ")
 
 
 @pytest.fixture
@@ -233,3 +247,19 @@ def test_doctor_says_of_a_lake_that_cannot_be_one_what_is_wrong(team: Path, comm
     wrong = {check["name"]: check["detail"] for check in done.document if not check["ok"]}
     assert list(wrong) == ["lake"]
     assert "gopher" in wrong["lake"]
+
+
+def test_documents_that_cannot_be_read_are_named_and_the_others_indexed(team: Path, command: Command) -> None:
+    (team / "docs").mkdir()
+    (team / "docs" / "plant.md").write_text("The Harwick plant has 92 reactors in service.\n")
+    (team / "docs" / "torn.pdf").write_bytes(b"%PDF-1.4\nnonsense")
+    (team / "docs" / "latin.txt").write_bytes("Café".encode("latin-1"))
+    config = team / "claimledger.toml"
+    config.write_text(config.read_text().replace('# path = "docs"', 'path = "docs"'))
+    first = command("index")
+    assert first.code == 0, first.err
+    assert "1 passages of 1 documents in 3 files: 1 new, 0 changed, 2 refused" in first.out
+    assert "latin.txt: not UTF-8 text at byte 3" in first.out
+    assert "torn.pdf: the PDF is damaged or no PDF" in first.out
+    again = command("index", "--json").document
+    assert (again["passages"], again["passages_new"], again["files_without_documents"]) == (1, 0, 2)
