@@ -67,7 +67,7 @@ def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     return run
 
 
-def in_a_new_process(*arguments: str, cwd: Path, timeout: float = 240) -> Answer:
+def in_a_new_process(*arguments: str, cwd: Path, timeout: float = 600) -> Answer:
     """Runs the console command as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "flows.cli", *arguments],

@@ -23,9 +23,9 @@ from markdown_it import MarkdownIt
 
 from tasks import starter
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(1800)
 STARTUP_S = 180
-RUN_S = 300
+RUN_S = 600
 BUSY_ATTEMPTS = 60
 PORT_ATTEMPTS = 3
 ANSWER_S = 120
