@@ -51,7 +51,7 @@ def stage(
 
     def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
         @functools.wraps(function)
-        def call(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             retries = run.settings.runner.retries if touches_the_world else 0
             if in_prefect():
                 return _as_task(function, name, retries)(run, *args, **kwargs)
