@@ -118,6 +118,7 @@ def witness(
 
     Example: claimledger ledger witness --folder /srv/witness --name witness.example/w1 --log LOGKEY
     """
+    import sys
     import time
 
     from tasks import keys
@@ -130,6 +131,8 @@ def witness(
             {"public_key": str(opened.signer.public), "address": f"http://{address!s}:{bound}"},
             [f"witness key: {opened.signer.public}", f"listening on http://{address!s}:{bound}"],
         )
+        # Whoever started it reads the key and the port while it runs.
+        sys.stdout.flush()
         server.serve_forever()
     return DONE
 

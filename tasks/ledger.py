@@ -276,7 +276,8 @@ def record_again(
     """Appends a re-verification for verdicts reached again by the same verifier, policy and snapshot.
 
     Their rows are in the tables already and stay as they are, so the event says the new probabilities by
-    value and binds no row. Recording the same run twice appends nothing.
+    value, lists the passages that were shown again, and binds no row. Recording the same run twice appends
+    nothing.
 
     Args:
         judged_again: VERDICTS frame of this run; verdicts the log does not know are left to `record`.
@@ -292,9 +293,12 @@ def record_again(
         )
         if fresh.height:
             earlier = known.group_by("claim_id").agg(pl.col("sequence").max().alias("earlier_index"))
-            claims = lake.scan("claims").join(fresh.lazy().select("claim_id"), on="claim_id", how="semi")
-            empty = {t: TABLES[t].empty() for t in ("evidence", "passages", "actions")}
-            frames = {"verdicts": fresh, "claims": claims.collect(), **empty}
+            days = fresh["produced_at"].dt.date().sort().to_list()
+
+            def rows(table: str) -> pl.LazyFrame:
+                return lake.scan(table, since=days[0], until=days[-1])
+
+            frames = verdict_frames(lake, rows, fresh)
             output_keys = ledger.vault.keys(fresh["output_id"])
             again = events.verifications(frames, output_keys, earlier, policies, binds_rows=False)
             ledger.log.append(again, ledger.signers, run_id)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +87,45 @@ def test_the_documented_way_of_an_auditor_ends_where_it_says(team: Path, command
     assert waiting.code == 0
     assert waiting.document["waiting"] == 0
     assert command("review", "list", "--because", "boredom").code == 2
+
+
+def test_a_witness_that_runs_as_a_command_cosigns_the_nights_and_names_a_roll_back(
+    team: Path, command: Command
+) -> None:
+    assert command("ledger", "init").code == 0
+    log = (team / "lake" / "ledger" / "vkey").read_text().strip()
+    run = [sys.executable, "-m", "flows.cli", "ledger", "witness", "--folder", "w", "--name", "w.example/1"]
+    with subprocess.Popen(
+        [*run, "--log", log, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=team, env=_environment()
+    ) as process:
+        try:
+            assert process.stdout
+            key = process.stdout.readline().removeprefix("witness key: ").strip()
+            url = process.stdout.readline().removeprefix("listening on ").strip()
+            assert (team / "w" / "witness.key").stat().st_mode & 0o777 == 0o600
+            with (team / "claimledger.toml").open("a") as config:
+                place = f'name = "w"\nkind = "http"\nurl = "{url}"\nkey = "{key}"\n'
+                config.write(f"\n[[ledger.witnesses]]\n{place}")
+            assert command(*EMPTY).code == 0
+            shutil.copytree(team / "lake", team / "older")
+            assert command(*EMPTY).code == 0
+            event = read(team / "lake", "events").sort("sequence")["event_id"][0]
+            assert command("ledger", "prove", event, "-o", "one.tlog-proof", "--quiet").code == 0
+            checked = command("ledger", "check", "one.tlog-proof", "--key", log, "--key", key, "--json")
+            assert [c["witness"] for c in checked.document["cosigned"]] == ["w.example/1"]
+            _put_back(team)
+            again = command(*EMPTY)
+            assert again.code == 1
+            assert "the log was rolled back" in again.err or "the log was forked" in again.err
+        finally:
+            process.terminate()
+
+
+def _put_back(team: Path) -> None:
+    """The lake as it was two nights ago."""
+    shutil.rmtree(team / "lake")
+    (team / "older").rename(team / "lake")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

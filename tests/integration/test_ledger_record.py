@@ -113,6 +113,8 @@ def test_a_verdict_reached_again_is_a_re_verification_without_a_row_of_its_own(l
     assert (repeat(), repeat()) == (6, 0)
     bodies = lake.scan("events").filter(pl.col("kind") == "re-verification").collect()["body"]
     assert all('"p_supported_u6":700400' in body and '"row_verdicts":null' in body for body in bodies)
+    # What was shown again is committed to again, passage by passage.
+    assert all(body.count('"commitment":"') == 2 and '"evidence_count":2' in body for body in bodies)
     sound(lake, wanted)
 
 

@@ -18,6 +18,7 @@ from tasks.erase import erase
 from tasks.pure import ids
 from tasks.pure.errors import InputError, IntegrityError
 from tasks.pure.queue import QueueParameters
+from tasks.pure.tables import TABLES
 from tasks.sample import draw_sample
 from tasks.settings import Settings
 from tasks.store import Lake
@@ -256,3 +257,38 @@ def test_a_sample_is_evaluated_long_after_the_log_has_grown(lake, settings, tmp_
     )
     facts = [json.loads((f / "sample.json").read_text()) for f in (folder, again.folder)]
     assert facts[0] == facts[1]
+
+
+def test_a_flip_of_a_delivered_answer_comes_first_with_its_cause(lake, settings):
+    flip = {
+        "flip_id": ids.digest("flip"),
+        "claim_id": ids.digest("claim", 0, 0),
+        "output_id": ids.digest("output", 0),
+        "produced_at": ledger_lake.NOON,
+        "verdict_id_before": VERDICT,
+        "verdict_id": ids.digest("verdict", 0, 1),
+        "verdict_before": "contradicted",
+        "verdict": "supported",
+        "cause": "verifier",
+        "flips_alone": [],
+        "attribution": "one_at_a_time",
+        "evidence_change": "none",
+        "is_delivered": True,
+        "reason": "r",
+        "source": "bot",
+        "agent": "support-bot",
+        "use_case": "support",
+        "found_at": NIGHT,
+        "run_id": ids.digest("reaudit"),
+    }
+    kept = flip | {
+        "flip_id": ids.digest("other"),
+        "verdict_id": ids.digest("verdict", 1, 0),
+        "is_delivered": False,
+    }
+    frame = pl.DataFrame([flip, kept], schema=TABLES["flips"].schema)
+    lake.commit(ids.digest("reaudit"), "flips", {"flips": frame}, run_day=NIGHT.date())
+    waiting = reviews.waiting(lake, QueueParameters())
+    assert waiting.select("verdict_id", "because", "detail").rows() == [
+        (flip["verdict_id"], "flip", "was contradicted, now supported: verifier")
+    ]
