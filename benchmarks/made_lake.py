@@ -20,6 +20,8 @@ from tasks.store import Lake
 CLAIMS, PASSAGES, SHOWN = 5, 3, 2
 """Per output: claims, passages in its context, passages shown to the verifier with each claim."""
 EVENTS_PER_OUTPUT = CLAIMS + 1
+UNIT = 500
+"""Outputs of one commit: the default of `runner.unit_outputs`."""
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICIES = (Policy(),)
 VERIFIER, SNAPSHOT = ids.digest("verifier"), ids.digest("snapshot")
@@ -214,7 +216,9 @@ def run_row(run_id: str, day: datetime) -> pl.DataFrame:
 def night(lake: Lake, wanted: LedgerSettings, maker: Maker, number: int, outputs: int) -> int:
     """One recorded night; the number of events it appended."""
     run_id, day = ids.digest("run", number), FIRST + timedelta(days=number)
-    lake.commit(run_id, "unit", maker.frames(outputs, day, run_id), run_day=day.date())
+    for unit, first in enumerate(range(0, outputs, UNIT)):
+        frames = maker.frames(min(UNIT, outputs - first), day, run_id)
+        lake.commit(run_id, f"unit-{unit}", frames, run_day=day.date())
     lake.commit(run_id, "run", {"runs": run_row(run_id, day)}, run_day=day.date())
     return ledger.record(
         lake, wanted, POLICIES, run_id=run_id, now=day, since=day.date(), until=day.date()
