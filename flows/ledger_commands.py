@@ -145,6 +145,9 @@ def verify(
     incremental: Annotated[
         bool, Parameter(negative="", help="Only what came since the last full check.")
     ] = False,
+    workers: Annotated[
+        int | None, Parameter(help="Processes that check; one per core for a large ledger by default.")
+    ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Check the whole lake against the ledger: every row, every leaf, every tile, every checkpoint.
@@ -177,6 +180,7 @@ def verify(
             trusted_checkpoint=trusted_checkpoint,
             incremental=incremental,
             progress=progress,
+            workers=workers,
         )
     stamps = timestamps.check(Log.open(ledger.folder(lake)), settings.ledger, lake.root)
     found.findings += stamps.findings

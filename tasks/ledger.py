@@ -28,7 +28,7 @@ from tasks import commits, keys, ledger_keys, segments
 from tasks.keys import Signer
 from tasks.ledger_keys import key_folder, prepare_place, short
 from tasks.log import Log
-from tasks.pure import events, ids
+from tasks.pure import canonical, events, ids
 from tasks.pure.errors import ConfigError, IntegrityError
 from tasks.pure.notes import Checkpoint, PublicKey
 from tasks.pure.policies import Policy
@@ -556,7 +556,7 @@ def commits_digest(root: Path, run_id: str) -> str:
 def rendered(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of the `events` table out of rows of segments."""
     return conform(
-        EVENTS, frame.with_columns(body=pl.col("event").cast(pl.String)).select(EVENTS.schema.names())
+        EVENTS, frame.with_columns(body=canonical.text(frame["event"])).select(EVENTS.schema.names())
     )
 
 

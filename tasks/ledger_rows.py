@@ -25,6 +25,7 @@ from tasks.log import Log
 from tasks.pure import canonical, events
 from tasks.pure.errors import IntegrityError
 from tasks.pure.rows import beside
+from tasks.pure.tables import OUTPUTS
 from tasks.store import Lake
 
 _SHOWN = 5
@@ -125,15 +126,18 @@ class RowChecks:
         bad = self._differing("verification", said, known, _ROWS_OF_VERDICT)
         if bad.is_empty():
             return
-        spoken = _decoded(bad, "verification")
-        actions = events.action_rows({"actions": frames["actions"], "outputs": _no_outputs()}, salts)
         # An output may have several actions by now; the event names the one it binds.
-        own = spoken.select("subject_id", "action_id").join(
-            actions.select("action_id", "row_actions"), on="action_id", how="left", maintain_order="left"
+        rows = rows.drop("action", "action_id", "row_actions").join(
+            _named_actions(_decoded(bad, "verification"), frames["actions"], salts),
+            on="verdict_id",
+            how="inner",
+            maintain_order="left",
         )
-        rows = rows.drop("row_actions").join(
-            own.select(verdict_id="subject_id", row_actions="row_actions"), on="verdict_id", how="left"
-        )
+        known = _known(rows, "verified_at", subject="verdict_id", scaled=_SCALED)
+        bad = self._differing("verification", bad, known, _ROWS_OF_VERDICT)
+        if bad.is_empty():
+            return
+        spoken = _decoded(bad, "verification")
         with self._explaining(bad, "verdicts", loaded):
             for table in _ROWS_OF_VERDICT:
                 self._compare(table, spoken, rows, "verdict_id", day=day, loaded=loaded)
@@ -424,10 +428,14 @@ def _decoded(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     return body.with_columns(sequence=frame["sequence"])
 
 
-def _no_outputs() -> pl.DataFrame:
-    from tasks.pure.tables import OUTPUTS
-
-    return OUTPUTS.empty()
+def _named_actions(spoken: pl.DataFrame, actions: pl.DataFrame, salts: pl.DataFrame) -> pl.DataFrame:
+    """verdict_id, action_id, action and row_actions: the row of the action that each event names."""
+    digests = events.action_rows({"actions": actions, "outputs": OUTPUTS.empty()}, salts)
+    there = actions.select("action_id", "action").join(
+        digests.select("action_id", "row_actions"), on="action_id", how="left"
+    )
+    named = spoken.select("action_id", verdict_id="subject_id").unique("verdict_id", maintain_order=True)
+    return named.join(there.unique("action_id"), on="action_id", how="left", maintain_order="left")
 
 
 def _group(table: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -154,7 +154,7 @@ class SegmentChecks:
     def _columns(self, frame: pl.DataFrame, event_ids: bytes, done: SegmentChecked) -> bool:
         """The typed columns say what the bytes say."""
         path, first = done.segment.path, done.segment.first
-        bodies = frame["event"].cast(pl.String, strict=False)
+        bodies = canonical.text(frame["event"])
         if bodies.null_count():
             done.found.failed(f"{path}: an event's bytes are not text")
             return False
@@ -174,7 +174,7 @@ class SegmentChecks:
 
     def _schemas(self, segment: Segment, frame: pl.DataFrame, found: Findings) -> pl.Series:
         """Whether each event's schema is known and its kind the one that the schema is of."""
-        schemas = frame["event"].bin.slice(_OPENING, 64).cast(pl.String, strict=False)
+        schemas = canonical.text(frame["event"].bin.slice(_OPENING, 64))
         kinds = schemas.replace_strict(events.known_schemas(), default=None, return_dtype=pl.String)
         strange = kinds.is_null()
         if strange.any():
@@ -317,7 +317,8 @@ _ENVIRONMENT = {
 _checks: SegmentChecks | None = None
 
 
-def _start(scope: Scope) -> None:
+def start(scope: Scope) -> None:
+    """What a process of the pool runs first."""
     global _checks  # noqa: PLW0603 - one per process of the pool
     _checks = SegmentChecks(scope)
 
@@ -327,7 +328,9 @@ def _check(work: Work) -> SegmentChecked:
     return _checks.check(work)
 
 
-def check_all(scope: Scope, works: Sequence[Work], workers: int) -> Iterator[SegmentChecked]:
+def check_all(
+    scope: Scope, works: Sequence[Work], workers: int, *, initializer: Callable[[Scope], None] = start
+) -> Iterator[SegmentChecked]:
     """Checks segments in order, `workers` at a time, each process with the segments it holds in memory.
 
     A process that dies over a segment (Polars may abort on bytes that were made for it) is a finding.
@@ -339,11 +342,11 @@ def check_all(scope: Scope, works: Sequence[Work], workers: int) -> Iterator[Seg
         return
     left = deque(works)
     while left:
-        with _pool(scope, workers) as pool:
+        with _pool(scope, workers, initializer) as pool:
             yield from _until_a_process_dies(pool, left, 2 * workers)
         if left:
             # One of those in flight killed its process; alone it shows which.
-            with _pool(scope, 1) as pool:
+            with _pool(scope, 1, initializer) as pool:
                 yield from _alone(pool, left.popleft())
 
 
@@ -380,12 +383,12 @@ def _alone(pool: ProcessPoolExecutor, work: Work) -> Iterator[SegmentChecked]:
 
 
 @contextmanager
-def _pool(scope: Scope, workers: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(scope: Scope, workers: int, initializer: Callable[[Scope], None]) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(scope,)) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=initializer, initargs=(scope,)) as pool:
             yield pool
     finally:
         for name, value in before.items():

@@ -87,19 +87,22 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
         CanonicalError: as `encode`.
     """
     runs = [(is_known, list(run)) for is_known, run in groupby(fields, key=lambda f: f in known.columns)]
-    frame = pl.DataFrame([data.alias("data"), data.cast(pl.String, strict=False).alias("text")])
+    frame = pl.DataFrame([data.alias("data"), text(data).alias("text")])
     at: pl.Expr = pl.lit(1, pl.Int64)
     good: pl.Expr = pl.col("text").is_not_null()
     body = pl.col("data").bin
-    is_ended = False
     for number, (is_known, run) in enumerate(runs):
         name = f"run {number}"
+        is_last = number + 1 == len(runs)
         if is_known:
             frame = frame.with_columns(encode(known.select(run)).alias(name))
             size = pl.col(name).bin.size().cast(pl.Int64) - 2
             good &= body.slice(at, size) == pl.col(name).bin.slice(1, size)
-            at, is_ended = at + size + 1, True
-        elif number + 1 < len(runs):
+            good &= body.slice(at + size, 1) == pl.lit(b"}" if is_last else b",")
+            at = at + size + 1
+            if is_last:
+                good &= at == body.size().cast(pl.Int64)
+        elif not is_last:
             # A new run of known fields begins where its first name stands.
             words = f',"{runs[number + 1][1][0]}":'
             frame = frame.with_columns(
@@ -107,11 +110,22 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
             )
             good &= pl.col(name) + 1 >= at
             at = pl.col(name) + 1
-        else:
-            is_ended = False
-    if is_ended:
-        good &= at == body.size().cast(pl.Int64)
     return frame.select(good.fill_null(value=False).alias("good"))["good"]
+
+
+def text(data: pl.Series) -> pl.Series:
+    """Bytes as String (n); null where they are no UTF-8."""
+    try:
+        return data.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return pl.Series(data.name, [_utf8(each) for each in data.to_list()], dtype=pl.String)
+
+
+def _utf8(data: bytes | None) -> str | None:
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def text_field(data: pl.Series, name: str) -> pl.Series:
@@ -120,14 +134,14 @@ def text_field(data: pl.Series, name: str) -> pl.Series:
     Null where there is no such field or it holds no text; of another text, what stands there.
     """
     words = f',"{name}":"'
-    at = pl.col("data").cast(pl.String, strict=False).str.find(words, literal=True).cast(pl.Int64)
-    found = pl.col("data").bin.slice(at + len(words), 64).cast(pl.String, strict=False)
-    return data.alias("data").to_frame().select(found.alias(name))[name]
+    frame = pl.DataFrame([data.alias("data"), text(data).alias("text")])
+    at = pl.col("text").str.find(words, literal=True).cast(pl.Int64) + len(words)
+    return text(frame.select(pl.col("data").bin.slice(at, 64).alias(name))[name])
 
 
 def integer_field(data: pl.Series, name: str) -> pl.Series:
     """A top-level field's integer (Int64, n) out of canonical bytes; null where it holds anything else."""
-    return data.cast(pl.String, strict=False).str.extract(f',"{name}":(-?[0-9]+)[,}}]').cast(pl.Int64)
+    return text(data).str.extract(f',"{name}":(-?[0-9]+)[,}}]').cast(pl.Int64)
 
 
 def _check_key(name: str) -> None:

@@ -58,15 +58,10 @@ def prefixes(texts: pl.Series) -> np.ndarray:
     """
     if texts.is_empty():
         return np.empty(0, dtype="<u8")
-    numbers = (
-        texts.cast(pl.Binary)
-        .bin.slice(0, 16)
-        .cast(pl.String, strict=False)
-        .str.decode("hex", strict=False)
-        .bin.reinterpret(dtype=pl.UInt64, endianness="big")
-    )
     shortest = texts.str.len_bytes().min()
-    if not numbers.null_count() and isinstance(shortest, int) and shortest >= 16:
+    if isinstance(shortest, int) and shortest >= 16 and texts.str.contains("^[0-9a-f]{16}").all():
+        digits = texts.cast(pl.Binary).bin.slice(0, 16).cast(pl.String)
+        numbers = digits.str.decode("hex").bin.reinterpret(dtype=pl.UInt64, endianness="big")
         return numbers.to_numpy().astype("<u8", copy=False)
     digests = (int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") for t in texts.to_list())
     return np.fromiter(digests, dtype="<u8", count=len(texts))

@@ -8,6 +8,7 @@ A row is its values in the order of the named columns, each tagged and sized, no
     b0; b1;                  boolean
     t<decimal>;              UTC time, microseconds since 1970
     f<decimal>;              64-bit float, its IEEE 754 bits read as a signed 64-bit integer
+    d<decimal>;              date, days since 1970
     l<count>:<items>         list, its items in this same form
     r<fields>                record, its fields in declared order
 
@@ -108,6 +109,8 @@ def _text(value: pl.Expr, dtype: pl.DataType, number: str = "i") -> pl.Expr:
         text = pl.when(value).then(pl.lit("b1;")).when(value.not_()).then(pl.lit("b0;"))
     elif isinstance(dtype, pl.Datetime):
         text = pl.concat_str([pl.lit("t"), value.dt.epoch("us").cast(pl.String), pl.lit(";")])
+    elif dtype == pl.Date:
+        text = pl.concat_str([pl.lit("d"), value.dt.epoch("d").cast(pl.String), pl.lit(";")])
     elif isinstance(dtype, pl.List):
         items = value.list.eval(_text(pl.element(), dtype.inner)).list.join("")  # type: ignore[arg-type]
         text = pl.concat_str([pl.lit("l"), value.list.len().cast(pl.String), pl.lit(":"), items])

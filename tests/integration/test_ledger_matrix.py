@@ -73,7 +73,7 @@ SWAPPED = {
     "outputs": "response",
     "findings": "output_id",
 }
-IN_DEFAULT_RUN = ("verdicts", "evidence", "outputs")
+IN_DEFAULT_RUN = ("verdicts", "evidence")
 
 
 @pytest.mark.parametrize("what", ROWS)

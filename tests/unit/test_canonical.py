@@ -114,3 +114,72 @@ def test_another_spelling_of_an_event_is_refused(other):
 def test_half_a_character_is_refused():
     with pytest.raises(CanonicalError):
         canonical.dumps({"a": "\ud800"})
+
+
+KNOWN = st.lists(
+    st.fixed_dictionaries(
+        {
+            "alpha_us": st.none() | st.integers(-(2**53) + 1, 2**53 - 1),
+            "flag": st.booleans(),
+            "list": st.lists(st.fixed_dictionaries({"a": TEXT, "b_u6": st.integers(0, 10**6)}), max_size=2),
+            "text": st.none() | TEXT,
+            "zeta": TEXT,
+        }
+    ),
+    min_size=1,
+    max_size=4,
+)
+SCHEMA = {
+    "alpha_us": pl.Int64,
+    "flag": pl.Boolean,
+    "list": pl.List(pl.Struct({"a": pl.String, "b_u6": pl.Int64})),
+    "text": pl.String,
+    "zeta": pl.String,
+}
+
+
+@given(rows=KNOWN, others=KNOWN, known=st.sets(st.sampled_from([*SCHEMA]), min_size=1))
+def test_what_objects_say_is_found_without_parsing_as_parsing_finds_it(rows, others, known):
+    size = min(len(rows), len(others))
+    data = canonical.encode(pl.DataFrame(rows[:size], schema=SCHEMA))
+    facts = pl.DataFrame(others[:size], schema=SCHEMA).select(sorted(known))
+    said = canonical.says(data, sorted(SCHEMA), facts).to_list()
+    assert said == [
+        all(row[name] == other[name] for name in known)
+        for row, other in zip(rows[:size], others[:size], strict=True)
+    ]
+    same = pl.DataFrame(rows[:size], schema=SCHEMA).select(sorted(known))
+    assert canonical.says(data, sorted(SCHEMA), same).all()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"b":"x","c":2,"d":3}',
+        b'{"a":1,"b":"x"}',
+        b'{"a":1,"b":"x","c":2} ',
+        b'{"a":1,"b":"x","c":22}',
+        b'{"a":11,"b":"x","c":2}',
+        b'{"b":"x","c":2}',
+        b"\xff",
+        b"",
+    ],
+)
+def test_other_bytes_do_not_say_it(data):
+    known = pl.DataFrame({"a": [1], "c": [2]})
+    assert canonical.says(pl.Series([b'{"a":1,"b":"x","c":2}']), ["a", "b", "c"], known).all()
+    assert not canonical.says(pl.Series([data], dtype=pl.Binary), ["a", "b", "c"], known).any()
+
+
+def test_words_inside_a_text_are_not_taken_for_a_field():
+    texts = ['","zeta":"x"}', '\\","zeta":"', "plain"]
+    data = canonical.encode(pl.DataFrame({"text": texts, "zeta": ["1", "2", "3"]}))
+    known = pl.DataFrame({"zeta": ["1", "2", "3"]})
+    assert canonical.says(data, ["text", "zeta"], known).to_list() == [True, True, True]
+
+
+def test_fields_are_read_out_of_bytes():
+    digest = "ab" * 32
+    data = pl.Series([b'{"a":null,"n_us":-5,"output_id":"%b"}' % digest.encode(), b'{"a":1,"n_us":null}'])
+    assert canonical.text_field(data, "output_id").to_list() == [digest, None]
+    assert canonical.integer_field(data, "n_us").to_list() == [-5, None]
