@@ -92,23 +92,31 @@ def train(
     return DONE
 
 
-def evaluate(*pairs: Path, common: Common = DEFAULTS) -> int:
-    """Print balanced accuracy, recall per class and calibration of the configured verifier, by data set.
+def evaluate(
+    *pairs: Path,
+    verifier: Annotated[
+        list[str] | None, Parameter(help="Name, folder or hub id; several stand side by side.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Print balanced accuracy, recall per class and calibration of verifiers, by data set.
 
-    With 95% bootstrap intervals, beside cosine similarity alone. Another verifier is named by --config or
-    CLAIMLEDGER__VERIFIER__MODEL.
+    With 95% bootstrap intervals, beside cosine similarity alone. Without --verifier, of the configured one.
 
-    Example: claimledger evaluate labelled.parquet
+    Example: claimledger evaluate labelled.parquet --verifier default --verifier features
     """
-    from tasks.evaluate import evaluate_files
+    from tasks.evaluate import evaluate_files, load_named, side_by_side
     from tasks.pure.errors import InputError
 
     if not pairs:
         raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
     with counter(common.quiet or common.json, "evaluating") as progress:
-        figures = evaluate_files(pairs, common.settings(), progress)
-    rows = [[_short(value) for value in row] for row in figures.rows()]
-    common.answer(figures.to_dicts(), table(figures.columns, rows))
+        settings = common.settings()
+        figures = evaluate_files(pairs, settings, progress, verifiers=load_named(verifier or [], settings))
+    beside = side_by_side(figures)
+    lines = table(beside.columns, [list(row) for row in beside.rows()])
+    each = [[_short(value) for value in row] for row in figures.rows()]
+    common.answer(figures.to_dicts(), [*lines, "", *table(figures.columns, each)])
     return DONE
 
 

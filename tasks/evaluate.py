@@ -47,10 +47,10 @@ def evaluate_files(
     settings: Settings,
     progress: Callable[[int], None] | None = None,
     *,
-    verifier: Verifier | None = None,
+    verifiers: Sequence[Verifier] = (),
     embedder: Embedder | None = None,
 ) -> pl.DataFrame:
-    """One row per file and `dataset` in it (`SCHEMA`), in the order of the files.
+    """One row per file, `dataset` in it and verifier (`SCHEMA`), in that order; without any, the configured.
 
     Balanced accuracy is of supported against the rest, by the default policy's thresholds, with a 95%
     bootstrap interval; three-way figures are of the rows whose label says which of the three it is, null
@@ -64,24 +64,72 @@ def evaluate_files(
     from tasks.models import load_embedder
 
     threads = settings.runner.threads
-    verifier = verifier or load(settings.verifier, threads=threads)
+    verifiers = verifiers or [load(settings.verifier, threads=threads)]
     embedder = embedder or load_embedder(threads=threads)
     policy = policies.for_use_case(settings.policies, policies.ANY_USE_CASE)
     rows = []
     for path in map(Path, paths):
-        parts = []
+        parts: list[list[pl.DataFrame]] = [[] for _ in verifiers]
         for chunk in read_pairs(path, settings.limits.max_record_bytes):
             labelled = _labelled(chunk.frame, path)
-            scored = score_frame(labelled, verifier, policy)
-            parts.append(scored.drop("evidence").with_columns(cosine=cosine(labelled, embedder)))
+            similarity = cosine(labelled, embedder)
+            for verifier, part in zip(verifiers, parts, strict=True):
+                scored = score_frame(labelled, verifier, policy).select(
+                    "dataset", "label", "verdict", *PROBABILITIES
+                )
+                part.append(scored.with_columns(similarity))
             if progress:
-                progress(scored.height)
-        frame = pl.concat(parts)
-        rows += [
-            {"dataset": str(name), **figures(group), "verifier": verifier.name}
-            for (name,), group in frame.group_by("dataset", maintain_order=True)
-        ]
+                progress(labelled.height)
+        frames = [pl.concat(part) for part in parts]
+        for name in frames[0]["dataset"].unique(maintain_order=True):
+            rows += [
+                {
+                    "dataset": str(name),
+                    **figures(frame.filter(pl.col("dataset") == name)),
+                    "verifier": verifier.name,
+                }
+                for verifier, frame in zip(verifiers, frames, strict=True)
+            ]
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def load_named(names: Sequence[str], settings: Settings) -> list[Verifier]:
+    """The verifiers of those names, folders or hub ids, each under the other settings as they are.
+
+    Raises:
+        InputError: a name twice.
+        ModelError: one of them cannot be loaded.
+    """
+    threads = settings.runner.threads
+    loaded = [load(settings.verifier.model_copy(update={"model": name}), threads=threads) for name in names]
+    if len({verifier.name for verifier in loaded}) < len(loaded):
+        raise InputError(f"--verifier names one verifier twice: {', '.join(v.name for v in loaded)[:200]}")
+    return loaded
+
+
+def side_by_side(evaluated: pl.DataFrame) -> pl.DataFrame:
+    """`dataset`, `cosine`, and per verifier its balanced accuracy with its interval as text; a mean last."""
+    said = evaluated.with_columns(
+        text=pl.format(
+            "{} ({} to {})",
+            *(pl.col(name).round(3) for name in ("balanced_accuracy", "ci_low", "ci_high")),
+        )
+    )
+    wide = said.pivot(on="verifier", index="dataset", values="text", maintain_order=True)
+    base = said.unique("dataset", keep="first", maintain_order=True)
+    wide = wide.join(
+        base.select("dataset", cosine=pl.col("cosine_balanced_accuracy").round(3).cast(pl.String)),
+        on="dataset",
+        how="left",
+        maintain_order="left",
+    )
+    means = evaluated.group_by("verifier").agg(pl.col("balanced_accuracy").mean().round(3).cast(pl.String))
+    mean = {
+        "dataset": "mean",
+        "cosine": str(round(float(base["cosine_balanced_accuracy"].mean() or 0.0), 3)),  # type: ignore[arg-type]
+        **dict(means.iter_rows()),
+    }
+    return pl.concat([wide, pl.DataFrame([mean]).select(wide.columns)])
 
 
 def _labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

@@ -106,3 +106,27 @@ def test_labels_that_mean_nothing_are_refused(tmp_path):
 def test_the_manifest_says_what_the_artefact_was_fitted_on():
     manifest = json.loads((embedded_models() / "features" / MANIFEST).read_text("utf-8"))
     assert manifest["fitted"]["rows"] == sum(manifest["fitted"]["datasets"].values())
+
+
+def test_several_verifiers_stand_side_by_side(tmp_path):
+    from tasks.evaluate import load_named, side_by_side
+
+    rows = {
+        "claim": ["Paris is in France.", "Cats sleep."] * 4,
+        "evidence": ["Paris is the capital of France.", "Dogs bark at night."] * 4,
+        "label": ["supported", "insufficient"] * 4,
+        "dataset": ["a"] * 4 + ["b"] * 4,
+    }
+    pl.DataFrame(rows).write_parquet(tmp_path / "pairs.parquet")
+    verifiers = load_named(["features", "minilm-l6-claims"], Settings())
+    figures = evaluate_files([tmp_path / "pairs.parquet"], Settings(), verifiers=verifiers)
+    assert figures.select("dataset", "verifier").rows() == [
+        (dataset, name) for dataset in "ab" for name in ("features", "minilm-l6-claims")
+    ]
+    beside = side_by_side(figures)
+    assert beside.columns == ["dataset", "features", "minilm-l6-claims", "cosine"]
+    assert beside["dataset"].to_list() == ["a", "b", "mean"]
+    best = figures.filter((pl.col("dataset") == "a") & (pl.col("verifier") == "features"))
+    assert beside["features"][0].startswith(str(round(best["balanced_accuracy"].item(), 3)))
+    with pytest.raises(InputError, match="twice"):
+        load_named(["features", "features"], Settings())
