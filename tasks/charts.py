@@ -8,6 +8,7 @@ parsed and rebuilt from a list of allowed elements and attributes, because label
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 from xml.etree import ElementTree
 
@@ -27,38 +28,59 @@ _COLOURS = [f"var(--{verdict})" for verdict in VERDICTS]
 _LABELS = {"supported": "Supported", "contradicted": "Contradicted", "insufficient": "Insufficient"}
 
 
-def over_time(series: pl.DataFrame, unit: str, width: int) -> str:
-    """Two charts, one above the other: share supported, and claims by verdict, per period.
+def over_time(
+    series: pl.DataFrame,
+    shares: pl.DataFrame,
+    unit: str,
+    width: int,
+    *,
+    changed: date | None = None,
+    reach: tuple[float, float] = (0.0, 1.0),
+) -> str:
+    """Two charts, one above the other: daily share supported with its interval, and claims by verdict.
 
-    `series` as `summary.over_time` gives it; `width` in CSS pixels.
+    Args:
+        series: as `summary.over_time` gives it; `unit` is its unit.
+        shares: `drift.daily_series` of one slice: date, value, ci_low, ci_high.
+        width: CSS pixels.
+        changed: first day of the share's new level, drawn as a line.
+        reach: lowest and highest share on the axis.
     """
     import altair as alt
 
-    wide = width > 480
-    rows = series.with_columns(share=pl.col("supported") / pl.col("claims"))
     ends = {"day": "1d", "week": "1w", "month": "1mo"}[unit]
-    rows = rows.with_columns(end=pl.col("period").dt.offset_by(ends))
+    rows = series.with_columns(end=pl.col("period").dt.offset_by(ends))
     x = alt.X(
         "period:T",
         title=None,
         # `utc` because periods are UTC days and the machine's own zone must not move them.
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(format="%-d %b", tickCount=8 if wide else 4, labelFlush=False, grid=False),
+        axis=alt.Axis(format="%-d %b", tickCount=8 if width > 480 else 4, labelFlush=False, grid=False),
     )
-    line = (
-        alt.Chart(_data(rows.select("period", "share")))
-        .mark_line(color="var(--supported)", strokeWidth=2, point={"size": 22, "fill": "var(--supported)"})
-        .encode(
-            x=x.copy(),
-            y=alt.Y(
-                "share:Q",
-                title="Share supported",
-                scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(format="%", tickCount=4),
-            ),
+    # Days without claims are gaps, not lines: runs of consecutive days are drawn one by one.
+    points = shares.select(
+        pl.col("date").alias("period"),
+        "value",
+        "ci_low",
+        "ci_high",
+        run=(pl.col("date").diff().dt.total_days().fill_null(1) > 1).cum_sum().cast(pl.Int64),
+    )
+    scale = alt.Scale(domain=list(reach))
+    y = alt.Y("value:Q", title="Share supported", scale=scale, axis=alt.Axis(format="%", tickCount=4))
+    base = alt.Chart(_data(points))
+    band = base.mark_area(color="var(--supported)", opacity=0.18).encode(
+        x=x.copy(), y=alt.Y("ci_low:Q", title="Share supported", scale=scale), y2="ci_high:Q", detail="run:N"
+    )
+    line = base.mark_line(color="var(--supported)", strokeWidth=2).encode(x=x.copy(), y=y, detail="run:N")
+    dots = base.mark_point(color="var(--supported)", filled=True, size=22, opacity=1).encode(
+        x=x.copy(), y=y.copy()
+    )
+    layers = [band, line, dots]
+    if changed is not None:
+        mark = alt.Chart(_data(pl.DataFrame({"period": [changed]})))
+        layers.append(
+            mark.mark_rule(color="var(--contradicted)", strokeDash=[4, 3], strokeWidth=1.5).encode(x=x.copy())
         )
-        .properties(width="container", height=130)
-    )
     stacked = (
         alt.Chart(_data(_long(rows, ["period", "end"])))
         .mark_rect(stroke="var(--surface)", strokeWidth=1)
@@ -69,11 +91,40 @@ def over_time(series: pl.DataFrame, unit: str, width: int) -> str:
             y2="high:Q",
             color=_colour(),
         )
-        .properties(width="container", height=130)
     )
     inner = width - 52
-    chart = alt.vconcat(line.properties(width=inner), stacked.properties(width=inner), spacing=18)
+    chart = alt.vconcat(
+        alt.layer(*layers).properties(width=inner, height=130),
+        stacked.properties(width=inner, height=110),
+        spacing=18,
+    )
     return _svg(chart.resolve_scale(x="shared"))
+
+
+def share_by_run(rows: pl.DataFrame, width: int) -> str:
+    """Share of claims with support, a point per run. `rows` has started_at (UTC) and share."""
+    import altair as alt
+
+    points = rows.select(pl.col("started_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("at"), "share")
+    base = alt.Chart(_data(points)).encode(
+        x=alt.X(
+            "at:T",
+            title=None,
+            scale=alt.Scale(type="utc"),
+            axis=alt.Axis(format="%-d %b", tickCount=8 if width > 480 else 4, labelFlush=False, grid=False),
+        ),
+        y=alt.Y(
+            "share:Q",
+            title="Share supported",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="%", tickCount=4),
+        ),
+    )
+    line = base.mark_line(color="var(--supported)", strokeWidth=2)
+    dots = base.mark_point(
+        color="var(--supported)", filled=True, size=18 if rows.height > 60 else 30, opacity=1
+    )
+    return _svg(alt.layer(line, dots).properties(width=width - 52, height=150))
 
 
 def scores(tenths: pl.DataFrame, width: int) -> str:

@@ -1,33 +1,33 @@
-"""Door to Jinja2: one self-contained page per run, from the lake's tables.
+"""The report of a run: one self-contained page, and its numbers as JSON and Parquet beside it.
 
-The page needs no network: styles, script and charts are inline, and its Content-Security-Policy admits
-exactly these by hash, so that nothing a trace says can load or run anything. Every text passes `visible`
-and the engine's escaping; nothing in the templates is marked safe but our own files and cleaned charts.
-
-Belongs here: reading, rendering, writing. Does not belong here: what the numbers mean (`tasks/pure`).
+Belongs here: reading the lake, putting the facts together, writing the three files. Does not belong here:
+what the numbers mean (`tasks/pure`), rendering (`page.py`), the site over all runs (`site.py`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
-from importlib.resources import files
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks import durable
-from tasks.pure import checks, summary, worst
+from tasks import durable, page, parquet, site
+from tasks.pure import changes, checks, drift_cells, flow, headline, numbers, slices, summary, trend, worst
+from tasks.pure.drift import SERIES, daily_series
+from tasks.pure.drift_cells import Cells
 from tasks.pure.queries import queries
 from tasks.pure.summary import SLICES, SummaryParameters
+from tasks.pure.tables import REPORT
+from tasks.pure.trend import TrendParameters
 from tasks.pure.visible import shortened, visible
 from tasks.pure.worst import WorstParameters
 from tasks.store import Lake
+from tasks.validate import PAGES
 
 _VERDICT_COLUMNS = (
     "verdict_id", "claim_id", "output_id", "produced_at", "verified_at", "verdict", "p_supported",
@@ -37,9 +37,6 @@ _EVIDENCE_COLUMNS = (
     "claim_id", "verifier", "snapshot", "rank", "passage_id", "origin", "p_supported", "p_contradicted",
     "p_insufficient", "tokens_offered", "tokens_seen",
 )  # fmt: skip
-_NAME_CHARACTERS = 120
-"""Longest name of an agent, model or use case on the page; sources may send any length."""
-
 _WIDE, _NARROW = 820, 305
 """Chart widths in CSS pixels: the page's column, and a phone of 375 less margins."""
 
@@ -54,7 +51,10 @@ def write(
     checkpoint: Mapping[str, Any] | None,
     now: datetime,
 ) -> Path:
-    """Writes LAKE/reports/RUN_ID/index.html, whole or not at all, and returns its path.
+    """Writes LAKE/reports/RUN_ID/{report.json,report.parquet,index.html}, then the site over all runs.
+
+    Each file appears whole or not at all, the page after its numbers, the site last; writing again gives the
+    same. Returns the page's path.
 
     Args:
         run: the run's row of the `runs` table.
@@ -66,13 +66,16 @@ def write(
     Raises:
         LakeError: the folder cannot be written.
     """
-    page = render(
-        gather(lake, run_id, run=run, validation=validation, health=health, checkpoint=checkpoint, now=now)
+    facts = gather(
+        lake, run_id, run=run, validation=validation, health=health, checkpoint=checkpoint, now=now
     )
-    path = lake.report_folder(run_id) / "index.html"
-    with durable.touching(path):
-        durable.replace(path, page.encode())
-    return path
+    folder = lake.report_folder(run_id)
+    with durable.touching(folder):
+        durable.replace(folder / "report.json", as_json(facts))
+        durable.replace(folder / "report.parquet", parquet.encode(REPORT, numbers.numbers(facts)))
+        durable.replace(folder / "index.html", render(facts).encode())
+    site.write(lake, now=now)
+    return folder / "index.html"
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ def gather(
     now: datetime,
     parameters: SummaryParameters | None = None,
     worst_parameters: WorstParameters | None = None,
+    trend_parameters: TrendParameters | None = None,
 ) -> dict[str, Any]:
-    """Everything the template shows, by name; its size does not grow with the lake."""
+    """Everything the page shows, by name; its size does not grow with the lake."""
     bounds = parameters or SummaryParameters()
     facts = _facts(lake, json.loads(run["parameters"]), bounds)
     agents, models, use_cases = (
@@ -109,15 +113,29 @@ def gather(
     tenths = summary.scores(facts.verdicts)
     values, combinations = summary.cube(facts.verdicts, facts.outputs, bounds)
     claims = _worst(lake, facts, values, worst_parameters or WorstParameters())
-    drift = lake.scan("drift").filter(pl.col("run_id") == run_id).collect()
+    drift = changes.newest_drift(lake.scan("drift").collect(), run_id)
+    ranked = changes.ranked(drift, bounds).to_dicts()
+    told = changes.told(drift)
+    drift_counts = changes.counts(drift)
+    names = trend.wanted(
+        agents.rename({"value": "agent"}),
+        changes.drifted_slices(drift),
+        bounds.minimum_claims,
+        trend_parameters or TrendParameters(),
+    )
+    near = _newest_days(facts.window, bounds.daily_points)
+    shares = changes.newest_flips(lake.scan("flip_shares").collect(), run_id)
+    flips = changes.flips_by_cause(shares)
     return {
         "run": {**run, "parameters": json.loads(run["parameters"])},
         "run_id": run_id,
         "now": now,
         "window": facts.window,
         "total": total,
-        "headline": summary.headline(total),
-        "remarks": summary.remarks(total, agents, actions, bounds),
+        "headline": headline.headline(total, told),
+        "changes": headline.changes(told, drift_counts) if drift.height else [],
+        "flip_sentences": headline.flips(flips),
+        "remarks": headline.remarks(total, agents, actions, bounds),
         "shares": summary.percentages([total.supported, total.contradicted, total.insufficient]),
         "slices": [
             {"column": column, "title": title, "rows": _rows(frame)}
@@ -127,30 +145,54 @@ def gather(
         ],
         "unit": unit,
         "series": series.to_dicts(),
+        "trend_slices": names,
+        "trend": _trend(lake, near, names).to_dicts(),
+        "changed_on": changes.began(drift),
         "tenths": tenths.to_dicts(),
-        "charts": _charts(series, unit, tenths) if total.claims else {},
         "actions": _shares(actions),
         "action_reasons": summary.action_reasons(facts.actions, bounds).to_dicts(),
+        "flow": flow.flow(facts.outputs, facts.verdicts, facts.actions).to_dicts(),
         "claims": claims,
         "filter": {
-            "values": {c: [shortened(visible(v), _NAME_CHARACTERS) for v in values[c]] for c in SLICES},
+            "values": {c: [shortened(visible(v), page.NAME_CHARACTERS) for v in values[c]] for c in SLICES},
+            "indices": {c: {v: place for place, v in enumerate(values[c])} for c in SLICES},
             "rows": combinations.rows(),
         },
         "findings": summary.findings_by_kind(_within(lake, "findings", facts.window), bounds)
         .collect()
         .to_dicts(),
+        "of_run": lake.scan("verdicts")
+        .filter(pl.col("run_id") == run_id)
+        .group_by("verdict")
+        .agg(claims=pl.len().cast(pl.Int64))
+        .sort("verdict")
+        .collect()
+        .to_dicts(),
         "tables": checks.reconciliation(json.loads(run["counts"])),
         "validation": checks.by_table(validation),
+        "data_docs": _data_docs(lake, run_id),
         "quarantine": summary.quarantine_by_check(
             lake.scan("quarantine").filter(pl.col("run_id") == run_id), bounds
         )
         .collect()
         .to_dicts(),
         "health": health.sort("ok", "kind", "target").head(bounds.groups).to_dicts(),
-        "drift": summary.drift_rows(drift, bounds).to_dicts(),
+        "drift": ranked,
         "drift_rows": drift.height,
+        "drift_counts": drift_counts,
+        "flips": flips,
+        "flips_delivered": _flips_delivered(lake, shares),
         "checkpoint": dict(checkpoint) if checkpoint else None,
-        "queries": queries(facts.window, run_id, unit),
+        "queries": queries(
+            facts.window,
+            run_id,
+            unit,
+            claims=[claim.claim_id for claim in claims],
+            drift_report=drift["report_id"][0] if drift.height else None,
+            reaudit=shares["run_id"][0] if shares.height else None,
+            trend_window=near,
+            ledger_size=int((checkpoint or {}).get("size", 0)),
+        ),
         "identities": _identities(lake, facts),
     }
 
@@ -173,6 +215,44 @@ def _facts(lake: Lake, run_parameters: Mapping[str, Any], bounds: SummaryParamet
 
 def _within(lake: Lake, table: str, window: summary.Window) -> pl.LazyFrame:
     return lake.scan(table, since=window.first, until=window.last)
+
+
+def _newest_days(window: summary.Window, days: int) -> summary.Window:
+    """The window, or its newest days where it is longer."""
+    if window.first is None or window.last is None:
+        return window
+    return summary.Window(max(window.first, window.last - timedelta(days=days - 1)), window.last)
+
+
+def _trend(lake: Lake, window: summary.Window, names: Sequence[str]) -> pl.DataFrame:
+    """`daily_series` of the supported share of some slices; read a day at a time, so memory is a day's."""
+    if window.first is None or window.last is None:
+        return pl.DataFrame(schema=SERIES)
+    tables = ("outputs", "verdicts")
+    days = [day for day in lake.days("verdicts") if window.first <= day <= window.last]
+    cells = [
+        drift_cells.cells(
+            {t: lake.scan(t, since=day, until=day).select(drift_cells.COLUMNS[t]).collect() for t in tables}
+        )
+        for day in days
+    ]
+    return daily_series(Cells.concat(cells), wanted=names).filter(pl.col("metric") == trend.METRIC)
+
+
+def _flips_delivered(lake: Lake, shares: pl.DataFrame) -> int:
+    """Answers that were delivered on a verdict which the re-audit shown took back."""
+    if shares.is_empty():
+        return 0
+    flips = lake.scan("flips").filter(
+        pl.col("run_id") == shares["run_id"][0], "is_delivered", pl.col("verdict") != "supported"
+    )
+    return int(flips.select(pl.col("output_id").n_unique()).collect().item())
+
+
+def _data_docs(lake: Lake, run_id: str) -> str | None:
+    """Great Expectations' own pages of this run, seen from the report; None where none are kept."""
+    written = (lake.root / "runs" / run_id / PAGES / "index.html").exists()
+    return f"../../runs/{run_id}/{PAGES}/index.html" if written else None
 
 
 def _worst(
@@ -244,94 +324,78 @@ def _shares(actions: pl.DataFrame) -> list[dict[str, Any]]:
     return [{**row, "share": share} for row, share in zip(actions.to_dicts(), shares, strict=True)]
 
 
-def _charts(series: pl.DataFrame, unit: str, tenths: pl.DataFrame) -> dict[str, dict[str, str]]:
+def as_json(facts: Mapping[str, Any]) -> bytes:
+    """The page's facts as one JSON document, keys sorted: what `report.json` holds."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, datetime | date):
+            return value.isoformat()
+        if isinstance(value, worst.ShownClaim | worst.ShownPassage):
+            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            words = fields.pop("words")
+            return {**fields, "text": "".join(text for text, _ in words)}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        raise TypeError(f"{type(value).__name__} has no place in a report")
+
+    document = {"format": 1, **facts}
+    return json.dumps(document, default=plain, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def render(facts: Mapping[str, Any], trend_parameters: TrendParameters | None = None) -> str:
+    """The page's HTML, from what `gather` gives."""
     from tasks import charts
 
-    return {
-        "over_time": {
-            "wide": charts.over_time(series, unit, _WIDE),
-            "narrow": charts.over_time(series, unit, _NARROW),
-        },
-        "scores": {"wide": charts.scores(tenths, _WIDE), "narrow": charts.scores(tenths, _NARROW)},
+    series, tenths = pl.DataFrame(facts["series"]), pl.DataFrame(facts["tenths"])
+    rows, links = pl.DataFrame(facts["trend"]), pl.DataFrame(facts["flow"])
+    drawings = {}
+    if facts["total"].claims:
+        whole = rows.filter(pl.col("slice") == slices.ALL)
+        changed = facts["changed_on"].get(slices.ALL)
+        reach = trend.rounded_out(whole) if whole.height else (0.0, 1.0)
+        for name, width in (("wide", _WIDE), ("narrow", _NARROW)):
+            drawings[f"over_time_{name}"] = charts.over_time(
+                series, whole, facts["unit"], width, changed=changed, reach=reach
+            )
+            drawings[f"scores_{name}"] = charts.scores(tenths, width)
+    cards = (
+        trend.cards(rows, facts["trend_slices"], facts["changed_on"], trend_parameters or TrendParameters())
+        if rows.height
+        else []
+    )
+    shown = {
+        "cards": cards,
+        "trend_table": _by_day(facts["trend"], [card.slice for card in cards]),
+        "flows": {
+            "wide": flow.drawn(links, _WIDE, (136, 120)),
+            "narrow": flow.drawn(links, _NARROW, (98, 84)),
+        }
+        if links.height
+        else None,
+        "flip_scale": max([row["share"] or 0 for row in facts["flips"]] + [0.001]),
+        "slice_words": slices.words,
+        "parsed": slices.parsed,
+        "besides": changes.besides,
+        "metric_words": headline.metric_words,
+        "indices": lambda where: _indices(where, facts["filter"]["indices"]),
     }
-
-
-def render(context: Mapping[str, Any]) -> str:
-    """The page's HTML. Every text of `context` is escaped; charts are already cleaned."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    folder = files("tasks") / "templates"
-    style = (folder / "report.css").read_text("utf-8")
-    script = (folder / "report.js").read_text("utf-8")
-    environment = Environment(
-        loader=PackageLoader("tasks", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    environment.filters.update(
-        count=lambda value: f"{value:,}",
-        probability=lambda value: f"{value:.2f}",
-        name=lambda value: shortened(visible(str(value)), _NAME_CHARACTERS),
-        link=_link,
-        duration=_duration,
-        instant=lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC",
-    )
-    charts = {
-        name: {width: Markup(svg) for width, svg in drawings.items()}  # noqa: S704 - rebuilt by charts.clean
-        for name, drawings in context["charts"].items()
-    }
-    data = json.dumps(context["filter"], ensure_ascii=True, separators=(",", ":"))
-    return environment.get_template("report.html.j2").render(
-        {**context, "charts": charts},
-        # `<` cannot end the element early, whatever a name holds.
-        filter_json=Markup(data.replace("<", "\\u003c")),  # noqa: S704
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                f"style-src '{_source_hash(style)}'",
-                f"script-src '{_source_hash(script)}'",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        ),
+    return page.render(
+        "report.html.j2",
+        {**facts, **shown},
+        drawings=drawings,
+        data={"rows": facts["filter"]["rows"]},
+        script="report.js",
     )
 
 
-def _finalize(value: object) -> object:
-    """Every plain text that reaches the page loses its invisible characters, wherever it is printed."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return visible(value)
-    return value
+def _by_day(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[tuple[date, list[Any]]]:
+    """The trend as a table: a day, and per slice its row or None; the newest day first."""
+    cells = {(row["date"], row["slice"]): row for row in rows}
+    days = sorted({day for day, _ in cells}, reverse=True)
+    return [(day, [cells.get((day, name)) for name in names]) for day in days]
 
 
-def _source_hash(text: str) -> str:
-    """CSP hash of an inline element (W3C Content Security Policy Level 3, section 2.3.1)."""
-    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
-
-
-def _link(uri: str) -> str | None:
-    """The URI if a reader may follow it: http or https with a host, and nothing invisible in it."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(uri)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return None
-    return uri if usable and uri.isprintable() and " " not in uri and visible(uri) == uri else None
-
-
-def _duration(seconds: float | None) -> str:
-    """A span of time in the unit a reader would choose."""
-    if seconds is None:
-        return "–"
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
-        if abs(seconds) < limit:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds / 86400:,.0f} days"
+def _indices(where: Mapping[str, str], known: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The filter's numbers of a slice's values; a value that the filter folded has none."""
+    named = {c: summary.NOT_RECORDED if value == slices.NONE else value for c, value in where.items()}
+    return {c: known[c][v] for c, v in named.items() if c in known and v in known[c]}

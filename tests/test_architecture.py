@@ -20,7 +20,7 @@ DOORS = {
     "sentencex": {"tasks/sentences.py"},
     "altair": {"tasks/charts.py"},
     "vl_convert": {"tasks/charts.py"},
-    "jinja2": {"tasks/report.py"},
+    "jinja2": {"tasks/page.py"},
     "apprise": {"tasks/notify.py"},
     "prefect": {"flows/deployments.py", "flows/schedule.py", "flows/stage.py"},
 }

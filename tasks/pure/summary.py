@@ -1,7 +1,8 @@
-"""What a report says of the lake, as small frames and sentences.
+"""What a report says of the lake, as small frames.
 
 Belongs here: aggregations whose size does not grow with the lake. Does not belong here: reading tables
-and drawing (`tasks/report.py`, `tasks/charts.py`), the claims shown one by one (`worst.py`).
+and drawing (`tasks/report.py`, `tasks/charts.py`), sentences (`headline.py`), the claims shown one by one
+(`worst.py`).
 
 Every number is about *current* verdicts: of a claim that was judged several times, the last judgement.
 """
@@ -16,7 +17,6 @@ from typing import Any
 import polars as pl
 
 from tasks.pure.tables import ACTIONS, VERDICTS
-from tasks.pure.visible import shortened
 
 SLICES = ("agent", "model", "use_case")
 NOT_RECORDED = "not recorded"
@@ -124,55 +124,6 @@ def percentages(counts: Sequence[int]) -> list[str]:
         "<1%" if count and not percent else ">99%" if percent == 100 and count < whole else f"{percent}%"
         for count, percent in zip(counts, floors, strict=True)
     ]
-
-
-def headline(total: Totals) -> str:
-    """The page in one sentence."""
-    if not total.answers:
-        return "No answers to audit: no source has delivered any for these days."
-    answers = _number(total.answers, "answer")
-    if not total.claims:
-        return f"{answers} audited; {'it makes' if total.answers == 1 else 'they make'} no factual claim."
-    supported, contradicted, insufficient = percentages(
-        [total.supported, total.contradicted, total.insufficient]
-    )
-    return (
-        f"{_number(total.claims, 'claim')} in {answers}: {supported} supported, {contradicted} contradicted, "
-        f"{insufficient} not settled by the evidence."
-    )
-
-
-def remarks(
-    total: Totals, agents: pl.DataFrame, actions: pl.DataFrame, parameters: SummaryParameters
-) -> list[str]:
-    """Up to three sentences under the headline: where it is worst, what happened, what stays open.
-
-    `agents` is `by_slice(..., "agent")`, `actions` is `by_action(...)`.
-    """
-    sentences = []
-    enough = agents.filter(pl.col("claims") >= parameters.minimum_claims, ~pl.col("is_rest"))
-    if enough.height > 1 and total.contradicted:
-        share = pl.col("contradicted") / pl.col("claims")
-        worst = enough.sort(share, descending=True).row(0, named=True)
-        name, count, of = shortened(worst["value"], 80), worst["contradicted"], worst["claims"]
-        sentences.append(
-            f"{name} is contradicted most often: {count:,} of its {_number(of, 'claim')} "
-            f"({percentages([count, of - count])[0]})."
-        )
-    counts = dict(actions.select("action", "answers").iter_rows())
-    if any(counts.values()):
-        escalated, rephrased = counts.get("escalated", 0), counts.get("rephrased", 0)
-        sentences.append(
-            f"By policy {_number(escalated, 'answer')} {_be(escalated)} to be escalated to a person, "
-            f"{rephrased:,} to be rephrased, {counts.get('delivered', 0):,} can go out as "
-            f"{'it is' if counts.get('delivered', 0) == 1 else 'they are'}."
-        )
-    if total.conflicts:
-        sentences.append(
-            f"On {_number(total.conflicts, 'claim')} the evidence contradicts itself: one passage supports, "
-            "another contradicts."
-        )
-    return sentences
 
 
 def by_slice(
@@ -325,16 +276,6 @@ def quarantine_by_check(quarantine: pl.LazyFrame, parameters: SummaryParameters)
     )
 
 
-def drift_rows(drift: pl.DataFrame, parameters: SummaryParameters) -> pl.DataFrame:
-    """What drifted first, then the largest differences; as many rows as a page takes."""
-    order = pl.col("status").replace_strict(
-        ["drifted", "stable", "too_few", "not_measured"], [0, 1, 2, 3], default=4, return_dtype=pl.Int64
-    )
-    return drift.sort([order, -pl.col("difference").abs(), "slice", "metric"], nulls_last=True).head(
-        parameters.groups
-    )
-
-
 def _verdict_counts() -> list[pl.Expr]:
     return [(pl.col("verdict") == name).sum().cast(pl.Int64).alias(name) for name in VERDICTS]
 
@@ -368,11 +309,3 @@ def _fold(counts: pl.DataFrame, limit: int) -> pl.DataFrame:
                 pl.when(pl.col(column).is_in(kept.implode())).then(pl.col(column)).otherwise(pl.lit(_OTHERS))
             )
     return folded.group_by(SLICES).agg(pl.col("answers", "claims", *VERDICTS).sum())
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"

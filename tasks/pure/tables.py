@@ -720,6 +720,24 @@ RUNS = Table(
     partition_by=None,
 )
 
+REPORT = Table(
+    "report",
+    ("run_id", "ordinal"),
+    "Every number and sentence of a run's page, with the query that gives it; it stands beside the page",
+    (
+        run_id,
+        ordinal,
+        Column("query", pl.String, "Name of the query on the page"),
+        Column(
+            "key", pl.String, "Row of its result: JSON list of its key columns; empty where there is one row"
+        ),
+        Column("column", pl.String, "Column of its result"),
+        Column("value", pl.Float64, "The number", nullable=True),
+        Column("text", pl.String, "The sentence", nullable=True),
+    ),
+    partition_by=None,
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (

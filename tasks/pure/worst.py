@@ -47,6 +47,7 @@ class ShownPassage:
 
     uri: str
     origin: str
+    rank: int
     p_supported: float
     p_contradicted: float
     p_insufficient: float
@@ -61,7 +62,10 @@ class ShownClaim:
     """One claim as a page shows it; every text is already free of invisible characters."""
 
     claim_id: str
+    output_id: str
     verdict_id: str
+    verifier: str
+    snapshot: str
     standing: Standing
     verdict: str
     probability: float
@@ -179,7 +183,10 @@ def present(
         shown.append(
             ShownClaim(
                 claim_id=row["claim_id"],
+                output_id=row["output_id"],
                 verdict_id=row["verdict_id"],
+                verifier=row["verifier"],
+                snapshot=row["snapshot"],
                 standing=row["standing"],
                 verdict=row["verdict"],
                 probability=row[f"p_{row['verdict']}"],
@@ -216,6 +223,7 @@ def _passage(
     return ShownPassage(
         uri=visible(shortened(document["document_uri"], 300)) if document else "",
         origin=str(row["origin"]),
+        rank=int(row["rank"]),  # type: ignore[call-overload]
         p_supported=float(row["p_supported"]),  # type: ignore[arg-type]
         p_contradicted=float(row["p_contradicted"]),  # type: ignore[arg-type]
         p_insufficient=float(row["p_insufficient"]),  # type: ignore[arg-type]

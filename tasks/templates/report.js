@@ -18,10 +18,10 @@
         getSelection().removeAllRanges();
         getSelection().addRange(range);
         code.scrollIntoView({ block: "center" });
-        button.textContent = "Selected, press Ctrl+C";
+        button.textContent = "Press Ctrl+C";
       }
       one("#copied").textContent = button.textContent;
-      setTimeout(() => { button.textContent = "Copy SQL"; }, 2500);
+      setTimeout(() => { button.textContent = "Copy"; }, 2500);
     });
   }
 
@@ -77,27 +77,78 @@
       count && !floors[index] ? "<1%" : floors[index] === 100 && count < whole ? ">99%" : `${floors[index]}%`);
   };
 
-  const refresh = () => {
-    const chosen = selects.map((select) => select.value);
+  const tables = all("table.shares").map((table) => ({
+    column: Number(table.dataset.column),
+    rows: Array.from(table.querySelectorAll("tr.sum")).map((element) => ({
+      element,
+      index: element.dataset.index,
+      cells: Array.from(element.querySelectorAll("td")),
+    })),
+  }));
+  const sliced = all("[data-slice]");
+
+  const sum = (fits) => {
     const sums = [0, 0, 0, 0];
     for (const row of cube) {
-      if (!chosen.every((value, index) => value === "" || String(row[index]) === value)) continue;
-      for (let index = 0; index < 4; index += 1) sums[index] += row[3 + index];
+      if (fits(row)) for (let index = 0; index < 4; index += 1) sums[index] += row[3 + index];
     }
-    const [answers, supported, contradicted, insufficient] = sums;
-    const total = supported + contradicted + insufficient;
-    const shares = percentages([supported, contradicted, insufficient]);
+    return sums;
+  };
+
+  const draw = (bar, counts) => {
+    const total = counts.reduce((whole, count) => whole + count, 0);
+    let left = 0;
+    counts.forEach((count, index) => {
+      const width = total ? (100 * count) / total : 0;
+      bar.children[index].setAttribute("x", `${left}%`);
+      bar.children[index].setAttribute("width", `${width}%`);
+      left += width;
+    });
+  };
+
+  // A row of a table shows its value's part of the choice; what is added up as "others" cannot be taken apart.
+  const retell = (chosen, isFiltered) => {
+    for (const { column, rows } of tables) {
+      for (const { element, index, cells } of rows) {
+        const own = (row) => String(row[column]) === index;
+        const chooses = (row) => chosen.every((value, place) => value === "" || String(row[place]) === value);
+        const known = index !== "";
+        const [answers, ...counts] = known ? sum((row) => own(row) && chooses(row)) : [0, 0, 0, 0];
+        const claims = counts.reduce((whole, count) => whole + count, 0);
+        element.hidden = isFiltered && (!known || (!answers && !claims));
+        if (!known) continue;
+        const shares = percentages(counts);
+        cells[0].textContent = numbers.format(answers);
+        cells[1].textContent = numbers.format(claims);
+        counts.forEach((count, place) => {
+          const cell = cells[2 + place];
+          cell.firstChild.textContent = shares[place];
+          cell.lastChild.textContent = numbers.format(count);
+        });
+        draw(element.querySelector(".bar"), counts);
+      }
+    }
+  };
+
+  const refresh = () => {
+    const chosen = selects.map((select) => select.value);
+    const isFiltered = chosen.some((value) => value !== "");
+    const [answers, ...counts] = sum((row) =>
+      chosen.every((value, index) => value === "" || String(row[index]) === value));
+    const total = counts.reduce((whole, count) => whole + count, 0);
+    const shares = percentages(counts);
     one("#slice-text").textContent =
       `${numbers.format(total)} claims in ${numbers.format(answers)} answers: ` +
       `${shares[0]} supported, ${shares[1]} contradicted, ${shares[2]} insufficient.`;
-    let left = 0;
-    [supported, contradicted, insufficient].forEach((count, index) => {
-      const width = total ? (100 * count) / total : 0;
-      const part = one("#slice-bar").children[index];
-      part.setAttribute("x", `${left}%`);
-      part.setAttribute("width", `${width}%`);
-      left += width;
-    });
+    draw(one("#slice-bar"), counts);
+    retell(chosen, isFiltered);
+    for (const element of sliced) {
+      const own = [element.dataset.agent, element.dataset.model, element.dataset.useCase];
+      element.hidden = chosen.some(
+        (value, index) => value !== "" && own[index] !== undefined && own[index] !== value);
+    }
+    for (const element of all(".unfiltered")) element.hidden = !isFiltered;
+    form.closest(".filter-panel").classList.toggle("active", isFiltered);
     const words = search.value.trim().toLowerCase();
     let shown = 0;
     for (const claim of claims) {

@@ -1,0 +1,55 @@
+"use strict";
+(() => {
+  const one = (selector) => document.querySelector(selector);
+  const all = (selector) => Array.from(document.querySelectorAll(selector));
+
+  // Copying. Where the clipboard is refused, the query is selected so that the keyboard's copy works.
+  for (const button of all("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const code = document.getElementById(button.dataset.query);
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "Copied";
+      } catch {
+        const range = document.createRange();
+        range.selectNodeContents(code);
+        getSelection().removeAllRanges();
+        getSelection().addRange(range);
+        code.scrollIntoView({ block: "center" });
+        button.textContent = "Press Ctrl+C";
+      }
+      one("#copied").textContent = button.textContent;
+      setTimeout(() => { button.textContent = "Copy"; }, 2500);
+    });
+  }
+
+  // The filter: rows shown or hidden.
+  const form = one("#filter");
+  const rows = all(".runs tbody tr").map((element) => ({ element, text: element.textContent.toLowerCase() }));
+  const refresh = () => {
+    const { flow, state, search } = form.elements;
+    const words = search.value.trim().toLowerCase();
+    let shown = 0;
+    for (const { element, text } of rows) {
+      const fits =
+        (flow.value === "" || element.dataset.flow === flow.value) &&
+        (state.value === "" || state.value in element.dataset) &&
+        (words === "" || text.includes(words));
+      element.hidden = !fits;
+      if (fits) shown += 1;
+    }
+    one("#shown").textContent = shown === rows.length ? `${shown} runs.` : `${shown} of ${rows.length} runs shown.`;
+  };
+  for (const element of [form.elements.flow, form.elements.state]) element.addEventListener("change", refresh);
+  form.elements.search.addEventListener("input", refresh);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(refresh));
+  addEventListener("keydown", (event) => {
+    const typing = /^(input|select|textarea)$/i.test(event.target.tagName || "");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    form.elements.search.focus();
+  });
+  form.hidden = false;
+})();
