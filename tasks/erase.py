@@ -27,7 +27,7 @@ from typing import Any
 import polars as pl
 
 from tasks import commits, disclosed, durable, ledger, parquet
-from tasks.pure import ids, redact
+from tasks.pure import ids, redact, report_files
 from tasks.pure.errors import InputError
 from tasks.pure.tables import TABLES
 from tasks.settings import LedgerSettings
@@ -101,6 +101,7 @@ def erase(
             done.event_index = int(logged["sequence"][0])
         with durable.touching(lake.root):
             _files(lake, texts or _Texts([], [], []), done)
+            _reports(lake, output_id, done)
             _elsewhere(lake, output_id, done)
             cache = lake.root / "cache"
             if cache.exists():
@@ -243,6 +244,18 @@ def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], don
         commits.commit(lake.root, run_id, f"erase-{output_id[:16]}", [(c.file, c.data) for c in changes])
     for change in changes:
         done.rows[change.table] = done.rows.get(change.table, 0) + change.rows
+
+
+def _reports(lake: Lake, output_id: str, done: Erased) -> None:
+    """Claims and findings in the documents beside pages, as wholes: their passages are cut, so no search for a
+    text finds them. Report.parquet holds numbers and names only."""
+    for path in sorted((lake.root / "reports").glob("*/*")):
+        if path.name in report_files.NAMES and path.is_file():
+            old = path.read_text("utf-8", errors="surrogateescape")
+            new = report_files.without(path.name, old, output_id)
+            if new != old:
+                durable.replace(path, new.encode("utf-8", "surrogateescape"))
+                done.files.append(str(path))
 
 
 def _elsewhere(lake: Lake, output_id: str, done: Erased) -> None:

@@ -17,7 +17,19 @@ from typing import Any
 import polars as pl
 
 from tasks import durable, page, parquet, site
-from tasks.pure import changes, checks, drift_cells, flow, headline, numbers, slices, summary, trend, worst
+from tasks.pure import (
+    changes,
+    checks,
+    drift_cells,
+    flow,
+    headline,
+    numbers,
+    report_files,
+    slices,
+    summary,
+    trend,
+    worst,
+)
 from tasks.pure.drift import SERIES, daily_series
 from tasks.pure.drift_cells import Cells
 from tasks.pure.queries import queries
@@ -126,6 +138,7 @@ def gather(
     near = _newest_days(facts.window, bounds.daily_points)
     shares = changes.newest_flips(lake.scan("flip_shares").collect(), run_id)
     flips = changes.flips_by_cause(shares)
+    flipped = _of_reaudit(lake, shares)
     return {
         "run": {**run, "parameters": json.loads(run["parameters"])},
         "run_id": run_id,
@@ -134,7 +147,7 @@ def gather(
         "total": total,
         "headline": headline.headline(total, told),
         "changes": headline.changes(told, drift_counts) if drift.height else [],
-        "flip_sentences": headline.flips(flips),
+        "flip_sentences": headline.reaudit(shares, flipped),
         "remarks": headline.remarks(total, agents, actions, bounds),
         "shares": summary.percentages([total.supported, total.contradicted, total.insufficient]),
         "slices": [
@@ -181,7 +194,9 @@ def gather(
         "drift_rows": drift.height,
         "drift_counts": drift_counts,
         "flips": flips,
-        "flips_delivered": _flips_delivered(lake, shares),
+        "flips_delivered": flipped.filter("is_delivered", pl.col("verdict") != "supported")[
+            "output_id"
+        ].n_unique(),
         "checkpoint": dict(checkpoint) if checkpoint else None,
         "queries": queries(
             facts.window,
@@ -239,14 +254,11 @@ def _trend(lake: Lake, window: summary.Window, names: Sequence[str]) -> pl.DataF
     return daily_series(Cells.concat(cells), wanted=names).filter(pl.col("metric") == trend.METRIC)
 
 
-def _flips_delivered(lake: Lake, shares: pl.DataFrame) -> int:
-    """Answers that were delivered on a verdict which the re-audit shown took back."""
-    if shares.is_empty():
-        return 0
-    flips = lake.scan("flips").filter(
-        pl.col("run_id") == shares["run_id"][0], "is_delivered", pl.col("verdict") != "supported"
-    )
-    return int(flips.select(pl.col("output_id").n_unique()).collect().item())
+def _of_reaudit(lake: Lake, shares: pl.DataFrame) -> pl.DataFrame:
+    """The flips behind the shares shown; none where no re-audit is shown."""
+    wanted = shares["run_id"][0] if shares.height else ""
+    columns = ("output_id", "cause", "evidence_change", "is_delivered", "verdict")
+    return lake.scan("flips").filter(pl.col("run_id") == wanted).select(columns).collect()
 
 
 def _data_docs(lake: Lake, run_id: str) -> str | None:
@@ -338,8 +350,7 @@ def as_json(facts: Mapping[str, Any]) -> bytes:
             return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         raise TypeError(f"{type(value).__name__} has no place in a report")
 
-    document = {"format": 1, **facts}
-    return json.dumps(document, default=plain, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    return report_files.as_text({"format": 1, **facts}, plain).encode()
 
 
 def render(facts: Mapping[str, Any], trend_parameters: TrendParameters | None = None) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tasks import report
 from tasks.pure import ids, tables
+from tasks.pure.slices import ALL
+from tasks.pure.summary import SLICES
 from tasks.pure.tables import TABLES
 from tasks.store import Lake
 
@@ -223,13 +226,85 @@ def run_row(counts: dict[str, dict[str, int]], **changes: Any) -> Row:
         "status": "completed", "parameters": json.dumps({"since": None, "until": None}),
         "code_version": "0.1.0",
         "verifier": VERIFIER, "policy": "default@1", "snapshot": SNAPSHOT, "rows_in": 12, "rows_out": 11,
-        "rows_quarantined": 1, "counts": json.dumps(counts),
+        "rows_already_there": 0, "rows_quarantined": 1, "counts": json.dumps(counts),
     }  # fmt: skip
     return row | changes
 
 
-def build(folder: Path) -> tuple[Lake, Row]:
-    """The lake on disk, and its run's row."""
+def drift() -> pl.DataFrame:
+    """A report: one agent fell, one use case recovered, one is stable, one too small, one not measured."""
+    rows = [
+        ("agent=ada", "agent", "supported_share", 0.93, 0.81, (-0.16, -0.08), 0.0004, "worse", 14.2,
+         "drifted"),
+        ("use_case=sales", "use_case", "contradicted_share", 0.2, 0.1, (-0.15, -0.05), 0.01, "better", None,
+         "drifted"),
+        (ALL, ALL, "supported_share", 0.9, 0.89, (-0.03, 0.01), 0.4, "worse", None, "stable"),
+        ("agent=bob", "agent", "supported_share", None, None, None, None, None, None, "too_few"),
+        (ALL, ALL, "overturn_share", None, None, None, None, None, None, "not_measured"),
+    ]  # fmt: skip
+    fell = (
+        "supported share of agent ada fell from 0.93 to 0.81 on 2 March 2026, the day model M2 first appears"
+    )
+    reasons = [fell, f"better on 3 March 2026; {HOSTILE}", "within", "too few to tell", "no rows in reviews"]
+    return pl.DataFrame(
+        [
+            {"report_id": ids.digest("drift report"), "slice": name, "slice_kind": kind, "metric": metric}
+            | {"unit": "share of claims", "window_start": date(2026, 3, 2), "window_end": date(2026, 3, 3)}
+            | {
+                "baseline_kind": "rolling",
+                "baseline_start": date(2026, 2, 2),
+                "baseline_end": date(2026, 3, 1),
+            }
+            | {"baseline_days": 28, "current_days": 2, "baseline_count": 100.0, "current_count": 20.0}
+            | {"baseline_pooled": before, "baseline_value": before, "current_value": after}
+            | {"difference": None if after is None else round(after - before, 6)}
+            | {"ci_low": interval and interval[0], "ci_high": interval and interval[1], "effect_size": None}
+            | {"p_value": p, "p_adjusted": p, "threshold": 0.02, "direction": direction, "harm": harm}
+            | {"status": status, "reason": why, "run_id": RUN_ID}
+            | {"changed_on": date(2026, 3, 2) if direction == "worse" and status == "drifted" else None}
+            for (name, kind, metric, before, after, interval, p, direction, harm, status), why in zip(
+                rows, reasons, strict=True
+            )
+        ],
+        schema=tables.DRIFT.schema,
+    )
+
+
+def flips(verdicts: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """A re-audit: of 40 supported claims two no longer hold, because of the evidence and of the verifier."""
+    shares = [
+        ("supported", "any", 400, 40, 2, 0.05), ("supported", "evidence", 400, 40, 1, 0.025),
+        ("supported", "verifier", 400, 40, 1, 0.025), ("supported", "policy", 400, 40, 0, 0.0),
+        ("any", "any", 500, 50, 2, 0.04), ("any", "evidence", 500, 50, 1, 0.02),
+        ("any", "verifier", 500, 50, 1, 0.02),
+    ]  # fmt: skip
+    first, last = verdicts.head(1).row(0, named=True), verdicts.tail(1).row(0, named=True)
+    flipped = [
+        {name: row[name] for name in ("claim_id", "output_id", "produced_at", "source", *SLICES)}
+        | {"flip_id": ids.digest("flip", row["claim_id"]), "verdict_id_before": row["verdict_id"]}
+        | {"verdict_id": row["verdict_id"], "verdict_before": "supported", "verdict": "insufficient"}
+        | {"cause": cause, "flips_alone": [cause], "attribution": "one_at_a_time", "is_delivered": True}
+        | {"evidence_change": "documents" if cause == "evidence" else "none", "reason": HOSTILE}
+        | {"weight": 10.0}
+        | {"found_at": NOW, "run_id": RUN_ID}
+        for row, cause in ((first, "evidence"), (last, "verifier"))
+    ]  # fmt: skip
+    return {
+        "flips": pl.DataFrame(flipped, schema=tables.FLIPS.schema),
+        "flip_shares": pl.DataFrame(
+            [
+                {"run_id": RUN_ID, "slice": ALL, "verdict_before": verdict, "cause": cause}
+                | {"population": population, "judged": judged, "flips": count, "share": share}
+                | {"ci_low": share / 2, "ci_high": share * 2, "found_at": NOW}
+                for verdict, cause, population, judged, count, share in shares
+            ],
+            schema=tables.FLIP_SHARES.schema,
+        ),
+    }
+
+
+def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
+    """The lake on disk, and its run's row; `measured`: with a drift report and a re-audit."""
     lake = Lake.open(str(folder))
     lake.ensure_tables(NOW.date())
     refused = [{"locator": "a.jsonl:3", "check": "json", "reason": f"not JSON {HOSTILE}", "raw": HOSTILE}]
@@ -237,10 +312,21 @@ def build(folder: Path) -> tuple[Lake, Row]:
         refused, table="outputs", source="desk", run_id=RUN_ID, quarantined_at=NOW
     )
     frames = {**rows().frames(), "health": health(), "quarantine": quarantine}
+    if measured:
+        frames |= {"drift": drift(), **flips(frames["verdicts"])}
     counts = lake.commit(RUN_ID, "unit", frames, run_day=NOW.date())
     run = run_row({name: count.as_dict() for name, count in counts.items()})
     lake.commit(RUN_ID, "run", {"runs": pl.DataFrame([run], schema=tables.RUNS.schema)}, run_day=NOW.date())
+    results = json.dumps({"format": 1, "run_id": RUN_ID, "results": VALIDATION})
+    (lake.run_folder(RUN_ID) / "validation.json").write_text(results, "utf-8")
     return lake, run
+
+
+def write(folder: Path, **changes: Any) -> tuple[Lake, Path]:
+    """The lake, and its page with all that stands beside it."""
+    lake, run = build(folder)
+    given = {"run": run, "validation": VALIDATION, "health": health(), "checkpoint": None, "now": NOW}
+    return lake, report.write(lake, RUN_ID, **{**given, **changes})
 
 
 VALIDATION = [

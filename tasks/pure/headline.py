@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from tasks.pure import flips as flips_pure
 from tasks.pure.drift_metrics import METRICS
 from tasks.pure.summary import SummaryParameters, Totals, percentages
 from tasks.pure.visible import shortened
@@ -148,37 +149,20 @@ def changes(drift: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> li
     return said
 
 
-def flips(rows: Sequence[Mapping[str, Any]]) -> list[Sentence]:
-    """What share of earlier verdicts no longer holds, and why. `rows` is `changes.flips_by_cause(...)`."""
-    said = []
-    for row in rows:
-        # Of the three verdicts only this one let answers through; the section has the others.
-        if row["verdict_before"] != "supported" or row["share"] is None:
-            continue
-        parts = [
-            f"{100 * cause['share']:.1f} points because {CAUSE_WORDS[cause['cause']]}"
-            for cause in row["causes"]
-            if cause["share"] is not None
-        ]
-        said.append(
-            Sentence(
-                f"{_percent(row['share'])} of earlier supported verdicts no longer hold "
-                f"({_percent(row['ci_low'])} to {_percent(row['ci_high'])})"
-                + (f": {', '.join(parts)}." if parts else "."),
-                "flips",
-                "worse" if row["flips"] else "better",
-            )
-        )
-    return said
+def reaudit(shares: pl.DataFrame, flips: pl.DataFrame) -> list[Sentence]:
+    """What share of the supported verdicts no longer holds, and why; nothing where no re-audit was made.
 
-
-CAUSE_WORDS = {
-    "evidence": "the evidence changed",
-    "verifier": "of the new verifier",
-    "policy": "of the new policy",
-    "combination": "of several changes together",
-    "unexplained": "of what could not be told apart",
-}
+    `shares` and `flips` are rows of `flip_shares` and `flips` of one re-audit. Of the three verdicts only
+    *supported* let answers through; a table has the others.
+    """
+    if shares.is_empty():
+        return []
+    by_evidence = flips.filter(pl.col("cause") == "evidence")
+    said = flips_pure.headline(shares, bool((by_evidence["evidence_change"] == "documents").all()))
+    fell = shares.filter(
+        pl.col("slice") == flips_pure.ALL, pl.col("verdict_before") == "supported", pl.col("flips") > 0
+    )
+    return [Sentence(f"{_capital(said)}.", "flips", "worse" if fell.height else "note")]
 
 
 def number(count: int, noun: str) -> str:

@@ -247,16 +247,19 @@ def action_reasons(actions: pl.DataFrame, parameters: SummaryParameters) -> pl.D
 
 
 def findings_by_kind(findings: pl.LazyFrame, parameters: SummaryParameters) -> pl.LazyFrame:
-    """Confidential data by kind: kind, detector, findings, answers, example (masked, never the text)."""
+    """Confidential data by kind: kind, detector, findings, answers, example (masked, never the text).
+
+    `example_output_id` names the answer that the example is from, so that erasing it finds the example.
+    """
     return (
         findings.group_by("kind", "detector")
         .agg(
             pl.len().cast(pl.Int64).alias("findings"),
             pl.col("output_id").n_unique().cast(pl.Int64).alias("answers"),
-            pl.col("masked")
+            pl.col("masked", "output_id")
             .sort_by("confidence", "finding_id", descending=[True, False])
             .first()
-            .alias("example"),
+            .name.map(lambda name: {"masked": "example", "output_id": "example_output_id"}[name]),
         )
         .sort(["findings", "kind", "detector"], descending=[True, False, False])
         .head(parameters.groups)

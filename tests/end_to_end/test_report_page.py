@@ -6,14 +6,18 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pypdf
 import pytest
 
-from tasks import report
+from tasks import report, site
+from tasks.pure import ids, nights, numbers
+from tasks.pure.tables import REPORT, RUNS
 from tests import report_lake
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -35,14 +39,25 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lake, run = report_lake.build(tmp_path_factory.mktemp("page") / "lake")
+    return report_lake.write(tmp_path_factory.mktemp("page") / "lake")[1]
+
+
+@pytest.fixture(scope="module")
+def site_file(page_file: Path) -> Path:
+    return page_file.parent.parent / "index.html"
+
+
+@pytest.fixture(scope="module")
+def unmeasured_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a lake without a drift report and without a re-audit."""
+    lake, run = report_lake.build(tmp_path_factory.mktemp("unmeasured") / "lake", measured=False)
     return report.write(
         lake,
         run["run_id"],
         run=run,
         validation=report_lake.VALIDATION,
         health=report_lake.health(),
-        checkpoint=None,
+        checkpoint={"size": 12, "root": "ab" * 32},
         now=report_lake.NOW,
     )
 
@@ -63,7 +78,7 @@ def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(*, width: int = 1280, height: int = 900, **options: Any) -> Any:
+    def open_page(*, file: Path = page_file, width: int = 1280, height: int = 900, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(BROWSER_MS)
         contexts.append(context)
@@ -73,8 +88,8 @@ def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
         tab.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         tab.on("popup", lambda popup: complaints.append(f"popup: {popup.url}"))
         tab.on("request", lambda request: complaints.append(f"request: {request.url}"))
-        tab.goto(page_file.as_uri())
-        assert complaints == [f"request: {page_file.as_uri()}"]
+        tab.goto(file.as_uri())
+        assert complaints == [f"request: {file.as_uri()}"]
         complaints.clear()
         return tab
 
@@ -95,8 +110,10 @@ def visible_claims(tab: Any) -> int:
 def test_the_headline_and_the_cards_say_what_the_lake_holds(visit: Callable[..., Any]) -> None:
     tab = visit()
     assert tab.locator("h1").inner_text() == (
-        "12 claims in 11 answers: 50% supported, 17% contradicted, 33% not settled by the evidence."
+        "6 of 12 claims have no support; supported share of agent ada fell from 0.93 to 0.81 on 2 March "
+        "2026, the day model M2 first appears."
     )
+    assert "12 claims in 11 answers: 50% supported" in tab.locator(".told").inner_text()
     figures = ("answers", "claims", "supported", "contradicted", "insufficient", "conflicts")
     assert [number(tab, figure) for figure in figures] == [11, 12, 6, 2, 4, 1]
     assert (
@@ -122,14 +139,56 @@ def test_the_worst_claim_stands_open_beside_its_evidence(visit: Callable[..., An
     assert "noopener" in link.get_attribute("rel")
 
 
+SECTIONS = (
+    "overview time drift slices scores actions flips worst findings validation quarantine health ledger"
+)
+
+
 def test_every_section_of_the_contract_is_on_the_page(visit: Callable[..., Any]) -> None:
     tab = visit()
-    for section in ("time", "slices", "actions", "worst", "findings", "validation", "quarantine", "health"):
+    for section in SECTIONS.split():
         assert tab.locator(f"#{section} h2").is_visible(), section
-    assert tab.locator("#drift .empty").inner_text().startswith("Not measured yet.")
     assert tab.locator("#ledger .empty").inner_text().startswith("No checkpoint")
     assert "j***@e***.org" in tab.locator("#findings").inner_text()
     assert "✕ no" not in tab.locator("#reconciliation").inner_text()
+    assert "of 5 comparisons" in tab.locator("#drift").inner_text()
+    assert "5.0%" in tab.locator("#flips table").inner_text()
+
+
+def test_the_first_screen_says_what_changed_whether_it_is_noise_and_what_to_do(
+    visit: Callable[..., Any],
+) -> None:
+    tab = visit(height=720)
+    told = tab.locator(".told")
+    assert told.bounding_box()["y"] + told.bounding_box()["height"] < 720
+    text = " ".join(told.inner_text().split())
+    assert (
+        "That is more than chance (difference −0.16 to −0.080, 95% interval; adjusted p below 0.001)." in text
+    )
+    assert "To do: by policy 2 answers are to be escalated to a person and 2 to be rephrased" in text
+    assert "5.0% of the supported claims no longer hold" in text
+    states = tab.locator(".states").inner_text()
+    for state in (
+        "▼ 1 worse",
+        "2 delivered, no longer hold",
+        "1 row refused",
+        "1 of 1 down",
+        "no checkpoint",
+    ):
+        assert state in states
+    for link in tab.locator(".states a").all():
+        assert tab.locator(str(link.get_attribute("href"))).count() == 1
+
+
+def test_what_was_not_measured_is_not_shown_as_zero(visit: Callable[..., Any], unmeasured_file: Path) -> None:
+    tab = visit(file=unmeasured_file)
+    assert tab.locator("h1").inner_text() == "6 of 12 claims have no support."
+    states = tab.locator(".states").inner_text().split("\n")
+    assert states[states.index("Drift") + 1] == "not measured"
+    assert states[states.index("Re-audit") + 1] == "not measured"
+    assert "✓ 12 events signed" in states
+    assert tab.locator("#drift .empty").inner_text().startswith("Not measured yet.")
+    assert tab.locator("#flips .empty").inner_text().startswith("Not measured yet.")
 
 
 def test_hostile_text_is_shown_and_does_nothing(visit: Callable[..., Any]) -> None:
@@ -152,7 +211,8 @@ def test_hostile_text_is_shown_and_does_nothing(visit: Callable[..., Any]) -> No
     )
     hrefs = tab.evaluate("Array.from(document.links, link => link.getAttribute('href'))")
     assert hrefs
-    assert all(re.match(r"#|https?://", href) for href in hrefs)
+    beside = r"\.\./index\.html|report\.(json|parquet)|\.\./\.\./runs/[0-9a-f]{64}/validation\.json"
+    assert all(re.fullmatch(rf"#.*|https?://.*|{beside}", href) for href in hrefs)
     assert not any("evil.example" in href for href in hrefs)
 
 
@@ -193,10 +253,40 @@ def test_the_filter_works_with_the_keyboard_alone(visit: Callable[..., Any]) -> 
     )
 
 
+def test_the_filter_retells_tables_and_hides_what_speaks_of_other_slices(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    rows = "document.querySelectorAll('#drift tr[data-slice]:not([hidden])')"
+    told_of = f"Array.from({rows}, row => row.cells[0].textContent)"
+    tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert tab.locator("#table-agent tbody tr:visible").count() == 4
+    tab.select_option("#f-agent", label="bob")
+    assert tab.locator("#table-agent tbody tr:visible").count() == 1
+    assert tab.locator("#table-agent tbody tr:visible td").all_inner_texts()[:2] == ["3", "3"]
+    # Use cases of bob alone: three claims of one use case, of which the page counts six.
+    assert tab.locator("#table-use_case tbody tr:visible td").all_inner_texts()[1] == "3"
+    slices = tab.evaluate(told_of)
+    assert any("agent bob" in slice_ for slice_ in slices)
+    assert not any("agent ada" in slice_ for slice_ in slices)
+    assert any("all answers" in slice_ for slice_ in slices)
+    assert tab.locator(".unfiltered:visible").count() == 3
+    tab.locator("#filter button[type=reset]").click()
+    tab.wait_for_function("document.querySelectorAll('#table-agent tbody tr:not([hidden])').length === 4")
+    assert tab.locator(".unfiltered:visible").count() == 0
+
+
+def test_the_filter_and_the_tables_agree_before_anything_is_chosen(visit: Callable[..., Any]) -> None:
+    """The script sums the cube; what it writes must be what the page already said."""
+    written = visit(java_script_enabled=False).locator("table.shares").all_inner_texts()
+    assert visit().locator("table.shares").all_inner_texts() == written
+
+
 def test_every_number_s_query_can_be_reached_and_copied(visit: Callable[..., Any]) -> None:
     tab = visit(permissions=["clipboard-read", "clipboard-write"])
     anchors = tab.evaluate("Array.from(document.querySelectorAll('.query a'), a => a.getAttribute('href'))")
-    assert len(anchors) >= 15
+    anchors += tab.evaluate("Array.from(document.querySelectorAll('a.source'), a => a.getAttribute('href'))")
+    assert len(anchors) >= 25
+    queries = tab.locator("#queries .sql").count()
+    assert len(set(anchors)) == queries  # each query is reached from the numbers it gives
     assert all(tab.locator(anchor).count() == 1 for anchor in anchors)
     tab.locator("#overview .copy").nth(1).click()
     tab.wait_for_function("document.querySelector('#copied').textContent !== ''")
@@ -239,7 +329,7 @@ def test_dark_and_light_differ_and_charts_follow(visit: Callable[..., Any]) -> N
 def test_every_plot_has_words_and_a_table_behind_it(visit: Callable[..., Any]) -> None:
     tab = visit()
     plots = tab.locator("figure")
-    assert plots.count() == 2
+    assert plots.count() == 3
     for index in range(plots.count()):
         assert len(plots.nth(index).locator("[role=img]").get_attribute("aria-label")) > 60
         table = plots.nth(index).locator("xpath=following-sibling::details")
@@ -254,7 +344,8 @@ def test_paper_shows_the_claims_and_tables_that_the_screen_folds(visit: Callable
     assert "12 claims in 11 answers" in words
     assert "Our office is in Ghent." in words  # folded on the screen
     assert "0.9 to 1.0" in words  # the table behind a chart
-    assert "Copy SQL" not in words
+    assert "Copy" not in words
+    assert "stable" in words  # comparisons that the screen folds
     tab.emulate_media(media="print", color_scheme="dark")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
@@ -264,3 +355,64 @@ def test_without_javascript_everything_but_the_filter_is_there(visit: Callable[.
     assert tab.locator(".claim").count() == 6
     assert not tab.locator("#filter").is_visible()
     assert not tab.locator(".copy").first.is_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 375)])
+def test_the_site_lists_runs_links_to_them_and_has_no_violation(
+    visit: Callable[..., Any], site_file: Path, scheme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = visit(file=site_file, width=width, color_scheme=scheme)
+    assert tab.locator("h1").inner_text().startswith("6 of 12 claims have no support")
+    row = tab.locator(".runs tbody tr").first
+    assert row.locator("a").get_attribute("href") == f"{report_lake.RUN_ID}/index.html"
+    assert "▼ 1 worse" in row.inner_text()
+    tab.keyboard.press("/")
+    tab.keyboard.type("no such run")
+    assert tab.locator("#shown").inner_text() == "0 of 1 runs shown."
+    tab.keyboard.press("Control+A")
+    tab.keyboard.type("2026-03-20")
+    assert tab.locator("#shown").inner_text() == "1 runs."
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(tab).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+
+
+def test_the_site_can_be_read_without_javascript(visit: Callable[..., Any], site_file: Path) -> None:
+    tab = visit(file=site_file, java_script_enabled=False)
+    assert tab.locator(".runs tbody tr").first.is_visible()
+    assert not tab.locator("#filter").is_visible()
+
+
+def test_a_thousand_runs_are_one_small_page_that_still_answers(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs = pl.DataFrame(
+        [
+            report_lake.run_row(
+                {}, run_id=ids.digest("run", n), started_at=report_lake.NOW - timedelta(days=n)
+            )
+            for n in range(1000)
+        ],
+        schema=RUNS.schema,
+    )
+    said = [
+        {"query": "verdicts", "key": "headline", "column": "text", "text": "9 of 40 claims have no support."}
+    ]
+    said += [
+        {"query": "of-run", "key": numbers.key([verdict]), "column": "claims", "value": count}
+        for verdict, count in (("supported", 31.0), ("contradicted", 2.0), ("insufficient", 7.0))
+    ]
+    found = runs.select("run_id").join(
+        pl.DataFrame(said).with_row_index("ordinal").cast({"ordinal": pl.Int32}), how="cross"
+    )
+    file = tmp_path / "index.html"
+    page = site.render(nights.lines(runs, found.select(REPORT.schema.names())), now=report_lake.NOW)
+    file.write_text(page, "utf-8")
+    assert file.stat().st_size < 500_000
+    tab = visit(file=file)
+    assert tab.locator(".runs tbody tr").count() == 1000
+    tab.keyboard.press("/")
+    tab.keyboard.type("2025-11-0")
+    assert tab.locator("#shown").inner_text() == "9 of 1000 runs shown."

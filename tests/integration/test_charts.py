@@ -19,13 +19,21 @@ def drawing() -> str:
             "claims": [4] * 5, "supported": [2] * 5, "contradicted": [1] * 5, "insufficient": [1] * 5,
         }
     )  # fmt: skip
-    return charts.over_time(series, "day", 300)
+    shares = pl.DataFrame(
+        {"date": series["period"], "value": [0.5] * 5, "ci_low": [0.4] * 5, "ci_high": [0.6] * 5}
+    )
+    return charts.over_time(series, shares, "day", 300, changed=date(2026, 3, 3))
 
 
 def test_colours_are_the_page_s_own(drawing: str) -> None:
     used = set(re.findall(r'"(var[^"]+)"', drawing))
     assert {"var(--supported)", "var(--contradicted)", "var(--insufficient)"} <= used
     assert not re.search(r'(?:fill|stroke)="#', drawing)
+
+
+def test_the_interval_is_a_band_and_the_change_point_a_dashed_line(drawing: str) -> None:
+    assert len(re.findall(r'fill="var\(--supported\)" opacity="0.18"', drawing)) == 1
+    assert len(re.findall(r'stroke="var\(--contradicted\)"[^>]*stroke-dasharray="4,3"', drawing)) == 1
 
 
 def test_every_period_has_its_three_parts(drawing: str) -> None:

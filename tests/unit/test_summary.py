@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.pure import summary
 from tasks.pure.checks import by_table, reconciliation
-from tasks.pure.summary import SummaryParameters, Totals, Window
+from tasks.pure.summary import SummaryParameters, Window
 from tasks.pure.worst import WorstParameters, deciding_passages, select
 
 BOUNDS = SummaryParameters()
@@ -55,39 +55,6 @@ def test_shares_add_up_to_a_hundred(counts: list[int]) -> None:
     for count, share in zip(counts, shown, strict=True):
         assert (share == "0%") == (count == 0)
         assert (share == "100%") == (count == sum(counts))
-
-
-def test_the_headline_is_the_page_in_one_sentence() -> None:
-    total = Totals(291, 1622, 989, 65, 568, 3)
-    assert summary.headline(total) == (
-        "1,622 claims in 291 answers: 61% supported, 4% contradicted, 35% not settled by the evidence."
-    )
-
-
-@pytest.mark.parametrize(
-    ("total", "sentence"),
-    [
-        (Totals(0, 0, 0, 0, 0, 0), "No answers to audit: no source has delivered any for these days."),
-        (Totals(1, 0, 0, 0, 0, 0), "1 answer audited; it makes no factual claim."),
-        (Totals(2, 0, 0, 0, 0, 0), "2 answers audited; they make no factual claim."),
-    ],
-)
-def test_the_headline_never_gives_a_share_of_nothing(total: Totals, sentence: str) -> None:
-    assert summary.headline(total) == sentence
-
-
-def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:
-    rows = [("big", "u", "contradicted")] * 2 + [("big", "u", "supported")] * 38
-    rows += [("mid", "u", "supported")] * 40 + [("tiny", "u", "contradicted")] * 2
-    frame = verdicts(*rows)
-    agents = summary.by_slice(frame, frame, "agent", BOUNDS)
-    said = summary.remarks(
-        summary.totals(frame, frame),
-        agents,
-        summary.by_action(pl.DataFrame({"action": ["delivered"]})),
-        BOUNDS,
-    )
-    assert said[0] == "big is contradicted most often: 2 of its 40 claims (5%)."
 
 
 def test_only_the_last_verdict_of_a_claim_counts() -> None:
