@@ -247,8 +247,10 @@ def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], don
 
 
 def _reports(lake: Lake, output_id: str, done: Erased) -> None:
-    """Claims and findings in the documents beside pages, as wholes: their passages are cut, so no search for a
-    text finds them. Report.parquet holds numbers and names only."""
+    """Claims and findings in the documents beside pages, as wholes: passages are cut, so no search finds them.
+
+    `report.parquet` holds numbers and names only.
+    """
     for path in sorted((lake.root / "reports").glob("*/*")):
         if path.name in report_files.NAMES and path.is_file():
             old = path.read_text("utf-8", errors="surrogateescape")

@@ -16,11 +16,10 @@ from typing import Any
 
 import polars as pl
 
-from tasks import durable, page, parquet, site
+from tasks import drift, durable, page, parquet, site
 from tasks.pure import (
     changes,
     checks,
-    drift_cells,
     flow,
     headline,
     numbers,
@@ -30,8 +29,7 @@ from tasks.pure import (
     trend,
     worst,
 )
-from tasks.pure.drift import SERIES, daily_series
-from tasks.pure.drift_cells import Cells
+from tasks.pure.drift import SERIES, DriftParameters, daily_series
 from tasks.pure.queries import queries
 from tasks.pure.summary import SLICES, SummaryParameters
 from tasks.pure.tables import REPORT
@@ -49,6 +47,7 @@ _EVIDENCE_COLUMNS = (
     "claim_id", "verifier", "snapshot", "rank", "passage_id", "origin", "p_supported", "p_contradicted",
     "p_insufficient", "tokens_offered", "tokens_seen",
 )  # fmt: skip
+_REASON_COLUMNS = ("verdict_id", "reason", "policy", "evidence_ids", "decisive_start", "decisive_end")
 _WIDE, _NARROW = 820, 305
 """Chart widths in CSS pixels: the page's column, and a phone of 375 less margins."""
 
@@ -125,13 +124,13 @@ def gather(
     tenths = summary.scores(facts.verdicts)
     values, combinations = summary.cube(facts.verdicts, facts.outputs, bounds)
     claims = _worst(lake, facts, values, worst_parameters or WorstParameters())
-    drift = changes.newest_drift(lake.scan("drift").collect(), run_id)
-    ranked = changes.ranked(drift, bounds).to_dicts()
-    told = changes.told(drift)
-    drift_counts = changes.counts(drift)
+    compared = changes.newest_drift(lake.scan("drift").collect(), run_id)
+    ranked = changes.ranked(compared, bounds).to_dicts()
+    told = changes.told(compared)
+    drift_counts = changes.counts(compared)
     names = trend.wanted(
         agents.rename({"value": "agent"}),
-        changes.drifted_slices(drift),
+        changes.drifted_slices(compared),
         bounds.minimum_claims,
         trend_parameters or TrendParameters(),
     )
@@ -146,7 +145,7 @@ def gather(
         "window": facts.window,
         "total": total,
         "headline": headline.headline(total, told),
-        "changes": headline.changes(told, drift_counts) if drift.height else [],
+        "changes": headline.changes(told, drift_counts) if compared.height else [],
         "flip_sentences": headline.reaudit(shares, flipped),
         "remarks": headline.remarks(total, agents, actions, bounds),
         "shares": summary.percentages([total.supported, total.contradicted, total.insufficient]),
@@ -160,7 +159,7 @@ def gather(
         "series": series.to_dicts(),
         "trend_slices": names,
         "trend": _trend(lake, near, names).to_dicts(),
-        "changed_on": changes.began(drift),
+        "changed_on": changes.began(compared),
         "tenths": tenths.to_dicts(),
         "actions": _shares(actions),
         "action_reasons": summary.action_reasons(facts.actions, bounds).to_dicts(),
@@ -191,7 +190,7 @@ def gather(
         .to_dicts(),
         "health": health.sort("ok", "kind", "target").head(bounds.groups).to_dicts(),
         "drift": ranked,
-        "drift_rows": drift.height,
+        "drift_rows": compared.height,
         "drift_counts": drift_counts,
         "flips": flips,
         "flips_delivered": flipped.filter("is_delivered", pl.col("verdict") != "supported")[
@@ -203,7 +202,7 @@ def gather(
             run_id,
             unit,
             claims=[claim.claim_id for claim in claims],
-            drift_report=drift["report_id"][0] if drift.height else None,
+            drift_report=compared["report_id"][0] if compared.height else None,
             reaudit=shares["run_id"][0] if shares.height else None,
             trend_window=near,
             ledger_size=int((checkpoint or {}).get("size", 0)),
@@ -240,18 +239,12 @@ def _newest_days(window: summary.Window, days: int) -> summary.Window:
 
 
 def _trend(lake: Lake, window: summary.Window, names: Sequence[str]) -> pl.DataFrame:
-    """`daily_series` of the supported share of some slices; read a day at a time, so memory is a day's."""
+    """`daily_series` of the supported share of some slices; every claim counts once, without weights."""
     if window.first is None or window.last is None:
         return pl.DataFrame(schema=SERIES)
-    tables = ("outputs", "verdicts")
-    days = [day for day in lake.days("verdicts") if window.first <= day <= window.last]
-    cells = [
-        drift_cells.cells(
-            {t: lake.scan(t, since=day, until=day).select(drift_cells.COLUMNS[t]).collect() for t in tables}
-        )
-        for day in days
-    ]
-    return daily_series(Cells.concat(cells), wanted=names).filter(pl.col("metric") == trend.METRIC)
+    cells = drift.cells(lake, DriftParameters(), since=window.first, until=window.last)
+    sums = cells.sums.filter(pl.col("metric") == trend.METRIC)
+    return daily_series(dataclasses.replace(cells, sums=sums), wanted=names)
 
 
 def _of_reaudit(lake: Lake, shares: pl.DataFrame) -> pl.DataFrame:
@@ -281,7 +274,7 @@ def _worst(
 
     reasons, claims, outputs, evidence = pl.collect_all(
         [
-            named("verdicts", "verdict_id", chosen["verdict_id"], ("verdict_id", "reason", "policy")),
+            named("verdicts", "verdict_id", chosen["verdict_id"], _REASON_COLUMNS),
             named("claims", "claim_id", chosen["claim_id"], ("claim_id", "text")),
             named("outputs", "output_id", chosen["output_id"], ("output_id", "prompt")),
             named("evidence", "claim_id", chosen["claim_id"], _EVIDENCE_COLUMNS),

@@ -93,6 +93,7 @@ class Rows:
                     | {"p_insufficient": round(1 - p_supported - p_contradicted, 6)}
                     | {"tokens_offered": 40, "tokens_seen": 40, "windows": 1}
                 )
+            decisive = (0, len(passages[0][1])) if passages else (None, None)
             verdict_ids.append(
                 self.verdict(
                     common,
@@ -107,6 +108,9 @@ class Rows:
                     NOW,
                 )
             )
+            self.of["verdicts"][-1] |= {
+                "evidence_ids": passage_ids, "decisive_start": decisive[0], "decisive_end": decisive[1]
+            }  # fmt: skip
         self.of["actions"].append(
             common
             | {"action_id": ids.digest("action", output_id), "decided_at": NOW, "action": action}
@@ -134,7 +138,8 @@ class Rows:
             | {"p_supported": supported, "p_contradicted": contradicted}
             | {"p_insufficient": round(1 - supported - contradicted, 6), "verifier": VERIFIER}
             | {"policy": "default@1", "threshold_supported": 0.5, "threshold_contradicted": 0.5}
-            | {"snapshot": SNAPSHOT, "evidence_ids": [], "is_conflict": is_conflict, "source": "desk"}
+            | {"snapshot": SNAPSHOT, "evidence_ids": [], "decisive_start": None, "decisive_end": None}
+            | {"is_conflict": is_conflict, "source": "desk"}
             | {"reason": f"the evidence says {verdict}", "agent": agent, "model": model, "use_case": use_case}
         )
         return verdict_id

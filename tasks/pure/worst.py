@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -52,6 +52,8 @@ class ShownPassage:
     p_contradicted: float
     p_insufficient: float
     words: list[tuple[str, Mark | None]]
+    decisive: tuple[int, int] | None
+    """Which of `words` are the sentence that decided the verdict; None where none is known or shown."""
     cut_before: bool
     cut_after: bool
     is_read_whole: bool
@@ -163,7 +165,8 @@ def present(
 ) -> list[ShownClaim]:
     """Claims as a page shows them, in the order of `chosen`.
 
-    `chosen` is `select(...)` with `*_index` columns of `summary.fold_values` and reason, policy; `claims`
+    `chosen` is `select(...)` with `*_index` columns of `summary.fold_values`, reason, policy, evidence_ids,
+    decisive_start and decisive_end; `claims`
     has claim_id, text; `outputs` output_id, prompt; `deciding` is `deciding_passages(...)`; `passages`
     has passage_id, document_uri, text. A text that a table no longer holds is shown as erased.
     """
@@ -177,7 +180,7 @@ def present(
     for row in chosen.iter_rows(named=True):
         claim = visible(shortened(texts.get(row["claim_id"]) or ERASED, parameters.claim_characters))
         evidence = rows_of.get(row["claim_id"], [])
-        beside = [_passage(claim, e, documents.get(e["passage_id"]), parameters) for e in evidence]
+        beside = [_passage(claim, row, e, documents.get(e["passage_id"]), parameters) for e in evidence]
         first = _text(documents.get(evidence[0]["passage_id"])) if evidence else ""
         marks = deciding_spans(claim, first)[0] if evidence else []
         shown.append(
@@ -210,28 +213,74 @@ ERASED = "(this text is not in the lake: erased, or its table is not published)"
 
 
 def _text(document: dict[str, str] | None) -> str:
+    return _clean(document["text"]) if document else ERASED
+
+
+def _clean(text: str) -> str:
     # Scraped documents are full of blank lines; the words are what is compared.
-    return re.sub(r"\s*\n\s*", "\n", visible(document["text"]).strip()) if document else ERASED
+    return re.sub(r"\s*\n\s*", "\n", visible(text).strip())
 
 
 def _passage(
-    claim: str, row: dict[str, object], document: dict[str, str] | None, parameters: WorstParameters
+    claim: str,
+    verdict: dict[str, Any],
+    row: dict[str, Any],
+    document: dict[str, str] | None,
+    parameters: WorstParameters,
 ) -> ShownPassage:
     text = _text(document)
     spans = deciding_spans(claim, text)[1]
+    sentence = _sentence(verdict, row, document, text)
     start, end = densest_window(text, spans, parameters.passage_characters)
+    if sentence and not start <= sentence[0] < sentence[1] <= end:
+        start, end = _around(sentence, len(text), parameters.passage_characters)
+    words, decisive = pieces(text, spans, start, end), None
+    if sentence and sentence[1] <= end:
+        before, inside, after = (
+            pieces(text, spans, *part) for part in ((start, sentence[0]), sentence, (sentence[1], end))
+        )
+        words, decisive = before + inside + after, (len(before), len(before) + len(inside))
     return ShownPassage(
         uri=visible(shortened(document["document_uri"], 300)) if document else "",
-        origin=str(row["origin"]),
-        rank=int(row["rank"]),  # type: ignore[call-overload]
-        p_supported=float(row["p_supported"]),  # type: ignore[arg-type]
-        p_contradicted=float(row["p_contradicted"]),  # type: ignore[arg-type]
-        p_insufficient=float(row["p_insufficient"]),  # type: ignore[arg-type]
-        words=pieces(text, spans, start, end),
+        origin=row["origin"],
+        rank=row["rank"],
+        p_supported=row["p_supported"],
+        p_contradicted=row["p_contradicted"],
+        p_insufficient=row["p_insufficient"],
+        words=words,
+        decisive=decisive,
         cut_before=start > 0,
         cut_after=end < len(text),
         is_read_whole=row["tokens_seen"] == row["tokens_offered"],
     )
+
+
+def _sentence(
+    verdict: dict[str, Any], row: dict[str, Any], document: dict[str, str] | None, shown: str
+) -> tuple[int, int] | None:
+    """[start, end) in the shown text of the sentence that decided, if it stands in this passage."""
+    first, last = verdict["decisive_start"], verdict["decisive_end"]
+    if (
+        document is None
+        or first is None
+        or last is None
+        or verdict["evidence_ids"][:1] != [row["passage_id"]]
+    ):
+        return None
+    sentence = _clean(document["text"][first:last])
+    # Cleaning moves characters, so the sentence is looked for near where it stood.
+    near = len(_clean(document["text"][:first]))
+    found = [m.start() for m in re.finditer(re.escape(sentence), shown)] if sentence else []
+    if not found:
+        return None
+    start = min(found, key=lambda at: abs(at - near))
+    return start, start + len(sentence)
+
+
+def _around(sentence: tuple[int, int], length: int, room: int) -> tuple[int, int]:
+    """[start, end) of at most `room` characters with the sentence in the middle."""
+    start = max(0, min(sentence[0] - (room - (sentence[1] - sentence[0])) // 2, sentence[0], length - room))
+    return start, min(length, start + room)
 
 
 def _order() -> pl.Expr:

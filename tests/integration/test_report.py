@@ -223,6 +223,12 @@ def test_worst_claims_stand_beside_the_passage_that_decided_them(facts: dict[str
     assert wrong.passages[0].uri == "https://handbook.example/warranty"
     assert ("24", "missing") in wrong.words
     assert ("12", "missing") in wrong.passages[0].words
+    first, last = wrong.passages[0].decisive
+    assert (
+        "".join(t for t, _ in wrong.passages[0].words[first:last])
+        == "The warranty lasts 12 months from delivery."
+    )
+    assert wrong.passages[1].decisive is None
     conflict = by_text["Returns are free of charge."]
     assert conflict.standing == "conflict"
     assert {p.p_supported > p.p_contradicted for p in conflict.passages} == {True, False}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.pure import worst
 from tasks.pure.highlight import deciding_spans, densest_window, pieces
 
 TEXTS = st.text(st.sampled_from("abcdeé 1234.,:%-[]\nÀß"), max_size=200)
@@ -71,3 +72,24 @@ def test_the_window_holds_the_part_that_shares_most() -> None:
     passage = "nothing here " * 40 + "the warranty lasts twelve months " + "nothing there " * 40
     start, end = densest_window(passage, deciding_spans("warranty of twelve months", passage)[1], 120)
     assert "warranty lasts twelve months" in passage[start:end]
+
+
+@pytest.mark.parametrize("place", [0, 300, 2000, 3900])
+def test_a_long_passage_is_cut_so_that_the_sentence_that_decided_stays(place: int) -> None:
+    sentence = "Audit  records\n\n stay for 12 months\u200b."
+    filler = "The retention period of records is 24 months. " * 100
+    text = filler[:place] + " " + sentence + " " + filler[place:]
+    row = {"passage_id": "p", "origin": "context", "rank": 0, "tokens_seen": 1, "tokens_offered": 1}
+    row |= {"p_supported": 0.1, "p_contradicted": 0.8, "p_insufficient": 0.1}
+    verdict = {"evidence_ids": ["p"], "decisive_start": place + 1, "decisive_end": place + 1 + len(sentence)}
+    shown = worst._passage(
+        "Records stay for 24 months.",
+        verdict,
+        row,
+        {"text": text, "document_uri": ""},
+        worst.WorstParameters(),
+    )
+    assert shown.decisive is not None
+    said = "".join(t for t, _ in shown.words[slice(*shown.decisive)])
+    assert said == "Audit  records\nstay for 12 months⟨U+200B⟩."
+    assert len("".join(t for t, _ in shown.words)) <= worst.WorstParameters().passage_characters
