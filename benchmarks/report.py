@@ -1,26 +1,35 @@
-"""The report's claim: the page's size and time stay bounded while the lake grows.
+"""The report's claims: a page of bounded size and time while the lake grows, and a site that opens at once.
 
 `python benchmarks/report.py [VERDICTS ...]` (default 10000 1000000) builds a lake of that many verdicts in a
 temporary folder, writes the page in a fresh process, and prints size, seconds, and their ratios.
+
+`python benchmarks/report.py --site [RUNS ...]` (default 365 1000) writes a site over that many runs, each
+with its own page's numbers, and opens it and the newest page in headless Chromium: seconds until it is
+painted, processor seconds of the page's own process (what remains comparable on a busy machine), requests, errors.
+Limit: 2 s.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from tasks import report
-from tasks.pure import tables
-from tasks.pure.tables import TABLES
+from tasks import parquet, report, site
+from tasks.pure import ids, tables
+from tasks.pure.tables import REPORT, TABLES
 from tasks.store import Lake
+from tests import report_lake
 
 NOW = datetime(2026, 6, 1, 3, tzinfo=UTC)
 RUN = "ab" * 32
@@ -112,18 +121,114 @@ def write_page(folder: Path) -> None:
         "rows_quarantined": 0,
         "counts": "{}",
     }
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     page = report.write(
         lake, RUN, run=run, validation=[], health=TABLES["health"].empty(), checkpoint=None, now=NOW
     )
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"bytes": page.stat().st_size, "seconds": round(seconds, 2), "peak_mib": round(peak)}))
+    cpu = time.process_time() - worked
+    sizes = {file.name: file.stat().st_size for file in sorted(page.parent.iterdir())}
+    print(
+        json.dumps(
+            {
+                "bytes": page.stat().st_size,
+                "seconds": round(seconds, 2),
+                "cpu_s": round(cpu, 2),
+                "peak_mib": round(peak),
+                "files": sizes,
+            }
+        )
+    )
+
+
+LIMIT_S = 2.0
+"""Until a page is loaded, with a year of runs."""
+
+
+def write_site(folder: Path, runs: int) -> dict[str, object]:
+    """A lake of one real page and `runs` runs whose numbers are that page's."""
+    lake, page = report_lake.write(folder / "lake")
+    rows = pl.DataFrame(
+        [
+            report_lake.run_row(
+                {}, run_id=ids.digest("run", n), started_at=report_lake.NOW - timedelta(days=n)
+            )
+            for n in range(runs)
+        ],
+        schema=TABLES["runs"].schema,
+    )
+    lake.commit(RUN, "runs", {"runs": rows}, run_day=report_lake.NOW.date())
+    numbers = pl.read_parquet(page.parent / "report.parquet")
+    for run_id in rows["run_id"]:
+        place = lake.report_folder(run_id)
+        (place / "report.parquet").write_bytes(
+            parquet.encode(REPORT, numbers.with_columns(run_id=pl.lit(run_id)))
+        )
+    started, worked = time.perf_counter(), time.process_time()
+    index = site.write(lake, now=NOW)
+    files = [index, index.with_name("runs.json"), index.with_name("runs.parquet")]
+    return {
+        "runs": runs,
+        "write_s": round(time.perf_counter() - started, 2),
+        "write_cpu_s": round(time.process_time() - worked, 2),
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "bytes": {file.name: file.stat().st_size for file in files},
+        "opened": {"site": opened(index), "page": opened(page)},
+    }
+
+
+def opened(page: Path) -> dict[str, object]:
+    """Three visits with an empty cache; the medians."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    visits, requests, errors = [], [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for _ in range(3):
+            tab = browser.new_page(viewport={"width": 1280, "height": 900})
+            tab.on("request", lambda request: requests.append(request.url))
+            tab.on("console", lambda message: errors.append(message.text))
+            tab.on("pageerror", lambda error: errors.append(str(error)))
+            before = renderers(browser)
+            tab.goto(page.as_uri(), wait_until="load")
+            # Two frames later the page has been laid out and painted.
+            loaded = tab.evaluate(
+                "new Promise(done => requestAnimationFrame(() => requestAnimationFrame("
+                "() => done(performance.now()))))"
+            )
+            work = max(cpu - before.get(process, 0.0) for process, cpu in renderers(browser).items())
+            nodes = tab.evaluate("document.querySelectorAll('*').length")
+            visits.append((loaded / 1000, work, nodes))
+            tab.close()
+        browser.close()
+    seconds, work, nodes = (sorted(values)[1] for values in zip(*visits, strict=True))
+    return {
+        "painted_s": round(seconds, 2),
+        "of_limit": round(seconds / LIMIT_S, 2),
+        "renderer_cpu_s": round(work, 2),
+        "nodes": int(nodes),
+        "requests_besides_itself": len(requests) - len(visits),
+        "console": errors,
+    }
+
+
+def renderers(browser: Any) -> dict[int, float]:
+    """Processor seconds so far of each page's process."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return {each["id"]: each["cpuTime"] for each in found if each["type"] == "renderer"}
 
 
 def main() -> int:
     if sys.argv[1:2] == ["--page"]:
         write_page(Path(sys.argv[2]))
+        return 0
+    if sys.argv[1:2] == ["--site"]:
+        print(json.dumps({"load": os.getloadavg()}))
+        for runs in [int(size) for size in sys.argv[2:]] or [365, 1000]:
+            with tempfile.TemporaryDirectory() as folder:
+                print(json.dumps(write_site(Path(folder), runs)))
         return 0
     sizes = [int(size) for size in sys.argv[1:]] or [10_000, 1_000_000]
     results = []

@@ -35,9 +35,8 @@ def write(lake: Lake, *, now: datetime) -> Path:
         durable.make_folder(folder)
         rows = nights.lines(lake.scan("runs").collect(), _numbers(folder))
         listed = rows.with_columns(pl.col(pl.Datetime).dt.to_string("iso:strict")).to_dicts()
-        durable.replace(
-            folder / "runs.json", json.dumps(listed, ensure_ascii=False, indent=1).encode() + b"\n"
-        )
+        lines = ",\n".join(json.dumps(line, ensure_ascii=False) for line in listed)
+        durable.replace(folder / "runs.json", f"[\n{lines}\n]\n".encode())
         durable.replace(folder / "runs.parquet", parquet.encode(nights.LINES, rows))
         durable.replace(folder / "index.html", render(rows, now=now).encode())
     return folder / "index.html"
@@ -67,7 +66,8 @@ def render(rows: pl.DataFrame, *, now: datetime) -> str:
         }
     facts: dict[str, Any] = {
         "now": now,
-        "runs": rows.to_dicts(),
+        "runs": rows.height,
+        "months": nights.months(rows),
         "newest": next((row for row in rows.iter_rows(named=True) if row["has_page"]), None),
         "flows": rows["flow"].unique().sort().to_list(),
         "drawn": drawn.height,

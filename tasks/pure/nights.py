@@ -6,6 +6,8 @@ Belongs here: which numbers of a run's page its line repeats. Does not belong he
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from tasks.pure.numbers import HEADLINE, key
@@ -100,6 +102,15 @@ def lines(runs: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
         .sort(["started_at", "run_id"], descending=[True, False])
         .select(LINES.schema.names())
     )
+
+
+def months(rows: pl.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The lines by the month in which they started, `November 2026`, in the order given."""
+    named = rows.with_columns(month=pl.col("started_at").dt.strftime("%B %Y"))
+    return [
+        (str(month), part.drop("month").to_dicts())
+        for (month,), part in named.group_by("month", maintain_order=True)
+    ]
 
 
 def drawn(rows: pl.DataFrame) -> pl.DataFrame:

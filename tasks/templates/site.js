@@ -24,22 +24,47 @@
     });
   }
 
-  // The filter: rows shown or hidden.
+  // Paper shows all months; afterwards the page is as it was.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = all("details:not([open])");
+    for (const element of opened) element.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const element of opened) element.open = false;
+  });
+
+  // The filter: rows shown or hidden; months with a hit are opened, without one hidden.
   const form = one("#filter");
-  const rows = all(".runs tbody tr").map((element) => ({ element, text: element.textContent.toLowerCase() }));
+  const months = all(".month").map((element) => ({
+    element,
+    wasOpen: element.open,
+    rows: Array.from(element.querySelectorAll("tbody tr"), (row) => ({
+      element: row,
+      text: row.textContent.toLowerCase(),
+    })),
+  }));
+  const whole = months.reduce((sum, { rows }) => sum + rows.length, 0);
   const refresh = () => {
     const { flow, state, search } = form.elements;
     const words = search.value.trim().toLowerCase();
+    const isFiltered = words !== "" || flow.value !== "" || state.value !== "";
     let shown = 0;
-    for (const { element, text } of rows) {
-      const fits =
-        (flow.value === "" || element.dataset.flow === flow.value) &&
-        (state.value === "" || state.value in element.dataset) &&
-        (words === "" || text.includes(words));
-      element.hidden = !fits;
-      if (fits) shown += 1;
+    for (const { element: month, rows, wasOpen } of months) {
+      let hits = 0;
+      for (const { element, text } of rows) {
+        const fits =
+          (flow.value === "" || element.dataset.flow === flow.value) &&
+          (state.value === "" || state.value in element.dataset) &&
+          (words === "" || text.includes(words));
+        element.hidden = !fits;
+        if (fits) hits += 1;
+      }
+      month.hidden = hits === 0;
+      month.open = isFiltered ? hits > 0 : wasOpen;
+      shown += hits;
     }
-    one("#shown").textContent = shown === rows.length ? `${shown} runs.` : `${shown} of ${rows.length} runs shown.`;
+    one("#shown").textContent = isFiltered ? `${shown} of ${whole} runs shown.` : `${whole} runs.`;
   };
   for (const element of [form.elements.flow, form.elements.state]) element.addEventListener("change", refresh);
   form.elements.search.addEventListener("input", refresh);
