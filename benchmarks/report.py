@@ -5,8 +5,8 @@ temporary folder, writes the page in a fresh process, and prints size, seconds, 
 
 `python benchmarks/report.py --site [RUNS ...]` (default 365 1000) writes a site over that many runs, each
 with its own page's numbers, and opens it and the newest page in headless Chromium: seconds until it is
-painted, processor seconds of the page's own process (what remains comparable on a busy machine), requests, errors.
-Limit: 2 s.
+painted, processor seconds of the page's own process (which can be compared on a busy machine too), requests,
+errors. Limit: 2 s.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ still prove what was logged, and nobody else can guess it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -247,7 +246,7 @@ def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], don
 
 
 def _reports(lake: Lake, output_id: str, done: Erased) -> None:
-    """Claims and findings in the documents beside pages, as wholes: passages are cut, so no search finds them.
+    """Claims and findings beside pages, as wholes: passages are cut there, so no search finds them.
 
     `report.parquet` holds numbers and names only.
     """
@@ -284,18 +283,20 @@ def _files(lake: Lake, texts: _Texts, done: Erased) -> None:
             old = path.read_bytes()
             new = old
             if path.suffix == ".html":
-                new = _page(old.decode("utf-8", "surrogateescape"), elements, texts.own)
+                page = redact.without_elements(_decoded(old), elements, f"<p>{ERASED}</p>")
+                new = page.encode("utf-8", "surrogateescape")
             for spelling in spelled:
                 new = new.replace(spelling, ERASED.encode())
+            # Only now: a question that other answers were asked too is overwritten there, and the page stays.
+            if path.suffix == ".html" and redact.shows(_decoded(new), texts.own):
+                new = _INSTEAD.encode()
             if new != old:
                 durable.replace(path, new)
                 done.files.append(str(path))
 
 
-def _page(page: str, elements: set[str], own: Sequence[str]) -> bytes:
-    cut = redact.without_elements(page, elements, f"<p>{ERASED}</p>")
-    if redact.shows(cut, own):
-        cut = (
-            f"<!doctype html><meta charset=utf-8><title>{ERASED}</title><p>This page showed an erased output."
-        )
-    return cut.encode("utf-8", "surrogateescape")
+_INSTEAD = f"<!doctype html><meta charset=utf-8><title>{ERASED}</title><p>This page showed an erased output."
+
+
+def _decoded(page: bytes) -> str:
+    return page.decode("utf-8", "surrogateescape")

@@ -202,11 +202,12 @@ def test_an_interrupted_erasure_still_takes_the_claim_out_of_the_page(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.erase._files", stop)
+        patch.setattr("tasks.erase._reports", stop)
         with pytest.raises(KeyboardInterrupt):
             erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
     erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW)
-    assert "12 months" not in page.read_text("utf-8")
+    for file in (page, page.parent / "report.json"):
+        assert "12 months" not in file.read_text("utf-8")
 
 
 def test_the_filter_s_numbers_add_up_to_the_headline(facts: dict[str, Any]) -> None:
