@@ -79,7 +79,7 @@ def erase(
     lines = [
         f"erased: rows {rows or 'none left'}; {len(done.files)} other files",
         f"recorded as event {done.event_index}; copies that others took (proofs, backups) stay theirs",
-        *(f"no longer there, so not erased: {path}" for path in done.missing),
+        *(f"not erased, because it was moved or cannot be written: {path}" for path in done.missing),
     ]
     common.answer(done.as_dict(), lines)
     return DONE

@@ -49,19 +49,26 @@ def erase(lake: Lake, output_id: str, verdict_ids: Sequence[str]) -> tuple[list[
     """Takes an output's text out of every file that is known to hold it.
 
     Returns:
-        Files that were rewritten, and paths where nothing stands any more.
+        Files that were rewritten, and paths where nothing stands any more or nothing can be written.
     """
     changed, missing = [], []
     for path in _paths(lake, output_id):
-        if path.is_dir():
-            changed += _folder(path, output_id)
-        elif not path.exists():
-            missing.append(str(path))
-        elif path.suffix in (".csv", ".jsonl"):
-            changed += _sheet(path, set(verdict_ids))
-        elif _proof(path, output_id):
-            changed.append(str(path))
+        try:
+            if not path.exists():
+                missing.append(str(path))
+            changed += _one(path, output_id, set(verdict_ids))
+        except OSError as error:
+            # Somebody else's folder by now: the key must go all the same.
+            missing.append(f"{path} ({error.strerror})")
     return changed, missing
+
+
+def _one(path: Path, output_id: str, verdict_ids: set[str]) -> list[str]:
+    if path.is_dir():
+        return _folder(path, output_id)
+    if path.suffix in (".csv", ".jsonl"):
+        return _sheet(path, verdict_ids) if path.exists() else []
+    return [str(path)] if _proof(path, output_id) else []
 
 
 def _register(lake: Lake) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks import durable, ledger, ledger_proofs, ledger_verify, report, reviews
 from tasks import erase as module
-from tasks import ledger, ledger_proofs, ledger_verify, report, reviews
 from tasks.erase import erase
 from tasks.pure import ids, redact, tables
 from tasks.pure.errors import Unverifiable
@@ -242,6 +242,23 @@ def test_a_copy_that_is_no_longer_where_it_was_is_named(lake, wanted, tmp_path):
     ledger_proofs.write_proof(tmp_path / "gone.tlog-proof", text, lake=lake, body=body)
     (tmp_path / "gone.tlog-proof").rename(tmp_path / "taken.tlog-proof")
     assert run(lake, wanted).missing == [str(tmp_path / "gone.tlog-proof")]
+
+
+def test_a_copy_that_cannot_be_written_is_named_and_keeps_no_key_alive(lake, wanted, tmp_path, monkeypatch):
+    text, body = ledger_proofs.prove(lake, wanted, VERDICT, disclose=["claim"])
+    path = tmp_path / "theirs.tlog-proof"
+    ledger_proofs.write_proof(path, text, lake=lake, body=body)
+    replace = durable.replace
+
+    def refuses(place: Path, data: bytes) -> None:
+        if place == path:
+            raise PermissionError(13, "Permission denied", str(place))
+        replace(place, data)
+
+    monkeypatch.setattr(durable, "replace", refuses)
+    done = run(lake, wanted)
+    assert done.missing == [f"{path} (Permission denied)"]
+    assert done.key_destroyed
 
 
 def test_every_table_with_words_of_an_output_has_its_erasure(lake):
