@@ -9,7 +9,8 @@ given. Then copies of that lake are re-audited, each after other changes:
     evidence    documents of some use cases are edited: every other one removed, numbers raised in the rest
     verifier    another verifier (the embedded one at another temperature, or --verifier)
     policy      other thresholds
-    apart       documents edited for some use cases, thresholds changed for the others: one cause per claim
+    apart       documents edited for some use cases, thresholds changed for others; flips of the others whose
+                passages changed too (all share one corpus) have no one planted cause and are set apart
     together    all three at once, against an oracle: the verdicts of the first three lakes, each of which
                 judged the same claims anew with one thing changed
 
@@ -139,6 +140,33 @@ def flips(folder: Path, chosen: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
     return found, verdicts
 
 
+def reached_by_both(folder: Path, use_cases: list[str]) -> pl.Series:
+    """Claims of those use cases that were shown other passages than before, read off the evidence itself."""
+    tables = f"{folder}/lake/tables"
+    verdicts = pl.read_parquet(f"{tables}/verdicts/**/*.parquet").filter(pl.col("use_case").is_in(use_cases))
+    shown = (
+        pl.read_parquet(f"{tables}/evidence/**/*.parquet")
+        .sort("claim_id", "snapshot", "rank")
+        .group_by("claim_id", "snapshot", maintain_order=True)
+        .agg("passage_id")
+    )
+    # A claim that nothing is shown for has no row: two snapshots of it differ as well.
+    judged = (
+        verdicts.select("claim_id", "snapshot").unique().join(shown, on=["claim_id", "snapshot"], how="left")
+    )
+    different = judged.group_by("claim_id").agg(pl.col("passage_id").n_unique().alias("kinds"))
+    return different.filter(pl.col("kinds") > 1)["claim_id"]
+
+
+def apart_of(found: pl.DataFrame, folder: Path, other_cases: list[str]) -> tuple[pl.DataFrame, pl.Expr, str]:
+    """Flips with one planted cause, that cause, and what was set apart."""
+    kept = found.filter(~pl.col("claim_id").is_in(reached_by_both(folder, other_cases).implode()))
+    has_policy = pl.col("use_case").is_in(other_cases)
+    planted = pl.when(has_policy).then(pl.lit("policy")).otherwise(pl.lit("evidence"))
+    causes = dict(kept["cause"].value_counts().iter_rows())
+    return kept, planted, f"{causes}, {found.height - kept.height} reached by both set apart"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--outputs", type=int, default=60)
@@ -188,9 +216,8 @@ def main() -> None:
             alone[cause] = dict(verdicts.select("claim_id", "verdict").iter_rows())
             show(cause, found.filter(pl.col("cause") == cause).height, found.height)
         found, _ = world("apart", edits=True, policies=apart, verifier=old)
-        planted = pl.when(pl.col("use_case").is_in(edited_cases)).then(pl.lit("evidence"))
-        right = found.filter(pl.col("cause") == planted.otherwise(pl.lit("policy"))).height
-        show("apart", right, found.height, str(dict(found["cause"].value_counts().iter_rows())))
+        found, planted, note = apart_of(found, Path(temporary) / "apart", other_cases)
+        show("apart", found.filter(pl.col("cause") == planted).height, found.height, note)
         found, _ = world("together", edits=True, policies=strict, verifier=new)
         right = 0
         for row in found.iter_rows(named=True):
