@@ -421,7 +421,7 @@ class Mapper:
         )
         given, bounds = self._constants, self._parameters
         response = get("response")
-        if response is None or response == "":
+        if response is None or (isinstance(response, str) and not response.strip()):
             raise Refused("response", f"the record has no answer at {self._response!r}")
         if not isinstance(response, str):
             raise Refused("response", f"the answer is {_kind(response)}, expected text")

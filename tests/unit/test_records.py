@@ -72,7 +72,7 @@ def test_keys_that_changed_places_change_nothing():
     assert row(x={"a": 1, "b": 2})["output_id"] == row(x={"b": 2, "a": 1})["output_id"]
 
 
-@pytest.mark.parametrize("missing", [None, ""])
+@pytest.mark.parametrize("missing", [None, "", " \n\t"])
 def test_a_record_without_an_answer_is_refused(missing):
     assert reason(out=missing) == "the record has no answer at 'out'"
 
