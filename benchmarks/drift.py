@@ -1,8 +1,8 @@
 """Drift's claims: quiet on ordinary nights, quick on real changes, right about where and when, and fast.
 
-`python benchmarks/drift.py LAKE [PART ...]` with the parts `nights` and `scenarios` (the default) and `scale`.
+`python benchmarks/drift.py LAKE [PART ...]` with the parts `nights`, `scenarios` (the default) and `scale`.
 LAKE is an audited lake whose claims the simulated nights are made of, for example the sample's:
-`claimledger audit --lake LAKE`. Options: `--nights N`, `--seed N`, `--supported SHARE` of the slice that falls,
+`claimledger audit --lake LAKE`. Options: `--nights N`, `--seed N`, `--supported SHARE` of what falls, and
 `--correlation RHO` of the claims of one answer.
 
 Beside our alarms stand the default tests of two well-known tools on the same nights. They are re-implemented
@@ -130,14 +130,15 @@ def _say(
     found: dict[str, list[bool]], hits: dict[str, list[bool]], first: list[str], dated: list[bool]
 ) -> None:
     print(
-        f"after {len(found['claimledger'])} ordinary nights and {len(hits['claimledger'])} falls of 5 points in "
-        f"{SLICE} (400 claims a night):"
+        f"after {len(found['claimledger'])} ordinary nights and {len(hits['claimledger'])} falls of 5 points "
+        f"in {SLICE} (400 claims a night):"
     )
     print(f"  {'':47} {'any alarm on an':>17} {'fall reported':>17}")
     print(f"  {'':47} {'ordinary night':>17} {'within 2 nights':>17}")
     for name, was in found.items():
         hit = f"{np.mean(hits[name]):.3f}" if hits[name] else "-"
-        print(f"  {name:47} {np.mean(was):17.3f} {hit:>17}" if was else f"  {name:47} {'-':>17} {hit:>17}")
+        alarm = f"{np.mean(was):.3f}" if was else "-"
+        print(f"  {name:47} {alarm:>17} {hit:>17}")
     if first:
         print(f"  right slice named first {np.mean([n == SLICE for n in first]):.3f} (target 0.90), ", end="")
         print(f"change within a day {np.mean(dated):.3f} (target 0.80); {Counter(first).most_common(4)}")

@@ -30,39 +30,36 @@ LIMIT_S, LIMIT_GIB = 60.0, 4.0
 
 
 def write_lake(folder: Path, verdicts: int) -> None:
-    """Random rows, file by file: what a lake holds after sixty nights."""
-    per_day = verdicts // DAYS
+    """Sixty days, each with the same claims but outputs of its own day: every day is read by itself."""
+    claims = pl.select(n=pl.int_range(verdicts // DAYS)).with_columns(output=pl.col("n") // CLAIMS_PER_OUTPUT)
+    claims = claims.with_columns(
+        claim_id=_digest("c", "n"),
+        verdict_id=_digest("v", "n"),
+        output_id=_digest("o", "output"),
+        agent=pl.format("agent {}", pl.col("output") % AGENTS),
+        model=pl.format("model {}", pl.col("output").hash(5) % MODELS),
+        use_case=pl.format("case {}", pl.col("output").hash(6) % USE_CASES),
+        p_supported=(pl.col("n").hash(2) % 1000) / 1000,
+        evidence_ids=pl.concat_list(_digest("p", "n"), _digest("q", "n")),
+    ).with_columns(
+        p_contradicted=(1 - pl.col("p_supported")) / 3,
+        verdict=pl.when(pl.col("p_supported") > 0.1)
+        .then(pl.lit("supported"))
+        .otherwise(pl.lit("insufficient")),
+    )
+    outputs = claims.unique("output_id", keep="first", maintain_order=True)
+    actions = outputs.with_columns(
+        action=pl.lit("delivered"), verdict_ids=pl.col("verdict_id").reshape((-1, 1)).arr.to_list()
+    )
+    rows = {"verdicts": claims, "actions": actions, "evidence": claims}
+    data = {name: parquet.encode(TABLES[name], _as(name, frame, NOW)) for name, frame in rows.items()}
     for day in range(DAYS):
         at = NOW - timedelta(days=DAYS - day)
-        claims = pl.select(n=pl.int_range(day * per_day, (day + 1) * per_day)).with_columns(
-            output=pl.col("n") // CLAIMS_PER_OUTPUT
-        )
-        claims = claims.with_columns(
-            claim_id=_digest("c", "n"),
-            verdict_id=_digest("v", "n"),
-            output_id=_digest("o", "output"),
-            agent=pl.format("agent {}", pl.col("output") % AGENTS),
-            model=pl.format("model {}", pl.col("output").hash(5) % MODELS),
-            use_case=pl.format("case {}", pl.col("output").hash(6) % USE_CASES),
-            p_supported=(pl.col("n").hash(2) % 1000) / 1000,
-            evidence_ids=pl.concat_list(_digest("p", "n"), _digest("q", "n")),
-        ).with_columns(
-            p_contradicted=(1 - pl.col("p_supported")) / 3,
-            verdict=pl.when(pl.col("p_supported") > 0.1)
-            .then(pl.lit("supported"))
-            .otherwise(pl.lit("insufficient")),
-        )
-        outputs = claims.unique("output_id", keep="first", maintain_order=True)
-        actions = outputs.with_columns(
-            action=pl.lit("delivered"), verdict_ids=pl.col("verdict_id").reshape((-1, 1)).arr.to_list()
-        )
-        rows = {"outputs": outputs, "verdicts": claims, "actions": actions, "evidence": claims}
-        for name, frame in rows.items():
+        data["outputs"] = parquet.encode(TABLES["outputs"], _as("outputs", outputs, at))
+        for name, content in data.items():
             place = folder / "tables" / name / f"date={at.date().isoformat()}"
             place.mkdir(parents=True)
-            (place / "part-0000000000000000.parquet").write_bytes(
-                parquet.encode(TABLES[name], _as(name, frame, at))
-            )
+            (place / "part-0000000000000000.parquet").write_bytes(content)
 
 
 def _digest(tag: str, column: str) -> pl.Expr:
