@@ -51,12 +51,13 @@ def alarmed(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def nights(
-    pool: Pool, count: int, seed: int, *, supported: float = 0.95, correlation: float = 0.04, report: int = 20
+    pool: Pool, count: int, seed: int, *, supported: float = 0.95, correlation: float = 0.04, every: int = 2
 ) -> dict[str, object]:
     """Ordinary nights, and in between, two nights on which one slice falls.
 
-    Every ordinary night is compared as it is. Every other night, the same baseline is followed by a first and
-    a second night on which SLICE is five points lower: reported by then, named first, and dated right?
+    Every ordinary night is compared as it is. On each `every`th night (0 is never), the same baseline is
+    followed by a first and a second night on which SLICE is five points lower: reported by then, named first,
+    and dated right?
     """
     parameters = WorldParameters(
         supported=(supported, *WorldParameters().supported[1:]), output_correlation=correlation
@@ -76,15 +77,17 @@ def nights(
         tested = rows.filter(metric="supported_share").filter(pl.col("p_value").is_not_null())
         slices_seen = max(slices_seen, tested.height)
         found["claimledger"].append(alarmed(rows).height > 0)
-        if number % PEER_EVERY == 0:
+        if every and number % PEER_EVERY == 0:
             counts = Counts.of(Cells.concat(days), tested["slice"].to_list())
             for name, peer in PEERS.items():
                 found[name].append(bool(peer(counts)))
-        if number % 2 == 0 and len(found["claimledger"]) > 1:
+        if every and number % every == 0:
             _fall(world, days, number, hits=hits, first=first, dated=dated)
-        if len(found["claimledger"]) % report == 0:
+        if len(found["claimledger"]) % 10 == 0:
             _say(found, hits, first, dated)
     _say(found, hits, first, dated)
+    if not hits["claimledger"]:
+        return {"nights": count, "slices": slices_seen, "alarm_nights": float(np.mean(found["claimledger"]))}
     return {
         "nights": count, "slices": slices_seen, "supported_share": supported,
         "output_correlation": correlation, "runs": len(hits["claimledger"]),
@@ -188,6 +191,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--supported", type=float, default=0.95)
     options.add_argument("--correlation", type=float, default=0.04)
+    options.add_argument("--every", type=int, default=2, help="nights from one fall to the next; 0 for none")
     chosen = options.parse_args()
     pool = Pool.of(Lake.open(chosen.lake))
     results: dict[str, object] = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "seed": chosen.seed}
@@ -195,7 +199,12 @@ def main() -> None:
         began = time.process_time()
         if part == "nights":
             results[part] = nights(
-                pool, chosen.nights, chosen.seed, supported=chosen.supported, correlation=chosen.correlation
+                pool,
+                chosen.nights,
+                chosen.seed,
+                supported=chosen.supported,
+                correlation=chosen.correlation,
+                every=chosen.every,
             )
         elif part == "scenarios":
             results[part] = scenarios(pool, chosen.seed)

@@ -29,6 +29,7 @@ RAISED = pl.Schema(
         "harm": pl.Float64,
         "changed_on": pl.Date,
         "reason": pl.String,
+        "part_of": pl.String,
         "nights": pl.Int32,
         "is_new": pl.Boolean,
     }
@@ -66,7 +67,7 @@ DEFAULT_RULES = (AlarmRule("supported_share"), AlarmRule("contradicted_share"))
 
 
 def raised(rows: pl.DataFrame, history: pl.DataFrame, rules: Sequence[AlarmRule]) -> pl.DataFrame:
-    """RAISED rows, most harmful first.
+    """RAISED rows: what no simpler slice explains first, then by harm.
 
     Args:
         rows: one report's rows of the `drift` table.
@@ -98,7 +99,7 @@ def raised(rows: pl.DataFrame, history: pl.DataFrame, rules: Sequence[AlarmRule]
     return (
         drifted.filter(hit)
         .with_columns(is_new=fresh)
-        .sort("harm", pl.col("difference").abs(), descending=True, nulls_last=True)
+        .sort(pl.col("part_of").is_not_null(), -pl.col("harm"), -pl.col("difference").abs(), nulls_last=True)
         .select(RAISED.names())
         .cast(RAISED)
     )
@@ -134,9 +135,12 @@ def _matches(rule: AlarmRule, names: Sequence[str]) -> pl.Expr:
 def message(alarms: pl.DataFrame, link: str) -> tuple[str, str] | None:
     """Title and body that tell the new alarms (RAISED rows), or None where none is new.
 
-    One line per slice, its most harmful change; names from traces are made harmless to read.
+    One line per slice, its most harmful change; parts of a change that has a line of its own have none. Names
+    from traces are made harmless to read.
     """
     new = alarms.filter(pl.col("is_new"))
+    named = new.filter(pl.col("part_of").is_null())["slice"].implode()
+    new = new.filter(~pl.col("part_of").is_in(named).fill_null(value=False))
     if new.is_empty():
         return None
     lines = new.unique("slice", keep="first", maintain_order=True)

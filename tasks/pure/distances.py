@@ -85,6 +85,7 @@ def compared(
             "baseline_count": n_before,
             "current_count": n_after,
             "current_outputs": n_after,
+            "standard_error": None,
             "baseline_pooled": None,
             "baseline_value": np.where(known, usual, np.nan),
             "current_value": distance,

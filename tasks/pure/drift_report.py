@@ -12,9 +12,17 @@ from datetime import date
 import numpy as np
 import polars as pl
 from polars import selectors
-from scipy import stats
 
-from tasks.pure import changepoints, comparable, correction, distances, drift_words, series, slices
+from tasks.pure import (
+    changepoints,
+    comparable,
+    correction,
+    distances,
+    drift_words,
+    explained,
+    series,
+    slices,
+)
 from tasks.pure.comparable import Comparable
 from tasks.pure.drift import DriftParameters, Windows
 from tasks.pure.drift_cells import JUDGED_BY, Cells
@@ -83,7 +91,7 @@ def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tupl
 
 
 def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
-    """Adds `p_adjusted, status, direction, harm`; what has too few units is not tested at all."""
+    """Adds `p_adjusted, status, direction, part_of, harm`; what has too few units is not tested at all."""
     bad = pl.col("metric").replace_strict(_BAD, return_dtype=pl.Float64)
     few = (
         (pl.col("baseline_days") < parameters.minimum_baseline_days)
@@ -112,40 +120,28 @@ def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
     sure = (pl.col("ci_low") > 0) | (pl.col("ci_high") < 0)
     worse = pl.col("difference") * bad > 0
     drifted = (pl.col("p_adjusted") <= parameters.false_discovery_rate) & matters & sure
-    near = pl.when(pl.col("difference") > 0).then("ci_low").otherwise("ci_high")
-    wider = _selected(rows.select(drifted.sum()).item(), int(np.isfinite(p_values).sum()), parameters)
-    surely = ((pl.col("difference") - wider * (pl.col("difference") - near)) * bad).clip(lower_bound=0.0)
-    per_day = pl.col("current_count") / pl.max_horizontal("current_days", pl.lit(1))
-    return rows.with_columns(
-        status=pl.when("few")
-        .then(pl.lit("too_few"))
-        .when(drifted)
-        .then(pl.lit("drifted"))
-        .otherwise(pl.lit("stable")),
-        direction=pl.when(pl.col("difference").is_null())
-        .then(None)
-        .when((bad == 0) | (pl.col("difference") == 0))
-        .then(pl.lit("neutral"))
-        .when(worse)
-        .then(pl.lit("worse"))
-        .otherwise(pl.lit("better")),
-    ).with_columns(
-        harm=pl.when((pl.col("status") == "drifted") & (pl.col("direction") == "worse"))
-        .then(surely * per_day)
-        .otherwise(None)
+    rows = explained.explained(
+        rows.with_columns(
+            status=pl.when("few")
+            .then(pl.lit("too_few"))
+            .when(drifted)
+            .then(pl.lit("drifted"))
+            .otherwise(pl.lit("stable")),
+            direction=pl.when(pl.col("difference").is_null())
+            .then(None)
+            .when((bad == 0) | (pl.col("difference") == 0))
+            .then(pl.lit("neutral"))
+            .when(worse)
+            .then(pl.lit("worse"))
+            .otherwise(pl.lit("better")),
+        )
     )
-
-
-def _selected(drifted: int, tested: int, parameters: DriftParameters) -> float:
-    """How much wider than 95% intervals those of the selected rows are.
-
-    Rows were selected for being extreme, so their plain intervals promise too much: the false coverage rate
-    is kept at level false_discovery_rate x drifted / tested (Benjamini and Yekutieli, JASA 100, 2005).
-    """
-    if not drifted:
-        return 1.0
-    level = parameters.false_discovery_rate * drifted / max(tested, 1)
-    return max(1.0, float(stats.norm.isf(level / 2) / stats.norm.isf(0.025)))
+    near = pl.when(pl.col("difference") > 0).then("ci_low").otherwise("ci_high")
+    per_day = pl.col("current_count") / pl.max_horizontal("current_days", pl.lit(1))
+    is_harm = (pl.col("status") == "drifted") & (pl.col("direction") == "worse")
+    return rows.with_columns(
+        harm=pl.when(is_harm).then((near * bad).clip(lower_bound=0.0) * per_day).otherwise(None)
+    )
 
 
 def _hopeless(parameters: DriftParameters) -> pl.Expr:
@@ -186,9 +182,10 @@ def _not_measured(rows: pl.DataFrame) -> pl.DataFrame:
             "current_days": [0] * len(missing),
             "baseline_count": [0.0] * len(missing),
             "current_count": [0.0] * len(missing),
+            "part_of": [None] * len(missing),
             "reason": [drift_words.not_measured(m) for m in missing],
         },
-        schema_overrides={"baseline_days": pl.Int32, "current_days": pl.Int32},
+        schema_overrides={"baseline_days": pl.Int32, "current_days": pl.Int32, "part_of": pl.String},
     )
 
 
@@ -209,7 +206,15 @@ def _table(rows: pl.DataFrame, windows: Windows) -> pl.DataFrame:
             baseline_start=pl.lit(windows.baseline_start),
             baseline_end=pl.lit(windows.baseline_end),
         )
-        .sort(rank, pl.col("direction") != "worse", -pl.col("harm").round(6), order, "slice", nulls_last=True)
+        .sort(
+            rank,
+            pl.col("direction") != "worse",
+            pl.col("part_of").is_not_null(),
+            -pl.col("harm").round(6),
+            order,
+            "slice",
+            nulls_last=True,
+        )
         .select(schema.names())
         .cast(schema)
         # Sums over threads differ in their last digits; equal rows should look equal.

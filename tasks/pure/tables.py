@@ -548,7 +548,7 @@ DRIFT = Table(
         Column(
             "harm",
             pl.Float64,
-            "Where it drifted for the worse: units a day that are worse at least (near end of the interval)",
+            "Where it drifted for the worse: units a day that are worse at least (interval's near end)",
             nullable=True,
             rules=(Between(0.0),),
         ),
@@ -557,6 +557,12 @@ DRIFT = Table(
             pl.String,
             "stable, drifted, too_few or not_measured",
             rules=(OneOf(("stable", "drifted", "too_few", "not_measured")),),
+        ),
+        Column(
+            "part_of",
+            pl.String,
+            "Where it drifted: the simpler slice whose change explains this one",
+            nullable=True,
         ),
         Column("changed_on", pl.Date, "Where it drifted: first UTC day of the new level", nullable=True),
         reason,

@@ -20,7 +20,7 @@ def drifted(slice_name: str, *, night: int = NIGHT, **values: Any) -> dict[str, 
     return {
         "slice": slice_name, "metric": "supported_share", "difference": -0.08, "harm": 12.0,
         "direction": "worse", "status": "drifted", "window_end": day_of(night),
-        "changed_on": day_of(night - 1),
+        "changed_on": day_of(night - 1), "part_of": None,
         "reason": f"supported share of {slice_name} fell",
     } | values  # fmt: skip
 
@@ -101,6 +101,20 @@ def test_a_night_s_alarms_are_one_message_with_one_line_per_slice_and_the_link()
     assert "second of agent 0" not in body
     assert "- and 3 more slices" in body
     assert body.endswith("Report: https://audits.example/r.json")
+
+
+def test_parts_of_a_change_have_no_line_of_their_own() -> None:
+    rows = table(
+        drifted("agent=A&model=M", harm=90.0, part_of="agent=A"),
+        drifted("agent=A", harm=30.0),
+        drifted("agent=B", harm=20.0),
+    )
+    found = raised(rows, table(), DEFAULT_RULES)
+    assert found["slice"].to_list() == ["agent=A", "agent=B", "agent=A&model=M"]
+    said = message(found, "x")
+    assert said is not None
+    assert said[0] == "claimledger: 2 slices changed"
+    assert "model=M" not in said[1]
 
 
 def test_names_from_traces_cannot_act_in_a_message() -> None:

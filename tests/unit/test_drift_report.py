@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.pure import drift_cells, drift_report, slices
+from tasks.pure import drift_cells, drift_report, explained, slices
 from tasks.pure.drift import DriftParameters, windows
 from tasks.pure.drift_cells import Cells
 from tasks.pure.drift_metrics import METRICS
@@ -60,6 +60,53 @@ def test_a_fall_is_found_where_it_is_with_its_day_and_what_else_happened_on_it()
     assert first["ci_low"] < first["difference"] < first["ci_high"] < 0
     assert first["effect_size"] == pytest.approx(
         2 * np.arcsin(np.sqrt(first["current_value"])) - 2 * np.arcsin(np.sqrt(first["baseline_value"]))
+    )
+
+
+def test_a_change_is_named_after_the_simplest_slice_that_explains_it() -> None:
+    def days(fallen: Any) -> list[dict[str, pl.DataFrame]]:
+        return [frames(n, answers=360, share=fallen if n >= 28 else 0.93) for n in range(30)]
+
+    everywhere = compared(days(0.8)).filter(metric="supported_share", status="drifted")
+    assert everywhere["slice"][0] == "all"
+    assert set(everywhere["part_of"][1:]) <= {
+        "all",
+        "agent=A",
+        "agent=B",
+        "agent=C",
+        "use_case=u0",
+        "use_case=u1",
+    }
+    one = compared(days(lambda agent: 0.8 if agent == 0 else 0.93)).filter(
+        metric="supported_share", status="drifted"
+    )
+    assert one.row(0, named=True)["slice"] == "agent=A"
+    assert one.filter(slice="agent=A")["part_of"].to_list() == [None]
+    assert one.filter(pl.col("slice").str.contains("agent=A&"))["part_of"].unique().to_list() == ["agent=A"]
+
+
+def test_a_part_that_moved_alone_is_not_its_parent_s() -> None:
+    part = {
+        "difference": -0.12,
+        "standard_error": 0.02,
+        "current_count": 200.0,
+        "ci_low": -0.16,
+        "ci_high": -0.08,
+    }
+    parent = {
+        "threshold": 0.02,
+        "standard_error": 0.008,
+        "current_count": 1000.0,
+        "ci_low": -0.04,
+        "ci_high": -0.008,
+    }
+    alone = explained._explains(part | {"threshold": 0.02}, parent | {"difference": -0.024}, 8)
+    together = explained._explains(
+        part | {"threshold": 0.02}, parent | {"difference": -0.09, "ci_high": -0.07}, 8
+    )
+    assert alone is None, "the other 800 did not move"
+    assert together == pytest.approx(
+        (-0.12 + 0.0825) ** 2 / (0.02**2 + (0.008**2 - 0.04 * 0.02**2) / 0.8**2), rel=1e-9
     )
 
 
