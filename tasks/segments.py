@@ -105,10 +105,13 @@ class Segment:
             raise IntegrityError(f"{self.path}: not the bytes that were appended; restore it from a copy")
         return data
 
-    def find(self, wanted: pl.Series, column: str) -> pl.DataFrame:
-        """Typed columns (without the bytes) of the rows whose `column` is one of the ids."""
+    def find(self, wanted: pl.Series, prefixes: np.ndarray, column: str) -> pl.DataFrame:
+        """Typed columns (without the bytes) of the rows whose `column` is one of the ids.
+
+        Args:
+            prefixes: of the wanted ids, sorted, because looking them up in order is many times faster.
+        """
         index = self._index()
-        prefixes = ids.prefixes(wanted)
         at = np.minimum(np.searchsorted(index, prefixes), len(index) - 1)
         if not (index[at] == prefixes).any():
             return SEGMENT.empty().drop("event")
@@ -204,4 +207,6 @@ def find(segments: Iterable[Segment], wanted: pl.Series, column: str) -> pl.Data
     """Rows, without their bytes, of all segments whose `column` is one of the ids, in log order."""
     if wanted.is_empty():
         return SEGMENT.empty().drop("event")
-    return pl.concat([SEGMENT.empty().drop("event"), *(s.find(wanted, column) for s in segments)])
+    prefixes = np.unique(ids.prefixes(wanted))
+    found = (segment.find(wanted, prefixes, column) for segment in segments)
+    return pl.concat([SEGMENT.empty().drop("event"), *found])
