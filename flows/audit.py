@@ -282,7 +282,7 @@ def close(
         report=str(page),
         lake=str(lake.root),
         seconds=round((datetime.now(UTC) - run.started_at).total_seconds(), 2),
-        extra=extra or {},
+        extra={**(extra or {}), **bench.record_usage(run.run_id)},
     )
 
 

@@ -36,6 +36,9 @@ def score(
     if scored.quarantine:
         refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
         lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
+    if scored.usage:
+        spent = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in scored.usage.items())
+        lines.append(f"the judge was asked: {spent}")
     rows = [[name, count] for name, count in sorted(scored.verdicts.items())]
     common.answer(asdict(scored), [*lines, "", *table(["verdict", "pairs"], rows)])
     return DONE

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ class Scored:
     verdicts: dict[str, int]
     output: Path
     quarantine: Path | None
+    usage: dict[str, Any] | None = None
+    """What a remote judge was asked and cost."""
 
 
 @dataclass
@@ -119,6 +121,7 @@ def score_file(
         verdicts=counts,
         output=target,
         quarantine=refused_at if quarantined else None,
+        usage=asdict(usage) if (usage := getattr(verifier, "usage", None)) else None,
     )
 
 

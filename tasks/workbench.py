@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,3 +75,13 @@ class Workbench:
         from tasks.verifier import load
 
         return load(self.settings.verifier, threads=self.settings.runner.threads, embedder=self.embedder)
+
+    def record_usage(self, run_id: str) -> dict[str, Any]:
+        """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none."""
+        usage = getattr(self.__dict__.get("verifier"), "usage", None)
+        if usage is None:
+            return {}
+        spent = {"judge_usage": asdict(usage)}
+        file = self.lake.run_folder(run_id) / "judge-usage.json"
+        file.write_text(json.dumps(spent["judge_usage"], indent=1, sort_keys=True) + "\n", "utf-8")
+        return spent

@@ -297,3 +297,20 @@ def test_what_changes_an_answer_changes_the_fingerprint(server):
     first = judge(server).fingerprint
     assert judge(server, concurrency=9, timeout_s=1.0).fingerprint == first
     assert judge(server, max_output_tokens=99).fingerprint != first
+
+
+def test_what_a_run_cost_stands_in_its_folder_and_beside_scored_pairs(server, tmp_path):
+    from tasks.score import score_file
+    from tasks.settings import Settings
+    from tasks.store import Lake
+    from tasks.workbench import Workbench
+
+    bench = Workbench(Settings(), Lake(tmp_path / "lake"))
+    assert bench.record_usage("a" * 64) == {}
+    bench.__dict__["verifier"] = judge(server)
+    (tmp_path / "in.jsonl").write_text('{"claim": "a", "evidence": "b"}\n')
+    scored = score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", Settings(), verifier=bench.verifier)
+    assert scored.usage["input_tokens"] == 200
+    spent = bench.record_usage("a" * 64)["judge_usage"]
+    assert spent == json.loads((bench.lake.run_folder("a" * 64) / "judge-usage.json").read_text())
+    assert (spent["requests"], spent["input_tokens"], spent["output_tokens"]) == (1, 200, 20)
