@@ -148,8 +148,8 @@
         (value, index) => value !== "" && own[index] !== undefined && own[index] !== value);
     }
     for (const element of all(".unfiltered")) element.hidden = !isFiltered;
-    form.closest(".filter-panel").classList.toggle("active", isFiltered);
     const words = search.value.trim().toLowerCase();
+    form.closest(".filter-panel").classList.toggle("active", isFiltered || standing.value !== "" || words !== "");
     let shown = 0;
     for (const claim of claims) {
       const fits =
