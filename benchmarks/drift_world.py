@@ -32,10 +32,16 @@ class Pool:
 
     @classmethod
     def of(cls, lake: Lake) -> Pool:
-        verdicts = lake.scan("verdicts").collect()
+        # In one order, so that a seed means the same nights.
+        verdicts = lake.scan("verdicts").collect().sort("verdict_id")
         first = lake.scan("evidence").filter(pl.col("rank") == 0)
         best = first.select("claim_id", "retrieval_score").collect()
-        verdicts = verdicts.join(best.unique("claim_id"), on="claim_id", how="left")
+        verdicts = verdicts.join(
+            best.sort("claim_id", "retrieval_score").unique("claim_id", keep="last"),
+            on="claim_id",
+            how="left",
+            maintain_order="left",
+        )
         columns = ["p_supported", "p_contradicted", "p_insufficient", "passages", "retrieval_score"]
         verdicts = verdicts.with_columns(
             passages=pl.col("evidence_ids").list.len().cast(pl.Float64),
@@ -44,7 +50,8 @@ class Pool:
         claims = {
             str(name): part.select(columns).to_numpy() for (name,), part in verdicts.group_by("verdict")
         }
-        return cls(claims, verdicts.group_by("output_id").len()["len"].to_numpy())
+        sizes = verdicts.group_by("output_id").len().sort("output_id")["len"]
+        return cls(claims, sizes.to_numpy())
 
 
 @dataclass(frozen=True)
