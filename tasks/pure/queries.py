@@ -45,7 +45,7 @@ WITH outputs AS (
     PARTITION BY claim_id, verifier, policy ORDER BY verified_at DESC, verdict_id DESC) = 1
 ), judged AS (
   SELECT outputs.*, verdicts.verdict, verdicts.verifier, verdicts.policy, verdicts.verified_at
-  FROM verdicts JOIN outputs USING (output_id)
+  FROM verdicts JOIN outputs USING (output_id, date)
   WHERE NOT EXISTS (SELECT 1 FROM outputs AS newer
                     WHERE newer.supersedes = outputs.output_id AND newer.date = outputs.date)
 ), comparable AS (
