@@ -12,7 +12,7 @@ Bump `RULES_VERSION` with any change that can change a score: it is part of veri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -60,6 +60,16 @@ FEATURES = (
     "evidence_extra",
 )
 """Columns of `features`, in order; what each means stands in `features`."""
+
+SHARED = (
+    "coverage",
+    "coverage_best",
+    "bigrams",
+    "rarest_missing",
+    "claim_length",
+    "evidence_length",
+)
+"""Columns of `features` that a network is helped by: how much is shared, and how much there is."""
 
 OPPOSITES = (
     "numbers_missing_best",
@@ -200,21 +210,7 @@ def features(
     """
     count = len(claims)
     pairs = _pairs(claims, passages)
-    best = (
-        cut.select(row="passage", text="text")
-        .with_columns(cosine=pl.Series(cosine, dtype=pl.Float64))
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("cosine").max(), pl.col("text").sort_by("cosine", descending=True).first(), pl.len())
-    )
-    best_text = _by_row(best, "text", count).fill_null("")
-    cosine_best = _by_row(best, "cosine", count).fill_null(0.0)
-
-    claim_stems = _weighted(pairs["claim"], weights, unknown_weight)
-    passage_stems = _stems(pairs["evidence"])
-    best_stems = _weighted(best_text, weights, unknown_weight)
-    coverage, rarest = _coverage(claim_stems, passage_stems, count, unknown_weight)
-    coverage_best, _ = _coverage(claim_stems, best_stems.select("row", "term"), count, unknown_weight)
-    extra, _ = _coverage(best_stems, claim_stems.select("row", "term"), count, unknown_weight)
+    shared, best_text = _shared(pairs, cut, cosine, weights, unknown_weight)
     numbers_missing, has_numbers = _missing(
         words.numbers(pairs["claim"]), words.numbers(pairs["evidence"]), count
     )
@@ -222,31 +218,82 @@ def features(
     names_missing, has_names = _missing(
         _names(pairs["claim"]).select("row", "term"), _tokens(pairs["evidence"]), count
     )
-    bigrams_missing, _ = _missing(words.bigrams(pairs["claim"]), words.bigrams(pairs["evidence"]), count)
     negated = negation_mismatch(pairs["claim"], best_text)
-    columns = (
-        cosine_best.to_numpy(),
-        cosine_all,
-        coverage,
-        coverage_best,
-        1.0 - bigrams_missing,
-        rarest,
-        numbers_missing,
-        numbers_best,
-        has_numbers,
-        names_missing,
-        has_names,
-        (negated == "the claim").fill_null(value=False).to_numpy(),
-        (negated == "the evidence").fill_null(value=False).to_numpy(),
-        words.has_opposite(pairs["claim"], best_text).to_numpy(),
-        unit_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-        date_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-        number_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-        np.log1p(_counts(claim_stems, count)),
-        np.log1p(_by_row(best, "len", count).fill_null(0).to_numpy()),
-        1.0 - extra,
+    columns = shared | {
+        "cosine_all": cosine_all,
+        "numbers_missing": numbers_missing,
+        "numbers_missing_best": numbers_best,
+        "numbers_present": has_numbers,
+        "names_missing": names_missing,
+        "names_present": has_names,
+        "negated_claim_only": (negated == "the claim").fill_null(value=False).to_numpy(),
+        "negated_evidence_only": (negated == "the evidence").fill_null(value=False).to_numpy(),
+        "opposites": words.has_opposite(pairs["claim"], best_text).to_numpy(),
+        "unit_differs": unit_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+        "date_differs": date_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+        "number_differs": number_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+    }
+    return _matrix(columns, FEATURES, count)
+
+
+def shared_words(
+    claims: pl.Series,
+    passages: pl.Series,
+    cut: pl.DataFrame,
+    similarity: np.ndarray,
+    *,
+    weights: Mapping[str, float],
+    unknown_weight: float,
+) -> np.ndarray:
+    """Matrix (n, len(SHARED)) float64: those columns of `features` that count shared words and lengths.
+
+    `similarity` (m,) chooses the best piece of `cut`; the rest is as for `features`.
+    """
+    columns, _ = _shared(_pairs(claims, passages), cut, similarity, weights, unknown_weight)
+    return _matrix(columns, SHARED, len(claims))
+
+
+def _shared(
+    pairs: pl.DataFrame,
+    cut: pl.DataFrame,
+    similarity: np.ndarray,
+    weights: Mapping[str, float],
+    unknown_weight: float,
+) -> tuple[dict[str, np.ndarray], pl.Series]:
+    """Columns by name, and the text of each row's best piece."""
+    count = pairs.height
+    best = (
+        cut.select(row="passage", text="text")
+        .with_columns(similarity=pl.Series(similarity, dtype=pl.Float64))
+        .group_by("row", maintain_order=True)
+        .agg(
+            pl.col("similarity").max(),
+            pl.col("text").sort_by("similarity", descending=True).first(),
+            pl.len(),
+        )
     )
-    return np.column_stack([np.asarray(c, np.float64) for c in columns]).reshape(count, len(FEATURES))
+    best_text = _by_row(best, "text", count).fill_null("")
+    claim_stems = _weighted(pairs["claim"], weights, unknown_weight)
+    best_stems = _weighted(best_text, weights, unknown_weight)
+    coverage, rarest = _coverage(claim_stems, _stems(pairs["evidence"]), count, unknown_weight)
+    coverage_best, _ = _coverage(claim_stems, best_stems.select("row", "term"), count, unknown_weight)
+    extra, _ = _coverage(best_stems, claim_stems.select("row", "term"), count, unknown_weight)
+    bigrams_missing, _ = _missing(words.bigrams(pairs["claim"]), words.bigrams(pairs["evidence"]), count)
+    columns = {
+        "cosine_best": _by_row(best, "similarity", count).fill_null(0.0).to_numpy(),
+        "coverage": coverage,
+        "coverage_best": coverage_best,
+        "bigrams": 1.0 - bigrams_missing,
+        "rarest_missing": rarest,
+        "claim_length": np.log1p(_counts(claim_stems, count)),
+        "evidence_length": np.log1p(_by_row(best, "len", count).fill_null(0).to_numpy()),
+        "evidence_extra": 1.0 - extra,
+    }
+    return columns, best_text
+
+
+def _matrix(columns: Mapping[str, np.ndarray], names: Sequence[str], count: int) -> np.ndarray:
+    return np.column_stack([np.asarray(columns[n], np.float64) for n in names]).reshape(count, len(names))
 
 
 def document_frequencies(texts: pl.Series) -> pl.DataFrame:
