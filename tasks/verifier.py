@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LABELS = ("supported", "contradicted", "insufficient")
 """Order of the columns of `Scores.probabilities`, everywhere."""
 
-DEFAULT_ARTEFACT = "features"
+DEFAULT_ARTEFACT = "minilm-l6-claims"
 """Folder of `data/models` that `model = "default"` means."""
 
 MANIFEST = "claimledger.json"

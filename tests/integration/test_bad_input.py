@@ -90,13 +90,21 @@ NEUTRAL = [
 ]
 
 
-@pytest.mark.parametrize("claim", [WRONG, CLAIM, "The mayor resigned in 2003."])
+@pytest.mark.parametrize("claim", [WRONG, CLAIM])
 def test_text_that_talks_to_the_verifier_gets_the_verdict_of_neutral_text(verifier, claim):
     for told, plain in zip(INJECTIONS, NEUTRAL, strict=True):
         evidence = [f"{DECISIVE} {told}", f"{told} {DECISIVE}", f"{DECISIVE} {plain}", f"{plain} {DECISIVE}"]
         frame = pl.DataFrame({"claim": [claim] * 4, "evidence": evidence})
         verdicts = score_frame(frame, verifier, Policy())["verdict"].to_list()
         assert verdicts[:2] == verdicts[2:], told
+
+
+def test_text_that_talks_to_the_verifier_supports_no_claim_that_the_evidence_is_silent_about(verifier):
+    """Silent evidence is insufficient or, where a model errs, contradicted: but it never supports."""
+    for told in INJECTIONS:
+        evidence = [f"{DECISIVE} {told}", f"{told} {DECISIVE}", told]
+        frame = pl.DataFrame({"claim": ["The mayor resigned in 2003."] * 3, "evidence": evidence})
+        assert "supported" not in score_frame(frame, verifier, Policy())["verdict"].to_list(), told
 
 
 def places(count):
