@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.pure.contrast import ContrastParameters, cases, judge
+from tasks.pure.learning.contrast import ContrastParameters, cases, judge
 from tasks.settings import VerifierSettings
-from tasks.train import read_pairs
-from tasks.verifier import load
+from tasks.verifiers.train import read_pairs
+from tasks.verifiers.verifier import load
 
 
 def main() -> None:

@@ -26,11 +26,11 @@ import polars as pl
 
 from benchmarks.drift_peers import PEERS, Counts
 from benchmarks.drift_world import FIRST_DAY, Change, Pool, World, WorldParameters
-from tasks.pure import alarms, drift_cells, drift_report
-from tasks.pure.alarms import DEFAULT_RULES
-from tasks.pure.drift import DriftParameters, windows
-from tasks.pure.drift_cells import Cells
-from tasks.store import Lake
+from tasks.lake.store import Lake
+from tasks.pure.change import alarms, drift_cells, drift_report
+from tasks.pure.change.alarms import DEFAULT_RULES
+from tasks.pure.change.drift import DriftParameters, windows
+from tasks.pure.change.drift_cells import Cells
 
 PARAMETERS = DriftParameters()
 NEEDED = PARAMETERS.baseline_days + PARAMETERS.window_days

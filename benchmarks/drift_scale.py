@@ -19,10 +19,11 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks import drift, parquet
+from tasks.change import drift
+from tasks.lake import parquet
+from tasks.lake.store import Lake
 from tasks.pure.tables import TABLES
 from tasks.settings import DriftSettings
-from tasks.store import Lake
 
 NOW = datetime(2026, 6, 1, 3, tzinfo=UTC)
 DAYS, CLAIMS_PER_OUTPUT, AGENTS, MODELS, USE_CASES = 60, 4, 14, 5, 6

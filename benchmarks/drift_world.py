@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
+from tasks.lake.store import Lake
 from tasks.pure.tables import UTC as UTC_TYPE
-from tasks.store import Lake
 
 FIRST_DAY = date(2026, 1, 1)
 MODELS = ("m0", "m1", "m2")

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.embeddings import CachedEmbedder
-from tasks.index import publish
-from tasks.models import load_embedder
-from tasks.sentences import segmenter
+from tasks.evidence.embeddings import CachedEmbedder
+from tasks.evidence.index import publish
+from tasks.evidence.models import load_embedder
+from tasks.evidence.sentences import segmenter
+from tasks.lake.store import Lake
 from tasks.settings import CorpusSettings, Settings
-from tasks.store import Lake
 
 
 class Bench:

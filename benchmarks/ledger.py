@@ -32,13 +32,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks import made_lake
-from tasks import keys, ledger_proofs, ledger_verify
-from tasks.log import Log
-from tasks.pure import canonical, events, ids, merkle, notes, rows, tiles
-from tasks.pure.notes import Checkpoint, Note
-from tasks.pure.tiles import Tile, Tree
+from tasks.lake.store import Lake
+from tasks.proof import keys, ledger_proofs, ledger_verify
+from tasks.proof.log import Log
+from tasks.pure import ids
+from tasks.pure.proof import canonical, events, merkle, notes, rows, tiles
+from tasks.pure.proof.notes import Checkpoint, Note
+from tasks.pure.proof.tiles import Tile, Tree
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 
 SHORT = {"action": "delivered", "kind": "verification", "policy": "default@1", "verdict": "supported"}
 AT_ONCE = 8192

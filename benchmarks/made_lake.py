@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from tasks import ledger
+from tasks.lake.store import Lake
+from tasks.proof import ledger
 from tasks.pure import ids, tables
 from tasks.pure.policies import Policy
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 
 CLAIMS, PASSAGES, SHOWN = 5, 3, 2
 """Per output: claims, passages in its context, passages shown to the verifier with each claim."""

@@ -120,9 +120,9 @@ def peak_mib() -> float:
 
 def pull(count: int) -> None:
     """The pull with staging, in a process of its own for its peak memory."""
+    from tasks.lake.store import Lake
     from tasks.pull import pull_sources
     from tasks.settings import FieldMapping, Settings, SourceSettings
-    from tasks.store import Lake
 
     fields = FieldMapping(**FIELDS)
     with tempfile.TemporaryDirectory() as folder:

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks import features
-from tasks.evaluate import COSINE_THRESHOLD, figures
-from tasks.models import load_embedder
-from tasks.pure import calibration, pairs, softmax
+from tasks.evidence.models import load_embedder
+from tasks.pure.learning import calibration, pairs, softmax
 from tasks.pure.verdicts import judged, rounded
+from tasks.verifiers import features
+from tasks.verifiers.evaluate import COSINE_THRESHOLD, figures
 
 
 def labelled(folder: Path) -> pl.DataFrame:

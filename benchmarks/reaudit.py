@@ -47,7 +47,7 @@ from tasks.settings import (
     ValidationSettings,
     VerifierSettings,
 )
-from tasks.verifier import MANIFEST, embedded_models
+from tasks.verifiers.verifier import MANIFEST, embedded_models
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples"
 LIMIT = 0.95

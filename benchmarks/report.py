@@ -25,10 +25,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks import parquet, report, site
+from tasks.lake import parquet
+from tasks.lake.store import Lake
+from tasks.pages import report, site
 from tasks.pure import ids, tables
 from tasks.pure.tables import REPORT, TABLES
-from tasks.store import Lake
 from tests import report_lake
 
 NOW = datetime(2026, 6, 1, 3, tzinfo=UTC)

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.lexical import LexicalIndex
-from tasks.models import load_embedder
+from tasks.evidence.lexical import LexicalIndex
+from tasks.evidence.models import load_embedder
 from tasks.pure import retrieval
 from tasks.pure.retrieval import HITS, RetrieveParameters
 

@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.pure import metrics
+from tasks.pure.learning import metrics
 from tasks.settings import Settings, VerifierSettings
-from tasks.verifier import Scores, load
+from tasks.verifiers.verifier import Scores, load
 
 KERNELS = ("float32", "bfloat16", "int8")
 
@@ -42,7 +42,7 @@ def classifier(folder: Path) -> Path:
     """A three-way classifier around the embedded encoder, saved as any published one is."""
     from transformers import AutoTokenizer, BertForSequenceClassification
 
-    from tasks.models import DEFAULT, _locate
+    from tasks.evidence.models import DEFAULT, _locate
 
     base = _locate(DEFAULT)
     BertForSequenceClassification.from_pretrained(base, num_labels=3).save_pretrained(folder)
@@ -81,7 +81,7 @@ class Constant:
 
 def memory(count: int, model: str) -> None:
     """Streams `count` distinct pairs of some 40 words and prints the peak of resident memory."""
-    from tasks.score import score_file
+    from tasks.verifiers.score import score_file
 
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "pairs.parquet", Path(scratch) / "out.parquet"
@@ -154,8 +154,8 @@ def main() -> None:
     import torch
     from sentence_transformers import CrossEncoder
 
-    from tasks.score import score_file
-    from tasks.train import read_pairs
+    from tasks.verifiers.score import score_file
+    from tasks.verifiers.train import read_pairs
 
     threads = arguments.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)

@@ -16,18 +16,21 @@ import polars as pl
 
 from flows.progress import Progress, silent
 from flows.stage import log, stage
-from tasks import health, ledger, report, runs
+from tasks import health
+from tasks.lake import runs
+from tasks.lake.runs import Run
+from tasks.lake.store import Lake
+from tasks.pages import report
+from tasks.proof import ledger
 from tasks.pull import Pulled, Unit, pull_sources, watermark
 from tasks.pure.errors import GateError, InputError
 from tasks.pure.reconcile import Counts, reconcile
-from tasks.runs import Run
 from tasks.settings import Settings
-from tasks.store import Lake
 from tasks.validate import Validator
 from tasks.workbench import Workbench
 
 if TYPE_CHECKING:
-    from tasks.index import CorpusIndex
+    from tasks.evidence.index import CorpusIndex
     from tasks.judge import Judged
 
 
@@ -86,7 +89,7 @@ def pull(run: Run, bench: Workbench, since: date | None, until: date | None) -> 
 @stage("index", touches_the_world=True)
 def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | None:
     """The corpus snapshot and its index, brought up to date and published."""
-    from tasks.index import EMPTY_SNAPSHOT, publish
+    from tasks.evidence.index import EMPTY_SNAPSHOT, publish
 
     def check(passages: pl.DataFrame) -> pl.DataFrame:
         return checked(validator, "passages", passages)
@@ -167,7 +170,7 @@ def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, jud
 
 def nightly_drift(run: Run, bench: Workbench, validator: Validator, judged: list[Judged]) -> dict[str, Any]:
     """The night's drift; a baseline that cannot be used must not cost the night its audit."""
-    from tasks import drift_texts
+    from tasks.change import drift_texts
 
     try:
         if judged:  # the encoder is loaded: the sampled questions of these days cost little now
@@ -189,7 +192,7 @@ def compare_drift(
     baseline: tuple[date, date] | None = None,
 ) -> dict[str, Any]:
     """Drift rows published, new alarms told; the report as plain data."""
-    from tasks import drift
+    from tasks.change import drift
 
     settings, lake = bench.settings.drift, bench.lake
     today = run.started_at.date()

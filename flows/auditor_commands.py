@@ -37,7 +37,7 @@ def sample(
 
     Example: claimledger sample --confidence 0.95 --tolerable 0.05 --seed 'auditor 2026-11' -o sample
     """
-    from tasks.sample import draw_sample
+    from tasks.people.sample import draw_sample
 
     settings = common.settings()
     drawn = draw_sample(
@@ -70,7 +70,7 @@ def erase(
 
     Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject'
     """
-    from tasks.erase import erase as erase_output
+    from tasks.people.erase import erase as erase_output
 
     settings = common.settings()
     run_id, now = run_of("erase")

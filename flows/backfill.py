@@ -12,10 +12,10 @@ import polars as pl
 from flows.audit import Outcome, account, close, index, judge, pull, running
 from flows.progress import Progress, silent
 from flows.stage import log, stage
-from tasks.erase import ERASED
+from tasks.lake.runs import Run
+from tasks.people.erase import ERASED
 from tasks.pull import Unit
 from tasks.pure.errors import InputError
-from tasks.runs import Run
 from tasks.settings import Settings
 from tasks.workbench import Workbench
 

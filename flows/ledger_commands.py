@@ -22,7 +22,7 @@ app = App(
 
 def lake_of(settings: Any) -> Any:
     """The configured lake."""
-    from tasks.store import Lake
+    from tasks.lake.store import Lake
 
     return Lake.open(settings.lake)
 
@@ -46,7 +46,7 @@ def init(*, common: Common = DEFAULTS) -> int:
 
     Example: claimledger ledger init
     """
-    from tasks import ledger
+    from tasks.proof import ledger
 
     settings = common.settings()
     lake = lake_of(settings)
@@ -77,7 +77,7 @@ def rotate(
 
     Example: claimledger ledger rotate
     """
-    from tasks import rotation
+    from tasks.proof import rotation
 
     settings = common.settings()
     run_id, now = run_of("ledger rotate")
@@ -121,8 +121,8 @@ def witness(
     import sys
     import time
 
-    from tasks import keys
-    from tasks import witness_server as witnesses
+    from tasks.proof import keys
+    from tasks.witnesses import witness_server as witnesses
 
     opened = witnesses.Witness.open(folder, keys.parse_keys(log), name=name)
     with witnesses.server(opened, host, port, time.time) as server:
@@ -158,8 +158,9 @@ def verify(
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
     from flows.progress import counter
-    from tasks import keys, ledger, ledger_verify, timestamps
-    from tasks.log import Log
+    from tasks.proof import keys, ledger, ledger_verify
+    from tasks.proof.log import Log
+    from tasks.witnesses import timestamps
 
     settings = common.settings()
     lake = lake_of(settings)
@@ -216,7 +217,7 @@ def prove(
 
     Example: claimledger ledger prove 4f1c… -o verdict.tlog-proof --disclose claim
     """
-    from tasks import ledger_proofs
+    from tasks.proof import ledger_proofs
 
     settings = common.settings()
     lake = lake_of(settings)
@@ -244,7 +245,7 @@ def check(
 
     Example: claimledger ledger check verdict.tlog-proof --key 'NAME+ID+KEY'
     """
-    from tasks import ledger_proofs
+    from tasks.proof import ledger_proofs
 
     if file.is_dir():
         checked = ledger_proofs.check_folder(file, key)

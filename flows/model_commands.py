@@ -28,7 +28,7 @@ def score(
 
     Example: claimledger score pairs.jsonl -o scored.parquet
     """
-    from tasks.score import score_file
+    from tasks.verifiers.score import score_file
 
     with counter(common.quiet or common.json, "scoring") as progress:
         scored = score_file(pairs, output, common.settings(), progress=progress)
@@ -70,13 +70,13 @@ def train(
         raise InputError(f"--kind {kind}: unknown kind of verifier, expected cross-encoder or features")
     settings = common.settings()
     if kind == "features":
-        from tasks.features import fit_features
-        from tasks.train import read_pairs
+        from tasks.verifiers.features import fit_features
+        from tasks.verifiers.train import read_pairs
 
         report: dict[str, Any] = fit_features(read_pairs(pairs), output)
     else:
-        from tasks.models import embedded_folder
-        from tasks.train import train as train_network
+        from tasks.evidence.models import embedded_folder
+        from tasks.verifiers.train import train as train_network
 
         with shares(common.quiet or common.json, "training") as progress:
             trained = train_network(
@@ -108,8 +108,8 @@ def evaluate(
 
     Example: claimledger evaluate labelled.parquet --verifier default --verifier features
     """
-    from tasks.evaluate import evaluate_files, load_named, side_by_side
     from tasks.pure.errors import InputError
+    from tasks.verifiers.evaluate import evaluate_files, load_named, side_by_side
 
     if not pairs:
         raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from flows.audit import Outcome, checked, close, index, judge, running
 from flows.progress import Progress, silent
 from flows.stage import log, stage
+from tasks.lake.runs import Run
 from tasks.pull import Unit
-from tasks.runs import Run
 from tasks.settings import Settings
 from tasks.validate import Validator
 from tasks.workbench import Workbench
 
 if TYPE_CHECKING:
-    from tasks.index import CorpusIndex
-    from tasks.reaudit import Drawn, Found
+    from tasks.change.reaudit import Drawn, Found
+    from tasks.evidence.index import CorpusIndex
 
 
 def reaudit(
@@ -42,7 +42,7 @@ def reaudit(
         InputError: nothing can be drawn: an empty range, no verdicts, fewer claims than strata.
         IntegrityError: the verifier, policy and snapshot of the old verdict now give another.
     """
-    from tasks.reaudit import draw
+    from tasks.change.reaudit import draw
 
     day = datetime.now(UTC).date().isoformat()
     drawn = draw(settings, size=sample, from_day=from_day, to_day=to_day, seed=seed or day)
@@ -60,7 +60,7 @@ def reaudit(
 @stage("drawn")
 def units(run: Run, bench: Workbench, drawn: Drawn) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
-    from tasks.reaudit import units as staged_units
+    from tasks.change.reaudit import units as staged_units
 
     staged = staged_units(bench.lake, drawn, run_id=run.run_id, size=bench.settings.runner.unit_outputs)
     run.records_in += sum(unit.rows for unit in staged)
@@ -71,7 +71,7 @@ def units(run: Run, bench: Workbench, drawn: Drawn) -> list[Unit]:
 @stage("compare")
 def compare(run: Run, bench: Workbench, corpus: CorpusIndex | None, drawn: Drawn) -> Found:
     """Old verdicts against new ones, and the cause of each difference."""
-    from tasks.reaudit import compare as compare_verdicts
+    from tasks.change.reaudit import compare as compare_verdicts
 
     found = compare_verdicts(drawn, bench, corpus, run_id=run.run_id, now=datetime.now(UTC))
     run.warnings += found.warnings
@@ -82,7 +82,7 @@ def compare(run: Run, bench: Workbench, corpus: CorpusIndex | None, drawn: Drawn
 @stage("publish flips")
 def publish(run: Run, bench: Workbench, validator: Validator, found: Found) -> None:
     """Flips, drawn claims and shares: validated, then visible all at once."""
-    from tasks.reaudit import publish as publish_flips
+    from tasks.change.reaudit import publish as publish_flips
 
     counts = publish_flips(
         found,
@@ -96,6 +96,6 @@ def publish(run: Run, bench: Workbench, validator: Validator, found: Found) -> N
 
 def summary(drawn: Drawn, found: Found) -> dict[str, Any]:
     """What people and programs are told beside the counts."""
-    from tasks.reaudit import told
+    from tasks.change.reaudit import told
 
     return told(drawn, found)

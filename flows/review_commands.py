@@ -29,10 +29,10 @@ Because = Annotated[
 
 
 def _queue(common: Common, margin: float | None, because: list[str] | None, agent: str | None) -> Any:
-    from tasks import reviews
+    from tasks.lake.store import Lake
+    from tasks.people import reviews
     from tasks.pure.errors import InputError
-    from tasks.pure.queue import REASONS, QueueParameters
-    from tasks.store import Lake
+    from tasks.pure.people.queue import REASONS, QueueParameters
 
     unknown = [reason for reason in because or [] if reason not in REASONS]
     if unknown:
@@ -65,7 +65,7 @@ def list_(
 
     Example: claimledger review list --because escalated --limit 50
     """
-    from tasks import reviews
+    from tasks.people import reviews
     from tasks.pure.errors import InputError
 
     if limit < 1:
@@ -104,7 +104,7 @@ def export(
 
     Example: claimledger review export queue.csv --limit 200
     """
-    from tasks import reviews
+    from tasks.people import reviews
 
     lake, found = _queue(common, margin, because, agent)
     count = reviews.export(lake, found if limit is None else found.head(limit), file)

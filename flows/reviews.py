@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.audit import record, running
-from tasks import reviews, runs, sample
+from tasks.lake import runs
+from tasks.people import reviews, sample
 from tasks.pure.reconcile import Counts, reconcile
 from tasks.settings import Settings
 

@@ -12,9 +12,9 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from flows import deployments as flows
+from tasks.lake.store import Lake
 from tasks.pure.errors import ConfigError
 from tasks.settings import DEFAULT_FILE, Settings
-from tasks.store import Lake
 
 WORK_POOL = "claimledger"
 """A process pool of this name is made where the configuration names none."""

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from tasks.lake.runs import Run
 from tasks.pure.errors import SourceError
-from tasks.runs import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -102,7 +102,7 @@ def _sources(settings: Settings) -> Iterator[Check]:
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
-    from tasks.store import Lake
+    from tasks.lake.store import Lake
 
     try:
         lake = Lake.open(settings.lake)
@@ -136,13 +136,13 @@ def _verified(wrong: list[str]) -> str:
 
 
 def _embedder(settings: Settings) -> str:
-    from tasks.models import load_embedder
+    from tasks.evidence.models import load_embedder
 
     return load_embedder(settings.retrieve.model, threads=1).fingerprint[:12]
 
 
 def _verifier(settings: Settings) -> str:
-    from tasks.verifier import load
+    from tasks.verifiers.verifier import load
 
     return load(settings.verifier, threads=1).fingerprint[:12]
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from tasks.lake.store import Lake
 from tasks.pure import tables
 from tasks.settings import Settings
-from tasks.store import Lake
 
 
 def check(settings: Settings, lake: Lake, *, run_id: str) -> pl.DataFrame:

@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from tasks import ledger
-from tasks.index import EMPTY_SNAPSHOT, CorpusIndex
-from tasks.pure import claims as claims_stage
-from tasks.pure import pairs as pairs_stage
-from tasks.pure import passages as passages_stage
+from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
+from tasks.evidence.retrieve import retrieve
+from tasks.lake.store import Lake
+from tasks.proof import ledger
 from tasks.pure import privacy, tables, verdicts
 from tasks.pure.errors import GateError, IntegrityError
+from tasks.pure.learning import pairs as pairs_stage
 from tasks.pure.reconcile import Counts
-from tasks.retrieve import retrieve
-from tasks.store import Lake
+from tasks.pure.text import claims as claims_stage
+from tasks.pure.text import passages as passages_stage
 from tasks.validate import Validator
-from tasks.verifier import Verifier
+from tasks.verifiers.verifier import Verifier
 from tasks.workbench import Workbench
 
 SAME_PROBABILITY = 1e-3

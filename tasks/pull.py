@@ -2,7 +2,7 @@
 
 Belongs here: several sources at once, the same record twice, a changed record, units of a day, and the sum
 that must come out. Does not belong here: how a source is read (`tasks/sources`) or how tables are published
-(`tasks/store.py`).
+(`tasks/lake/store.py`).
 
 Texts are held for one batch or one unit at a time; of every other record only its ids are kept (some 200
 bytes each), because a record and the one it supersedes may be far apart.
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from tasks import durable
+from tasks.lake import durable
 from tasks.pure.errors import GateError, InputError, SourceError
 from tasks.pure.tables import OUTPUTS, QUARANTINE
 from tasks.settings import FieldMapping, Settings, SourceSettings

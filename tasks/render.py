@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.pure import events, suites
+from tasks.pure import suites
+from tasks.pure.proof import events
 from tasks.pure.tables import TABLES
 
 

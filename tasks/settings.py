@@ -20,14 +20,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.pure import policies, privacy
-from tasks.pure.alarms import DEFAULT_RULES, AlarmRule
-from tasks.pure.claims import ExtractParameters
-from tasks.pure.drift import DriftParameters
+from tasks.pure.change.alarms import DEFAULT_RULES, AlarmRule
+from tasks.pure.change.drift import DriftParameters
+from tasks.pure.change.flips import SampleParameters
 from tasks.pure.errors import ConfigError
-from tasks.pure.flips import SampleParameters
-from tasks.pure.passages import PassageParameters
 from tasks.pure.policies import Policy
 from tasks.pure.retrieval import RetrieveParameters
+from tasks.pure.text.claims import ExtractParameters
+from tasks.pure.text.passages import PassageParameters
 
 DEFAULT_FILE = "claimledger.toml"
 PREFIX = "CLAIMLEDGER__"

@@ -21,8 +21,8 @@ from typing import Any
 
 import polars as pl
 
-from tasks import durable
 from tasks.expectations import Engine, Outcome
+from tasks.lake import durable
 from tasks.pure import refusals, suites
 from tasks.pure.suites import Check
 from tasks.pure.tables import QUARANTINE, TABLES, Table, mismatches

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.lake.store import Lake
 from tasks.pure import ids
 from tasks.settings import Settings
-from tasks.store import Lake
 
 if TYPE_CHECKING:
-    from tasks.embeddings import CachedEmbedder
-    from tasks.verifier import Verifier
+    from tasks.evidence.embeddings import CachedEmbedder
+    from tasks.verifiers.verifier import Verifier
 
 
 class Workbench:
@@ -32,7 +32,7 @@ class Workbench:
     @cached_property
     def segment(self) -> Callable[[str], list[tuple[int, int]]]:
         """The sentence splitter: text in, character spans out."""
-        from tasks.sentences import segmenter
+        from tasks.evidence.sentences import segmenter
 
         return segmenter()
 
@@ -44,8 +44,8 @@ class Workbench:
     @cached_property
     def embedder(self) -> CachedEmbedder:
         """Embedding model behind the lake's cache: nothing is embedded twice."""
-        from tasks.embeddings import CachedEmbedder
-        from tasks.models import load_embedder
+        from tasks.evidence.embeddings import CachedEmbedder
+        from tasks.evidence.models import load_embedder
 
         model = load_embedder(self.settings.retrieve.model, threads=self.settings.runner.threads)
         return CachedEmbedder(model, self.lake.root)
@@ -72,7 +72,7 @@ class Workbench:
     @cached_property
     def verifier(self) -> Verifier:
         """The configured verifier."""
-        from tasks.verifier import load
+        from tasks.verifiers.verifier import load
 
         return load(self.settings.verifier, threads=self.settings.runner.threads, embedder=self.embedder)
 

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.pure import drift_cells
-from tasks.pure.drift_cells import Cells
+from tasks.lake.store import Lake
+from tasks.pure.change import drift_cells
+from tasks.pure.change.drift_cells import Cells
 from tasks.pure.tables import TABLES
 from tasks.pure.tables import UTC as UTC_TYPE
-from tasks.store import Lake
 
 FIRST = date(2026, 10, 1)
 

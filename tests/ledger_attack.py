@@ -9,11 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks import ledger_verify, parquet, segments
+from tasks.lake import parquet
+from tasks.lake.store import Lake
+from tasks.proof import ledger_verify, segments
 from tasks.pure import tables
 from tasks.pure.errors import IntegrityError
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 
 
 def findings(lake: Lake, wanted: LedgerSettings, **options: object) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.lake.store import Lake
 from tasks.pure import ids, tables
 from tasks.pure.policies import Policy
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 
 DAY = date(2026, 11, 1)
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -165,7 +165,7 @@ def settings(folder: Path, **values: object) -> LedgerSettings:
 
 def night(lake: Lake, wanted: LedgerSettings, number: int, **size: int) -> str:
     """One whole run: start, tables, end, recorded. Returns the run's id."""
-    from tasks import ledger
+    from tasks.proof import ledger
 
     run_id = ids.digest("run", number)
     ledger.record_start(lake, wanted, POLICIES, run_row(run_id, status="running"))

@@ -26,7 +26,7 @@ from tasks.settings import (
     ValidationSettings,
     VerifierSettings,
 )
-from tasks.verifier import MANIFEST, embedded_models
+from tasks.verifiers.verifier import MANIFEST, embedded_models
 
 FACTS = {
     "plant": ("The Harwick plant has {} reactors in service.", 92),

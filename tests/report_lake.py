@@ -11,12 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from tasks import report
+from tasks.lake.store import Lake
+from tasks.pages import report
 from tasks.pure import ids, tables
-from tasks.pure.slices import ALL
-from tasks.pure.summary import SLICES
+from tasks.pure.change.slices import ALL
+from tasks.pure.page.summary import SLICES
 from tasks.pure.tables import TABLES
-from tasks.store import Lake
 
 NOW = datetime(2026, 3, 20, 3, 0, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)

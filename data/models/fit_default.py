@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from data.models.make_training_pairs import HELD_OUT
-from tasks import artefact
-from tasks.train import TrainParameters, read_pairs, split
+from tasks.verifiers import artefact
+from tasks.verifiers.train import TrainParameters, read_pairs, split
 
 SEED = 7
 COLUMNS = ("dataset", "claim", "evidence", "label")

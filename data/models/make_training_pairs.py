@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.pure import augment, selection
+from tasks.pure.learning import augment, selection
 
 TRAINED = {
     "nli_mnli_snli": 1.0,

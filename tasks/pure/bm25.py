@@ -2,7 +2,7 @@
 
 Word statistics are those of the output's own passages, so that a claim's ranking does not depend on which
 other outputs happen to be judged with it. The corpus as a whole is ranked by a library behind
-`tasks/lexical.py`; both use the words and the formula given here.
+`tasks/evidence/lexical.py`; both use the words and the formula given here.
 """
 
 from __future__ import annotations

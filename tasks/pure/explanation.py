@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.pure import pairs, words
+from tasks.pure.learning import pairs
+from tasks.pure.text import words
 
 LONGEST_QUOTE = 120
 """Characters of foreign text in a reason: a line on a phone; the rest stands in the passage."""

@@ -2,7 +2,7 @@
 
 Belongs here: names, types, units, keys, value rules, one line of prose each. Does not belong here: how a
 declaration is rendered (Arrow schema, Great Expectations suite, data dictionary: `suites.py`) or where
-tables are kept (`tasks/store.py`). A column that two tables share is one Python object, so equal names
+tables are kept (`tasks/lake/store.py`). A column that two tables share is one Python object, so equal names
 mean equal quantities in equal units.
 
 Types are Polars' job and exact; values are Great Expectations' job; references between tables are
@@ -75,7 +75,7 @@ ACTIONS = ("delivered", "rephrased", "escalated")
 KINDS = ("factual", "other")
 ORIGINS = ("context", "corpus")
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
-"""What a flip may be caused by; `pure/flips.py` says when each applies."""
+"""What a flip may be caused by; `pure/change/flips.py` says when each applies."""
 RUN_STATUS = ("running", "completed", "failed", "interrupted")
 
 _CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))

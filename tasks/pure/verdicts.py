@@ -1,7 +1,7 @@
 """From scores of passages to a verdict per claim and an action per output.
 
 Belongs here: combining passages, thresholds, conflict, reasons in words. Does not belong here: how a passage
-is scored (`tasks/verifier.py`) or what a policy may say (`policies.py`). No loop over rows.
+is scored (`tasks/verifiers/verifier.py`) or what a policy may say (`policies.py`). No loop over rows.
 
 The order in which a verdict is reached, first that applies:
 
@@ -22,7 +22,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from tasks.pure import explanation, ids, pairs, tables
+from tasks.pure import explanation, ids, tables
+from tasks.pure.learning import pairs
 from tasks.pure.policies import ANY_USE_CASE, Policy
 
 PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")

@@ -177,9 +177,9 @@ def test_another_policy_judges_past_claims_again_beside_the_old_verdicts(
 
 DYING = """
 import os, sys
-import flows.audit, tasks.runs
+import flows.audit, tasks.lake.runs
 from flows.cli import main
-from tasks.store import Lake
+from tasks.lake.store import Lake
 
 def dies(place, name, after):
     function = getattr(place, name)
@@ -199,10 +199,10 @@ POINTS = {
     "after the first unit": "(flows.audit, 'judge', True)",
     "before the watermarks move": "(flows.audit, 'reconcile', False)",
     "after the watermarks moved": "(flows.audit.health, 'check', False)",
-    "before the run is closed": "(tasks.runs, 'close_run', False)",
-    "between the run's row and its record": "(tasks.runs, 'close_run', True)",
+    "before the run is closed": "(tasks.lake.runs, 'close_run', False)",
+    "between the run's row and its record": "(tasks.lake.runs, 'close_run', True)",
     "before the report": "(flows.audit.report, 'write', False)",
-    "before the run is forgotten": "(tasks.runs, 'forget', False)",
+    "before the run is forgotten": "(tasks.lake.runs, 'forget', False)",
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks import doctor
-from tasks.store import Lake
+from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
 
 Command = Callable[..., Answer]

@@ -15,8 +15,9 @@ import polars as pl
 import pypdf
 import pytest
 
-from tasks import report, site
-from tasks.pure import ids, nights, numbers
+from tasks.pages import report, site
+from tasks.pure import ids
+from tasks.pure.page import nights, numbers
 from tasks.pure.tables import REPORT, RUNS
 from tests import report_lake
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from tasks.pure.policies import Policy
-from tasks.score import score_file, score_frame
 from tasks.settings import Settings, VerifierSettings
-from tasks.verifier import load
+from tasks.verifiers.score import score_file, score_frame
+from tasks.verifiers.verifier import load
 
 MODELS = (
     pytest.param("features", marks=pytest.mark.slow),  # embeds every piece of half a million characters

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from tasks import charts
+from tasks.pages import charts
 
 
 @pytest.fixture(scope="module")

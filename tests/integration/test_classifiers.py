@@ -9,7 +9,7 @@ import pytest
 
 from tasks.pure.errors import ModelError
 from tasks.settings import VerifierSettings
-from tasks.verifier import load
+from tasks.verifiers.verifier import load
 
 WORDS = [
     "[PAD]",

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from tasks import corpus
+from tasks.evidence import corpus
 from tasks.pure import tables
 from tasks.pure.errors import ConfigError
 from tasks.settings import CorpusSettings, LimitSettings

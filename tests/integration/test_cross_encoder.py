@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import verifier as verifiers
 from tasks.pure.errors import ModelError
 from tasks.pure.policies import Policy
-from tasks.score import score_frame
 from tasks.settings import VerifierSettings
+from tasks.verifiers import verifier as verifiers
+from tasks.verifiers.score import score_frame
 
 NAME = "minilm-l6-claims"
 FILLER = "The committee met again on Monday and talked about other matters of the day. "

@@ -14,12 +14,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from flows.cli import main
-from tasks import drift, drift_cache, notify
-from tasks.pure import drift_report
-from tasks.pure.drift import DriftParameters
+from tasks.change import drift, drift_cache, notify
+from tasks.lake.store import Lake
+from tasks.pure.change import drift_report
+from tasks.pure.change.drift import DriftParameters
 from tasks.pure.errors import ConfigError, InputError
 from tasks.settings import DriftSettings
-from tasks.store import Lake
 from tests.drift_days import cells, day_of, fill, frames
 
 DAYS = 32

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import embeddings
-from tasks.embeddings import CachedEmbedder
-from tasks.models import Vectors, load_embedder, unit
+from tasks.evidence import embeddings
+from tasks.evidence.embeddings import CachedEmbedder
+from tasks.evidence.models import Vectors, load_embedder, unit
 
 
 class Counting:

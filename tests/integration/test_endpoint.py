@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.endpoint import KEY, Endpoint
-from tasks.pure import prompt
 from tasks.pure.errors import ConfigError, ModelError
+from tasks.pure.learning import prompt
 from tasks.settings import EndpointSettings, VerifierSettings
-from tasks.verifier import load
+from tasks.verifiers.endpoint import KEY, Endpoint
+from tasks.verifiers.verifier import load
 
 YES = {"supported": 0.9, "contradicted": 0.04, "insufficient": 0.06}
 
@@ -300,9 +300,9 @@ def test_what_changes_an_answer_changes_the_fingerprint(server):
 
 
 def test_what_a_run_cost_stands_in_its_folder_and_beside_scored_pairs(server, tmp_path):
-    from tasks.score import score_file
+    from tasks.lake.store import Lake
     from tasks.settings import Settings
-    from tasks.store import Lake
+    from tasks.verifiers.score import score_file
     from tasks.workbench import Workbench
 
     bench = Workbench(Settings(), Lake(tmp_path / "lake"))

@@ -11,16 +11,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks import durable, ledger, ledger_proofs, ledger_verify, report, reviews
-from tasks import erase as module
-from tasks.erase import erase
-from tasks.pure import ids, redact, tables
+from tasks.lake import durable
+from tasks.lake.store import Lake
+from tasks.pages import report
+from tasks.people import erase as module
+from tasks.people import reviews
+from tasks.people.erase import erase
+from tasks.people.sample import draw_sample
+from tasks.proof import ledger, ledger_proofs, ledger_verify
+from tasks.pure import ids, tables
 from tasks.pure.errors import Unverifiable
-from tasks.pure.queue import QueueParameters
+from tasks.pure.people import redact
+from tasks.pure.people.queue import QueueParameters
 from tasks.pure.tables import quarantine_rows
-from tasks.sample import draw_sample
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, NOON, POLICIES, run_row
 

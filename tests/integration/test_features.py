@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.evaluate import evaluate_files
-from tasks.features import fit_features
 from tasks.pure.errors import InputError, ModelError
 from tasks.settings import Settings, VerifierSettings
-from tasks.verifier import MANIFEST, embedded_models, load
+from tasks.verifiers.evaluate import evaluate_files
+from tasks.verifiers.features import fit_features
+from tasks.verifiers.verifier import MANIFEST, embedded_models, load
 
 PASSAGE = "The plant at Gravelines has six reactors. It opened in 1980 and is run by EDF."
 CASES = ["The plant at Gravelines has six reactors.", "Penguins eat fish.", "It opened in 1975."]
@@ -109,7 +109,7 @@ def test_the_manifest_says_what_the_artefact_was_fitted_on():
 
 
 def test_several_verifiers_stand_side_by_side(tmp_path):
-    from tasks.evaluate import load_named, side_by_side
+    from tasks.verifiers.evaluate import load_named, side_by_side
 
     rows = {
         "claim": ["Paris is in France.", "Cats sleep."] * 4,

@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import index as index_door
-from tasks.embeddings import CachedEmbedder
-from tasks.index import EMPTY_SNAPSHOT, CorpusIndex, nearest, publish, refresh
-from tasks.models import Vectors, load_embedder, unit
-from tasks.pure import passages as passages_stage
+from tasks.evidence import index as index_door
+from tasks.evidence.embeddings import CachedEmbedder
+from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex, nearest, publish, refresh
+from tasks.evidence.models import Vectors, load_embedder, unit
+from tasks.lake.store import Lake
 from tasks.pure import tables
+from tasks.pure.text import passages as passages_stage
 from tasks.settings import CorpusSettings, Settings
-from tasks.store import Lake
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN = "0" * 64

@@ -12,12 +12,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks import keys, ledger, ledger_verify, parquet, segments
-from tasks.log import Log
-from tasks.pure import events, ids, tables
+from tasks.lake import parquet
+from tasks.lake.store import Lake
+from tasks.proof import keys, ledger, ledger_verify, segments
+from tasks.proof.log import Log
+from tasks.pure import ids, tables
 from tasks.pure.errors import ClaimledgerError, IntegrityError, Unverifiable
+from tasks.pure.proof import events
 from tasks.settings import LedgerSettings, WitnessSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_attack import edit, findings, first_file, replace, resegment
 from tests.ledger_lake import NIGHT, POLICIES, night

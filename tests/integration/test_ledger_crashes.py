@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from tasks import durable, ledger, ledger_verify
-from tasks.log import Log
+from tasks.lake import durable
+from tasks.lake.store import Lake
+from tasks.proof import ledger, ledger_verify
+from tasks.proof.log import Log
 from tasks.pure import ids
 from tasks.pure.errors import LakeError
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, POLICIES, night
 
@@ -114,7 +115,7 @@ _RECORD = """
 import sys
 from pathlib import Path
 from tasks import ledger
-from tasks.store import Lake
+from tasks.lake.store import Lake
 from tests import ledger_lake
 from tests.integration.test_ledger_crashes import record
 record(Lake.open(sys.argv[1]), ledger_lake.settings(Path(sys.argv[2]).parent))

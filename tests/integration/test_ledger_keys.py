@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks import keys, ledger, ledger_verify, rotation
-from tasks.log import Log
-from tasks.pure import events, ids
+from tasks.lake.store import Lake
+from tasks.proof import keys, ledger, ledger_verify, rotation
+from tasks.proof.log import Log
+from tasks.pure import ids
 from tasks.pure.errors import ConfigError
+from tasks.pure.proof import events
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, night
 

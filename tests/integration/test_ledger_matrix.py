@@ -13,11 +13,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks import parquet, segments
-from tasks.log import Log
+from tasks.lake import parquet
+from tasks.lake.store import Lake
+from tasks.proof import segments
+from tasks.proof.log import Log
 from tasks.pure import tables
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_attack import findings, first_file, replace, resegment
 from tests.ledger_lake import night
@@ -166,7 +167,7 @@ def test_tiles(lake, wanted, kind, what):
         path.write_bytes(data[32:64] + data[:32] + data[64:])
     else:
         path.write_bytes(data[:-32])
-    from tasks import ledger_verify
+    from tasks.proof import ledger_verify
 
     found = ledger_verify.verify(lake, wanted)
     lines = found.notices if what == "duplicate" else found.findings

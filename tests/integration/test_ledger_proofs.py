@@ -18,15 +18,17 @@ from random import Random
 import polars as pl
 import pytest
 
-from tasks import keys, ledger, ledger_proofs, ledger_verify, witness, witness_server
-from tasks.erase import erase
-from tasks.log import Log
-from tasks.pure import events, ids, merkle, notes, proofs
+from tasks.lake.store import Lake
+from tasks.people.erase import erase
+from tasks.people.sample import draw_sample
+from tasks.proof import keys, ledger, ledger_proofs, ledger_verify
+from tasks.proof.log import Log
+from tasks.pure import ids
 from tasks.pure.errors import ConfigError, InputError, IntegrityError, Unverifiable
-from tasks.pure.notes import Checkpoint, Note, Proof
-from tasks.sample import draw_sample
+from tasks.pure.proof import events, merkle, notes, proofs
+from tasks.pure.proof.notes import Checkpoint, Note, Proof
 from tasks.settings import LedgerSettings, WitnessSettings
-from tasks.store import Lake
+from tasks.witnesses import witness, witness_server
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, POLICIES, night
 
@@ -382,7 +384,7 @@ def test_nobody_can_guess_an_erased_text_from_the_log(lake, wanted):
 
 @pytest.mark.parametrize("step", ["_commit", "_files"])
 def test_an_interrupted_erasure_is_finished_by_running_it_again(lake, wanted, monkeypatch, step):
-    from tasks import erase as module
+    from tasks.people import erase as module
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -14,12 +14,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks import durable, keys, ledger, ledger_verify, locks, segments
-from tasks.log import Log
-from tasks.pure import ids, merkle
+from tasks.lake import durable, locks
+from tasks.lake.store import Lake
+from tasks.proof import keys, ledger, ledger_verify, segments
+from tasks.proof.log import Log
+from tasks.pure import ids
 from tasks.pure.errors import ConfigError, IntegrityError, LakeError
+from tasks.pure.proof import merkle
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, POLICIES, night
 
@@ -281,7 +283,7 @@ import sys
 from pathlib import Path
 from tasks import ledger
 from tasks.pure.errors import LakeError
-from tasks.store import Lake
+from tasks.lake.store import Lake
 from tests import ledger_lake
 wanted = ledger_lake.settings(Path(sys.argv[2]).parent)
 try:

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import commits, ledger, ledger_segments, ledger_verify, segments
-from tasks.ledger_salts import Salts
-from tasks.log import Log
+from tasks.lake import commits
+from tasks.lake.store import Lake
+from tasks.proof import ledger, ledger_segments, ledger_verify, segments
+from tasks.proof.ledger_salts import Salts
+from tasks.proof.log import Log
 from tasks.pure import ids
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_attack import edit, findings, resegment
 from tests.ledger_lake import NIGHT, POLICIES, night
@@ -150,7 +151,7 @@ def test_a_row_that_is_there_twice_is_named(lake, wanted):
     path = lake.files("verdicts")[0]
     frame = pl.read_parquet(path).head(1)
     other = frame.with_columns(produced_at=pl.col("produced_at") + pl.duration(seconds=1))
-    from tasks import parquet
+    from tasks.lake import parquet
     from tasks.pure import tables
 
     data = parquet.encode(tables.VERDICTS_TABLE, other)

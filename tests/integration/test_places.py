@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tasks import ledger_verify, witness
-from tasks.bucket import Bucket
-from tasks.log import Log
-from tasks.places import place_of
+from tasks.lake.store import Lake
+from tasks.proof import ledger_verify
+from tasks.proof.log import Log
 from tasks.pure.errors import LakeError
-from tasks.pure.notes import Checkpoint
+from tasks.pure.proof.notes import Checkpoint
 from tasks.settings import LedgerSettings, WitnessSettings
-from tasks.store import Lake
+from tasks.witnesses import witness
+from tasks.witnesses.bucket import Bucket
+from tasks.witnesses.places import place_of
 from tests import ledger_lake, stores
 from tests.ledger_lake import night
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from tasks import pull as pulling
 from tasks import settings as configuration
+from tasks.lake.store import Lake
 from tasks.pull import Pulled, propose_mapping, pull_sources, watermark
 from tasks.pure.errors import GateError, LakeError, SourceError
 from tasks.pure.tables import OUTPUTS, QUARANTINE, mismatches
 from tasks.settings import FieldMapping, RunnerSettings, Settings, SourceSettings
 from tasks.sources.base import Batch
-from tasks.store import Lake
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out")

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 
 from flows.audit import Outcome
-from tasks import erase, ledger_verify
+from tasks.lake.store import Lake
+from tasks.people import erase
+from tasks.proof import ledger_verify
 from tasks.pure.errors import InputError
 from tasks.pure.policies import Policy
 from tasks.pure.tables import FLIP_SHARES, FLIPS, REAUDITS
 from tasks.settings import ReauditSettings
-from tasks.store import Lake
 from tests import reaudit_lake
 from tests.reaudit_lake import NOON, Team, other_verifier
 

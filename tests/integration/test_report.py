@@ -15,14 +15,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from tasks import report, site
-from tasks.erase import erase
-from tasks.pure import ids, nights, numbers
+from tasks.lake.store import Lake
+from tasks.pages import report, site
+from tasks.people.erase import erase
+from tasks.pure import ids
 from tasks.pure.errors import LakeError
-from tasks.pure.queries import KEYS
+from tasks.pure.page import nights, numbers
+from tasks.pure.page.queries import KEYS
 from tasks.pure.tables import REPORT, RUNS
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
 from tests import report_lake
 
 
@@ -202,7 +203,7 @@ def test_an_interrupted_erasure_still_takes_the_claim_out_of_the_page(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.erase._reports", stop)
+        patch.setattr("tasks.people.erase._reports", stop)
         with pytest.raises(KeyboardInterrupt):
             erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
     erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW)
@@ -302,7 +303,7 @@ def test_a_page_that_cannot_be_written_is_one_sentence_and_leaves_no_half_page(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tasks.durable.write_new", full)
+    monkeypatch.setattr("tasks.lake.durable.write_new", full)
     with pytest.raises(LakeError, match="No space left"):
         report.write(
             lake,

@@ -10,17 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import retrieve as retrieve_stage
-from tasks.embeddings import CachedEmbedder
-from tasks.index import CorpusIndex, refresh
-from tasks.lexical import LexicalIndex
-from tasks.models import Embedder, load_embedder
+from tasks.evidence import retrieve as retrieve_stage
+from tasks.evidence.embeddings import CachedEmbedder
+from tasks.evidence.index import CorpusIndex, refresh
+from tasks.evidence.lexical import LexicalIndex
+from tasks.evidence.models import Embedder, load_embedder
+from tasks.evidence.retrieve import CANDIDATES, retrieve
+from tasks.lake.store import Lake
 from tasks.pure import bm25
-from tasks.pure.passages import PassageParameters, from_contexts
 from tasks.pure.retrieval import RetrieveParameters
-from tasks.retrieve import CANDIDATES, retrieve
+from tasks.pure.text.passages import PassageParameters, from_contexts
 from tasks.settings import CorpusSettings, Settings
-from tasks.store import Lake
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN = "0" * 64

@@ -13,15 +13,16 @@ import polars as pl
 import pytest
 
 from flows.reviews import import_reviews
-from tasks import ledger_verify, reviews
-from tasks.erase import erase
+from tasks.lake.store import Lake
+from tasks.people import reviews
+from tasks.people.erase import erase
+from tasks.people.sample import draw_sample
+from tasks.proof import ledger_verify
 from tasks.pure import ids
 from tasks.pure.errors import InputError, IntegrityError
-from tasks.pure.queue import QueueParameters
+from tasks.pure.people.queue import QueueParameters
 from tasks.pure.tables import TABLES
-from tasks.sample import draw_sample
 from tasks.settings import Settings
-from tasks.store import Lake
 from tests import ledger_lake
 from tests.ledger_lake import NIGHT, night
 

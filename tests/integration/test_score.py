@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import score
 from tasks.pure.errors import InputError
-from tasks.score import ADDED, score_frame
 from tasks.settings import Settings
-from tasks.verifier import Scores
+from tasks.verifiers import score
+from tasks.verifiers.score import ADDED, score_frame
+from tasks.verifiers.verifier import Scores
 
 
 class ByWord:

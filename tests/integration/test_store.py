@@ -20,10 +20,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import durable, locks, parquet
+from tasks.lake import durable, locks, parquet
+from tasks.lake.store import Counts, Lake
 from tasks.pure import tables
 from tasks.pure.errors import IntegrityError, LakeError
-from tasks.store import Counts, Lake
 
 Frames = Callable[..., dict[str, pl.DataFrame]]
 DAY = date(2026, 1, 5)
@@ -361,7 +361,7 @@ def test_scratch_of_this_process_survives_recovery_and_that_of_a_dead_one_does_n
 
 HOLDER = """
 import sys, time
-from tasks.store import Lake
+from tasks.lake.store import Lake
 with Lake.open(sys.argv[1]).lock("nightly audit"):
     print("held", flush=True)
     time.sleep(600)
@@ -466,7 +466,7 @@ import importlib.util
 spec = importlib.util.spec_from_file_location("shared", sys.argv[2])
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
-from tasks.store import Lake
+from tasks.lake.store import Lake
 lake = Lake.open(sys.argv[1])
 for number in range(25):
     lake.commit("run", f"unit-{number}", shared.made(20, first=20 * number), run_day=date(2026, 1, 5))
@@ -566,7 +566,7 @@ spec = importlib.util.spec_from_file_location("shared", sys.argv[2])
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 from tasks.pure.errors import LakeError
-from tasks.store import Lake
+from tasks.lake.store import Lake
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
     Lake.open(sys.argv[1]).commit("run", "unit", shared.made(50), run_day=date(2026, 1, 5))

@@ -22,9 +22,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks.lake.store import Lake
 from tasks.pure import tables
 from tasks.pure.errors import LakeError
-from tasks.store import Lake
 
 Frames = Callable[..., dict[str, pl.DataFrame]]
 Act = Callable[[Lake], object]
@@ -268,7 +268,7 @@ root, shared_file, owner, name, at = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("shared", shared_file)
 shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
-from tasks.store import Lake
+from tasks.lake.store import Lake
 if name:
     target = {"os": os, "Path": Path}[owner]
     real, calls = getattr(target, name), []

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from tasks import keys
-from tasks.pure import canonical, merkle, notes
-from tasks.pure.notes import Note
+from tasks.proof import keys
+from tasks.pure.proof import canonical, merkle, notes
+from tasks.pure.proof.notes import Note
 
 GO = next((p for p in ("/usr/lib/go-1.19/bin/go", shutil.which("go") or "") if p and Path(p).exists()), None)
 GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")

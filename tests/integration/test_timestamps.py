@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import ledger, timestamps
-from tasks.log import Log
+from tasks.lake.store import Lake
+from tasks.proof import ledger
+from tasks.proof.log import Log
 from tasks.settings import LedgerSettings
-from tasks.store import Lake
+from tasks.witnesses import timestamps
 from tests import ledger_lake
 from tests.ledger_lake import POLICIES, night
 

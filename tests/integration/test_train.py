@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import train as training
 from tasks.pure.errors import InputError, ModelError
 from tasks.settings import VerifierSettings
-from tasks.train import TrainParameters, train
-from tasks.verifier import load
+from tasks.verifiers import train as training
+from tasks.verifiers.train import TrainParameters, train
+from tasks.verifiers.verifier import load
 
 WORDS = list(
     map(

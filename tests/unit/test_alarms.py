@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.pure import alarms
-from tasks.pure.alarms import DEFAULT_RULES, AlarmRule, message, raised
+from tasks.pure.change import alarms
+from tasks.pure.change.alarms import DEFAULT_RULES, AlarmRule, message, raised
 from tasks.pure.tables import DRIFT
 from tests.drift_days import day_of
 

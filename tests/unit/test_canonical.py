@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import canonical
-from tasks.pure.canonical import CanonicalError
+from tasks.pure.proof import canonical
+from tasks.pure.proof.canonical import CanonicalError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

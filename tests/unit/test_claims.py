@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.evidence.sentences import segmenter
 from tasks.pure import ids, tables
-from tasks.pure.claims import Extracted, ExtractParameters, extract
-from tasks.sentences import segmenter
+from tasks.pure.text.claims import Extracted, ExtractParameters, extract
 
 FENCE = re.compile(r"[\s>\d.+*-]*(```|~~~)")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from tasks.pure import changepoints, comparison, correction, distances
-from tasks.pure.comparison import Daily, Sums
-from tasks.pure.drift import daily_series
+from tasks.pure.change import changepoints, comparison, correction, distances
+from tasks.pure.change.comparison import Daily, Sums
+from tasks.pure.change.drift import daily_series
 from tests.drift_days import cells, frames, month
 
 

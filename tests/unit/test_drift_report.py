@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.pure import drift_cells, drift_report, explained, slices
-from tasks.pure.drift import DriftParameters, windows
-from tasks.pure.drift_cells import Cells
-from tasks.pure.drift_metrics import METRICS
+from tasks.pure.change import drift_cells, drift_report, explained, slices
+from tasks.pure.change.drift import DriftParameters, windows
+from tasks.pure.change.drift_cells import Cells
+from tasks.pure.change.drift_metrics import METRICS
 from tasks.pure.tables import DRIFT
 from tests.drift_days import cells, day_of, frames, month
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.pure import flips, ids
-from tasks.pure.flips import SampleParameters
+from tasks.pure import ids
+from tasks.pure.change import flips
+from tasks.pure.change.flips import SampleParameters
 from tasks.pure.tables import CAUSES, VERDICTS
 
 S, C, N = VERDICTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from tasks.pure import changes, headline, summary
-from tasks.pure.summary import SummaryParameters, Totals
+from tasks.pure.page import changes, headline, summary
+from tasks.pure.page.summary import SummaryParameters, Totals
 from tests import report_lake
 
 BOUNDS = SummaryParameters()

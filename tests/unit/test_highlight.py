@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import worst
-from tasks.pure.highlight import deciding_spans, densest_window, pieces
+from tasks.pure.page import worst
+from tasks.pure.page.highlight import deciding_spans, densest_window, pieces
 
 TEXTS = st.text(st.sampled_from("abcdeé 1234.,:%-[]\nÀß"), max_size=200)
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.pure import augment, contrast
-from tasks.pure.augment import AugmentParameters
+from tasks.pure.learning import augment, contrast
+from tasks.pure.learning.augment import AugmentParameters
 
 DOCUMENT = (
     "Ada Lovelace was born in London in December 1815. She worked with Charles Babbage on his engine. "

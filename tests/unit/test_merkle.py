@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.pure import merkle, tiles
-from tasks.pure.merkle import ProofError
-from tasks.pure.tiles import Tile, Tree
+from tasks.pure.proof import merkle, tiles
+from tasks.pure.proof.merkle import ProofError
+from tasks.pure.proof.tiles import Tile, Tree
 
 VECTORS = Path(__file__).parents[1] / "data" / "rfc6962-vectors"
 INCLUSION = sorted((VECTORS / "inclusion").rglob("*.json"))

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import keys
-from tasks.pure import merkle, notes
-from tasks.pure.notes import Checkpoint, Note, NoteError, Proof, PublicKey, UnknownKey
+from tasks.proof import keys
+from tasks.pure.proof import merkle, notes
+from tasks.pure.proof.notes import Checkpoint, Note, NoteError, Proof, PublicKey, UnknownKey
 
 LOG = keys.new_signer("example.com/log", private=b"\x01" * 32)
 WITNESS = keys.new_signer("witness.example/w1", notes.COSIGNATURE_V1, private=b"\x02" * 32)

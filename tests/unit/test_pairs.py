@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.pure import pairs, words
+from tasks.pure.learning import pairs
+from tasks.pure.text import words
 
 
 def differing(find, claim, evidence):

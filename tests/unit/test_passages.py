@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import passages, tables
-from tasks.pure.passages import PassageParameters
+from tasks.pure import tables
+from tasks.pure.text import passages
+from tasks.pure.text.passages import PassageParameters
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

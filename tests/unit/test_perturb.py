@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import perturb
+from tasks.pure.learning import perturb
 
 
 def drawn(seed: int) -> random.Random:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.pure import calibration, metrics, softmax
 from tasks.pure.errors import ModelError
-from tasks.pure.labels import read_labels
+from tasks.pure.learning import calibration, metrics, softmax
+from tasks.pure.learning.labels import read_labels
 
 
 def test_balanced_accuracy_is_the_mean_recall_of_the_classes_present():

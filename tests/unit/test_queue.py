@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from tasks.pure import ids
-from tasks.pure.queue import QUEUE, QueueParameters, queue
+from tasks.pure.people.queue import QUEUE, QueueParameters, queue
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 VERDICTS = {

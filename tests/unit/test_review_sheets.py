@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import cells, review_sheets
-from tasks.pure.review_sheets import SheetError, judged, read, read_lines
+from tasks.pure.people import cells, review_sheets
+from tasks.pure.people.review_sheets import SheetError, judged, read, read_lines
 
 V = [f"{n:064x}" for n in range(6)]
 C = [f"{n:064x}" for n in range(100, 106)]

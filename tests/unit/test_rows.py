@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import rows, tables
+from tasks.pure import tables
+from tasks.pure.proof import rows
 
 CONTEXTS = tables.OUTPUTS.schema["contexts"]
 SCHEMA = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import sampling
+from tasks.pure.people import sampling
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.pure import selection
-from tasks.pure.selection import SelectionParameters
+from tasks.pure.learning import selection
+from tasks.pure.learning.selection import SelectionParameters
 
 FILLER = "The committee met again and talked about other matters of the day. "
 DECISIVE = "Marie Curie won the Nobel Prize in Chemistry."

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.pure.boundaries import mend, windows
-from tasks.sentences import WINDOW, segmenter
+from tasks.evidence.sentences import WINDOW, segmenter
+from tasks.pure.text.boundaries import mend, windows
 
 DATA = Path(__file__).parent.parent / "data"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import summary
-from tasks.pure.checks import by_table, reconciliation
-from tasks.pure.summary import SummaryParameters, Window
-from tasks.pure.worst import WorstParameters, deciding_passages, select
+from tasks.pure.page import summary
+from tasks.pure.page.checks import by_table, reconciliation
+from tasks.pure.page.summary import SummaryParameters, Window
+from tasks.pure.page.worst import WorstParameters, deciding_passages, select
 
 BOUNDS = SummaryParameters()
 COUNTS = st.integers(0, 10**7)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure import changes, flow, trend
-from tasks.pure.drift import SERIES
-from tasks.pure.summary import SummaryParameters
-from tasks.pure.trend import TrendParameters
+from tasks.pure.change.drift import SERIES
+from tasks.pure.page import changes, flow, trend
+from tasks.pure.page.summary import SummaryParameters
+from tasks.pure.page.trend import TrendParameters
 from tests import report_lake
 
 PARAMETERS = TrendParameters()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure.visible import shortened, visible
+from tasks.pure.text.visible import shortened, visible
 
 ANYTHING = st.text(st.characters(exclude_categories=[]))
 

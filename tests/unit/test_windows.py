@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.pure import windows
-from tasks.pure.windows import Template, WindowParameters
+from tasks.pure.text import windows
+from tasks.pure.text.windows import Template, WindowParameters
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,0 +1,1 @@
+"""What changed, whether it is real, and why: drift, re-audits, alarms."""

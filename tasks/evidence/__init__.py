@@ -1,0 +1,1 @@
+"""Evidence for claims: documents, passages, embeddings, indexes, retrieval."""

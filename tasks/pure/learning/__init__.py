@@ -1,0 +1,1 @@
+"""What verifiers learn from, compute with and are measured by."""

@@ -1,0 +1,1 @@
+"""Samples, review queues and sheets, and what erasure leaves of a page."""

@@ -1,0 +1,1 @@
+"""Events, canonical bytes, Merkle trees, signed notes, proofs."""

@@ -1,0 +1,1 @@
+"""Text as agents write it: blocks, sentences, claims, words, passages, and what of it may be shown."""

@@ -1,0 +1,1 @@
+"""Verifiers, and what trains, packs, measures and applies them."""
