@@ -114,7 +114,7 @@ def test_a_disk_that_is_full_from_any_write_on_is_one_sentence_and_nothing_is_lo
 _RECORD = """
 import sys
 from pathlib import Path
-from tasks import ledger
+from tasks.proof import ledger
 from tasks.lake.store import Lake
 from tests import ledger_lake
 from tests.integration.test_ledger_crashes import record

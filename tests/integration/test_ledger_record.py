@@ -281,7 +281,7 @@ def test_of_two_writers_at_once_one_waits_or_is_told_who_holds_the_lake(lake, wa
 _RECORD = """
 import sys
 from pathlib import Path
-from tasks import ledger
+from tasks.proof import ledger
 from tasks.pure.errors import LakeError
 from tasks.lake.store import Lake
 from tests import ledger_lake

@@ -381,7 +381,9 @@ def test_spans_lie_in_the_text_apart_and_in_order(text: str) -> None:
 @settings(deadline=None, max_examples=100)
 def test_what_stands_around_on_other_lines_hides_nothing(sample: str, before: str, after: str) -> None:
     around = scan(before + "\n\n" + sample + "\n\n" + after)
-    inside = around.filter(pl.col("start") >= len(before) + 2, pl.col("end") <= len(before) + 2 + len(sample))
+    first, last = len(before) + 2, len(before) + 2 + len(sample)
+    # By where they begin: a key whose end is missing takes in what looks like more of it.
+    inside = around.filter(pl.col("start") >= first, pl.col("start") < last)
     assert inside["masked"].to_list() == scan(sample)["masked"].to_list()
 
 
