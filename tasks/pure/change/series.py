@@ -42,6 +42,10 @@ ROWS = pl.Schema(
 )
 
 
+LARGEST_LOG = 50.0
+"""A logarithm of a ratio beyond it says only that nothing is known; its exponential would overflow."""
+
+
 @dataclass(frozen=True)
 class Calendar:
     """Days from `first` on, and masks (days,) of those in the baseline, the window and the change series.
@@ -148,7 +152,7 @@ def compared(
         pooled = base.y.sum(1) / max(int(present_base.sum()), 1)
         current = window.y.sum(1) / max(int(present_window.sum()), 1)
         expected = np.exp(expected)
-        low, high = (expected * np.expm1(bound) for bound in (low, high))
+        low, high = (expected * np.expm1(np.minimum(bound, LARGEST_LOG)) for bound in (low, high))
     threshold = parameters.threshold(metric) * (np.abs(expected) if metric.relative else 1.0)
     rows = pl.DataFrame(
         {
