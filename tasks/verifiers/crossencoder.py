@@ -32,7 +32,7 @@ from tasks.pure.errors import InputError, ModelError
 from tasks.pure.learning import calibration, pairs, selection, softmax
 from tasks.pure.learning.selection import SelectionParameters
 from tasks.pure.text import words
-from tasks.verifiers.verifier import Scores, Verifier, fingerprint, write_manifest
+from tasks.verifiers.verifier import Scores, Verifier, fingerprint, score_distinct, write_manifest
 
 if TYPE_CHECKING:
     from tasks.settings import VerifierSettings
@@ -139,25 +139,7 @@ class FusedCrossEncoder:
         claim longer than the network's window or with an endless word in it, does not fit and is certainly
         insufficient.
         """
-        frame = pl.DataFrame(
-            {"claim": list(claims), "passage": list(passages)},
-            schema={"claim": pl.String, "passage": pl.String},
-        )
-        distinct = frame.unique(maintain_order=True).with_row_index("at")
-        place = frame.join(distinct, on=["claim", "passage"], how="left", maintain_order="left")[
-            "at"
-        ].to_numpy()
-        repeats = np.bincount(place, minlength=distinct.height)
-        parts = []
-        for chunk in distinct.iter_slices(CHUNK_PAIRS):
-            parts.append(self._score(chunk["claim"], chunk["passage"]))
-            if progress:
-                progress(int(repeats[chunk["at"].to_numpy()].sum()))
-        if not parts:
-            zeros = np.zeros(0, np.int32)
-            return Scores(np.zeros((0, 3)), zeros, zeros, zeros)
-        names = ("probabilities", "tokens_offered", "tokens_seen", "windows")
-        return Scores(*(np.concatenate([getattr(part, name) for part in parts])[place] for name in names))
+        return score_distinct(claims, passages, self._score, chunk_pairs=CHUNK_PAIRS, progress=progress)
 
     def shared(self, claims: pl.Series, passages: pl.Series) -> np.ndarray:
         """(n,) weighted share of the claim's content words that each passage holds."""

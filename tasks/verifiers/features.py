@@ -21,7 +21,7 @@ import polars as pl
 from tasks.pure.errors import InputError, ModelError
 from tasks.pure.learning import calibration, pairs, softmax
 from tasks.pure.text import words
-from tasks.verifiers.verifier import Scores, fingerprint, write_manifest
+from tasks.verifiers.verifier import Scores, fingerprint, score_distinct, write_manifest
 
 if TYPE_CHECKING:
     from tasks.evidence.models import Embedder
@@ -84,29 +84,7 @@ class FeatureVerifier:
         A token is a word or a number here. A claim of more than `max_tokens`, or a passage of more than
         `max_tokens` times `max_windows`, does not fit and is certainly insufficient.
         """
-        frame = pl.DataFrame(
-            {"claim": list(claims), "passage": list(passages)},
-            schema={"claim": pl.String, "passage": pl.String},
-        )
-        distinct = frame.unique(maintain_order=True).with_row_index("at")
-        place = frame.join(distinct, on=["claim", "passage"], how="left", maintain_order="left")[
-            "at"
-        ].to_numpy()
-        repeats = np.bincount(place, minlength=distinct.height)
-        parts = []
-        for chunk in distinct.iter_slices(CHUNK_PAIRS):
-            parts.append(self._score(chunk["claim"], chunk["passage"]))
-            if progress:
-                progress(int(repeats[chunk["at"].to_numpy()].sum()))
-        if not parts:
-            zeros = np.zeros(0, np.int32)
-            return Scores(np.zeros((0, 3)), zeros, zeros, zeros)
-        return Scores(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])[place]
-                for name in ("probabilities", "tokens_offered", "tokens_seen", "windows")
-            )
-        )
+        return score_distinct(claims, passages, self._score, chunk_pairs=CHUNK_PAIRS, progress=progress)
 
     def _score(self, claims: pl.Series, passages: pl.Series) -> Scores:
         limit = self._settings.max_tokens

@@ -207,3 +207,37 @@ def empty_scores(count: int) -> Scores:
     probabilities[:, 2] = 1.0
     zeros = np.zeros(count, np.int32)
     return Scores(probabilities, zeros, zeros.copy(), zeros.copy())
+
+
+def score_distinct(
+    claims: Sequence[str],
+    passages: Sequence[str],
+    score: Callable[[pl.Series, pl.Series], Scores],
+    *,
+    chunk_pairs: int,
+    progress: Callable[[int], None] | None = None,
+) -> Scores:
+    """Scores pairs in the order given, where `score` is asked once for equal pairs, chunk by chunk.
+
+    Args:
+        score: claims and passages of at most `chunk_pairs` distinct pairs to their scores.
+        progress: gets numbers of given pairs newly done.
+    """
+    import polars as pl
+
+    frame = pl.DataFrame(
+        {"claim": list(claims), "passage": list(passages)}, schema={"claim": pl.String, "passage": pl.String}
+    )
+    distinct = frame.unique(maintain_order=True).with_row_index("at")
+    joined = frame.join(distinct, on=["claim", "passage"], how="left", maintain_order="left")
+    place = joined["at"].to_numpy()
+    repeats = np.bincount(place, minlength=distinct.height)
+    parts = []
+    for chunk in distinct.iter_slices(chunk_pairs):
+        parts.append(score(chunk["claim"], chunk["passage"]))
+        if progress:
+            progress(int(repeats[chunk["at"].to_numpy()].sum()))
+    if not parts:
+        return empty_scores(0)
+    names = ("probabilities", "tokens_offered", "tokens_seen", "windows")
+    return Scores(*(np.concatenate([getattr(part, name) for part in parts])[place] for name in names))
