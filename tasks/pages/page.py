@@ -21,6 +21,9 @@ from tasks.pure.text.visible import shortened, visible
 NAME_CHARACTERS = 120
 """Longest name of an agent, model or use case on a page; sources may send any length."""
 
+COMMON_SCRIPT = "common.js"
+"""What every page does: copy a query, and show on paper what the screen folds."""
+
 
 def render(
     template: str,
@@ -37,14 +40,14 @@ def render(
         facts: what the template names; every text in it is escaped.
         drawings: SVG by name, already rebuilt by `charts.clean`.
         data: what the page's script reads, as JSON in an element that does not run.
-        script: file name of the script.
+        script: file name of the page's own script, run after the common one.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     folder = files("tasks") / "templates"
     style = (folder / "report.css").read_text("utf-8")
-    code = (folder / script).read_text("utf-8")
+    code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script))
     environment = Environment(
         loader=PackageLoader("tasks", "templates"),
         autoescape=True,

@@ -4,37 +4,6 @@
   const all = (selector) => Array.from(document.querySelectorAll(selector));
   const numbers = new Intl.NumberFormat("en");
 
-  // Copying. Where the clipboard is refused, the query is selected so that the keyboard's copy works.
-  for (const button of all("button.copy")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const code = document.getElementById(button.dataset.query);
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-        button.textContent = "Copied";
-      } catch {
-        const range = document.createRange();
-        range.selectNodeContents(code);
-        getSelection().removeAllRanges();
-        getSelection().addRange(range);
-        code.scrollIntoView({ block: "center" });
-        button.textContent = "Press Ctrl+C";
-      }
-      one("#copied").textContent = button.textContent;
-      setTimeout(() => { button.textContent = "Copy"; }, 2500);
-    });
-  }
-
-  // Paper shows everything; afterwards the page is as it was.
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = all("details:not([open])");
-    for (const element of opened) element.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const element of opened) element.open = false;
-  });
-
   // Where the reader is.
   const links = new Map(all(".toc a").map((link) => [link.hash.slice(1), link]));
   if (links.size) {

@@ -3,37 +3,6 @@
   const one = (selector) => document.querySelector(selector);
   const all = (selector) => Array.from(document.querySelectorAll(selector));
 
-  // Copying. Where the clipboard is refused, the query is selected so that the keyboard's copy works.
-  for (const button of all("button.copy")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const code = document.getElementById(button.dataset.query);
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-        button.textContent = "Copied";
-      } catch {
-        const range = document.createRange();
-        range.selectNodeContents(code);
-        getSelection().removeAllRanges();
-        getSelection().addRange(range);
-        code.scrollIntoView({ block: "center" });
-        button.textContent = "Press Ctrl+C";
-      }
-      one("#copied").textContent = button.textContent;
-      setTimeout(() => { button.textContent = "Copy"; }, 2500);
-    });
-  }
-
-  // Paper shows all months; afterwards the page is as it was.
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = all("details:not([open])");
-    for (const element of opened) element.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const element of opened) element.open = false;
-  });
-
   // The filter: rows shown or hidden; months with a hit are opened, without one hidden.
   const form = one("#filter");
   const months = all(".month").map((element) => ({
