@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from datetime import date
 from importlib.metadata import version
@@ -22,6 +23,8 @@ from flows.console import DEFAULTS, Common, one_line, table, warnings_shown
 from tasks.pure.errors import ClaimledgerError, InputError
 
 DONE, BAD_ANSWER, BAD_USAGE, DAMAGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+STRIKE_AGAIN_S = 0.05
+"""Long enough for the callback that swallowed a signal to be over."""
 
 app = App(
     name="claimledger",
@@ -246,6 +249,17 @@ def _terminated(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
 
+def _strike_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Sends SIGTERM once more where it struck within a callback of C code, which loses exceptions."""
+    # By name, because Prefect's own exception for it is not imported before it is needed.
+    if type(swallowed.exc_value).__name__ in ("SystemExit", "TerminationSignal"):
+        again = threading.Timer(STRIKE_AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(swallowed)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status; the console script's entry."""
     signal.signal(signal.SIGTERM, _terminated)
@@ -294,6 +308,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
 
 def entry() -> None:
     """Console script: exits with the status of `main`."""
+    sys.unraisablehook = _strike_again
     sys.exit(main())
 
 

@@ -47,7 +47,9 @@ def score(
 def train(
     *pairs: Path,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder of the new verifier.")],
-    base: Annotated[Path | None, Parameter(help="Encoder to start from; default the embedded one.")] = None,
+    base: Annotated[
+        Path | None, Parameter(help="Encoder or verifier to start from; default the embedded encoder.")
+    ] = None,
     kind: Annotated[str, Parameter(help="cross-encoder, or features: small.")] = "cross-encoder",
     epochs: float = 1.0,
     max_minutes: Annotated[float | None, Parameter(help="End, and anneal, by then.")] = None,

@@ -29,6 +29,8 @@ GIVEN_SHARE = {"nli_snli": 0.4}
 """Captions are short, alike and far from what agents say."""
 MADE_SHARE = {"nli_mnli": 0.4, "nli_snli": 0.1, "fever": 1.0, "ares": 1.0, "conj": 0.2, "help": 0.1}
 """Share of the made pairs kept, by the start of the data set's name."""
+REPEATED = {"voice": 8, "voice_roles": 8, "harmless_voice": 8}
+"""Kinds that are too rare to be learned from one sight each."""
 EVIDENCE_CHARACTERS = 480
 
 
@@ -47,6 +49,8 @@ def main(folder: Path, out: Path, seed: int) -> None:
     kept = [rng.random() < GIVEN_SHARE.get(d, 1.0) for d in pairs["dataset"]]
     given = pairs.filter(pl.Series(kept)).with_columns(kind=pl.lit("given"))
     everything = pl.concat([given, made.filter(pl.Series(keep))])
+    times = pl.col("kind").replace_strict(REPEATED, default=1, return_dtype=pl.Int64)
+    everything = everything.select(pl.all().repeat_by(times).explode())
     everything = everything.with_columns(
         evidence=selection.gather(
             everything["claim"],

@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from tasks.pure.errors import InputError, ModelError
-from tasks.verifiers import network
+from tasks.verifiers import export, network
 from tasks.verifiers.verifier import LABELS
 
 NOT_SUPPORTED = "not_supported"
@@ -81,7 +81,8 @@ def train(
     Args:
         pairs: Parquet or JSON Lines files with `claim`, `evidence` (string or list of strings), `label`.
         out: gets `model.safetensors`, `config.json`, the tokenizer, `report.json`, `report.md`.
-        base: encoder or sequence classifier with safetensors weights and its tokenizer.
+        base: encoder with safetensors weights and its tokenizer, or a folder of this function or of the
+            embedded verifier, which goes on learning with its head.
         epochs: passes over the pairs; `max_minutes` ends (and anneals) earlier.
         seed: order of the pairs, head, held-out rows.
         device: auto, cpu, cuda or another device of torch.
@@ -104,7 +105,7 @@ def train(
     frame = read_pairs(pairs)
     learn, kept_back = split(frame, held_out_share(frame.height, parameters), seed)
     torch.manual_seed(seed)
-    tokenizer, model = network.from_sentence_encoder(base, len(LABELS))
+    tokenizer, model = _start(base)
     encoded = _encode(tokenizer, learn, parameters.max_tokens)
     loop = _Loop(
         parameters=parameters,
@@ -140,6 +141,33 @@ def train(
     if progress is not None:
         progress(1.0, "done")
     return Trained(out, report)
+
+
+def _weights_of(base: Path) -> Path:
+    """The weights that training starts from: trained ones, else packed ones."""
+    packed = base / export.WEIGHTS
+    return packed if packed.exists() and not (base / export.TRAINED).exists() else base / export.TRAINED
+
+
+def _start(base: Path) -> tuple[Any, Any]:
+    """(tokenizer, network): what was trained before goes on, an encoder alone gets a head drawn at random.
+
+    Raises:
+        ModelError: neither is in the folder.
+    """
+    from safetensors import SafetensorError, safe_open
+    from transformers import AutoTokenizer
+
+    weights = _weights_of(base)
+    try:
+        with safe_open(weights, framework="pt") as stored:
+            trained = "sharpness" in set(stored.keys())
+    except (SafetensorError, OSError):
+        trained = False
+    if not trained:
+        return network.from_sentence_encoder(base, len(LABELS))
+    model = export.load_network(base, weights.name).requires_grad_(requires_grad=True)
+    return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False), model
 
 
 def held_out_share(count: int, parameters: TrainParameters) -> float:
@@ -420,7 +448,7 @@ def _optimizer(model: Any, parameters: TrainParameters) -> Any:
 def _run_id(pairs: Sequence[Path], base: Path, *settings: Any) -> str:
     """What a checkpoint belongs to: bytes of the pairs and of the base, and every setting."""
     digest = hashlib.sha256()
-    for file in [*pairs, base / "config.json", base / "model.safetensors"]:
+    for file in [*pairs, base / "config.json", _weights_of(base)]:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     digest.update(repr(settings).encode())

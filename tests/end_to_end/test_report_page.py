@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import pypdf
 import pytest
+from playwright.sync_api import expect
 
 from tasks.pages import report, site
 from tasks.pure import ids
@@ -242,13 +243,13 @@ def test_the_filter_works_with_the_keyboard_alone(visit: Callable[..., Any]) -> 
     assert visible_claims(tab) == 1
     assert tab.locator("#shown").inner_text() == "1 of 6 listed claims shown."
     tab.keyboard.press("Escape")
-    tab.wait_for_function("document.querySelectorAll('.claim:not([hidden])').length === 6")
+    expect(tab.locator(".claim:not([hidden])")).to_have_count(6)
     for _ in range(4):
         tab.keyboard.press("Shift+Tab")
     assert tab.evaluate("document.activeElement.id") == "f-agent"
     tab.keyboard.type("bob")
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.querySelectorAll('.claim:not([hidden])').length === 2")
+    expect(tab.locator(".claim:not([hidden])")).to_have_count(2)
     assert tab.locator("#slice-text").inner_text() == (
         "3 claims in 3 answers: 33% supported, 0% contradicted, 67% insufficient."
     )
@@ -271,7 +272,7 @@ def test_the_filter_retells_tables_and_hides_what_speaks_of_other_slices(visit: 
     assert any("all answers" in slice_ for slice_ in slices)
     assert tab.locator(".unfiltered:visible").count() == 3
     tab.locator("#filter button[type=reset]").click()
-    tab.wait_for_function("document.querySelectorAll('#table-agent tbody tr:not([hidden])').length === 4")
+    expect(tab.locator("#table-agent tbody tr:not([hidden])")).to_have_count(4)
     assert tab.locator(".unfiltered:visible").count() == 0
 
 
@@ -290,7 +291,7 @@ def test_every_number_s_query_can_be_reached_and_copied(visit: Callable[..., Any
     assert len(set(anchors)) == queries  # each query is reached from the numbers it gives
     assert all(tab.locator(anchor).count() == 1 for anchor in anchors)
     tab.locator("#overview .copy").nth(1).click()
-    tab.wait_for_function("document.querySelector('#copied').textContent !== ''")
+    expect(tab.locator("#copied")).not_to_be_empty()
     assert tab.evaluate("navigator.clipboard.readText()") == tab.locator("#sql-verdicts").inner_text()
 
 

@@ -24,8 +24,14 @@ def sleep(*arguments, **options):
     time.sleep(600)
 
 cli.app = sleep
-sys.exit(cli.main(["audit"]))
+sys.argv[1:] = ["audit"]
+cli.entry()
 """
+SLEEPS_WHERE_EXCEPTIONS_ARE_LOST = SLEEPS.replace(
+    "def sleep",
+    "class Lost:\n    def __del__(self):\n        sleep()\n\ndef sleep_twice(*arguments, **options):\n"
+    "    Lost()\n    time.sleep(600)\n\ndef sleep",
+).replace("cli.app = sleep", "cli.app = sleep_twice")
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -36,13 +42,19 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+    ("program", "number", "status", "word"),
+    [
+        (SLEEPS, signal.SIGTERM, 143, "terminated"),
+        (SLEEPS_WHERE_EXCEPTIONS_ARE_LOST, signal.SIGTERM, 143, "terminated"),
+        (SLEEPS, signal.SIGINT, 130, "interrupted"),
+    ],
+    ids=["SIGTERM", "SIGTERM in a callback", "SIGINT"],
 )
 def test_a_signal_ends_a_command_with_one_sentence_and_its_status(
-    number: signal.Signals, status: int, word: str
+    program: str, number: signal.Signals, status: int, word: str
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SLEEPS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asleep\n"

@@ -30,6 +30,8 @@ class AugmentParameters:
     changed_share: float = 0.6
     """Supported pairs that also appear with one fact changed: the model must see both sides of an edit."""
     harmless_share: float = 0.2
+    voice_share: float = 1.0
+    """Passive sentences with an agent are rare, and exchanged names would else teach that order decides."""
     distractor_share: float = 0.3
     """Pairs whose evidence is put among sentences of other pairs, because real evidence is never alone."""
     swapped_share: float = 0.35
@@ -77,6 +79,7 @@ def make(pairs: pl.DataFrame, parameters: AugmentParameters, *, seed: int) -> pl
     made += _several(rows, parameters, rng)
     made += _distracted(rows, parameters, rng)
     made += _swapped(rows, parameters, rng)
+    made += _told_actively(rows, parameters, rng)
     for _ in range(parameters.document_rounds):
         made += _documents(rows, pool, parameters, rng)
     return pl.DataFrame(made, schema=SCHEMA, orient="row")
@@ -123,6 +126,38 @@ def _edited(
             same = _harmless(claim, rng)
             if same is not None:
                 made.append((dataset, same[0], evidence, label, f"harmless_{same[1]}"))
+        if rng.random() < p.voice_share:
+            made += _voices(dataset, claim, evidence, label, rng)
+    return made
+
+
+def _voices(dataset: str, claim: str, evidence: str, label: str, rng: random.Random) -> list[Row]:
+    """The active form of a passive claim, and of the claim that says it the other way round."""
+    active = perturb.voice(claim, rng)
+    if active is None:
+        return []
+    made = [(dataset, active, evidence, label, "voice")]
+    turned = perturb.roles(claim, rng) if label == "supported" else None
+    wrong = None if turned is None else perturb.voice(turned, rng)
+    if wrong is not None and turned != claim:
+        made.append((dataset, wrong, evidence, "not_supported", "voice_roles"))
+    return made
+
+
+def _told_actively(rows: Sequence[tuple[str, ...]], p: AugmentParameters, rng: random.Random) -> list[Row]:
+    """Passive sentences of evidence in the active voice, as claims about that evidence."""
+    texts = {evidence: dataset for dataset, _, evidence, _ in rows}
+    cut = selection.sentences(pl.Series(list(texts), dtype=pl.String)).unique("sentence", maintain_order=True)
+    passive = cut.filter(
+        pl.col("sentence").str.len_chars().is_between(p.shortest_sentence, p.longest_sentence)
+        & pl.col("sentence").str.contains(r"\b(?:was|were|is|are)\b.*\bby\b")
+    )
+    evidence = list(texts)
+    made: list[Row] = []
+    for row, sentence in passive.select("row", "sentence").iter_rows():
+        light = shorten(sentence, rng) if rng.random() < 0.5 else None
+        text = evidence[row]
+        made += _voices(texts[text], light or sentence, text, "supported", rng)
     return made
 
 
