@@ -138,7 +138,7 @@ def _verified(wrong: list[str]) -> str:
 def _embedder(settings: Settings) -> str:
     from tasks.evidence.models import load_embedder
 
-    return load_embedder(settings.retrieve.model, threads=1).fingerprint[:12]
+    return load_embedder(settings.retrieve.model, threads=1, dtype=settings.retrieve.dtype).fingerprint[:12]
 
 
 def _verifier(settings: Settings) -> str:

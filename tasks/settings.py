@@ -93,6 +93,8 @@ class RetrieveSettings(_Section):
 
     model: str = "all-MiniLM-L6-v2"
     """The embedded default, or a local path or hub id of a sentence-transformers model."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the embedding model multiplies in; auto is the fastest that this machine computes."""
     parameters: RetrieveParameters = RetrieveParameters()
 
 

@@ -60,6 +60,7 @@ maximum_claims = 2000             # claims of one output; what is beyond goes to
 
 [retrieve]
 model = "all-MiniLM-L6-v2"        # the embedded default, or a local path or hub id (sentence-transformers)
+dtype = "auto"                    # the fastest that this machine computes; or float32, bfloat16
 
 [retrieve.parameters]
 passages_per_claim = 4            # passages shown to the verifier per claim

@@ -47,7 +47,8 @@ class Workbench:
         from tasks.evidence.embeddings import CachedEmbedder
         from tasks.evidence.models import load_embedder
 
-        model = load_embedder(self.settings.retrieve.model, threads=self.settings.runner.threads)
+        chosen = self.settings.retrieve
+        model = load_embedder(chosen.model, threads=self.settings.runner.threads, dtype=chosen.dtype)
         return CachedEmbedder(model, self.lake.root)
 
     @cached_property

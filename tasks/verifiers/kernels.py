@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from tasks.verifiers import int8
+from tasks.verifiers import int8, processor
 
 Kernel = Literal["float32", "bfloat16", "int8"]
 
@@ -30,8 +30,7 @@ MASKED = -1e9
 @cache
 def fastest() -> Kernel:
     """bfloat16 where the processor multiplies it natively, else int8 where it has VNNI, else float32."""
-    found = torch.cpu.get_capabilities()
-    if found.get("avx512_bf16") or found.get("amx_bf16"):
+    if processor.has_bf16():
         return "bfloat16"
     return "int8" if int8.has_integer_kernel() else "float32"
 

@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from tasks.pure.errors import InputError, ModelError
-from tasks.verifiers import export, network
+from tasks.verifiers import export, network, processor
 from tasks.verifiers.verifier import LABELS
 
 NOT_SUPPORTED = "not_supported"
@@ -232,7 +232,9 @@ class _Loop:
         ids, types, mask = _pad(torch, [self.encoded[i] for i in batch], self.fill)
         classes = torch.tensor([self.classes[i] for i in batch]).to(self.target)
         with torch.autocast(
-            torch.device(self.target).type, torch.bfloat16, enabled=self.target != "cpu" or _has_bf16()
+            torch.device(self.target).type,
+            torch.bfloat16,
+            enabled=self.target != "cpu" or processor.has_bf16(),
         ):
             logits = self.model(
                 input_ids=ids.to(self.target),
@@ -412,15 +414,6 @@ def _loss(torch: Any, logits: Any, classes: Any) -> Any:
 
 def _rate(share: float, warm_up: float) -> float:
     return share / warm_up if share < warm_up else (1.0 - share) / (1.0 - warm_up)
-
-
-def _has_bf16() -> bool:
-    """Whether the processor multiplies bf16 itself; emulated, it is fifty times slower than fp32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _optimizer(model: Any, parameters: TrainParameters) -> Any:

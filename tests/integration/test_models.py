@@ -28,9 +28,9 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def embedder() -> SentenceEmbedder:
-    loaded = load_embedder(threads=1)
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def embedder(request: pytest.FixtureRequest) -> SentenceEmbedder:
+    loaded = load_embedder(threads=1, dtype=request.param)
     assert isinstance(loaded, SentenceEmbedder)
     return loaded
 
@@ -67,7 +67,7 @@ def test_no_texts_give_no_vectors(embedder: SentenceEmbedder) -> None:
 
 @pytest.mark.parametrize("budget", [1, 64, 1_000_000])
 def test_results_do_not_depend_on_batch_size(embedder: SentenceEmbedder, folder: Path, budget: int) -> None:
-    other = SentenceEmbedder(folder, "test", threads=1, batch_tokens=budget)
+    other = SentenceEmbedder(folder, "test", threads=1, batch_tokens=budget, narrow=embedder._narrow)
     other.__dict__["_model"] = embedder._model
     assert other.encode(TEXTS) == pytest.approx(embedder.encode(TEXTS), abs=1e-5)
 
@@ -210,3 +210,9 @@ def test_naming_a_model_imports_neither_torch_nor_the_package_that_carries_it() 
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["64", "[]"]
+
+
+def test_bfloat16_vectors_are_those_of_float32_but_for_rounding_and_never_under_their_name() -> None:
+    wide, narrow = load_embedder(threads=1), load_embedder(threads=1, dtype="bfloat16")
+    assert wide.fingerprint != narrow.fingerprint
+    assert (wide.encode(TEXTS) * narrow.encode(TEXTS)).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
