@@ -373,7 +373,7 @@ def choose(settings: VerifierSettings, *, embedded: bool = False) -> tuple[str, 
 def load_artefact(
     folder: Path, manifest: dict[str, Any], settings: VerifierSettings, *, threads: int = 0
 ) -> PairClassifier:
-    """An artefact of our own training: packed or ONNX weights, tokeniser, configuration, temperature.
+    """An artefact of our own training: packed weights, tokeniser, configuration, temperature.
 
     `verifier.read_manifest` has checked every file's digest. The manifest says `weights` (file name),
     `premise` and `temperature`; the labels stand in `config.json` as with any other model.
@@ -388,21 +388,16 @@ def load_artefact(
     if not isinstance(temperature, int | float) or not temperature > 0:
         raise ModelError(f"{folder}: the manifest's temperature is no positive number; train it again")
     tokenizer = _tokenizer(folder, folder.name)
-    backend: Backend
-    if weights.endswith(".onnx"):
-        backend, kernel = OnnxPairs(folder / weights, threads=threads), "onnx"
-    else:
-        chosen, device = choose(settings, embedded=True)
-        backend, kernel = _embedded(folder, weights, chosen, device, threads), f"torch-{device}-{chosen}"
+    chosen, device = choose(settings, embedded=True)
     return PairClassifier(
         name=folder.name,
         tokenizer=tokenizer,
-        backend=backend,
+        backend=_embedded(folder, weights, chosen, device, threads),
         reading=read_labels(config, folder.name),
         limit=_limit(config, tokenizer),
         settings=settings.model_copy(update={"premise": manifest.get("premise", settings.premise)}),
         identity=fingerprint(files=manifest["files"]),
-        kernel=kernel,
+        kernel=f"torch-{device}-{chosen}",
         temperature=float(temperature),
     )
 

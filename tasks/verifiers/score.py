@@ -154,7 +154,7 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
         .drop_nulls("passage")
         .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
     )
-    combined, alone, read = _scored(flat, frame.height, verifier)
+    combined, alone, read, asked = _scored(flat, frame.height, verifier)
     result = frame.drop(ADDED, strict=False).with_columns(verdicts.rounded(combined))
     result = result.with_columns(
         verdict=verdicts.judged(pl.lit(policy.threshold_supported), pl.lit(policy.threshold_contradicted))
@@ -163,7 +163,7 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     result = result.with_columns(best_evidence=best)
     texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
     judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
-    explained = _explained(judged.with_columns(read=pl.Series(read)), frame, texts)
+    explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
     return result.with_columns(explained).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
     )
@@ -194,6 +194,8 @@ def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -
         .then(pl.lit("the claim is empty"))
         .when("blank_evidence")
         .then(pl.lit("no evidence was given for this claim"))
+        .when(~pl.col("read") & pl.col("asked"))
+        .then(pl.lit("no_answer: the verifier was asked and gave no usable answer"))
         .when(~pl.col("read"))
         .then(pl.lit("input_too_long: claim and evidence together are more than the verifier reads"))
         .otherwise(explanation.worded(score.round(2).cast(pl.String)))
@@ -206,10 +208,15 @@ def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -
     ).get_columns()
 
 
-def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(count, 3) of the rows, (m, 3) that says which piece spoke for each, (count,) whether any was read."""
+def _scored(
+    flat: pl.DataFrame, count: int, verifier: Verifier
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(count, 3) of the rows, (m, 3) that says which piece spoke for each.
+
+    And two of (count,): whether any piece was read, whether any was asked about in vain.
+    """
     row = flat["row"].to_numpy()
-    read = np.zeros(count, dtype=bool)
+    read, asked = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     pieces = pl.len().alias("pieces")
     together = flat.group_by("row", maintain_order=True).agg(
         pl.col("claim").first(), pl.col("passage").str.join("\n"), pieces
@@ -227,7 +234,7 @@ def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndar
             rows, owner = unread.to_numpy(), rest["row"].to_numpy()
             combined[rows] = verdicts.combine(single.probabilities, owner, count)[rows]
             read[owner[single.is_read]] = True
-        return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared]), read
+        return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared]), read, asked
     # Only rows of several pieces need a reading of their own for all of them together.
     together = together.filter(pl.col("pieces") > 1)
     both = pl.concat([flat.select("claim", "passage"), together.select("claim", "passage")])
@@ -238,7 +245,8 @@ def _scored(flat: pl.DataFrame, count: int, verifier: Verifier) -> tuple[np.ndar
     combined[together["row"].to_numpy()[whole]] = joint[whole]
     read[row[scores.is_read[: flat.height]]] = True
     read[together["row"].to_numpy()[whole]] = True
-    return combined, alone, read
+    asked[row[scores.is_unanswered[: flat.height]]] = True
+    return combined, alone, read, asked
 
 
 def _best(flat: pl.DataFrame, result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Expr) -> pl.Series:

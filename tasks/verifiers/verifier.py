@@ -60,6 +60,11 @@ class Scores:
         """(n,) bool: the pair was judged, whatever came out."""
         return (self.windows > 0) & (self.tokens_seen >= self.tokens_offered)
 
+    @property
+    def is_unanswered(self) -> np.ndarray:
+        """(n,) bool: a remote judge was asked and gave no usable answer."""
+        return (self.windows > 0) & ~self.is_read
+
 
 class Verifier(Protocol):
     """Turns pairs into calibrated probabilities; deterministic, independent of batch size and order."""

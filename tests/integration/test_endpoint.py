@@ -8,14 +8,17 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.pure.errors import ConfigError, ModelError
 from tasks.pure.learning import prompt
+from tasks.pure.policies import Policy
 from tasks.settings import EndpointSettings, VerifierSettings
 from tasks.verifiers.endpoint import KEY, Endpoint
+from tasks.verifiers.score import score_frame
 from tasks.verifiers.verifier import load
 
 YES = {"supported": 0.9, "contradicted": 0.04, "insufficient": 0.06}
@@ -240,6 +243,14 @@ def test_a_cut_answer_is_no_verdict(server):
     cut["choices"][0]["finish_reason"] = "length"
     server.script = [cut]
     assert judge(server).score(["a"], ["b"]).tokens_seen[0] == 0
+
+
+def test_score_names_an_unusable_answer_and_never_calls_it_too_long(server):
+    server.judge = lambda claim, evidence: "I think so." if claim == "b" else json.dumps(YES)
+    asked_of = pl.DataFrame({"claim": ["a", "b"], "evidence": [["e"], ["e", "f"]]})
+    scored = score_frame(asked_of, judge(server), Policy())
+    assert scored["verdict"].to_list() == ["supported", "insufficient"]
+    assert scored["reason"][1] == "no_answer: the verifier was asked and gave no usable answer"
 
 
 def test_a_judge_that_seldom_answers_fails_the_call(server):
