@@ -37,6 +37,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "recall_insufficient": pl.Float64,
     "recall_not_supported": pl.Float64,
     "expected_calibration_error": pl.Float64,
+    "balanced_calibration_error": pl.Float64,
+    "calibration_error_by_chance": pl.Float64,
     "brier": pl.Float64,
     "cosine_balanced_accuracy": pl.Float64,
     "verifier": pl.String,
@@ -55,8 +57,10 @@ def evaluate_files(
 
     Balanced accuracy is of supported against the rest, by the default policy's thresholds, with a 95%
     bootstrap interval; three-way figures are of the rows whose label says which of the three it is, null
-    where there are none. Calibration is of p_supported. The cosine column is the same balanced accuracy
-    by the similarity of the embedded default to the closest piece of evidence, at `COSINE_THRESHOLD`.
+    where there are none. Calibration is of p_supported: as the file is, with supported and others weighing
+    the same, and what chance alone would show on as many rows. The cosine column is the same balanced
+    accuracy by the similarity of the embedded default to the closest piece of evidence, at
+    `COSINE_THRESHOLD`.
 
     Raises:
         InputError: a file cannot be read or has no `label`, or a label is unknown.
@@ -165,6 +169,7 @@ def figures(frame: pl.DataFrame) -> dict[str, Any]:
     codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     said = frame["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     truth, supported = (codes != 0).astype(int), (said != 0).astype(int)
+    stated = frame[PROBABILITIES[0]].to_numpy()
     low, high = metrics.balanced_accuracy_interval(truth, supported, 2)
     known = codes < 3
     each = metrics.recalls(codes[known], said[known], 3)
@@ -181,10 +186,10 @@ def figures(frame: pl.DataFrame) -> dict[str, Any]:
         "recall_contradicted": each[1],
         "recall_insufficient": each[2],
         "recall_not_supported": metrics.recalls(truth, supported, 2)[1],
-        "expected_calibration_error": metrics.expected_calibration_error(
-            frame[PROBABILITIES[0]].to_numpy(), codes == 0
-        ),
-        "brier": metrics.brier(frame[PROBABILITIES[0]].to_numpy(), codes == 0),
+        "expected_calibration_error": metrics.expected_calibration_error(stated, codes == 0),
+        "balanced_calibration_error": metrics.balanced_calibration_error(stated, codes == 0),
+        "calibration_error_by_chance": metrics.calibration_error_by_chance(stated),
+        "brier": metrics.brier(stated, codes == 0),
     }
     if "cosine" in frame.columns:
         guess = (frame["cosine"].to_numpy() < COSINE_THRESHOLD).astype(int)

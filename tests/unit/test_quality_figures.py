@@ -107,3 +107,21 @@ def test_labels_that_say_nothing_are_refused_and_shown(labels):
 def test_one_logit_is_read_through_the_logistic_function():
     p = read_labels({"id2label": {"0": "LABEL_0"}}, "m").probabilities(np.array([[0.0], [1000.0]]))
     assert p.tolist() == [[0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
+
+
+def test_the_balanced_calibration_error_does_not_know_how_common_the_event_is() -> None:
+    stated = np.repeat([0.2, 0.8], [500, 500])
+    hit = np.concatenate([np.arange(500) < 100, np.arange(500) < 400])
+    rare = np.concatenate([np.flatnonzero(~hit), np.flatnonzero(hit)[::10]])
+    assert metrics.balanced_calibration_error(stated, hit) == pytest.approx(0.0, abs=1e-12)
+    assert metrics.expected_calibration_error(stated[rare], hit[rare]) > 0.2
+    assert metrics.balanced_calibration_error(stated[rare], hit[rare]) == pytest.approx(0.0, abs=1e-12)
+    assert np.isnan(metrics.balanced_calibration_error(np.array([0.5]), np.array([True])))
+
+
+@pytest.mark.parametrize(("rows", "least", "most"), [(350, 0.04, 0.09), (35_000, 0.0, 0.01)])
+def test_chance_alone_looks_like_miscalibration_where_rows_are_few(
+    rows: int, least: float, most: float
+) -> None:
+    stated = np.random.default_rng(1).random(rows)
+    assert least < metrics.calibration_error_by_chance(stated) < most

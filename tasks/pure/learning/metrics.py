@@ -59,7 +59,11 @@ def balanced_accuracy_interval(
 
 
 def expected_calibration_error(
-    probability: np.ndarray, hit: np.ndarray, parameters: MetricParameters | None = None
+    probability: np.ndarray,
+    hit: np.ndarray,
+    parameters: MetricParameters | None = None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> float:
     """Mean distance between stated probability and frequency over equal-width bins, weighted by rows.
 
@@ -67,15 +71,48 @@ def expected_calibration_error(
         probability: (n,) stated probability of the event.
         hit: (n,) whether it happened.
         parameters: number of bins.
+        weights: (n,) of the rows; equal without.
     """
     parameters = parameters or MetricParameters()
     if len(probability) == 0:
         return float("nan")
     bins = parameters.bins
+    share = np.ones(len(probability)) if weights is None else weights
     at = np.minimum((probability * bins).astype(int), bins - 1)
-    stated = np.bincount(at, weights=probability, minlength=bins)
-    happened = np.bincount(at, weights=hit.astype(float), minlength=bins)
-    return float(np.abs(stated - happened).sum() / len(probability))
+    stated = np.bincount(at, weights=share * probability, minlength=bins)
+    happened = np.bincount(at, weights=share * hit, minlength=bins)
+    return float(np.abs(stated - happened).sum() / share.sum())
+
+
+def balanced_calibration_error(
+    probability: np.ndarray, hit: np.ndarray, parameters: MetricParameters | None = None
+) -> float:
+    """Calibration error with rows weighted so that the event is as common as not.
+
+    A probability that was fitted for equal shares cannot know a file's own share; this leaves that out.
+    NaN where only one of the two is there.
+    """
+    share = float(np.mean(hit)) if len(hit) else 0.0
+    if share in (0.0, 1.0):
+        return float("nan")
+    weights = np.where(hit, 0.5 / share, 0.5 / (1.0 - share))
+    return expected_calibration_error(probability, hit, parameters, weights=weights)
+
+
+def calibration_error_by_chance(
+    probability: np.ndarray, parameters: MetricParameters | None = None, draws: int = 100
+) -> float:
+    """Calibration error that a perfectly calibrated verifier would show on as many rows, on average.
+
+    The estimate is biased upwards where bins hold few rows (Roelofs et al., AISTATS 2022): outcomes are
+    drawn with the stated probabilities and judged the same way.
+    """
+    parameters = parameters or MetricParameters()
+    if len(probability) == 0:
+        return float("nan")
+    random = np.random.default_rng(parameters.seed)
+    drawn = (random.random(len(probability)) < probability for _ in range(draws))
+    return float(np.mean([expected_calibration_error(probability, hit, parameters) for hit in drawn]))
 
 
 def brier(probability: np.ndarray, hit: np.ndarray) -> float:
