@@ -11,6 +11,7 @@ import pytest
 
 from tasks.pure.errors import InputError, ModelError
 from tasks.settings import VerifierSettings
+from tasks.verifiers import export
 from tasks.verifiers import train as training
 from tasks.verifiers.train import TrainParameters, train
 from tasks.verifiers.verifier import load
@@ -120,6 +121,20 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_ends(pairs, base,
     assert steps[0].startswith(("step 9/", "step 10/"))
     for name, value in weights(undisturbed).items():
         np.testing.assert_allclose(weights(interrupted)[name], value, atol=1e-6)
+
+
+@pytest.mark.parametrize(("packed", "rounding"), [(False, 0.0), (True, 0.02)], ids=["trained", "packed"])
+def test_training_goes_on_from_a_trained_verifier_head_included(pairs, base, tmp_path, packed, rounding):
+    first, again = tmp_path / "first", tmp_path / "again"
+    run(pairs, base, first, epochs=1)
+    learned = weights(first)
+    if packed:
+        export.export(first, first)
+        (first / "model.safetensors").unlink()
+    still = TrainParameters(**{**PARAMETERS.__dict__, "learning_rate": 0.0})
+    train([pairs], again, base=first, epochs=0.2, pack=False, threads=1, parameters=still)
+    for name, value in weights(again).items():
+        np.testing.assert_allclose(value, learned[name], atol=rounding, err_msg=name)
 
 
 def test_a_checkpoint_of_another_training_is_refused(pairs, base, tmp_path):
