@@ -63,7 +63,8 @@ class Scores:
     @property
     def is_unanswered(self) -> np.ndarray:
         """(n,) bool: a remote judge was asked and gave no usable answer."""
-        return (self.windows > 0) & ~self.is_read
+        unanswered: np.ndarray = (self.windows > 0) & ~self.is_read
+        return unanswered
 
 
 class Verifier(Protocol):
