@@ -12,17 +12,16 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
-from tasks.pure.learning import metrics
+from tasks.compute.kernels import Kernel
 from tasks.settings import VerifierSettings
+from tasks.verifiers.artefact import by_dataset
 from tasks.verifiers.features import chosen_rows
 from tasks.verifiers.train import read_pairs
 from tasks.verifiers.verifier import load
-
-Kernel = Literal["float32", "bfloat16", "int8"]
 
 
 def main() -> None:
@@ -34,23 +33,15 @@ def main() -> None:
     parser.add_argument("--verifier", default="default")
     arguments = parser.parse_args()
     frame = chosen_rows(read_pairs(arguments.pairs), arguments.rows)
-    truth = frame["label"].eq("supported").to_numpy()
-    dataset = frame["dataset"].to_numpy()
     first: np.ndarray | None = None
     for kernel in get_args(Kernel):
         verifier = load(VerifierSettings(model=arguments.verifier, dtype=kernel), threads=1)
         started = time.process_time()
         scores = verifier.score(frame["claim"].to_list(), frame["evidence"].to_list()).probabilities
         spent = time.process_time() - started
-        said = scores[:, 0] >= 0.5
-        accuracy = np.mean(
-            [
-                metrics.balanced_accuracy(truth[dataset == name] * 1, said[dataset == name] * 1, 2)
-                for name in np.unique(dataset)
-            ]
-        )
+        accuracy = np.mean([each["balanced_accuracy"] for each in by_dataset(frame, scores).values()])
         first = scores if first is None else first
-        changed = np.mean(said != (first[:, 0] >= 0.5))
+        changed = np.mean((scores[:, 0] >= 0.5) != (first[:, 0] >= 0.5))
         print(
             f"{kernel:9s} balanced accuracy {accuracy:.4f}  verdicts changed {changed:.4f}  "
             f"largest difference {np.abs(scores - first).max():.4f}  {spent:.1f} CPU s, {frame.height} pairs"

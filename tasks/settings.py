@@ -88,12 +88,15 @@ class CorpusSettings(_Section):
     passages: PassageParameters = PassageParameters()
 
 
+EmbedderType = Literal["auto", "float32", "bfloat16"]
+
+
 class RetrieveSettings(_Section):
     """Embedding model and how many passages reach the verifier."""
 
     model: str = "all-MiniLM-L6-v2"
     """The embedded default, or a local path or hub id of a sentence-transformers model."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: EmbedderType = "auto"
     """What the embedding model multiplies in; auto is the fastest that this machine computes."""
     parameters: RetrieveParameters = RetrieveParameters()
 

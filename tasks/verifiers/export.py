@@ -14,7 +14,7 @@ from tasks.verifiers import network
 from tasks.verifiers.verifier import LABELS
 
 if TYPE_CHECKING:
-    from tasks.verifiers.kernels import Kernel
+    from tasks.compute.kernels import Kernel
 
 WEIGHTS = "model.int8.safetensors"
 TRAINED = "model.safetensors"
@@ -31,7 +31,7 @@ def export(trained: Path, out: Path, *, name: str = WEIGHTS) -> Path:
     """
     from safetensors.torch import save_file
 
-    from tasks.verifiers import kernels
+    from tasks.compute import kernels
 
     state = load_network(trained).state_dict()
     out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def load_network(folder: Path, weights: str = TRAINED, kernel: Kernel | None = N
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    from tasks.verifiers import kernels
+    from tasks.compute import kernels
 
     try:
         config = BertConfig.from_pretrained(folder, local_files_only=True)

@@ -17,6 +17,8 @@ from typing import Any
 
 from tasks.pure.errors import ModelError
 
+OF_HEAD = "sharpness"
+"""A weight that only this network has: what tells a trained one from an encoder."""
 COMPARED = 128
 """Width of the comparison of one token with what it was aligned to."""
 SHARPNESS = 20.0

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from tasks.compute import int8, kernels
 from tasks.pure.errors import ModelError
-from tasks.verifiers import export, int8, kernels, network
+from tasks.verifiers import export, network
 
 KERNELS = ("float32", "bfloat16", "int8")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{n}" for n in range(195))]

@@ -108,21 +108,18 @@ def totals(verdicts: pl.DataFrame, outputs: pl.DataFrame) -> Totals:
 
 
 def percentages(counts: Sequence[int]) -> list[str]:
-    """Whole percent that add up to 100 (largest remainder), in the order given.
+    """Whole percent, halves up, in the order given: each is what a reader computes from its count.
 
-    What is not nothing is never shown as 0%, and what is not everything never as 100%. An empty total
-    gives dashes: no share of nothing is a number.
+    They may add up to 99 or 101. What is not nothing is never shown as 0%, and what is not everything
+    never as 100%. An empty total gives dashes: no share of nothing is a number.
     """
     whole = sum(counts)
     if not whole:
         return ["–"] * len(counts)
-    floors = [count * 100 // whole for count in counts]
-    by_remainder = sorted(range(len(counts)), key=lambda i: (-(counts[i] * 100 % whole), i))
-    for index in by_remainder[: 100 - sum(floors)]:
-        floors[index] += 1
+    rounded = [(200 * count + whole) // (2 * whole) for count in counts]
     return [
         "<1%" if count and not percent else ">99%" if percent == 100 and count < whole else f"{percent}%"
-        for count, percent in zip(counts, floors, strict=True)
+        for count, percent in zip(counts, rounded, strict=True)
     ]
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from tasks.verifiers import int8, processor
+from tasks.compute import int8, processor
 
 Kernel = Literal["float32", "bfloat16", "int8"]
 
