@@ -1,4 +1,4 @@
-"""The commands about human review: `review list|export|import`."""
+"""The commands about human review: `review list|export|pairs|import`."""
 
 from __future__ import annotations
 
@@ -111,6 +111,25 @@ def export(
     common.answer(
         {"file": str(file), "lines": count, "waiting": found.height},
         [f"wrote {file}: {count} of {found.height} verdicts", f"next: claimledger review import {file}"],
+    )
+    return DONE
+
+
+@app.command
+def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
+    """Write what people decided as labelled pairs, JSON Lines: the input of `train` and `evaluate`.
+
+    Confirmed verdicts and corrections; verdicts that reviewers disagree on are left out.
+
+    Example: claimledger review pairs reviews.jsonl
+    """
+    from tasks.lake.store import Lake
+    from tasks.people import reviews
+
+    count = reviews.export_labelled(Lake.open(common.settings().lake), file)
+    common.answer(
+        {"file": str(file), "pairs": count},
+        [f"wrote {file}: {count} pairs", f"next: claimledger train {file} -o models/ours"],
     )
     return DONE
 

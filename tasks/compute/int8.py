@@ -1,7 +1,7 @@
 """Int8 arithmetic for networks in torch: weights per output channel, activations per token.
 
-Belongs here: quantising weights, the linear layer that computes with them, and a BERT encoder built of such
-layers. Does not belong here: which network is packed or loaded (`export.py`, `classifiers.py`).
+Belongs here: quantising weights and the linear layer that computes with them. Does not belong here: the
+encoder of such layers (`kernels.py`), which network is packed or loaded (`tasks/verifiers/`).
 
 Why per token: the usual dynamic quantisation has one scale for a whole batch, so a pair's score moves with
 its neighbours. Here every token has its own scale (as in LLM.int8(), Dettmers et al. 2022, vector-wise), sums

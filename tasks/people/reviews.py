@@ -99,12 +99,74 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
         data = frame.with_columns(pl.col("produced_at").dt.to_string("iso:strict")).write_ndjson().encode()
     else:
         data = _csv(frame)
+    _write(lake, path, frame["output_id"].to_list(), data)
+    return frame.height
+
+
+def labelled(lake: Lake) -> pl.DataFrame:
+    """What people decided, as pairs to train and evaluate a verifier with.
+
+    Columns: verdict_id, claim_id, output_id, dataset ("reviews"), claim, evidence (list, as the reviewer saw
+    it), label. A confirmed verdict is the label; of an overturned one it is the correction, and without any
+    `not_supported` where the verdict was *supported*. Left out: verdicts that reviewers disagree on, and
+    those of which nothing is known but that they were wrong.
+    """
+    agreed = (
+        lake.scan("reviews")
+        .group_by("verdict_id")
+        .agg(
+            pl.col("outcome", "corrected_verdict").first(),
+            opinions=pl.struct("outcome", "corrected_verdict").n_unique(),
+        )
+        .filter(pl.col("opinions") == 1)
+    )
+    erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id")
+    unsaid = pl.when(pl.col("verdict") == "supported").then(pl.lit("not_supported"))
+    found = (
+        lake.scan("verdicts")
+        .join(agreed, on="verdict_id")
+        .join(erased, on="output_id", how="anti")
+        .with_columns(
+            dataset=pl.lit("reviews"),
+            label=pl.when(pl.col("outcome") == "confirmed")
+            .then("verdict")
+            .otherwise(pl.coalesce("corrected_verdict", unsaid)),
+        )
+        .filter(pl.col("label").is_not_null())
+        .sort("verdict_id")
+        .collect()
+    )
+    return (
+        with_texts(lake, found)
+        .filter(pl.col("evidence").list.len() > 0)
+        .select("verdict_id", "claim_id", "output_id", "dataset", "claim", "evidence", "label")
+    )
+
+
+def export_labelled(lake: Lake, path: Path) -> int:
+    """Writes `labelled` as JSON Lines; the number of pairs.
+
+    Raises:
+        InputError: a name that does not end in .jsonl, or no review that gives a label.
+        LakeError: the file cannot be written.
+    """
+    if path.suffix != ".jsonl":
+        raise InputError(f"{path}: pairs are written as JSON Lines; give a name that ends in .jsonl")
+    frame = labelled(lake)
+    if frame.is_empty():
+        raise InputError(
+            f"{lake.root}: no review gives a label yet; claimledger review list shows what waits"
+        )
+    _write(lake, path, frame["output_id"].to_list(), frame.write_ndjson().encode())
+    return frame.height
+
+
+def _write(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> None:
     with durable.touching(path):
         durable.make_folder(path.resolve().parent)
         # Noted before it is there, so that no erasure can miss it.
-        disclosed.remember(lake, path, frame["output_id"].to_list())
+        disclosed.remember(lake, path, output_ids)
         durable.replace(path.resolve(), data)
-    return frame.height
 
 
 def _csv(frame: pl.DataFrame) -> bytes:

@@ -159,6 +159,42 @@ def test_an_export_for_annotation_tools_comes_back_as_json_lines(lake, settings,
     assert import_reviews(settings, file, reviewer="a")["imported"] == 3
 
 
+def test_what_people_decided_comes_out_as_labelled_pairs(lake, settings, tmp_path):
+    by_verdict = dict(lake.scan("verdicts").select("verdict_id", "verdict").collect().iter_rows())
+    supported = next(v for v, verdict in sorted(by_verdict.items()) if verdict == "supported")
+    corrected, disputed, *confirmed = [v for v in sorted(by_verdict) if v != supported][:4]
+    told = {v: {"verdict_id": v, "outcome": "confirmed"} for v in (disputed, *confirmed)}
+    told[supported] = {"verdict_id": supported, "outcome": "overturned"}
+    other = "contradicted" if by_verdict[corrected] != "contradicted" else "insufficient"
+    told[corrected] = {"verdict_id": corrected, "outcome": "overturned", "corrected_verdict": other}
+    import_reviews(settings, sheet(tmp_path / "a.csv", *told.values()), reviewer="a")
+    doubt = {"verdict_id": disputed, "outcome": "overturned", "corrected_verdict": other}
+    import_reviews(settings, sheet(tmp_path / "b.csv", doubt), reviewer="b")
+    file = tmp_path / "pairs.jsonl"
+    count = reviews.export_labelled(lake, file)
+    pairs = {r["verdict_id"]: r for r in map(json.loads, file.read_text().splitlines())}
+    assert count == len(pairs) == 4
+    assert disputed not in pairs
+    assert pairs[supported]["label"] == "not_supported"
+    assert pairs[corrected]["label"] == other
+    rest = set(pairs) - {supported, corrected}
+    assert rest == set(confirmed)
+    assert all(pairs[v]["label"] == by_verdict[v] for v in rest)
+    assert all(pair["evidence"] and pair["claim"].startswith("Claim ") for pair in pairs.values())
+    done = erase(
+        lake, settings.ledger, pairs[supported]["output_id"], reason="r", run_id=ids.digest("e"), now=NIGHT
+    )
+    assert str(file) in done.files
+    assert pairs[supported]["claim"] not in file.read_text()
+
+
+def test_pairs_need_a_review_and_a_name_for_json_lines(lake, tmp_path):
+    with pytest.raises(InputError, match="no review gives a label yet"):
+        reviews.export_labelled(lake, tmp_path / "pairs.jsonl")
+    with pytest.raises(InputError, match="ends in .jsonl"):
+        reviews.export_labelled(lake, tmp_path / "pairs.csv")
+
+
 def test_erased_outputs_leave_queue_and_sheets_and_take_no_more_reviews(lake, settings, tmp_path):
     everything = QueueParameters(margin=1.0)
     file = tmp_path / "queue.csv"
