@@ -191,7 +191,7 @@ def test_what_people_decided_comes_out_as_labelled_pairs(lake, settings, tmp_pat
 def test_pairs_need_a_review_and_a_name_for_json_lines(lake, tmp_path):
     with pytest.raises(InputError, match="no review gives a label yet"):
         reviews.export_labelled(lake, tmp_path / "pairs.jsonl")
-    with pytest.raises(InputError, match="ends in .jsonl"):
+    with pytest.raises(InputError, match=r"ends in \.jsonl"):
         reviews.export_labelled(lake, tmp_path / "pairs.csv")
 
 
