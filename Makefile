@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 
-.PHONY: audit test test-all lint types install lock render bench clean
+.PHONY: audit test test-all lint types install lock render clean
 .DEFAULT_GOAL := audit
 
 install:

@@ -1,6 +1,6 @@
 """The whole audit: sample time, repeated run, `--help`, and how 2,000 outputs spend time and memory.
 
-    python benchmarks/audit.py [--outputs 2000] [--skip-sample]
+    python -m benchmarks.audit [--outputs 2000] [--skip-sample]
 
 Prints each figure beside its limit. The synthetic outputs are the bundled sample's, copied with a case number
 in every sentence, so that no copy is answered from a cache. Time in forward passes is measured inside the

@@ -1,6 +1,6 @@
 """Claim: a changed fact lowers support in 90% of cases per kind, a harmless change keeps 85% of verdicts.
 
-    python benchmarks/contrast.py PAIRS.parquet… [--verifier NAME] [--per-kind 200] [--show N]
+    python -m benchmarks.contrast PAIRS.parquet… [--verifier NAME] [--per-kind 200] [--show N]
 
 PAIRS are labelled pairs that the verifier was not trained on. Prints a table; `--show` prints cases to check
 by hand; `--json FILE` writes the figures.

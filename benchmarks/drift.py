@@ -1,6 +1,6 @@
 """Drift's claims: quiet on ordinary nights, quick on real changes, right about where and when, and fast.
 
-`python benchmarks/drift.py LAKE [PART ...]` with the parts `nights`, `scenarios` (the default) and `scale`.
+`python -m benchmarks.drift LAKE [PART ...]` with the parts `nights`, `scenarios` (the default) and `scale`.
 LAKE is an audited lake whose claims the simulated nights are made of, for example the sample's:
 `claimledger audit --lake LAKE`. Options: `--nights N`, `--seed N`, `--supported SHARE` of what falls, and
 `--correlation RHO` of the claims of one answer.

@@ -1,6 +1,6 @@
 """Drift's size: ten million verdicts in 200 slices, within 60 s on two cores and 4 GiB.
 
-`python benchmarks/drift.py LAKE scale` writes a lake of 60 days (outputs, verdicts with two passages each,
+`python -m benchmarks.drift LAKE scale` writes a lake of 60 days (outputs, verdicts with two passages each,
 actions; evidence of rank 0) into a temporary folder, then compares in a fresh process without any cache.
 `CLAIMLEDGER_VERDICTS` sets another number of verdicts.
 """

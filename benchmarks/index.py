@@ -1,6 +1,6 @@
 """What adding 1% of documents to a corpus costs, as a ratio of indexing it the first time.
 
-    python benchmarks/index.py [DEVELOPMENT_DATA] [--documents 200]
+    python -m benchmarks.index [DEVELOPMENT_DATA] [--documents 200]
 
 Documents are made of evidence texts of `wice_dev.parquet` in DEVELOPMENT_DATA (or
 CLAIMLEDGER_DEVELOPMENT_DATA). Three runs into one fresh lake: all documents, 1% more, nothing new. Prints

@@ -1,6 +1,6 @@
 """Claim: a faster kernel costs at most half a point of balanced accuracy.
 
-    python benchmarks/kernels.py PAIRS.parquet… [--rows 350] [--verifier NAME]
+    python -m benchmarks.kernels PAIRS.parquet… [--rows 350] [--verifier NAME]
 
 Scores the same rows of each data set with float32, bfloat16 and int8 and prints, per kernel, the mean
 balanced accuracy of supported against the rest at 0.5, the share of changed verdicts, the largest

@@ -1,6 +1,6 @@
 """What the ledger costs, each figure beside the bare work it cannot avoid, measured in one run.
 
-    python benchmarks/ledger.py [append] [verify] [proof] [--events N] [--nights N] [--outputs N] [--lake DIR]
+    python -m benchmarks.ledger [append] [verify] [proof] [--events N] [--nights N] [--outputs N] [--lake DIR]
 
 append:  canonical bytes, leaf hashes and tree on one core, against bare SHA-256 over the same bytes
 verify:  the whole lake with its rows, in this process and in one per core, against the bare work on the same

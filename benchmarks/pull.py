@@ -1,6 +1,6 @@
 """Claim: refusing what parsers disagree on costs little beside parsing, and memory does not grow with a file.
 
-    python benchmarks/pull.py [RECORDS]
+    python -m benchmarks.pull [RECORDS]
 
 Prints records per second of processor time (the machine may be busy) of (1) `polars.read_ndjson`, which keeps
 one of duplicate keys and stops at the first bad line, (2) `orjson.loads` a line, (3) the strict reader,

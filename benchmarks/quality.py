@@ -1,6 +1,6 @@
 """Quality of the features verifier on every labelled development file, beside cosine similarity alone.
 
-    CLAIMLEDGER_DEVELOPMENT_DATA=FOLDER python benchmarks/quality.py [RESULT.json]
+    CLAIMLEDGER_DEVELOPMENT_DATA=FOLDER python -m benchmarks.quality [RESULT.json]
 
 Nothing is judged on rows it was fitted on: each file is scored by a model fitted on the other files alone,
 at a temperature fitted on held-out scores of those others. The shipped artefact saw all of them, so its own

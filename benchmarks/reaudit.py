@@ -1,6 +1,6 @@
 """The cause of flips: right in at least 95% where one cause was planted.
 
-    python benchmarks/reaudit.py [--outputs 60] [--verifier FOLDER_OR_NAME]
+    python -m benchmarks.reaudit [--outputs 60] [--verifier FOLDER_OR_NAME]
 
 Real answers (the bundled sample) are audited against a corpus made of the documents that their agents were
 given. Then copies of that lake are re-audited, each after other changes:

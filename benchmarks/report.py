@@ -1,9 +1,9 @@
 """The report's claims: a page of bounded size and time while the lake grows, and a site that opens at once.
 
-`python benchmarks/report.py [VERDICTS ...]` (default 10000 1000000) builds a lake of that many verdicts in a
+`python -m benchmarks.report [VERDICTS ...]` (default 10000 1000000) builds a lake of that many verdicts in a
 temporary folder, writes the page in a fresh process, and prints size, seconds, and their ratios.
 
-`python benchmarks/report.py --site [RUNS ...]` (default 365 1000) writes a site over that many runs, each
+`python -m benchmarks.report --site [RUNS ...]` (default 365 1000) writes a site over that many runs, each
 with its own page's numbers, and opens it and the newest page in headless Chromium: seconds until it is
 painted, processor seconds of the page's own process (which can be compared on a busy machine too), requests,
 errors. Limit: 2 s.

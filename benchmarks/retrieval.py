@@ -1,6 +1,6 @@
 """Recall of gold evidence among the first four passages: dense, BM25, and both fused.
 
-    python benchmarks/retrieval.py [DEVELOPMENT_DATA] [--claims 400] [--pool 3000]
+    python -m benchmarks.retrieval [DEVELOPMENT_DATA] [--claims 400] [--pool 3000]
 
 Claims of FEVER's and DialFact's development parts look for their gold Wikipedia sentences in a pool of such
 sentences. The pool is smaller and the sentences are shorter than a real corpus's passages, so the figures

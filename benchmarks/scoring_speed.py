@@ -1,8 +1,8 @@
 """Claim: `claimledger score` judges pairs at least 4 times as fast as `CrossEncoder.predict`, and spends at
 least 85% of its time in forward passes.
 
-    python benchmarks/scoring_speed.py PAIRS.parquet … [--rows 400] [--rounds 3] [--threads 0] [--json FILE]
-    python benchmarks/scoring_speed.py --memory 1000000 [--model constant]
+    python -m benchmarks.scoring_speed PAIRS.parquet … [--rows 400] [--rounds 3] [--threads 0] [--json FILE]
+    python -m benchmarks.scoring_speed --memory 1000000 [--model constant]
 
 Compared in one run, in alternating rounds, medians of CPU seconds reported, because wall time says more about
 a machine's other work: the whole of `score_file` with the verifier; `CrossEncoder.predict` of

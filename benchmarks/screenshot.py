@@ -1,4 +1,4 @@
-"""Takes a picture of a report page: `python benchmarks/screenshot.py LAKE_REPORT PNG [--dark] [--phone]`.
+"""Takes a picture of a report page: `python -m benchmarks.screenshot LAKE_REPORT PNG [--dark] [--phone]`.
 
 LAKE_REPORT is a report's `index.html`.
 """

@@ -1,8 +1,8 @@
 """Which sentence splitter? Boundary F1 on hand-checked text, and speed, for three kept libraries.
 
     pip install '.[bench]'
-    python benchmarks/sentences.py            # table for people
-    python benchmarks/sentences.py --errors   # with every wrong boundary of the splitter in use
+    python -m benchmarks.sentences            # table for people
+    python -m benchmarks.sentences --errors   # with every wrong boundary of the splitter in use
 
 A boundary is the place after the last visible character of a sentence; the end of a text is not counted,
 since no splitter can miss it. Speed is the median of five passes over 2 MB of the same texts, one at a time.

@@ -2,7 +2,7 @@
 
 Great Expectations per day partition, per whole table, and the same rules in Polars alone.
 
-    python benchmarks/validation.py [--days 30] [--outputs 67] [--json FILE]
+    python -m benchmarks.validation [--days 30] [--outputs 67] [--json FILE]
 
 Rows are made, as only their number matters here; the default has the shape of the bundled sample.
 """

@@ -1,6 +1,6 @@
 """Draws the reliability diagram of the model card as SVG.
 
-    python data/models/draw_reliability.py ROWS.parquet PROBABILITIES.npy OUT.svg
+    python -m data.models.draw_reliability ROWS.parquet PROBABILITIES.npy OUT.svg
 
 One line per data set: stated probability of *supported* against how often it is, ten equal-width bins, the
 point's area by its rows. Each row was judged by a fusion that never saw its data set.

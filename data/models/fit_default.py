@@ -1,6 +1,6 @@
 """Packs the embedded verifier: exports a trained network and fits what stands around it.
 
-    python data/models/fit_default.py FOLDER PAIRS.parquet TRAINED OUT
+    python -m data.models.fit_default FOLDER PAIRS.parquet TRAINED OUT
 
 FOLDER holds the five held-out files, PAIRS.parquet is what TRAINED was trained from (only the rows that the
 training kept back are used), OUT becomes the artefact.

@@ -1,6 +1,6 @@
 """Writes the pairs the embedded verifier learns from: permitted development files and what is made of them.
 
-    python data/models/make_training_pairs.py FOLDER OUT.parquet [SEED]
+    python -m data.models.make_training_pairs FOLDER OUT.parquet [SEED]
 
 FOLDER holds the Parquet files named in `TRAINED` (sources and licences stand in the model card). The five
 files of `HELD_OUT` are never read here: they judge, calibrate and fuse.

@@ -1,6 +1,6 @@
 """Trains the network of the embedded verifier: two passes, each with pairs of its own.
 
-    python data/models/train_default.py FIRST.parquet MORE.parquet OUT
+    python -m data.models.train_default FIRST.parquet MORE.parquet OUT
 
 FIRST and MORE are of `make_training_pairs.py` with seeds 7 and 11. OUT/first and OUT/trained become trained
 folders; the same command goes on from the last checkpoint.

@@ -1,6 +1,6 @@
 """Makes the bundled sample from ExpertQA's real answers; the same input gives the same bytes.
 
-    python data/samples/make_sample.py PATH/TO/expertqa_outputs.jsonl
+    python -m data.samples.make_sample PATH/TO/expertqa_outputs.jsonl
 
 Writes `outputs/expertqa-SYSTEM.jsonl.gz` in the nested form that agent platforms export, and
 `gold/claims.jsonl.gz` with the experts' labels, which no input file carries.

@@ -71,7 +71,13 @@ def with_texts(lake: Lake, found: pl.DataFrame) -> pl.DataFrame:
     shown = (
         keyed.join(evidence.lazy(), on=["claim_id", "verifier", "snapshot"])
         .join(passages.unique("passage_id"), on="passage_id")
-        .sort("verdict_id", pl.max_horizontal("p_supported", "p_contradicted"), descending=[False, True])
+        # By rank where scores are equal: a join keeps no order, and a sheet must not depend on chance.
+        .sort(
+            "verdict_id",
+            pl.max_horizontal("p_supported", "p_contradicted"),
+            "rank",
+            descending=[False, True, False],
+        )
         .group_by("verdict_id", maintain_order=True)
         .agg(evidence=pl.col("text").str.slice(0, _SHOWN).head(PASSAGES))
     )

@@ -147,7 +147,7 @@ def deciding_passages(
         rows.with_columns(_weight=weight, _side=side)
         .sort(["claim_id", "_weight", "rank"], descending=[False, True, False])
         .with_columns(_turn=pl.int_range(pl.len()).over("claim_id", "_side"))
-        .sort(["claim_id", "_turn", "_weight"], descending=[False, False, True])
+        .sort(["claim_id", "_turn", "_weight", "rank"], descending=[False, False, True, False])
         .with_columns(offered=pl.len().over("claim_id"), _place=pl.int_range(pl.len()).over("claim_id"))
         .filter(pl.col("_place") < parameters.passages)
         .drop("_weight", "_side", "_turn", "_place", "standing")
