@@ -28,6 +28,8 @@ class ContrastParameters:
     shortest: int = 40
     longest: int = 220
     """Characters of a document's sentence that may serve as a claim."""
+    shortest_document: int = 160
+    """Characters of evidence whose sentences serve as claims about it."""
     seed: int = 11
 
 
@@ -93,7 +95,7 @@ def _true_claims(pairs: pl.DataFrame, p: ContrastParameters) -> list[tuple[str, 
     given = pairs.filter((pl.col("label") == "supported") & (pl.col("evidence").str.len_chars() < 1500))
     true = [(str(c), str(e)) for c, e in given.select("claim", "evidence").iter_rows()]
     long = pairs["evidence"].unique(maintain_order=True)
-    cut = selection.sentences(long.filter(long.str.len_chars() > 240))
+    cut = selection.sentences(long.filter(long.str.len_chars() > p.shortest_document))
     for _, group in cut.group_by("row", maintain_order=True):
         parts = group["sentence"].to_list()
         for start in range(0, len(parts), p.passage_sentences):

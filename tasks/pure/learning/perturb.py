@@ -346,6 +346,7 @@ HARMFUL: dict[str, Edit] = {
 
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}}) ({_MONTH}),? (\d{{4}})\b")
 _MONTH_FIRST = re.compile(rf"\b({_MONTH}) (\d{{1,2}}),? (\d{{4}})\b")
+_DAY_OF_MONTH = re.compile(rf"(?<=[a-z,(] )({_MONTH}) (\d{{1,2}})(?=[,.;)]|$| [a-z])(?!,? ?\d{{4}})")
 _ITEM = r"[A-Za-z][A-Za-z'-]+"
 _LIST = re.compile(rf"\b({_ITEM}), ({_ITEM}),? and ({_ITEM})(?=[.,;:)]|$)")
 _PAIR = re.compile(r"(?<=[a-z] )([A-Z]\w+) and ([A-Z]\w+)\b(?! [A-Z])")
@@ -416,7 +417,6 @@ _IRREGULAR = {
     "begun": "began",
     "driven": "drove",
     "shown": "showed",
-    "known": "knew",
     "beaten": "beat",
     "built": "built",
     "led": "led",
@@ -430,14 +430,17 @@ _IRREGULAR = {
 }
 _ENDS_AGENT = (
     r"(?!(?:in|on|at|for|from|as|and|with|during|after|before|to|who|which|that|when|while|under|over|near"
-    r"|between|through)\b)"
+    r"|between|through|using|around|circa|since)\b)"
 )
 _PASSIVE = re.compile(
     r"^(?P<subject>(?:The |A |An |His |Her |Its |Their )?[A-Z]?[\w'’-]+(?: [\w'’-]+){0,7}?) "
-    r"(?:was|were|has been|have been) (?P<verb>[a-z]{2,}ed|" + "|".join(_IRREGULAR) + r") "
-    rf"by (?P<agent>(?:the |a |an )?[\w'’.-]+(?: {_ENDS_AGENT}[\w'’-]+){{0,5}})"
-    r"(?P<rest>(?:,? (?:in|on|at|during|after|before|between|from|for|as|to|with|under) [^.;:]{2,90})?)"
-    r"(?P<stop>\.?)$"
+    r"(?:was|were|has been|have been) (?P<how>(?:originally|first|initially|later|jointly|independently) )?"
+    r"(?P<verb>[a-z]{2,}ed|" + "|".join(_IRREGULAR) + r") "
+    rf"by (?P<agent>(?:the |a |an )?[\w'’.-]+(?: {_ENDS_AGENT}[\w'’-]+){{0,5}}"
+    r"(?:(?:, [A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*)*,? and [A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*)?)"
+    r"(?P<rest>(?:,? (?:in|on|at|during|after|before|between|from|for|as|to|with|under|using|around|circa"
+    r"|while|when|since|over) [^.;:]{2,120})?)"
+    r"(?P<stop> ?\.?)$"
 )
 """Only the past, whose active form needs no agreement; the agent ends before a preposition or conjunction."""
 _NO_AGENTS = (
@@ -453,6 +456,8 @@ _NO_AGENTS = (
     "accident",
     "mistake",
 )
+_GOES_ON = re.compile(r"\b(?:and|but|or) (?:\w+ly )?(?:(?:is|was|were|are|has|have|had|can|will) |\w+ed\b)")
+"""A second verb of the passive sentence's subject, which would get the agent for its subject."""
 _NO_VOICE = re.compile(
     r"\b(?:who|which|that|and|not|it|he|she|they|this|these|both|there|as|when|while|if|because)\b", re.I
 )
@@ -477,14 +482,15 @@ def number_words(text: str, rng: random.Random) -> str | None:
 
 
 def date_format(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the shape of an edit
-    """May 4, 1990 as 4 May 1990, and the reverse."""
+    """May 4, 1990 as 4 May 1990, and the reverse; May 4 as 4 May."""
     match = _MONTH_FIRST.search(text)
     if match is not None:
         return _put(text, match, f"{match.group(2)} {match.group(1)} {match.group(3)}")
     match = _DAY_FIRST.search(text)
     if match is not None:
         return _put(text, match, f"{match.group(2)} {match.group(1)}, {match.group(3)}")
-    return None
+    match = _DAY_OF_MONTH.search(text)
+    return None if match is None else _put(text, match, f"{match.group(2)} {match.group(1)}")
 
 
 def list_order(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the shape of an edit
@@ -521,6 +527,8 @@ def voice(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the sh
         or agent.split()[0].endswith("ing")
         or agent[0].isdigit()
         or agent.lower().rstrip(".") in _NO_AGENTS
+        or re.search(r"\b(?:[A-Z]|Prof|Dr|such|some time)\.?$", agent)
+        or _GOES_ON.search(match["rest"])
     ):
         return None
     first = subject.split(" ")[0]
@@ -528,7 +536,8 @@ def voice(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the sh
         subject = subject[0].lower() + subject[1:]
     verb = _IRREGULAR.get(match["verb"], match["verb"])
     agent = re.sub(r"\.$", "", agent) if not match["rest"] else agent
-    return f"{agent[0].upper()}{agent[1:]} {verb} {subject}{match['rest']}{match['stop'] or '.'}"
+    how = match["how"] or ""
+    return f"{agent[0].upper()}{agent[1:]} {how}{verb} {subject}{match['rest']}{match['stop'] or '.'}"
 
 
 HARMLESS: dict[str, Edit] = {
