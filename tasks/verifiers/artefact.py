@@ -73,6 +73,25 @@ def pack(
     """
     parameters = parameters or PackParameters()
     frame = features.chosen_rows(features.prepare(labelled), parameters.rows_per_dataset)
+    export_network(trained, out)
+    weights = features.vocabulary(frame, parameters.vocabulary)
+    chosen = selection.SelectionParameters()
+    network = network_of(out, threads=threads)
+    values = inputs(frame, network, weights, chosen, progress)
+    fusion, probabilities = crossencoder.fit(frame, values, weights, chosen)
+    figures = by_dataset(frame, probabilities)
+    crossencoder.write_artefact(
+        out, fusion, fitted={"rows": frame.height, "held_out_figures": figures, **about}
+    )
+    return Packed(out, frame, values, probabilities, figures)
+
+
+def export_network(trained: Path, out: Path) -> None:
+    """The int8 network of a folder of `train`, with its tokenizer and configuration, alone.
+
+    Raises:
+        ModelError: a folder that is not a trained network.
+    """
     out.mkdir(parents=True, exist_ok=True)
     export.export(trained, out)
     for name in TOKENIZER_FILES:
@@ -85,16 +104,6 @@ def pack(
         "label2id": {name: index for index, name in enumerate(LABELS)},
     }
     (out / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
-    weights = features.vocabulary(frame, parameters.vocabulary)
-    chosen = selection.SelectionParameters()
-    network = network_of(out, threads=threads)
-    values = inputs(frame, network, weights, chosen, progress)
-    fusion, probabilities = crossencoder.fit(frame, values, weights, chosen)
-    figures = by_dataset(frame, probabilities)
-    crossencoder.write_artefact(
-        out, fusion, fitted={"rows": frame.height, "held_out_figures": figures, **about}
-    )
-    return Packed(out, frame, values, probabilities, figures)
 
 
 def network_of(folder: Path, *, threads: int = 0) -> Verifier:
