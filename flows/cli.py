@@ -214,6 +214,7 @@ for _command in (
     model_commands.score,
     model_commands.train,
     model_commands.evaluate,
+    model_commands.calibrate,
 ):
     app.command(_command)
 

@@ -1,4 +1,4 @@
-"""The commands about verifiers: `score`, `train`, `evaluate`."""
+"""The commands about verifiers: `score`, `train`, `evaluate`, `calibrate`."""
 
 from __future__ import annotations
 
@@ -123,6 +123,83 @@ def evaluate(
     each = [[_short(value) for value in row] for row in figures.rows()]
     common.answer(figures.to_dicts(), [*lines, "", *table(figures.columns, each)])
     return DONE
+
+
+def calibrate(
+    *pairs: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Calibration file to write (JSON).")],
+    risk: Annotated[
+        float, Parameter(help="Largest share of wrong verdicts that a proposed threshold may let through.")
+    ] = 0.05,
+    confidence: Annotated[float, Parameter(help="How sure that has to be.")] = 0.95,
+    seed: Annotated[int, Parameter(help="Divides the evidence into what is fitted on and what tests.")] = 7,
+    common: Common = DEFAULTS,
+) -> int:
+    """Fit calibration to reviewed verdicts and propose thresholds, with the risk they guarantee.
+
+    From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake. Prints
+    calibration before and after, on evidence that the fit did not see; `verifier.calibration = "FILE"` in the
+    configuration then applies it.
+
+    Example: claimledger calibrate -o calibration.json --risk 0.05
+    """
+    from tasks.pure.errors import InputError
+    from tasks.pure.learning.risk import RiskParameters, least_rows, sentence
+    from tasks.verifiers.calibrate import calibrate_to_file
+
+    for name, value in (("--risk", risk), ("--confidence", confidence)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} is {value}, expected a number between 0 and 1")
+    parameters = RiskParameters(risk=risk, confidence=confidence)
+    with counter(common.quiet or common.json, "scoring") as progress:
+        fitted, document = calibrate_to_file(
+            pairs, output, common.settings(), parameters, seed=seed, progress=progress
+        )
+    found = fitted.calibration
+    lines = [
+        f"{fitted.rows} pairs scored; calibration fitted on {fitted.fitted_rows} of them: temperature "
+        f"{found.temperature:.2f} and bias {found.bias:+.2f} of supported, {found.rest_temperature:.2f} and "
+        f"{found.rest_bias:+.2f} of contradicted among the rest",
+        *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
+        *([f"{refused} lines are no pairs"] if (refused := document["lines_refused"]) else []),
+        "",
+        *table(*_before_and_after(fitted.figures)),
+        "after: each pair by a calibration that never saw its evidence; by chance: of a perfect one",
+        "",
+        *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
+        f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
+        "for claims like these pairs: a review queue is no random sample, `claimledger sample` draws one",
+        f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
+    ]
+    common.answer(document, lines)
+    return DONE
+
+
+def _before_and_after(figures: Any) -> tuple[list[str], list[list[object]]]:
+    measures = {
+        "calibration error": "calibration_error",
+        "by chance": "calibration_error_by_chance",
+        "balanced": "balanced_calibration_error",
+        "Brier": "brier",
+        "log loss": "log_loss",
+        "balanced accuracy": "balanced_accuracy",
+    }
+    rows = [
+        [
+            _short(row["dataset"]),
+            row["rows"],
+            *(
+                " → ".join(_three(row[f"{name}_{when}"]) for when in ("before", "after"))
+                for name in measures.values()
+            ),
+        ]
+        for row in figures.iter_rows(named=True)
+    ]
+    return ["dataset", "rows", *measures], rows
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _short(value: object) -> object:

@@ -130,6 +130,9 @@ class VerifierSettings(_Section):
 
     model: str = "default"
     """The embedded default, or a local path or hub id of a sequence-pair classifier."""
+    calibration: str = Field(default="", max_length=2000)
+    """File of `claimledger calibrate`, relative to the configuration file; empty is none. Its parameters
+    are part of the verifier's fingerprint."""
     max_tokens: int = Field(default=512, ge=16)
     """Longest window; never above what the model itself takes."""
     batch_tokens: int = Field(default=8192, ge=64)
@@ -393,10 +396,10 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
         "lake": lake or _absolute(settings.lake, base),
         "sources": tuple(s.model_copy(update={"path": _absolute(s.path, base)}) for s in settings.sources),
     }
-    for section in ("retrieve", "verifier"):
-        chosen = getattr(settings, section)
-        updates[section] = chosen.model_copy(update={"model": _model(chosen, base)})
-    earlier = [v.model_copy(update={"model": _model(v, base)}) for v in settings.reaudit.earlier_verifiers]
+    retrieve = settings.retrieve
+    updates["retrieve"] = retrieve.model_copy(update={"model": _model(retrieve, base)})
+    updates["verifier"] = _verifier(settings.verifier, base)
+    earlier = [_verifier(each, base) for each in settings.reaudit.earlier_verifiers]
     updates["reaudit"] = settings.reaudit.model_copy(update={"earlier_verifiers": tuple(earlier)})
     if settings.corpus.path:
         updates["corpus"] = settings.corpus.model_copy(update={"path": _absolute(settings.corpus.path, base)})
@@ -415,6 +418,11 @@ def _policy_file(entry: Any, base: Path) -> Any:
 
 def _absolute(path: str, base: Path) -> str:
     return path if "://" in path else str(base / Path(path).expanduser())
+
+
+def _verifier(section: VerifierSettings, base: Path) -> VerifierSettings:
+    calibration = str(base / Path(section.calibration).expanduser()) if section.calibration else ""
+    return section.model_copy(update={"model": _model(section, base), "calibration": calibration})
 
 
 def _model(section: RetrieveSettings | VerifierSettings, base: Path) -> str:

@@ -70,6 +70,7 @@ minimum_similarity = 0.0          # cosine; dense hits below it are no candidate
 
 [verifier]
 model = "default"                 # the embedded default, or a local path or hub id of a pair classifier
+# calibration = "calibration.json"           # what `claimledger calibrate` fitted to your reviews
 max_tokens = 512                  # tokens of the longest window; never above what the model takes
 batch_tokens = 8192               # tokens of a batch, padding included: bounds memory
 max_windows = 64                  # windows per pair; what needs more is insufficient (input_too_long)

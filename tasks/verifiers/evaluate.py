@@ -76,15 +76,15 @@ def evaluate_files(
     for path in map(Path, paths):
         parts: list[list[pl.DataFrame]] = [[] for _ in verifiers]
         for chunk in read_pairs(path, settings.limits.max_record_bytes):
-            labelled = _labelled(chunk.frame, path)
-            similarity = cosine(labelled, embedder)
+            pairs = labelled(chunk.frame, path)
+            similarity = cosine(pairs, embedder)
             for verifier, part in zip(verifiers, parts, strict=True):
-                scored = score_frame(labelled, verifier, policy).select(
+                scored = score_frame(pairs, verifier, policy).select(
                     "dataset", "label", "verdict", *PROBABILITIES
                 )
                 part.append(scored.with_columns(similarity))
             if progress:
-                progress(labelled.height)
+                progress(pairs.height)
         frames = [pl.concat(part) for part in parts]
         for name in frames[0]["dataset"].unique(maintain_order=True):
             rows += [
@@ -101,12 +101,15 @@ def evaluate_files(
 def load_named(names: Sequence[str], settings: Settings) -> list[Verifier]:
     """The verifiers of those names, folders or hub ids, each under the other settings as they are.
 
+    Without a calibration: the configured one was made for the configured verifier alone.
+
     Raises:
         InputError: a name twice.
         ModelError: one of them cannot be loaded.
     """
     threads = settings.runner.threads
-    loaded = [load(settings.verifier.model_copy(update={"model": name}), threads=threads) for name in names]
+    chosen = settings.verifier.model_copy(update={"calibration": ""})
+    loaded = [load(chosen.model_copy(update={"model": name}), threads=threads) for name in names]
     if len({verifier.name for verifier in loaded}) < len(loaded):
         raise InputError(f"--verifier names one verifier twice: {', '.join(v.name for v in loaded)[:200]}")
     return loaded
@@ -137,7 +140,12 @@ def side_by_side(evaluated: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([wide, pl.DataFrame([mean]).select(wide.columns)])
 
 
-def _labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """`claim`, `evidence`, `label` and `dataset`, which is the file's name where no column says it.
+
+    Raises:
+        InputError: no `label`, or an unknown one.
+    """
     if "label" not in frame.columns:
         raise InputError(f"{path}: no column 'label'; found the columns {', '.join(frame.columns[:20])}")
     unknown = sorted(set(frame["label"].cast(pl.String).fill_null("null").unique()) - set(CODES))

@@ -138,22 +138,8 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     Raises:
         ModelError: the verifier fails.
     """
-    evidence = pl.col("evidence")
-    if not isinstance(frame.schema["evidence"], pl.List):
-        evidence = pl.when(evidence.is_null()).then(pl.lit([], pl.List(pl.String))).otherwise(
-            pl.concat_list(evidence.cast(pl.String))
-        )  # fmt: skip
-    flat = (
-        frame.select(
-            pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")),
-            passage=evidence.cast(pl.List(pl.String)),
-        )
-        .with_row_index("row")
-        .with_columns(place=pl.int_ranges(0, pl.col("passage").list.len()))
-        .explode("passage", "place", empty_as_null=True)
-        .drop_nulls("passage")
-        .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
-    )
+    evidence = _listed(frame)
+    flat = _flat(frame, evidence)
     combined, alone, read, asked = _scored(flat, frame.height, verifier)
     result = frame.drop(ADDED, strict=False).with_columns(verdicts.rounded(combined))
     result = result.with_columns(
@@ -166,6 +152,35 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
     return result.with_columns(explained).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
+    )
+
+
+def probabilities(frame: pl.DataFrame, verifier: Verifier) -> np.ndarray:
+    """(n, 3) of the rows as `score_frame` judges them, unrounded and without anything else."""
+    return _scored(_flat(frame, _listed(frame)), frame.height, verifier)[0]
+
+
+def _listed(frame: pl.DataFrame) -> pl.Expr:
+    evidence = pl.col("evidence")
+    if isinstance(frame.schema["evidence"], pl.List):
+        return evidence
+    return pl.when(evidence.is_null()).then(pl.lit([], pl.List(pl.String))).otherwise(
+        pl.concat_list(evidence.cast(pl.String))
+    )  # fmt: skip
+
+
+def _flat(frame: pl.DataFrame, evidence: pl.Expr) -> pl.DataFrame:
+    """A row per piece that says something: row, claim, passage, place."""
+    return (
+        frame.select(
+            pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")),
+            passage=evidence.cast(pl.List(pl.String)),
+        )
+        .with_row_index("row")
+        .with_columns(place=pl.int_ranges(0, pl.col("passage").list.len()))
+        .explode("passage", "place", empty_as_null=True)
+        .drop_nulls("passage")
+        .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
     )
 
 

@@ -105,11 +105,21 @@ def load(settings: VerifierSettings, *, threads: int = 0, embedder: Embedder | N
     `default` and the names of folders in `data/models` are embedded artefacts. A folder with a
     `claimledger.json` is an artefact of our own making (`claimledger train`); any other folder or id is a
     Hugging Face sequence-pair classifier. `threads` 0 leaves the choice to the library; `embedder` is used
-    where the artefact was fitted with that one, so that its cache serves both.
+    where the artefact was fitted with that one, so that its cache serves both. Where the settings name a
+    calibration, the verifier gives calibrated probabilities under a fingerprint of its own.
 
     Raises:
-        ModelError: missing, changed, malformed or unsafe model.
+        ModelError: missing, changed, malformed or unsafe model, or a calibration that is not its own.
     """
+    verifier = _load(settings, threads, embedder)
+    if not settings.calibration:
+        return verifier
+    from tasks.verifiers.calibrated import calibrated
+
+    return calibrated(verifier, Path(settings.calibration))
+
+
+def _load(settings: VerifierSettings, threads: int, embedder: Embedder | None) -> Verifier:
     if settings.backend == "endpoint":
         from tasks.verifiers.endpoint import load_endpoint
 

@@ -123,6 +123,14 @@ def test_a_model_folder_beside_the_configuration_file_is_found_from_anywhere(
     assert getattr(load(file), section).model == str(tmp_path / "config" / "models" / "mine")
 
 
+def test_a_calibration_file_is_relative_to_the_configuration_file(tmp_path: Path, elsewhere: Path) -> None:
+    text = "[verifier]\ncalibration = 'c.json'\n[[reaudit.earlier_verifiers]]\ncalibration = 'old/c.json'"
+    settings = load(written(tmp_path, text))
+    assert settings.verifier.calibration == str(tmp_path / "c.json")
+    assert settings.reaudit.earlier_verifiers[0].calibration == str(tmp_path / "old" / "c.json")
+    assert load(written(tmp_path, "")).verifier.calibration == ""
+
+
 @pytest.mark.parametrize("section", ["retrieve", "verifier"])
 def test_a_hub_id_and_the_default_are_left_as_they_are_even_beside_a_folder_of_that_name(
     tmp_path: Path, section: str

@@ -115,6 +115,20 @@ def calibration_error_by_chance(
     return float(np.mean([expected_calibration_error(probability, hit, parameters) for hit in drawn]))
 
 
+def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
+    """Mean −log of the probability of what a row is labelled, in nats; 0 is best.
+
+    Of (n, 3) probabilities and (n,) codes of `softmax.CODES`; of a row that says only *not supported*, the
+    probability of that. Probabilities below a millionth, which tables do not hold, count as a millionth.
+    """
+    if not len(codes):
+        return float("nan")
+    mass = np.where(
+        codes < 3, probabilities[np.arange(len(codes)), np.minimum(codes, 2)], 1.0 - probabilities[:, 0]
+    )
+    return float(-np.log(np.maximum(mass, 1e-6)).mean())
+
+
 def brier(probability: np.ndarray, hit: np.ndarray) -> float:
     """Mean squared distance between stated probability and outcome (Brier 1950); 0 is best."""
     return float(np.mean((probability - hit.astype(float)) ** 2)) if len(probability) else float("nan")
