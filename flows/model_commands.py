@@ -36,9 +36,7 @@ def score(
     if scored.quarantine:
         refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
         lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
-    if scored.usage:
-        spent = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in scored.usage.items())
-        lines.append(f"the judge was asked: {spent}")
+    lines += _asked(scored.usage)
     rows = [[name, count] for name, count in sorted(scored.verdicts.items())]
     common.answer(asdict(scored), [*lines, "", *table(["verdict", "pairs"], rows)])
     return DONE
@@ -162,6 +160,7 @@ def calibrate(
         f"{found.rest_bias:+.2f} of contradicted among the rest",
         *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
         *([f"{refused} lines are no pairs"] if (refused := document["lines_refused"]) else []),
+        *_asked(document["usage"]),
         "",
         *table(*_before_and_after(fitted.figures)),
         "after: each pair by a calibration that never saw its evidence; by chance: of a perfect one",
@@ -173,6 +172,12 @@ def calibrate(
     ]
     common.answer(document, lines)
     return DONE
+
+
+def _asked(usage: dict[str, Any] | None) -> list[str]:
+    """What a remote judge was asked, if there was one."""
+    spent = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in (usage or {}).items())
+    return [f"the judge was asked: {spent}"] if usage else []
 
 
 def _before_and_after(figures: Any) -> tuple[list[str], list[list[object]]]:

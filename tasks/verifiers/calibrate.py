@@ -12,7 +12,7 @@ here: the arithmetic (`pure/learning/local_calibration.py`, `pure/learning/risk.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,10 @@ REPORTED = {
     "brier": "brier",
 }
 """Figures of `evaluate.figures` that are reported before and after, under the names they get here."""
+LARGEST = 20
+"""Data sets with a row of their own in the report; the rest share one. It stands in the calibration file."""
+NAME_CHARACTERS = 100
+"""Of a data set's name there; data sets that differ only beyond are reported as one."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def matrix(frame: pl.DataFrame) -> np.ndarray:
 
 
 def _report(scored: pl.DataFrame, after: np.ndarray) -> pl.DataFrame:
+    scored = _with_few_data_sets(scored)
     frames = {"before": scored, "after": scored.with_columns(_columns(after))}
     names = scored["dataset"].unique(maintain_order=True).to_list()
     rows = []
@@ -152,6 +157,14 @@ def _report(scored: pl.DataFrame, after: np.ndarray) -> pl.DataFrame:
             row |= _figures(frame if name == "all" else frame.filter(pl.col("dataset") == name), moment)
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _with_few_data_sets(scored: pl.DataFrame) -> pl.DataFrame:
+    scored = scored.with_columns(pl.col("dataset").str.slice(0, NAME_CHARACTERS))
+    counts = scored.group_by("dataset", maintain_order=True).len()
+    named = counts.sort("len", descending=True, maintain_order=True)["dataset"].head(LARGEST)
+    is_named = pl.col("dataset").is_in(named.implode())
+    return scored.with_columns(dataset=pl.when(is_named).then("dataset").otherwise(pl.lit("others")))
 
 
 def _figures(frame: pl.DataFrame, moment: str) -> dict[str, Any]:
@@ -256,8 +269,10 @@ def calibrate_to_file(
         "seed": seed,
     }
     calibrated.write(output, fitted.calibration, verifier, about)
+    usage = getattr(verifier, "usage", None)
     document = {
         "output": str(output),
+        "usage": asdict(usage) if usage else None,
         "verifier": verifier.fingerprint,
         **fitted.calibration.as_dict(),
         **about,

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from flows.reviews import import_reviews
+from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.people import reviews
 from tasks.people.erase import erase
@@ -189,6 +190,13 @@ def test_an_audit_judges_under_the_calibration_and_a_reaudit_names_it_as_the_cau
     assert old["claim_id"].to_list() == new["claim_id"].to_list()
     assert set(old["verifier"]).isdisjoint(new["verifier"])
     assert new.select(P).to_numpy() == pytest.approx(doubt.apply(old.select(P).to_numpy()), abs=1e-4)
+    # The lake remembers the calibration too, so that this verifier can be had again later.
+    (known,) = (
+        known
+        for identity, known in runs.known_verifiers(Lake.open(copy.settings.lake)).items()
+        if identity in set(new["verifier"])
+    )
+    assert load(VerifierSettings(**known["settings"]), threads=1).fingerprint == known["fingerprint"]
     # Judged again under the same calibration nothing is new; without it, the first verdicts stand.
     assert doubting.reaudit().extra["flips"] == done.extra["flips"]
     assert copy.reaudit().extra["flips"] == 0

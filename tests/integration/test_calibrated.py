@@ -248,6 +248,18 @@ def test_a_report_says_before_and_after_by_data_set_and_for_all():
     assert again.thresholds == found.thresholds
 
 
+def test_a_report_of_very_many_data_sets_stays_a_page(tmp_path, features):
+    frame = scored(["supported", "not_supported", "supported"] * 100).with_columns(
+        dataset=pl.Series([f"{i} is a {'long ' * 100} name" if i > 50 else "first" for i in range(300)])
+    )
+    figures = calibrate(frame, RiskParameters()).figures
+    assert figures.height == 22
+    assert figures["dataset"][0] == "first"
+    assert figures["dataset"].to_list()[-2:] == ["others", "all"]
+    assert figures["dataset"].str.len_chars().max() == 100
+    assert figures["rows"][:-1].sum() == figures["rows"][-1] == 300
+
+
 def test_the_calibration_is_fitted_on_one_half_and_thresholds_come_from_the_other():
     """Labels of the tested half are turned round: the calibration stays, the threshold goes."""
     from tasks.pure.learning.local_calibration import parts
