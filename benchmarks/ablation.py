@@ -40,6 +40,7 @@ GROUPS = {
     "exchanged roles": r"^changed_roles|^voice_roles$",
     "harmless change": r"^harmless",
     "active voice": r"^voice$",
+    "framed as in conversation": r"^framed",
     "several facts": r"^several_facts",
     "distractors": r"^distractors",
     "evidence of another claim": r"^swapped",

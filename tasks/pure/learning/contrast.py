@@ -48,7 +48,7 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
     rng.shuffle(true)
     made: list[tuple[str, str, str, str, str]] = []
     kinds = [("lower", kind) for kind in (*perturb.HARMFUL, "name")] + [
-        ("keep", kind) for kind in perturb.HARMLESS
+        ("keep", kind) for kind in (*perturb.HARMLESS, "framing")
     ]
     for effect, kind in kinds:
         used: set[str] = set()
@@ -59,6 +59,8 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
                 continue
             if kind == "name":
                 edited = perturb.name(claim, rng, pool)
+            elif kind == "framing":
+                edited = perturb.framing(claim, rng)
             else:
                 edited = (perturb.HARMFUL if effect == "lower" else perturb.HARMLESS)[kind](claim, rng)
             if edited is None or edited == claim or (effect == "lower" and edited in evidence):

@@ -540,6 +540,64 @@ def voice(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - the sh
     return f"{agent[0].upper()}{agent[1:]} {how}{verb} {subject}{match['rest']}{match['stop'] or '.'}"
 
 
+_OPENERS = (
+    "Yes, ",
+    "Oh yes, ",
+    "Sure! ",
+    "Exactly! ",
+    "Well, ",
+    "Actually, ",
+    "Also, ",
+    "In short, ",
+    "Fun fact: ",
+    "Great question! ",
+    "I think ",
+    "I think that ",
+    "I believe ",
+    "I know that ",
+    "I read that ",
+    "I have heard that ",
+    "As far as I know, ",
+    "Did you know that ",
+    "To answer your question, ",
+    "It is worth noting that ",
+    "Note that ",
+    "Based on the documents provided, ",
+    "According to the sources, ",
+)
+_CLOSERS = (
+    " What do you think?",
+    " Have you heard of it?",
+    " Do you like it?",
+    " It is great!",
+    " I love it!",
+    " That is so interesting.",
+    " I hope this helps!",
+    " Let me know if you have more questions.",
+    " :)",
+)
+_LOWERED = re.compile(
+    r"^(?:The|A|An|It|He|She|They|There|This|These|His|Her|Its|Their|In|On|At|Some|Most|Many) "
+)
+
+
+def framing(text: str, rng: random.Random) -> str | None:
+    """The statement as people and agents say it in conversation: an opening, a remark after it, or both."""
+    if len(text) < 20:
+        return None
+    told = text.strip()
+    draw = rng.random()
+    if draw < 0.75:
+        opener = rng.choice(_OPENERS)
+        lowers = not opener.endswith("! ") and _LOWERED.match(told)
+        told = opener + (told[0].lower() + told[1:] if lowers else told)
+    if draw > 0.5:
+        told = (told if told[-1] in ".!?" else f"{told}.") + rng.choice(_CLOSERS)
+    if rng.random() < 0.15:
+        return told.lower()
+    return told.rstrip(".") if rng.random() < 0.3 else told
+
+
 HARMLESS: dict[str, Edit] = {
     "number_words": number_words,
     "date_format": date_format,
