@@ -8,8 +8,7 @@ How a pair is judged:
 
 1. Every sentence of the passage is weighed by the claim's words it holds; the best are read together, in the
    order of the document, by the network. A passage within the budget is read whole.
-2. A claim of several sentences is read without those that state nothing (questions, greetings), and also
-   sentence by sentence: its weakest part counts.
+2. A claim of several sentences is also read sentence by sentence: its weakest part counts.
 3. Shared words, word pairs and lengths are counted over the whole passage.
 4. A multinomial logistic model weighs all of it; a temperature calibrates.
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
-CODE_VERSION = 3
+CODE_VERSION = 2
 """Bump with a change here or in `pure/learning/selection.py` that can change a score."""
 CHUNK_PAIRS = 2048
 """Pairs whose terms are in memory at once; enough to sort batches by length."""
@@ -181,7 +180,7 @@ def compute(
     `weakest_part` and `strongest_objection` are the least log support and the greatest log contradiction
     over the sentences of a claim that has several, else those of the whole.
     """
-    lines = selection.stated(claims)
+    lines = claims.str.strip_chars()
     parts = selection.sentences(lines).filter(
         (pl.len().over("row") > 1) & (pl.col("sentence").str.count_matches(r"\w+") >= 3)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tasks.pure.text import speech, words
+from tasks.pure.text import words
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,6 @@ def sentences(texts: pl.Series, longest: int = 360) -> pl.DataFrame:
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("row"))
         .select("row", "ordinal", "sentence")
     )
-
-
-def stated(claims: pl.Series) -> pl.Series:
-    """Each claim without those of its sentences that state nothing to check, unless none is left.
-
-    Questions, greetings and offers around a statement are no part of what evidence can support
-    (`text/speech.py`).
-    """
-    lines = claims.cast(pl.String).fill_null("").str.strip_chars()
-    parts = sentences(lines).with_columns(says_nothing=speech.is_not_factual(pl.col("sentence")))
-    kept = (
-        parts.filter(pl.col("says_nothing").any().over("row") & ~pl.col("says_nothing"))
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("sentence").str.join(" "))
-    )
-    rows = pl.DataFrame({"row": pl.int_range(len(lines), dtype=pl.UInt32, eager=True)})
-    shorter = rows.join(kept, on="row", how="left", maintain_order="left")["sentence"]
-    return shorter.zip_with(shorter.is_not_null(), lines).alias(claims.name)
 
 
 def gather(
