@@ -1,6 +1,6 @@
 """One unit of work: a day's outputs (or a shard of them) through to committed verdicts.
 
-The order is extract, retrieve, score, decide, check privacy, validate, commit. Each table is validated as
+The order is extract, retrieve, score, look for findings, decide, validate, commit. Each table is validated as
 soon as it exists, so that what is refused is not built upon; what a validator refuses goes to quarantine
 in the same commit.
 """
@@ -17,7 +17,8 @@ from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.retrieve import retrieve
 from tasks.lake.store import Lake
 from tasks.proof import ledger
-from tasks.pure import privacy, tables, verdicts
+from tasks.pure import actions as actions_stage
+from tasks.pure import addressing, privacy, tables, verdicts
 from tasks.pure.errors import GateError, IntegrityError
 from tasks.pure.learning import pairs as pairs_stage
 from tasks.pure.reconcile import Counts
@@ -95,7 +96,7 @@ def judge(
     Claims that have a verdict from the current verifier, policy and snapshot are not scored again unless
     `reverify` says so; then the new probabilities are compared with the old. With `only`, just those claims
     (ids) are judged, as an earlier run extracted them; an action is then decided where that leaves no claim
-    of the output without a verdict, and nothing is searched for confidential data.
+    of the output without a verdict, and no findings are published again.
 
     Raises:
         GateError: validation refused too much; nothing of the unit is published.
@@ -149,11 +150,13 @@ def judge(
     if only is not None:
         open_claims = factual.join(verdicts_so_far, on="claim_id", how="anti")
         decided_on = decided_on.join(open_claims, on="output_id", how="anti")
-    acted = verdicts.act(decided_on, verdicts_so_far, settings.policies, run_id=run_id, now=now)
+    addressed = addressing.scan(outputs, run_id=run_id, now=now)
+    acted = actions_stage.act(
+        decided_on, verdicts_so_far, settings.policies, run_id=run_id, now=now, findings=addressed
+    )
     actions = gate.check("actions", acted)
-    searched = settings.privacy.active if only is None else ()
-    found = privacy.scan(outputs, searched, run_id=run_id, now=now)
-    findings = gate.check("findings", found)
+    found = [privacy.scan(outputs, settings.privacy.active, run_id=run_id, now=now), addressed]
+    findings = gate.check("findings", pl.concat(found) if only is None else tables.FINDINGS.empty())
 
     refused = gate.quarantine()
     frames = {

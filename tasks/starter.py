@@ -21,6 +21,8 @@ when_supported = "delivered"      # actions: delivered, rephrased or escalated
 when_insufficient = "rephrased"
 when_contradicted = "escalated"
 tolerated_insufficient_ratio = 0.0  # share of an output's claims that may be unsettled
+when_answer_addresses_judge = "escalated"    # at least this where an answer tells its verifier what to say
+when_evidence_addresses_judge = "escalated"  # and where evidence does; "delivered" asks for nothing
 """
 
 CONFIG = """# claimledger's configuration. Every key can be overridden by environment, for example

@@ -30,6 +30,7 @@ from tasks.pure.page.worst import WorstParameters
 from tasks.pure.people import report_files
 from tasks.pure.tables import REPORT
 from tasks.pure.text.visible import shortened, visible
+from tasks.pure.verdicts import ADDRESSED
 from tasks.validate import PAGES
 
 _VERDICT_COLUMNS = (
@@ -166,6 +167,7 @@ def gather(
         "findings": summary.findings_by_kind(_within(lake, "findings", facts.window), bounds)
         .collect()
         .to_dicts(),
+        "addressed_claims": int(facts.verdicts["addressed"].sum()),
         "of_run": lake.scan("verdicts")
         .filter(pl.col("run_id") == run_id)
         .group_by("verdict")
@@ -211,7 +213,11 @@ def _facts(lake: Lake, run_parameters: Mapping[str, Any], bounds: SummaryParamet
     outputs, verdicts, actions = pl.collect_all(
         [
             _within(lake, "outputs", window).select("output_id", *SLICES),
-            summary.current(_within(lake, "verdicts", window).select(_VERDICT_COLUMNS)),
+            summary.current(
+                _within(lake, "verdicts", window).select(
+                    *_VERDICT_COLUMNS, addressed=pl.col("reason").str.contains(ADDRESSED)
+                )
+            ),
             summary.latest_actions(_within(lake, "actions", window)).select(
                 "output_id", "action", "policy", "reason"
             ),

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Literal
 
 Action = Literal["delivered", "rephrased", "escalated"]
 ANY_USE_CASE = "*"
+_LATER = ("when_answer_addresses_judge", "when_evidence_addresses_judge")
+"""Keys that came after policies had decided in lakes."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ class Policy:
     tolerated_insufficient_ratio: float = 0.0
     """Share of an output's factual claims that may be unsettled before `when_insufficient` applies."""
 
+    when_answer_addresses_judge: Action = "escalated"
+    """At least this for an output that tells its verifier what to decide: nobody writes so by accident.
+    *delivered* asks for nothing."""
+
+    when_evidence_addresses_judge: Action = "escalated"
+    """At least this for an output whose evidence does: the agent may have read it, and may have obeyed."""
+
     def __post_init__(self) -> None:
         """Raises ValueError for values no policy can mean; NaN, which compares with nothing, is one."""
         for name in ("threshold_supported", "threshold_contradicted", "tolerated_insufficient_ratio"):
@@ -72,8 +81,14 @@ class Policy:
 
     @property
     def sha256(self) -> str:
-        """Digest over every value: two policies of one label and different values are told apart."""
-        return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Digest over every value: two policies of one label and different values are told apart.
+
+        A value of `_LATER` counts where it is not the default, so that a policy that was written before the
+        key existed keeps its digest.
+        """
+        later = {f.name: f.default for f in fields(self) if f.name in _LATER}
+        values = {n: v for n, v in asdict(self).items() if n not in later or v != later[n]}
+        return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def check(policies: Sequence[Policy]) -> None:

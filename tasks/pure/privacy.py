@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
+from collections.abc import Iterable
 from datetime import datetime
 
 import polars as pl
@@ -43,12 +44,30 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
         "row", "response", *(pl.col("response").str.contains(d.screen).alias(d.kind) for d in chosen)
     ).filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in chosen)))
     rows = [
-        (row, detector.kind, found.start, found.end, found.masked, detector.label, found.confidence)
+        (row, detector.kind, detector.label, found)
         for row, response, *passes in screened.iter_rows()
         for detector, found in _find(response, [d for d, is_on in zip(chosen, passes, strict=True) if is_on])
     ]
-    found = pl.DataFrame(rows, schema=_ROW, orient="row").join(
-        numbered.drop("response"), on="row", how="left", maintain_order="left"
+    return as_findings(rows, numbered, run_id=run_id, now=now)
+
+
+def as_findings(
+    rows: Iterable[tuple[int, str, str, Found]], numbered: pl.DataFrame, *, run_id: str, now: datetime
+) -> pl.DataFrame:
+    """FINDINGS, in the order of the rows: which row of `numbered`, kind, detector, and what it found.
+
+    Args:
+        rows: the first of each is a value of the column `row` (UInt32).
+        numbered: `row`, `output_id`, `produced_at`.
+        run_id: of this run.
+        now: becomes `found_at`.
+    """
+    values = [
+        (row, kind, found.start, found.end, found.masked, label, found.confidence)
+        for row, kind, label, found in rows
+    ]
+    found = pl.DataFrame(values, schema=_ROW, orient="row").join(
+        numbered.select("row", "output_id", "produced_at"), on="row", how="left", maintain_order="left"
     )
     return tables.conform(
         tables.FINDINGS,

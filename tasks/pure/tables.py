@@ -370,7 +370,7 @@ ACTIONS_TABLE = Table(
     ("action_id",),
     "What the policy says of an output because of its verdicts",
     (
-        _id("action_id", "The action: SHA-256 over output, policy and verdicts"),
+        _id("action_id", "The action: SHA-256 over output, policy, verdicts and any address of the verifier"),
         output_id,
         run_id,
         Column("decided_at", UTC, "When the action was decided", unit="UTC"),
@@ -386,16 +386,20 @@ ACTIONS_TABLE = Table(
 FINDINGS = Table(
     "findings",
     ("finding_id",),
-    "Confidential data found in responses, shown masked",
+    "What was found in responses: confidential data, shown masked, and text that addresses the verifier",
     (
         _id("finding_id", "The finding: SHA-256 over output, detector and span"),
         output_id,
         run_id,
         produced_at,
-        Column("kind", pl.String, "What was found, for example email or credit_card"),
+        Column("kind", pl.String, "What was found, for example email, credit_card or judge_address"),
         start,
         end,
-        Column("masked", pl.String, "The found text with all but its outline masked"),
+        Column(
+            "masked",
+            pl.String,
+            "The found text with all but its outline masked; of a judge_address, what it is",
+        ),
         Column("detector", pl.String, "Detector and its version"),
         Column(
             "confidence", pl.Float64, "How sure the detector is", unit="ratio", rules=(Between(0.0, 1.0),)

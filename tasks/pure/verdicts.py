@@ -1,7 +1,8 @@
-"""From scores of passages to a verdict per claim and an action per output.
+"""From scores of passages to a verdict per claim.
 
 Belongs here: combining passages, thresholds, conflict, reasons in words. Does not belong here: how a passage
-is scored (`tasks/verifiers/verifier.py`) or what a policy may say (`policies.py`). No loop over rows.
+is scored (`tasks/verifiers/verifier.py`), what a policy may say (`policies.py`) or the action on an output
+(`actions.py`). No loop over rows.
 
 The order in which a verdict is reached, first that applies:
 
@@ -22,13 +23,15 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from tasks.pure import explanation, ids, tables
+from tasks.pure import addressing, explanation, ids, tables
 from tasks.pure.learning import pairs
 from tasks.pure.policies import ANY_USE_CASE, Policy
 
 PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
 MILLION = 1_000_000
 """Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
+ADDRESSED = r"; \d+ of \d+ passages address(?:es)? the verifier \(rank [\d, ]+\)$"
+"""How the reason of a verdict ends where evidence addresses the verifier (linear-time regular expression)."""
 
 
 def rounded(probabilities: np.ndarray) -> list[pl.Series]:
@@ -134,64 +137,6 @@ def _settled(frame: pl.DataFrame, passages: pl.DataFrame, together: pl.DataFrame
     return _with_verdict(frame)
 
 
-def act(
-    outputs: pl.DataFrame,
-    verdicts: pl.DataFrame,
-    policies: Sequence[Policy],
-    *,
-    run_id: str,
-    now: datetime,
-) -> pl.DataFrame:
-    """ACTIONS, one row per output, in the order of the outputs.
-
-    A contradicted claim outweighs unsettled ones; unsettled ones count beyond the tolerated share.
-    """
-    counted = verdicts.group_by("output_id", maintain_order=True).agg(
-        pl.len().cast(pl.Int64).alias("total"),
-        (pl.col("verdict") == "contradicted").sum().cast(pl.Int64).alias("contradicted"),
-        (pl.col("verdict") == "insufficient").sum().cast(pl.Int64).alias("insufficient"),
-        pl.col("verdict_id").alias("verdict_ids"),
-    )
-    frame = with_policy(outputs.select("output_id", "produced_at", "use_case"), policies).join(
-        counted, on="output_id", how="left", maintain_order="left"
-    )
-    frame = frame.with_columns(
-        pl.col("total", "contradicted", "insufficient").fill_null(0),
-        pl.col("verdict_ids").fill_null(pl.lit([], pl.List(pl.String))),
-    )
-    unsettled = pl.col("insufficient") > pl.col("tolerated_insufficient_ratio") * pl.col("total")
-    against, open_, total = pl.col("contradicted"), pl.col("insufficient"), pl.col("total")
-    frame = frame.with_columns(
-        action=pl.when(against > 0)
-        .then(pl.col("when_contradicted"))
-        .when(unsettled)
-        .then(pl.col("when_insufficient"))
-        .otherwise(pl.col("when_supported")),
-        reason=pl.when(total == 0)
-        .then(pl.lit("the output makes no factual claim"))
-        .when(against > 0)
-        .then(_of(against, total) + pl.lit(" contradicted by the evidence"))
-        .when(unsettled)
-        .then(_of(open_, total) + pl.lit(" not settled by the evidence"))
-        .when(open_ > 0)
-        .then(_of(open_, total) + pl.lit(" not settled by the evidence, which the policy tolerates"))
-        .when(total == 1)
-        .then(pl.lit("its one claim is supported by the evidence"))
-        .otherwise(pl.format("all {} claims are supported by the evidence", total)),
-        run_id=pl.lit(run_id, pl.String),
-        decided_at=pl.lit(now, tables.UTC),
-    )
-    keys = [frame["output_id"], frame["policy"], frame["verdict_ids"].list.join(",")]
-    frame = frame.with_columns(action_id=ids.digest_rows("action", keys))
-    return tables.conform(tables.ACTIONS_TABLE, frame.select(tables.ACTIONS_TABLE.schema.names()))
-
-
-def _of(part: pl.Expr, total: pl.Expr) -> pl.Expr:
-    verb = pl.when(part == 1).then(pl.lit("is")).otherwise(pl.lit("are"))
-    noun = pl.when(total == 1).then(pl.lit("claim")).otherwise(pl.lit("claims"))
-    return pl.format("{} of {} {} {}", part, total, noun, verb)
-
-
 _POLICY = {
     "policy": pl.String,
     "threshold_supported": pl.Float64,
@@ -202,6 +147,8 @@ _POLICY = {
     "when_insufficient": pl.String,
     "when_contradicted": pl.String,
     "tolerated_insufficient_ratio": pl.Float64,
+    "when_answer_addresses_judge": pl.String,
+    "when_evidence_addresses_judge": pl.String,
 }
 
 
@@ -312,6 +259,7 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     """Adds `evidence_ids`, best first, `reason`, worded from the best passage for the verdict, and the span
     of the sentence in it that decided, where the verdict rests on one.
     """
+    passages = passages.with_columns(addressing.is_addressed(passages["text"]))
     weight = (
         pl.when(pl.col("verdict") == "contradicted")
         .then(pl.col("p_contradicted"))
@@ -326,6 +274,7 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         pl.col("passage_id").alias("evidence_ids"),
         pl.col("weight", "text", "document_uri", "origin", "rank").first(),
         pl.col("text").str.join("\n").alias("all_text"),
+        pl.col("rank").filter("addresses_judge").sort().alias("addressing"),
     )
     frame = frame.join(best, on="row", how="left", maintain_order="left").with_columns(
         pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
@@ -374,7 +323,17 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     unread = pl.col("offered") - pl.col("scored")
     note = pl.format("{}; {} of {} passages not read (input_too_long)", reason, unread, "offered")
     partly = (unread > 0) & (pl.col("scored") > 0)
-    return frame.with_columns(reason=pl.when(partly).then(note).otherwise(reason))
+    frame = frame.with_columns(reason=pl.when(partly).then(note).otherwise(reason))
+    count = pl.col("addressing").list.len()
+    warned = pl.format(
+        "{}; {} of {} passages {} the verifier (rank {})",
+        "reason",
+        count,
+        "offered",
+        pl.when(count == 1).then(pl.lit("addresses")).otherwise(pl.lit("address")),
+        pl.col("addressing").cast(pl.List(pl.String)).list.join(", "),
+    )
+    return frame.with_columns(reason=pl.when(count > 0).then(warned).otherwise("reason"))
 
 
 def _place() -> pl.Expr:

@@ -37,6 +37,13 @@ def test_a_use_case_gets_its_own_policy_then_the_general_then_the_default() -> N
     assert for_use_case([own], "sales") == Policy()
 
 
+def test_a_policy_that_says_nothing_of_a_later_key_keeps_the_digest_it_had():
+    """Lakes refuse a label that they know with another digest; this one is of release 0.1."""
+    assert Policy().sha256 == "099565edfdcbc4df5884cb526b8ef25f0801f287701279164656c1944e70cc87"
+    assert Policy(when_answer_addresses_judge="delivered").sha256 != Policy().sha256
+    assert Policy(when_evidence_addresses_judge="rephrased").sha256 != Policy().sha256
+
+
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_policies_differ_in_digest_exactly_when_they_differ_in_value(one: float, other: float) -> None:
     first, second = Policy(threshold_supported=one), Policy(threshold_supported=other)

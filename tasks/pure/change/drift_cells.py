@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.pure import addressing
 from tasks.pure.tables import TABLES
 
 IDENTITY = ("source", "agent", "model", "use_case")
@@ -77,7 +78,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                  "p_contradicted", "p_insufficient", "verifier", "policy", "snapshot", "evidence_ids",
                  "is_conflict"),
     "actions": ("output_id", "decided_at", "action", "policy", "verdict_ids"),
-    "findings": ("output_id",),
+    "findings": ("output_id", "kind"),
     "evidence": ("claim_id", "output_id", "verifier", "snapshot", "rank", "retrieval_score"),
     "reviews": ("verdict_id", "outcome", "reviewed_at"),
 }  # fmt: skip
@@ -176,7 +177,9 @@ def _per_output(verdicts: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
 def _counted(outputs: pl.DataFrame, judged: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
     """One row per output, judged or not."""
     claims = judged.group_by("output_id").agg(pl.col("claims").max())
-    found = findings.group_by("output_id").agg(findings=pl.len())
+    # The metric is of leaks; text that addresses the verifier shows in the share of escalated answers.
+    leaks = findings.filter(pl.col("kind") != addressing.KIND)
+    found = leaks.group_by("output_id").agg(findings=pl.len())
     return (
         outputs.join(claims, on="output_id", how="left")
         .join(found, on="output_id", how="left")

@@ -78,6 +78,7 @@ def _listed(page: Mapping[str, Any]) -> Iterator[_Number]:
     yield from _cells("flow", page["flow"], ("answers",))
     yield from _of_claims(page["claims"])
     yield from _cells("findings", page["findings"], ("findings", "answers"))
+    yield "addressed-evidence", "", "claims", page["addressed_claims"], None
     yield from _cells("quarantine", page["quarantine"], ("rows",))
     yield from _cells("reconciliation", page["tables"], ("in", "published", "already_there", "quarantined"))
     yield from _cells("validation", page["validation"], ("rows", "evaluated", "quarantined"))

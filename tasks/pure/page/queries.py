@@ -13,6 +13,7 @@ from string import Template
 from tasks.pure.change import slices
 from tasks.pure.page import trend
 from tasks.pure.page.summary import NOT_RECORDED, SLICES, Window
+from tasks.pure.verdicts import ADDRESSED
 
 _CURRENT_VERDICTS = """\
 WITH verdicts AS (
@@ -161,6 +162,10 @@ ORDER BY claim_id, rank""",
 SELECT kind, detector, count(*) AS findings, count(DISTINCT output_id) AS answers
 FROM $findings$window
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2""",
+    "addressed-evidence": f"""\
+{_CURRENT_VERDICTS}
+SELECT count(*) AS claims FROM verdicts
+WHERE regexp_matches(reason, '{ADDRESSED.replace("$", "$$")}')""",
     "quarantine": """\
 SELECT "table", source, "check", count(*) AS rows
 FROM $quarantine

@@ -244,7 +244,7 @@ def action_reasons(actions: pl.DataFrame, parameters: SummaryParameters) -> pl.D
 
 
 def findings_by_kind(findings: pl.LazyFrame, parameters: SummaryParameters) -> pl.LazyFrame:
-    """Confidential data by kind: kind, detector, findings, answers, example (masked, never the text).
+    """Findings by kind: kind, detector, findings, answers, example (masked, never the text).
 
     `example_output_id` names the answer that the example is from, so that erasing it finds the example.
     """
