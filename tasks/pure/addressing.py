@@ -65,7 +65,7 @@ _REPORTED = re.compile(
 )
 _NAMED = re.compile(r"(?i)[`)\"'\u2019\u201d]{0,2}\s{0,2}(?:special )?(?:tokens?|tags?|markers?)\b")
 _NEAR = 40
-"""Characters between two addresses of one kind that are shown as one: a fence of tokens is one thing."""
+"""Characters between two addresses that are shown as one: an order goes on, a fence has many tokens."""
 _BEFORE = 120
 """Characters before an address that say whether it is a command."""
 
@@ -81,10 +81,10 @@ def addresses(text: str) -> Iterator[Found]:
     )
     joined: list[tuple[int, int, str, float]] = []
     for start, negative_end, outline, confidence in found:
-        first, last, same, known = joined[-1] if joined else (0, -_NEAR - 1, "", 0.0)
-        if outline == same and start - last <= _NEAR:
-            joined[-1] = first, max(last, -negative_end), outline, max(confidence, known)
-        elif start >= last:
+        first, last, what, known = joined[-1] if joined else (0, -_NEAR - 1, "", 0.0)
+        if start - last <= _NEAR:
+            joined[-1] = first, max(last, -negative_end), what, max(confidence, known)
+        else:
             joined.append((start, -negative_end, outline, confidence))
     for start, end, outline, confidence in joined:
         yield Found(places[start], places[end - 1] + 1, outline, confidence)

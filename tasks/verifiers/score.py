@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.pure import explanation, policies, verdicts
+from tasks.pure import addressing, explanation, policies, verdicts
 from tasks.pure.errors import InputError
 from tasks.pure.learning import pairs
 from tasks.verifiers.verifier import ReadsTogether, Verifier, load
@@ -34,7 +34,9 @@ MAX_RAW_CHARACTERS = 2000
 EXPLAINED = ("reason", "decisive_start", "decisive_end", "decisive_sentence")
 """The verdict in words, and the sentence of the best evidence that decided, with its place there."""
 
-ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence", *EXPLAINED)
+ADDRESSES = "addresses_judge"
+"""Whether the claim or any of its evidence addresses the verifier (`tasks/pure/addressing.py`)."""
+ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence", *EXPLAINED, ADDRESSES)
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
 
 
@@ -150,7 +152,7 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
     judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
     explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
-    return result.with_columns(explained).select(
+    return result.with_columns(explained, _addressing(frame["claim"], texts)).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
     )
 
@@ -182,6 +184,14 @@ def _flat(frame: pl.DataFrame, evidence: pl.Expr) -> pl.DataFrame:
         .drop_nulls("passage")
         .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
     )
+
+
+def _addressing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
+    """`ADDRESSES` of pairs; the claim as it stands, citations and all."""
+    pieces = evidence.to_frame("text").with_row_index("row").explode("text", empty_as_null=True)
+    flagged = pieces.filter(addressing.is_addressed(pieces["text"]))["row"]
+    rows = pl.int_range(len(claims), dtype=pl.UInt32, eager=True)
+    return (rows.is_in(flagged.implode()) | addressing.is_addressed(claims)).rename(ADDRESSES)
 
 
 def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -> list[pl.Series]:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.pure import addressing
 from tasks.pure.policies import Policy
 from tasks.settings import Settings, VerifierSettings
 from tasks.verifiers.score import score_file, score_frame
@@ -90,13 +91,21 @@ NEUTRAL = [
 ]
 
 
+def test_text_that_talks_to_the_verifier_is_flagged_and_neutral_text_is_not():
+    for told, plain in zip(INJECTIONS, NEUTRAL, strict=True):
+        texts = [f"{DECISIVE} {told}", f"{told} {DECISIVE}", f"{DECISIVE} {plain}", f"{plain} {DECISIVE}"]
+        assert addressing.is_addressed(pl.Series(texts)).to_list() == [True, True, False, False], told
+
+
 @pytest.mark.parametrize("claim", [WRONG, CLAIM])
 def test_text_that_talks_to_the_verifier_gets_the_verdict_of_neutral_text(verifier, claim):
     for told, plain in zip(INJECTIONS, NEUTRAL, strict=True):
         evidence = [f"{DECISIVE} {told}", f"{told} {DECISIVE}", f"{DECISIVE} {plain}", f"{plain} {DECISIVE}"]
         frame = pl.DataFrame({"claim": [claim] * 4, "evidence": evidence})
-        verdicts = score_frame(frame, verifier, Policy())["verdict"].to_list()
+        scored = score_frame(frame, verifier, Policy())
+        verdicts = scored["verdict"].to_list()
         assert verdicts[:2] == verdicts[2:], told
+        assert scored["addresses_judge"].to_list() == [True, True, False, False], told
 
 
 def test_text_that_talks_to_the_verifier_supports_no_claim_that_the_evidence_is_silent_about(verifier):
