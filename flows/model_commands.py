@@ -24,7 +24,8 @@ def score(
     """Score pairs of claim and evidence with the verifier alone.
 
     Parquet or JSON Lines with `claim` (string) and `evidence` (string or list of strings) in; every input
-    column plus verdict, probabilities and best_evidence out, in input order.
+    column plus verdict, probabilities and best_evidence out, in input order; addresses_judge is true where
+    claim or evidence tells the verifier what to decide, which changes no verdict.
 
     Example: claimledger score pairs.jsonl -o scored.parquet
     """

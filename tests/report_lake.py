@@ -215,6 +215,12 @@ def rows() -> Rows:
         | {"kind": "email", "start": 0, "end": 9, "masked": "j***@e***.org", "detector": "email@1"}
         | {"confidence": 0.9, "found_at": NOW}
     )
+    built.of["findings"].append(
+        built.of["findings"][-1]
+        | {"finding_id": ids.digest("address"), "kind": "judge_address", "detector": "judge_address@1"}
+        | {"masked": "an order what to decide"}
+    )
+    built.of["verdicts"][-1]["reason"] += "; 1 of 1 passages addresses the verifier (rank 0)"
     return built
 
 

@@ -152,7 +152,7 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
     judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
     explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
-    return result.with_columns(explained, _addressing(frame["claim"], texts)).select(
+    return result.with_columns(*explained, _addressing(frame["claim"], texts)).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
     )
 

@@ -94,6 +94,16 @@ def test_no_number_of_a_query_is_missing_on_the_page(facts: dict[str, Any], duck
     assert duck(queries["drift"]).height == facts["drift_rows"] == 5
 
 
+def test_text_that_addresses_the_verifier_is_counted_apart_from_confidential_data(
+    lake_and_run: tuple[Lake, dict[str, Any]], facts: dict[str, Any], duck: Any
+) -> None:
+    assert facts["addressed_claims"] == duck(facts["queries"]["addressed-evidence"])["claims"].item() == 1
+    page = report.render(facts)
+    assert '<span>Confidential data</span><b class="bad">! 1 found</b>' in page
+    assert '<span>Text to the verifier</span><b class="bad">! 1 in answers</b>' in page
+    assert "Evidence that addresses the verifier was shown for 1 claim;" in page
+
+
 def test_the_ledger_s_query_counts_the_events_under_the_checkpoint(
     lake_and_run: tuple[Lake, dict[str, Any]], duck: Any
 ) -> None:
