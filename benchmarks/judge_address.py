@@ -2,16 +2,17 @@
 
     python -m benchmarks.judge_address FOLDER [--show N] [--json FILE]
 
-FOLDER holds Parquet and JSON Lines files whose string columns (and lists of strings or of records with a
-`text`) are claims, evidence and answers of ordinary people and agents: whatever is found there is a false
-alarm until somebody has read it. Prints hits per file with N examples, then the recall on the committed
-sentences (tests/data/judge_addresses.jsonl), those held out apart, and the cost per text.
+FOLDER holds Parquet and JSON Lines files whose strings are claims, evidence and answers of ordinary people
+and agents, or sources and documents, of which every paragraph is a text: whatever is found there is a false
+alarm until somebody has read it. Prints hits per file with N examples and the cost per text, then the recall
+on the committed sentences (tests/data/judge_addresses.jsonl), those held out apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ import polars as pl
 
 from tasks.pure import addressing
 
+PROSE = (".md", ".rst", ".txt", ".py", "METADATA")
+LONGEST = 1_500_000
+"""Bytes of a source or document; longer ones are made by machines."""
 SENTENCES = Path(__file__).parent.parent / "tests" / "data" / "judge_addresses.jsonl"
 
 
@@ -57,9 +61,8 @@ def _file(name: str, texts: pl.Series, show: int) -> dict[str, object]:
     for text, addresses in (sure + [row for row in found if row not in sure])[:show]:
         for one in addresses[:3]:
             around = text[max(0, one.start - 70) : one.start], text[one.end : one.end + 50]
-            print(
-                f"{name} {one.confidence} {one.masked}: {around[0]}«{text[one.start : one.end]}»{around[1]}"
-            )
+            shown = f"{around[0]}«{text[one.start : one.end]}»{around[1]}"
+            print(f"{name} {one.confidence} {one.masked}: {shown!r}")
     return {
         "file": name,
         "texts": len(texts),
@@ -86,6 +89,16 @@ def _files(folder: Path) -> Iterator[tuple[str, pl.Series]]:
         texts = [text for column in frame.get_columns() for text in _texts(column)]
         if texts:
             yield path.name, pl.concat(texts).drop_nulls().unique(maintain_order=True)
+    prose = pl.Series("text", list(_paragraphs(folder)), dtype=pl.String)
+    if len(prose):
+        yield "sources and documents", prose.unique(maintain_order=True)
+
+
+def _paragraphs(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*")):
+        if path.name.endswith(PROSE) and path.is_file() and path.stat().st_size < LONGEST:
+            whole = path.read_bytes().decode("utf-8", "replace")
+            yield from (text for text in re.split(r"\n\s*\n", whole) if len(text) > 40)
 
 
 def _texts(column: pl.Series) -> Iterator[pl.Series]:
