@@ -2,10 +2,12 @@
 
     python -m benchmarks.ablation FOLDER PAIRS.parquet WORK [--only NAME…] [--table]
 
-PAIRS is of `data.models.make_training_pairs`, FOLDER holds the five files it never reads. One network is
-trained on given pairs alone. Every row of the table goes on from it with the same number of further pairs, of
-which a share is of one group of made kinds and the rest given ones, drawn so that the share of *supported* is
-the same in every row: else a group that is all *insufficient* would move the threshold and seem to teach.
+PAIRS is of `data.models.make_training_pairs` (seed 17, framed 0.12), FOLDER holds the five files it never
+reads. One network is trained on given pairs alone. Every row of the table goes on from it with as many more
+pairs, of which a share is of one group of made kinds and the rest given ones, drawn so that the share of
+*supported* is the same in every row: else a group that is all *insufficient* would move the threshold and
+seem to teach.
+
 WORK keeps the networks; a row that is there already is not trained again. Prints Markdown:
 
 * ranking: area under the ROC curve of p_supported, supported against the rest, mean of the five files;

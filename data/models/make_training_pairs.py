@@ -1,9 +1,10 @@
 """Writes the pairs the embedded verifier learns from: permitted development files and what is made of them.
 
-    python -m data.models.make_training_pairs FOLDER OUT.parquet [SEED]
+    python -m data.models.make_training_pairs FOLDER OUT.parquet [SEED [FRAMED]]
 
 FOLDER holds the Parquet files named in `TRAINED` (sources and licences stand in the model card). The five
-files of `HELD_OUT` are never read here: they judge, calibrate and fuse.
+files of `HELD_OUT` are never read here: they judge, calibrate and fuse. FRAMED is the share of pairs that are
+also told as in conversation; `benchmarks/ablation.py` wants some (0.12).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ REPEATED = {"voice": 8, "voice_roles": 8, "harmless_voice": 8}
 EVIDENCE_CHARACTERS = 480
 
 
-def main(folder: Path, out: Path, seed: int) -> None:
+def main(folder: Path, out: Path, seed: int, framed: float = 0.0) -> None:
     """Reads, makes, selects sentences, shuffles, writes; prints what there is of each kind."""
     frames = []
     for name, share in TRAINED.items():
@@ -43,7 +44,7 @@ def main(folder: Path, out: Path, seed: int) -> None:
         )
         frames.append(frame.sample(fraction=share, seed=seed) if share < 1 else frame)
     pairs = pl.concat(frames).filter(pl.col("claim").str.len_chars() < 600)
-    made = augment.make(pairs, augment.AugmentParameters(), seed=seed)
+    made = augment.make(pairs, augment.AugmentParameters(framed_share=framed), seed=seed)
     rng = random.Random(seed)  # noqa: S311
     keep = [rng.random() < next(s for n, s in MADE_SHARE.items() if d.startswith(n)) for d in made["dataset"]]
     kept = [rng.random() < GIVEN_SHARE.get(d, 1.0) for d in pairs["dataset"]]
@@ -67,4 +68,10 @@ def main(folder: Path, out: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 7)
+    given = sys.argv[3:]
+    main(
+        Path(sys.argv[1]),
+        Path(sys.argv[2]),
+        int(given[0]) if given else 7,
+        float(given[1]) if len(given) > 1 else 0.0,
+    )

@@ -68,3 +68,12 @@ def test_contrast_counts_lowered_support_and_kept_verdicts():
     ).with_columns(claim=pl.lit("a"), edited=pl.lit("b"), evidence=pl.lit("c"))
     judged = contrast.judge(made, np.array([0.9, 0.2, 0.9, 0.9]), np.array([0.8, 0.3, 0.6, 0.4]))
     assert judged.rows() == [("date", "lower", 2, 0.5, 0.0), ("voice", "keep", 2, 0.5, 0.5)]
+
+
+def test_a_claim_told_as_in_conversation_keeps_its_label_and_is_off_unless_asked_for(pairs):
+    made = augment.make(pairs, AugmentParameters(framed_share=1.0), seed=3).filter(kind="framed")
+    labels = dict(pairs.select("evidence", "label").unique("evidence", keep="none").iter_rows())
+    known = [(evidence, label) for _, _, evidence, label, _ in made.iter_rows() if evidence in labels]
+    assert known
+    assert all(labels[evidence] == label for evidence, label in known)
+    assert augment.make(pairs, AugmentParameters(), seed=3).filter(kind="framed").is_empty()

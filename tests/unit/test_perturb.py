@@ -40,8 +40,10 @@ def edit(kind: str, text: str, seed: int = 0) -> str | None:
         ("number_words", "They have three cats.", {"They have 3 cats."}),
         ("date_format", "On May 4, 1990 it fell.", {"On 4 May 1990 it fell."}),
         ("date_format", "On 4 May 1990 it fell.", {"On May 4, 1990 it fell."}),
+        ("date_format", "On May 4, a Friday, it fell.", {"On 4 May, a Friday, it fell."}),
         ("synonym", "The film ended.", {"The movie ended.", "The film finished."}),
         ("voice", "The film was directed by Ann Lee.", {"Ann Lee directed the film."}),
+        ("voice", "C was first written by Ann Lee and Bob Ray.", {"Ann Lee and Bob Ray first wrote C."}),
         ("voice", "He was given by the King in 1920.", {"The King gave him in 1920."}),
         ("roles", "Ann Lee was the teacher of Bob Ray.", {"Bob Ray was the teacher of Ann Lee."}),
     ],
@@ -69,6 +71,14 @@ def test_a_name_is_replaced_by_one_that_shares_no_word_with_it():
     assert got == {"She lives in Boston now.", "She lives in Rome now."}
 
 
+def test_a_statement_framed_as_in_conversation_still_states_it():
+    for seed in range(60):
+        told = perturb.framing("The band was formed in Hanna.", drawn(seed))
+        assert told is not None
+        assert "the band was formed in hanna" in told.lower()
+    assert perturb.framing("Too short.", drawn(0)) is None
+
+
 def test_an_edit_that_finds_nothing_returns_none():
     assert all(edit(kind, "Cats purr.") is None for kind in ALL)
 
@@ -91,6 +101,8 @@ def test_an_edit_of_any_text_is_a_text_or_none_and_depends_on_the_seed_alone(tex
         ("voice", "It is sold by the house that was built by Ann."),
         ("voice", "Popping of the kernels was achieved by hand."),
         ("voice", "It was improved by adding salt."),
+        ("voice", "It was written by Ann Lee in Rome and was sold later."),
+        ("voice", "It was written by Dick J."),
         ("roles", "Ann Lee and Bob Ray teach."),
         ("roles", "They met Ann Lee, Bob Ray and Cid Fox."),
     ],

@@ -30,8 +30,8 @@ class AugmentParameters:
     changed_share: float = 0.6
     """Supported pairs that also appear with one fact changed: the model must see both sides of an edit."""
     harmless_share: float = 0.2
-    framed_share: float = 0.12
-    """Pairs whose claim is put as in conversation, whatever the label: agents chat around what they state."""
+    framed_share: float = 0.0
+    """Pairs whose claim is told as in conversation; off, since that cost ranking (decision 9)."""
     voice_share: float = 1.0
     """Passive sentences with an agent are rare, and exchanged names would else teach that order decides."""
     distractor_share: float = 0.3
@@ -128,7 +128,7 @@ def _edited(
             same = _harmless(claim, rng)
             if same is not None:
                 made.append((dataset, same[0], evidence, label, f"harmless_{same[1]}"))
-        if rng.random() < p.framed_share:
+        if p.framed_share and rng.random() < p.framed_share:
             framed = perturb.framing(claim, rng)
             if framed is not None:
                 made.append((dataset, framed, evidence, label, "framed"))
