@@ -27,15 +27,14 @@ from scipy.stats import rankdata
 
 from data.models.fit_default import SEED
 from data.models.make_training_pairs import HELD_OUT
+from data.models.train_default import FIRST, MORE
 from tasks.evidence.models import embedded_folder
-from tasks.pure.learning import contrast, selection
+from tasks.pure.learning import contrast, metrics, selection
 from tasks.verifiers import artefact
 from tasks.verifiers.train import TrainParameters, read_pairs, train
 
 START_PAIRS, MORE_PAIRS, OF_GROUP = 14_000, 4_800, 2_000
 SUPPORTED = 0.42
-START = TrainParameters(max_tokens=160)
-MORE = TrainParameters(max_tokens=160, learning_rate=6e-5, head_factor=2.0)
 GROUPS = {
     "given pairs alone": r"^$",
     "changed fact in the claim": r"^changed_[a-qs-z]",
@@ -102,7 +101,7 @@ def ranking(truth: np.ndarray, said: np.ndarray) -> float:
 
 def accuracy(truth: np.ndarray, said: np.ndarray) -> float:
     """Balanced accuracy at one half."""
-    return float(((said[truth] >= 0.5).mean() + (said[~truth] < 0.5).mean()) / 2)
+    return metrics.balanced_accuracy(truth * 1, (said >= 0.5) * 1, 2)
 
 
 def differences(
@@ -146,10 +145,9 @@ def main() -> None:
     pairs = pl.read_parquet(arguments.pairs)
     given = pairs.filter(pl.col("kind") == "given")
     start = trained(
-        given.sample(START_PAIRS, seed=SEED + 1), arguments.work / "start", embedded_folder(), START
+        given.sample(START_PAIRS, seed=SEED + 1), arguments.work / "start", embedded_folder(), FIRST
     )
-    names = list(GROUPS)
-    folders = {name: arguments.work / f"row{names.index(name):02d}" for name in GROUPS}
+    folders = {name: arguments.work / f"row{number:02d}" for number, name in enumerate(GROUPS)}
     if not arguments.table:
         for name in arguments.only:
             trained(drawn(pairs, GROUPS[name]), folders[name], start, MORE)
@@ -160,9 +158,7 @@ def main() -> None:
         group.sample(min(ROWS, group.height), seed=SEED)
         for _, group in held_out.group_by("dataset", maintain_order=True)
     )
-    chosen = selection.gather(
-        held_out["claim"], held_out["evidence"], {}, 1.0, selection.SelectionParameters(budget_characters=480)
-    )
+    chosen = selection.gather(held_out["claim"], held_out["evidence"], {}, 1.0)
     held_out = held_out.with_columns(evidence=chosen)
     print("| pairs added | ranking | difference | accuracy | difference | lowers | keeps |")
     print("|---|---|---|---|---|---|---|")

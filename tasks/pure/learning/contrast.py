@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -47,22 +48,18 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
     pool = sorted({name for claim, _ in true for name in perturb.names(claim)})
     rng.shuffle(true)
     made: list[tuple[str, str, str, str, str]] = []
-    kinds = [("lower", kind) for kind in (*perturb.HARMFUL, "name")] + [
-        ("keep", kind) for kind in (*perturb.HARMLESS, "framing")
+    edits: list[tuple[str, dict[str, perturb.Edit]]] = [
+        ("lower", {**perturb.HARMFUL, "name": partial(perturb.name, pool=pool)}),
+        ("keep", {**perturb.HARMLESS, "framing": perturb.framing}),
     ]
-    for effect, kind in kinds:
+    for effect, kind, edit in ((effect, *each) for effect, kinds in edits for each in kinds.items()):
         used: set[str] = set()
         for claim, evidence in true:
             if len(used) == parameters.per_kind:
                 break
             if claim in used:
                 continue
-            if kind == "name":
-                edited = perturb.name(claim, rng, pool)
-            elif kind == "framing":
-                edited = perturb.framing(claim, rng)
-            else:
-                edited = (perturb.HARMFUL if effect == "lower" else perturb.HARMLESS)[kind](claim, rng)
+            edited = edit(claim, rng)
             if edited is None or edited == claim or (effect == "lower" and edited in evidence):
                 continue
             made.append((kind, effect, claim, edited, evidence))
