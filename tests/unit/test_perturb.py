@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pure.learning import perturb
+from tasks.pure.learning import perturb, rephrase
 
 
 def drawn(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - reproducible edits
 
 
-ALL = {**perturb.HARMFUL, **perturb.HARMLESS, "roles": perturb.roles}
+ALL = {**perturb.HARMFUL, **rephrase.HARMLESS, "roles": perturb.roles}
 
 
 def edit(kind: str, text: str, seed: int = 0) -> str | None:
@@ -73,10 +73,10 @@ def test_a_name_is_replaced_by_one_that_shares_no_word_with_it():
 
 def test_a_statement_framed_as_in_conversation_still_states_it():
     for seed in range(60):
-        told = perturb.framing("The band was formed in Hanna.", drawn(seed))
+        told = rephrase.framing("The band was formed in Hanna.", drawn(seed))
         assert told is not None
         assert "the band was formed in hanna" in told.lower()
-    assert perturb.framing("Too short.", drawn(0)) is None
+    assert rephrase.framing("Too short.", drawn(0)) is None
 
 
 def test_an_edit_that_finds_nothing_returns_none():

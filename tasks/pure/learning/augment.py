@@ -1,7 +1,7 @@
 """Training pairs made where labels are scarce: changed facts, several facts, evidence taken away.
 
 Belongs here: from labelled pairs to more labelled pairs, pure and reproducible from a seed. Does not belong
-here: the edits themselves (`perturb.py`) or learning (`tasks/verifiers/train.py`).
+here: the edits themselves (`perturb.py`, `rephrase.py`) or learning (`tasks/verifiers/train.py`).
 
 Every made pair says in `kind` how it was made, so that what each kind is worth can be measured.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks.pure.learning import perturb, selection
+from tasks.pure.learning import perturb, rephrase, selection
 
 Row = tuple[str, str, str, str, str]
 """dataset, claim, evidence, label, kind."""
@@ -105,10 +105,10 @@ def _harm(text: str, pool: Sequence[str], rng: random.Random) -> tuple[str, str,
 
 
 def _harmless(text: str, rng: random.Random) -> tuple[str, str] | None:
-    kinds = list(perturb.HARMLESS)
+    kinds = list(rephrase.HARMLESS)
     rng.shuffle(kinds)
     for kind in kinds:
-        new = perturb.HARMLESS[kind](text, rng)
+        new = rephrase.HARMLESS[kind](text, rng)
         if new is not None and new != text:
             return new, kind
     return None
@@ -129,7 +129,7 @@ def _edited(
             if same is not None:
                 made.append((dataset, same[0], evidence, label, f"harmless_{same[1]}"))
         if p.framed_share and rng.random() < p.framed_share:
-            framed = perturb.framing(claim, rng)
+            framed = rephrase.framing(claim, rng)
             if framed is not None:
                 made.append((dataset, framed, evidence, label, "framed"))
         if rng.random() < p.voice_share:
@@ -139,12 +139,12 @@ def _edited(
 
 def _voices(dataset: str, claim: str, evidence: str, label: str, rng: random.Random) -> list[Row]:
     """The active form of a passive claim, and of the claim that says it the other way round."""
-    active = perturb.voice(claim, rng)
+    active = rephrase.voice(claim, rng)
     if active is None:
         return []
     made = [(dataset, active, evidence, label, "voice")]
     turned = perturb.roles(claim, rng) if label == "supported" else None
-    wrong = None if turned is None else perturb.voice(turned, rng)
+    wrong = None if turned is None else rephrase.voice(turned, rng)
     if wrong is not None and turned != claim:
         made.append((dataset, wrong, evidence, "not_supported", "voice_roles"))
     return made

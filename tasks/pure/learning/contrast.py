@@ -1,8 +1,8 @@
 """Contrast sets: true claims, each beside an edit of it that must or must not change the verdict.
 
-Belongs here: making the cases and judging scores of them. Does not belong here: the edits (`perturb.py`) or a
-verifier. In the spirit of behavioural testing (Ribeiro et al. 2020, ACL) and contrast sets (Gardner et al.
-2020, EMNLP Findings).
+Belongs here: making the cases and judging scores of them. Does not belong here: the edits (`perturb.py`,
+`rephrase.py`) or a verifier. In the spirit of behavioural testing (Ribeiro et al. 2020, ACL) and contrast
+sets (Gardner et al. 2020, EMNLP Findings).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from tasks.pure.learning import perturb, selection
+from tasks.pure.learning import perturb, rephrase, selection
 
 SCHEMA = pl.Schema(dict.fromkeys(("kind", "effect", "claim", "edited", "evidence"), pl.String))
 
@@ -50,7 +50,7 @@ def cases(pairs: pl.DataFrame, parameters: ContrastParameters | None = None) -> 
     made: list[tuple[str, str, str, str, str]] = []
     edits: list[tuple[str, dict[str, perturb.Edit]]] = [
         ("lower", {**perturb.HARMFUL, "name": partial(perturb.name, pool=pool)}),
-        ("keep", {**perturb.HARMLESS, "framing": perturb.framing}),
+        ("keep", {**rephrase.HARMLESS, "framing": rephrase.framing}),
     ]
     for effect, kind, edit in ((effect, *each) for effect, kinds in edits for each in kinds.items()):
         used: set[str] = set()
