@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import isotonic_regression, minimize_scalar
 
+from tasks.pure.learning.metrics import of_label
 from tasks.pure.learning.softmax import softmax
 
 TEMPERATURE_RANGE = (0.05, 20.0)
@@ -21,11 +22,9 @@ def fit_temperature(logits: np.ndarray, codes: np.ndarray, weights: np.ndarray |
     """
     share = np.ones(len(codes)) if weights is None else weights
     share = share / share.sum()
-    rows = np.arange(len(codes))
 
     def loss(log_temperature: float) -> float:
-        p = softmax(logits / np.exp(log_temperature))
-        mass = np.where(codes < 3, p[rows, np.minimum(codes, 2)], 1.0 - p[:, 0])
+        mass = of_label(softmax(logits / np.exp(log_temperature)), codes)
         return float(-(share * np.log(np.maximum(mass, 1e-12))).sum())
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURE_RANGE)), method="bounded")

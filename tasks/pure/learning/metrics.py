@@ -123,10 +123,18 @@ def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
     """
     if not len(codes):
         return float("nan")
-    mass = np.where(
-        codes < 3, probabilities[np.arange(len(codes)), np.minimum(codes, 2)], 1.0 - probabilities[:, 0]
-    )
-    return float(-np.log(np.maximum(mass, 1e-6)).mean())
+    return float(-np.log(np.maximum(of_label(probabilities, codes), 1e-6)).mean())
+
+
+def of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """(n,) probability of each row's label; of a row that says only *not supported*, of both others together.
+
+    Args:
+        probabilities: (n, 3) of supported, contradicted, insufficient.
+        codes: (n,) of `softmax.CODES`.
+    """
+    own = probabilities[np.arange(len(codes)), np.minimum(codes, 2)]
+    return np.where(codes < 3, own, 1.0 - probabilities[:, 0])
 
 
 def brier(probability: np.ndarray, hit: np.ndarray) -> float:
