@@ -41,15 +41,6 @@ def test_a_temperature_takes_back_the_factor_by_which_logits_are_too_sure():
     assert calibration.fit_temperature(logits * 3, codes) == pytest.approx(3.0, rel=0.1)
 
 
-def test_isotonic_calibration_never_decreases_and_meets_the_frequencies():
-    random = np.random.default_rng(2)
-    scores = random.random(5000)
-    knots = calibration.fit_isotonic(scores, (random.random(5000) < scores**2).astype(float))
-    assert (np.diff(knots["x"]) > 0).all()
-    assert (np.diff(knots["y"]) >= 0).all()
-    assert calibration.apply_isotonic(np.array([0.5]), knots)[0] == pytest.approx(0.25, abs=0.06)
-
-
 def labelled(count=1500):
     random = np.random.default_rng(3)
     values = random.normal(size=(count, 2))
