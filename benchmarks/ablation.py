@@ -2,7 +2,7 @@
 
     python -m benchmarks.ablation FOLDER PAIRS.parquet WORK [--only NAME…] [--table]
 
-PAIRS is of `data.models.make_training_pairs` (seed 17, framed 0.12), FOLDER holds the five files it never
+PAIRS is of `training.make_training_pairs` (seed 17, framed 0.12), FOLDER holds the five files it never
 reads. One network is trained on given pairs alone. Every row of the table goes on from it with as many more
 pairs, of which a share is of one group of made kinds and the rest given ones, drawn so that the share of
 *supported* is the same in every row: else a group that is all *insufficient* would move the threshold and
@@ -25,13 +25,13 @@ import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from data.models.fit_default import SEED
-from data.models.make_training_pairs import HELD_OUT
-from data.models.train_default import FIRST, MORE
 from tasks.evidence.models import embedded_folder
-from tasks.pure.learning import contrast, metrics, selection
-from tasks.verifiers import artefact
-from tasks.verifiers.train import TrainParameters, read_pairs, train
+from tasks.verify import metrics, selection
+from training import artefact, contrast
+from training.fit_default import SEED
+from training.make_training_pairs import HELD_OUT
+from training.train import TrainParameters, read_pairs, train
+from training.train_default import FIRST, MORE
 
 START_PAIRS, MORE_PAIRS, OF_GROUP = 14_000, 4_800, 2_000
 SUPPORTED = 0.42

@@ -34,7 +34,7 @@ INSTRUMENTED = """
 import json, resource, sys, time
 spent = {"forward": 0.0, "validation": 0.0}
 busy = []
-from flows import cli
+from flows.commands import cli
 import tasks
 def timed(function, name):
     def call(*a, **k):
@@ -49,7 +49,7 @@ def timed(function, name):
             spent[name] += time.process_time() - started
     return call
 import torch, onnxruntime
-from tasks.validate import Validator
+from tasks.gate.validate import Validator
 torch.nn.Module.__call__ = timed(torch.nn.Module.__call__, "forward")
 onnxruntime.InferenceSession.run = timed(onnxruntime.InferenceSession.run, "forward")
 Validator.check = timed(Validator.check, "validation")
@@ -98,7 +98,9 @@ def instrumented(*arguments: str) -> dict[str, float]:
 def wall(*arguments: str) -> float:
     """Wall time of one command as a process, in seconds."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "flows.cli", *arguments], check=True, capture_output=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, "-m", "flows.commands.cli", *arguments], check=True, capture_output=True, cwd=ROOT
+    )
     return time.perf_counter() - started
 
 

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.pure.learning import local_calibration, metrics
-from tasks.pure.learning.softmax import CODES
-from tasks.settings import VerifierSettings
-from tasks.verifiers.calibrate import matrix, scores_of
-from tasks.verifiers.verifier import load
+from tasks.verify import local_calibration, metrics
+from tasks.verify.calibrate import matrix, scores_of
+from tasks.verify.load import load
+from tasks.verify.parameters import VerifierSettings
+from tasks.verify.softmax import CODES
 
 FILES = ("wice_dev", "begin_dev", "expertqa_dev", "dialfact_small", "fever_symmetric_dev")
 LIMIT = 0.06

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.pure.learning.contrast import ContrastParameters, cases, judge
-from tasks.settings import VerifierSettings
-from tasks.verifiers.train import read_pairs
-from tasks.verifiers.verifier import load
+from tasks.verify.load import load
+from tasks.verify.parameters import VerifierSettings
+from training.contrast import ContrastParameters, cases, judge
+from training.train import read_pairs
 
 
 def main() -> None:

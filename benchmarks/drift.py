@@ -26,11 +26,11 @@ import polars as pl
 
 from benchmarks.drift_peers import PEERS, Counts
 from benchmarks.drift_world import FIRST_DAY, Change, Pool, World, WorldParameters
+from tasks.drift import alarms, drift_cells, drift_report
+from tasks.drift.alarms import DEFAULT_RULES
+from tasks.drift.drift_cells import Cells
+from tasks.drift.parameters import DriftParameters, windows
 from tasks.lake.store import Lake
-from tasks.pure.change import alarms, drift_cells, drift_report
-from tasks.pure.change.alarms import DEFAULT_RULES
-from tasks.pure.change.drift import DriftParameters, windows
-from tasks.pure.change.drift_cells import Cells
 
 PARAMETERS = DriftParameters()
 NEEDED = PARAMETERS.baseline_days + PARAMETERS.window_days

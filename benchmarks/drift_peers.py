@@ -23,8 +23,8 @@ import polars as pl
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from tasks.pure.change import slices
-from tasks.pure.change.drift_cells import SCORE_BINS, SUMS, Cells
+from tasks.drift import slices
+from tasks.drift.drift_cells import SCORE_BINS, SUMS, Cells
 
 VERDICTS = ("supported_share", "contradicted_share", "insufficient_share")
 WINDOW = 2

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.change import drift
-from tasks.lake import parquet
+from tasks.drift import measurement
+from tasks.drift.parameters import DriftSettings
+from tasks.files import parquet
 from tasks.lake.store import Lake
-from tasks.pure.tables import TABLES
-from tasks.settings import DriftSettings
+from tasks.tables import TABLES
 
 NOW = datetime(2026, 6, 1, 3, tzinfo=UTC)
 DAYS, CLAIMS_PER_OUTPUT, AGENTS, MODELS, USE_CASES = 60, 4, 14, 5, 6
@@ -85,10 +85,10 @@ def _as(name: str, frame: pl.DataFrame, at: datetime) -> pl.DataFrame:
 def measure(folder: str) -> None:
     """One comparison of the lake, in a process of its own; prints its figures as JSON."""
     began, clock = time.process_time(), time.perf_counter()
-    report = drift.compare(Lake.open(folder), DriftSettings(), run_id="ab" * 32, today=NOW.date())
+    report = measurement.compare(Lake.open(folder), DriftSettings(), run_id="ab" * 32, today=NOW.date())
     first = {"processor_s": time.process_time() - began, "wall_s": time.perf_counter() - clock}
     began = time.process_time()
-    drift.compare(Lake.open(folder), DriftSettings(), run_id="ab" * 32, today=NOW.date())
+    measurement.compare(Lake.open(folder), DriftSettings(), run_id="ab" * 32, today=NOW.date())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     tested = report.rows.filter(metric="supported_share")
     print(

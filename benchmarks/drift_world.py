@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from tasks.lake.store import Lake
-from tasks.pure.tables import UTC as UTC_TYPE
+from tasks.tables import UTC as UTC_TYPE
 
 FIRST_DAY = date(2026, 1, 1)
 MODELS = ("m0", "m1", "m2")

@@ -22,9 +22,10 @@ import polars as pl
 from tasks.evidence.embeddings import CachedEmbedder
 from tasks.evidence.index import publish
 from tasks.evidence.models import load_embedder
-from tasks.evidence.sentences import segmenter
+from tasks.evidence.parameters import CorpusSettings
 from tasks.lake.store import Lake
-from tasks.settings import CorpusSettings, Settings
+from tasks.settings import Settings
+from tasks.text.sentences import segmenter
 
 
 class Bench:
@@ -74,7 +75,16 @@ def main() -> None:
         ):
             write(root / "docs", chunk, first)
             computed, started = bench.embedder.computed, time.perf_counter()
-            index = publish(bench, run_id="0" * 64, now=datetime.now(UTC))  # type: ignore[arg-type]
+            index, _ = publish(
+                bench.settings.corpus,
+                bench.settings.limits,
+                bench.lake,
+                bench.embedder,
+                bench.segment,
+                check=lambda passages: passages,
+                run_id="0" * 64,
+                now=datetime.now(UTC),
+            )
             assert index is not None
             results[name] = {
                 "documents": index.summary["documents"],

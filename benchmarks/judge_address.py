@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.pure import addressing
+from tasks.privacy import addressing
 
 PROSE = (".md", ".rst", ".txt", ".py", "METADATA")
 LONGEST = 1_500_000

@@ -16,12 +16,12 @@ from typing import get_args
 
 import numpy as np
 
-from tasks.compute.kernels import Kernel
-from tasks.settings import VerifierSettings
-from tasks.verifiers.artefact import by_dataset
-from tasks.verifiers.features import chosen_rows
-from tasks.verifiers.train import read_pairs
-from tasks.verifiers.verifier import load
+from tasks.models.kernels import Kernel
+from tasks.verify.features import chosen_rows
+from tasks.verify.load import load
+from tasks.verify.parameters import VerifierSettings
+from training.artefact import by_dataset
+from training.train import read_pairs
 
 
 def main() -> None:

@@ -32,14 +32,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks import made_lake
+from tasks import ids
 from tasks.lake.store import Lake
-from tasks.proof import keys, ledger_proofs, ledger_verify
-from tasks.proof.log import Log
-from tasks.pure import ids
-from tasks.pure.proof import canonical, events, merkle, notes, rows, tiles
-from tasks.pure.proof.notes import Checkpoint, Note
-from tasks.pure.proof.tiles import Tile, Tree
-from tasks.settings import LedgerSettings
+from tasks.ledger import canonical, events, keys, merkle, notes, prove, rows, tiles, verify
+from tasks.ledger.log import Log
+from tasks.ledger.notes import Checkpoint, Note
+from tasks.ledger.parameters import LedgerSettings
+from tasks.ledger.tiles import Tile, Tree
 
 SHORT = {"action": "delivered", "kind": "verification", "policy": "default@1", "verdict": "supported"}
 AT_ONCE = 8192
@@ -173,9 +172,9 @@ def bare(lake: Lake) -> dict[str, float]:
 BOUND = ("verdicts", "claims", "evidence", "passages", "actions", "outputs", "findings", "reviews", "runs")
 
 
-def verify(lake: Lake, wanted: LedgerSettings, workers: int) -> dict[str, float]:
+def verification(lake: Lake, wanted: LedgerSettings, workers: int) -> dict[str, float]:
     """A full check, with its peak memory: of this process, and of the largest of the others."""
-    cpu, wall, found = timed(lambda: ledger_verify.verify(lake, wanted, workers=workers))
+    cpu, wall, found = timed(lambda: verify.verify(lake, wanted, workers=workers))
     if found.findings:
         raise SystemExit(f"the lake does not verify: {found.findings[:3]}")
     return {
@@ -218,8 +217,8 @@ def proof(size: int) -> dict[str, float]:
         text = notes.checkpoint_text("example.com/benchmark", size, tree.root())
         note = Note(text, (notes.sign(text, signer.public, signer.sign),))
         log = Log(folder, "example.com/benchmark", Checkpoint.parse(note))
-        ledger_proofs.prove_index(log, index)
-        _, wall, made = timed(lambda: [ledger_proofs.prove_index(log, index) for _ in range(20)])
+        prove.prove_index(log, index)
+        _, wall, made = timed(lambda: [prove.prove_index(log, index) for _ in range(20)])
         whole = notes.Proof.parse(made[0])
         bare = str(notes.Proof(whole.index, whole.path, whole.checkpoint))
         return {
@@ -251,7 +250,7 @@ def one(measure: str, options: argparse.Namespace) -> dict[str, float]:
     lake, wanted = made(options.lake, options.nights, options.outputs)
     if measure == "bare":
         return bare(lake)
-    return verify(lake, wanted, int(measure.removeprefix("verify-")))
+    return verification(lake, wanted, int(measure.removeprefix("verify-")))
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from tasks import ids, tables
+from tasks.decide.policies import Policy
 from tasks.lake.store import Lake
-from tasks.proof import ledger
-from tasks.pure import ids, tables
-from tasks.pure.policies import Policy
-from tasks.settings import LedgerSettings
+from tasks.ledger import recording
+from tasks.ledger.parameters import LedgerSettings
 
 CLAIMS, PASSAGES, SHOWN = 5, 3, 2
 """Per output: claims, passages in its context, passages shown to the verifier with each claim."""
@@ -220,6 +220,6 @@ def night(lake: Lake, wanted: LedgerSettings, maker: Maker, number: int, outputs
         frames = maker.frames(min(UNIT, outputs - first), day, run_id)
         lake.commit(run_id, f"unit-{unit}", frames, run_day=day.date())
     lake.commit(run_id, "run", {"runs": run_row(run_id, day)}, run_day=day.date())
-    return ledger.record(
+    return recording.record(
         lake, wanted, POLICIES, run_id=run_id, now=day, since=day.date(), until=day.date()
     ).appended

@@ -57,8 +57,8 @@ def main(count: int) -> None:
     import orjson
     import polars as pl
 
-    from tasks.settings import FieldMapping, LimitSettings, SourceSettings
     from tasks.sources import files, readers
+    from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
 
     fields = FieldMapping(**FIELDS)
     limits = LimitSettings()
@@ -121,8 +121,9 @@ def peak_mib() -> float:
 def pull(count: int) -> None:
     """The pull with staging, in a process of its own for its peak memory."""
     from tasks.lake.store import Lake
-    from tasks.pull import pull_sources
-    from tasks.settings import FieldMapping, Settings, SourceSettings
+    from tasks.settings import Settings
+    from tasks.sources.parameters import FieldMapping, SourceSettings
+    from tasks.sources.pull import pull_sources
 
     fields = FieldMapping(**FIELDS)
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +132,17 @@ def pull(count: int) -> None:
         lake = Lake.open(f"{folder}/lake")
         before = peak_mib()
         begin = time.process_time()
-        pulled = pull_sources(settings, lake, run_id="0" * 64, now=NOW, since=None, until=None)
+        pulled = pull_sources(
+            settings.sources,
+            settings.limits,
+            lake,
+            unit_outputs=settings.runner.unit_outputs,
+            retries=0,
+            run_id="0" * 64,
+            now=NOW,
+            since=None,
+            until=None,
+        )
         took = time.process_time() - begin
         peak = peak_mib()
         print(

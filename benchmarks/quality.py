@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.decide.verdicts import judged, rounded
 from tasks.evidence.models import load_embedder
-from tasks.pure.learning import calibration, pairs, softmax
-from tasks.pure.verdicts import judged, rounded
-from tasks.verifiers import features
-from tasks.verifiers.evaluate import COSINE_THRESHOLD, figures
+from tasks.text import pairs
+from tasks.verify import calibration, features, softmax
+from tasks.verify.evaluate import COSINE_THRESHOLD, figures
 
 
 def labelled(folder: Path) -> pl.DataFrame:

@@ -37,17 +37,14 @@ import polars as pl
 
 from flows.audit import audit
 from flows.reaudit import reaudit
-from tasks.pure.policies import Policy
-from tasks.settings import (
-    CorpusSettings,
-    FieldMapping,
-    LedgerSettings,
-    Settings,
-    SourceSettings,
-    ValidationSettings,
-    VerifierSettings,
-)
-from tasks.verifiers.verifier import MANIFEST, embedded_models
+from tasks.decide.policies import Policy
+from tasks.evidence.parameters import CorpusSettings
+from tasks.gate.parameters import ValidationSettings
+from tasks.ledger.parameters import LedgerSettings
+from tasks.models.folder import MANIFEST, embedded_models
+from tasks.settings import Settings
+from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.verify.parameters import VerifierSettings
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples"
 LIMIT = 0.95

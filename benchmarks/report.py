@@ -25,12 +25,12 @@ from typing import Any
 
 import polars as pl
 
-from tasks.lake import parquet
+from tasks import ids, tables
+from tasks.files import parquet
 from tasks.lake.store import Lake
-from tasks.pages import report, site
-from tasks.pure import ids, tables
-from tasks.pure.tables import REPORT, TABLES
-from tests import report_lake
+from tasks.report import report, site
+from tasks.tables import REPORT, TABLES
+from tests.support import report_lake
 
 NOW = datetime(2026, 6, 1, 3, tzinfo=UTC)
 RUN = "ab" * 32

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tasks.evidence import retrieval
 from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import load_embedder
-from tasks.pure import retrieval
-from tasks.pure.retrieval import HITS, RetrieveParameters
+from tasks.evidence.retrieval import HITS, RetrieveParameters
 
 DEPTHS = (1, 4, 10)
 

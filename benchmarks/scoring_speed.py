@@ -31,9 +31,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.pure.learning import metrics
-from tasks.settings import Settings, VerifierSettings
-from tasks.verifiers.verifier import Scores, load
+from tasks.verify import metrics
+from tasks.verify.load import load
+from tasks.verify.parameters import ScoringParameters, VerifierSettings
+from tasks.verify.protocol import Scores
 
 KERNELS = ("float32", "bfloat16", "int8")
 
@@ -81,7 +82,7 @@ class Constant:
 
 def memory(count: int, model: str) -> None:
     """Streams `count` distinct pairs of some 40 words and prints the peak of resident memory."""
-    from tasks.verifiers.score import score_file
+    from tasks.verify.score import score_file
 
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "pairs.parquet", Path(scratch) / "out.parquet"
@@ -91,7 +92,11 @@ def memory(count: int, model: str) -> None:
             claim=pl.format("Plant {} has {} reactors.", "n", pl.col("n") % 90),
             evidence=pl.format(text, "n", pl.col("n") % 97, pl.col("n") * 7),
         ).write_parquet(source, row_group_size=50_000)
-        settings = Settings() if model == "constant" else Settings(verifier=VerifierSettings(model=model))
+        settings = (
+            ScoringParameters()
+            if model == "constant"
+            else ScoringParameters(verifier=VerifierSettings(model=model))
+        )
         verifier: Any = Constant() if model == "constant" else None
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.time()
@@ -154,13 +159,13 @@ def main() -> None:
     import torch
     from sentence_transformers import CrossEncoder
 
-    from tasks.verifiers.score import score_file
-    from tasks.verifiers.train import read_pairs
+    from tasks.verify.score import score_file
+    from training.train import read_pairs
 
     threads = arguments.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     frame = read_pairs(arguments.pairs).sample(arguments.rows, seed=1, shuffle=True)
-    settings = Settings(verifier=VerifierSettings(model=arguments.model))
+    settings = ScoringParameters(verifier=VerifierSettings(model=arguments.model))
     verifier: Any = load(settings.verifier, threads=threads)
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "pairs.parquet", Path(scratch) / "out.parquet"

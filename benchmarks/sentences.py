@@ -32,8 +32,8 @@ def candidates() -> dict[str, Callable[[str], Spans]]:
     import nupunkt
     import sentencex
 
-    from tasks.evidence.sentences import segmenter
-    from tasks.pure.text.boundaries import mend
+    from tasks.text.boundaries import mend
+    from tasks.text.sentences import segmenter
 
     def by_sentencex(text: str) -> Spans:
         return [(b["start_index"], b["end_index"]) for b in sentencex.get_sentence_boundaries("en", text)]
@@ -46,7 +46,7 @@ def candidates() -> dict[str, Callable[[str], Spans]]:
 
     raw = {"sentencex": by_sentencex, "nupunkt": by_nupunkt, "blingfire": by_blingfire}
     mended = {f"{n} + rules": lambda text, split=split: mend(text, split(text)) for n, split in raw.items()}
-    return {**raw, **mended, "tasks.evidence.sentences (in use)": segmenter()}
+    return {**raw, **mended, "tasks.text.sentences (in use)": segmenter()}
 
 
 def boundaries(text: str, spans: Spans) -> set[int]:

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.expectations import Engine
-from tasks.pure import suites
-from tasks.pure.tables import TABLES, Table
-from tasks.validate import Validator
+from tasks.gate import suites
+from tasks.gate.great_expectations import Engine
+from tasks.gate.validate import Validator
+from tasks.tables import TABLES, Table
 
 ROWS_PER_OUTPUT = {
     "outputs": 1,

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.progress import Progress, silent
+from flows.commands.progress import Progress, silent
 from flows.stage import log, stage
 from tasks import health
+from tasks.errors import GateError, InputError
+from tasks.gate.reconcile import Counts, reconcile
+from tasks.gate.validate import Validator
 from tasks.lake import runs
 from tasks.lake.runs import Run
 from tasks.lake.store import Lake
-from tasks.pages import report
-from tasks.proof import ledger
-from tasks.pull import Pulled, Unit, pull_sources, watermark
-from tasks.pure.errors import GateError, InputError
-from tasks.pure.reconcile import Counts, reconcile
+from tasks.ledger import recording
+from tasks.report import report
 from tasks.settings import Settings
-from tasks.validate import Validator
+from tasks.sources.pull import Pulled, Unit, pull_sources, watermark
 from tasks.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ class Outcome:
         return asdict(self)
 
 
+class Bench(Workbench):
+    """The workbench of a run, beside the whole configuration."""
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        super().__init__(settings.judge_parameters, lake)
+        self.settings = settings
+
+
 def audit(
     settings: Settings, *, since: date | None = None, until: date | None = None, progress: Progress = silent
 ) -> Outcome:
@@ -74,10 +82,18 @@ def audit(
 
 
 @stage("pull", touches_the_world=True)
-def pull(run: Run, bench: Workbench, since: date | None, until: date | None) -> Pulled:
+def pull(run: Run, bench: Bench, since: date | None, until: date | None) -> Pulled:
     """Records that are new, staged by day; what cannot be read is quarantined."""
     pulled = pull_sources(
-        bench.settings, bench.lake, run_id=run.run_id, now=run.started_at, since=since, until=until
+        bench.settings.sources,
+        bench.settings.limits,
+        bench.lake,
+        unit_outputs=bench.settings.runner.unit_outputs,
+        retries=bench.settings.runner.retries,
+        run_id=run.run_id,
+        now=run.started_at,
+        since=since,
+        until=until,
     )
     run.records_in = pulled.records_in
     run.problems += pulled.problems
@@ -87,14 +103,23 @@ def pull(run: Run, bench: Workbench, since: date | None, until: date | None) -> 
 
 
 @stage("index", touches_the_world=True)
-def index(run: Run, bench: Workbench, validator: Validator) -> CorpusIndex | None:
+def index(run: Run, bench: Bench, validator: Validator) -> CorpusIndex | None:
     """The corpus snapshot and its index, brought up to date and published."""
     from tasks.evidence.index import EMPTY_SNAPSHOT, publish
 
     def check(passages: pl.DataFrame) -> pl.DataFrame:
         return checked(validator, "passages", passages)
 
-    corpus, counts = publish(bench, check, run_id=run.run_id, now=run.started_at)
+    corpus, counts = publish(
+        bench.settings.corpus,
+        bench.settings.limits,
+        bench.lake,
+        bench.embedder,
+        bench.segment,
+        check=check,
+        run_id=run.run_id,
+        now=run.started_at,
+    )
     run.snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
     if corpus is not None:
         run.count({"passages": counts["passages"]})
@@ -129,7 +154,7 @@ def checked(validator: Validator, table: str, frame: pl.DataFrame) -> pl.DataFra
 @stage("judge")
 def judge(
     run: Run,
-    bench: Workbench,
+    bench: Bench,
     corpus: CorpusIndex | None,
     validator: Validator,
     unit: Unit,
@@ -150,7 +175,7 @@ def judge(
         reverify=reverify,
         only=only,
     )
-    runs.remember_verifier(bench)
+    runs.remember_verifier(bench.lake, bench.identity, bench.verifier.fingerprint, bench.settings.verifier)
     run.verifier = bench.identity
     run.days.add(unit.day)
     run.count(judged.counts)
@@ -160,7 +185,7 @@ def judge(
 
 
 @stage("finish")
-def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, judged: list[Judged]) -> Outcome:
+def finish(run: Run, bench: Bench, validator: Validator, pulled: Pulled, judged: list[Judged]) -> Outcome:
     """Quarantine, watermarks, health, reconciliation, the run's row, and the report."""
     account(run, pulled)
     pulled.publish_quarantine(bench.lake, run.run_id, run.started_at)
@@ -168,9 +193,9 @@ def finish(run: Run, bench: Workbench, validator: Validator, pulled: Pulled, jud
     return close(run, bench, validator, judged, marks=pulled.marks, extra={"drift": compared})
 
 
-def nightly_drift(run: Run, bench: Workbench, validator: Validator, judged: list[Judged]) -> dict[str, Any]:
+def nightly_drift(run: Run, bench: Bench, validator: Validator, judged: list[Judged]) -> dict[str, Any]:
     """The night's drift; a baseline that cannot be used must not cost the night its audit."""
-    from tasks.change import drift_texts
+    from tasks.drift import drift_texts
 
     try:
         if judged:  # the encoder is loaded: the sampled questions of these days cost little now
@@ -185,18 +210,18 @@ def nightly_drift(run: Run, bench: Workbench, validator: Validator, judged: list
 @stage("drift")
 def compare_drift(
     run: Run,
-    bench: Workbench,
+    bench: Bench,
     validator: Validator,
     *,
     current: tuple[date, date] | None = None,
     baseline: tuple[date, date] | None = None,
 ) -> dict[str, Any]:
     """Drift rows published, new alarms told; the report as plain data."""
-    from tasks.change import drift
+    from tasks.drift import measurement
 
     settings, lake = bench.settings.drift, bench.lake
     today = run.started_at.date()
-    report = drift.compare(
+    report = measurement.compare(
         lake,
         settings,
         run_id=run.run_id,
@@ -207,9 +232,9 @@ def compare_drift(
     )
     rows = checked(validator, "drift", report.rows)
     published = lake.commit(run.run_id, "drift", {"drift": rows}, run_day=today)["drift"].published
-    path = drift.write(lake, report)
+    path = measurement.write(lake, report)
     if published:  # the same report, made again, is told once
-        run.warnings += drift.tell(report, settings, path)
+        run.warnings += measurement.tell(report, settings, path)
     log().info("drift: %d rows, %d alarms", report.rows.height, report.alarms.height)
     return {**report.as_dict(), "file": str(path)}
 
@@ -223,7 +248,7 @@ def account(run: Run, pulled: Pulled) -> None:
 
 def close(
     run: Run,
-    bench: Workbench,
+    bench: Bench,
     validator: Validator,
     judged: list[Judged],
     *,
@@ -255,7 +280,7 @@ def close(
     checked(validator, "runs", run.row("completed", datetime.now(UTC)))
     validator.finish()
     row = runs.close_run(run, lake, "completed")
-    checkpoint = record(run, lake)
+    checkpoint = record(run, lake, settings)
     page = report.write(
         lake,
         run.run_id,
@@ -290,14 +315,14 @@ def close(
 
 
 @stage("record")
-def record(run: Run, lake: Lake) -> dict[str, Any]:
+def record(run: Run, lake: Lake, settings: Settings) -> dict[str, Any]:
     """An event for everything this run published, in the signed log; the checkpoint as plain values."""
     # After an interruption all days are looked at, because what it published may not be recorded yet.
     days = [None] if run.follows_interruption else sorted(run.days) or [run.started_at.date()]
-    recorded = ledger.record(
+    recorded = recording.record(
         lake,
-        run.settings.ledger,
-        run.settings.policies,
+        settings.ledger,
+        settings.policies,
         run_id=run.run_id,
         now=datetime.now(UTC),
         since=days[0],
@@ -317,7 +342,7 @@ def record(run: Run, lake: Lake) -> dict[str, Any]:
 @contextmanager
 def running(
     flow: str, settings: Settings, parameters: dict[str, Any]
-) -> Iterator[tuple[Run, Workbench, Validator]]:
+) -> Iterator[tuple[Run, Bench, Validator]]:
     """The lake locked and recovered, a run opened, and closed as failed or interrupted if need be."""
     lake = Lake.open(settings.lake)
     with lake.lock(flow):
@@ -329,7 +354,8 @@ def running(
             log().warning("run %s had been interrupted; this one goes on from what it published", run_id[:12])
             interrupted = True
         lake.ensure_tables(datetime.now(UTC).date())
-        run = runs.open_run(flow, settings, lake, parameters)
+        run = runs.open_run(flow, lake, parameters, settings.policies, settings.sections())
+        run.retries = settings.runner.retries
         run.follows_interruption = interrupted
         started = run.row("running", run.started_at).row(0, named=True)
         run.warnings += _start(settings, lake, started)
@@ -342,9 +368,9 @@ def running(
             maximum_quarantine_ratio=settings.validation.maximum_quarantine_ratio,
         )
         try:
-            yield run, Workbench(settings, lake), validator
+            yield run, Bench(settings, lake), validator
         except BaseException as error:
-            _close_badly(run, lake, "failed" if isinstance(error, Exception) else "interrupted")
+            _close_badly(run, lake, settings, "failed" if isinstance(error, Exception) else "interrupted")
             raise
         finally:
             lake.clear_work(run.run_id)
@@ -352,15 +378,15 @@ def running(
 
 def _start(settings: Settings, lake: Lake, row: dict[str, Any]) -> list[str]:
     """The start of a run as an event, with what changed in policies and settings; notices for its report."""
-    return ledger.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
+    return recording.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
 
 
-def _close_badly(run: Run, lake: Lake, status: str) -> None:
+def _close_badly(run: Run, lake: Lake, settings: Settings, status: str) -> None:
     """A failed or interrupted run is closed and recorded too; what stopped it stays the failure."""
     try:
         runs.close_run(run, lake, status)
         run.follows_interruption = True
-        record(run, lake)
+        record(run, lake, settings)
         runs.forget(run, lake)
     except Exception as error:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
         log().warning("the run could not be closed (%s); the next one closes it", error)

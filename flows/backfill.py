@@ -9,15 +9,14 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from flows.audit import Outcome, account, close, index, judge, pull, running
-from flows.progress import Progress, silent
+from flows.audit import Bench, Outcome, account, close, index, judge, pull, running
+from flows.commands.progress import Progress, silent
 from flows.stage import log, stage
+from tasks.errors import InputError
 from tasks.lake.runs import Run
-from tasks.people.erase import ERASED
-from tasks.pull import Unit
-from tasks.pure.errors import InputError
+from tasks.review.erase import ERASED
 from tasks.settings import Settings
-from tasks.workbench import Workbench
+from tasks.sources.pull import Unit
 
 
 def backfill(
@@ -57,7 +56,7 @@ def backfill(
 
 
 @stage("published before")
-def published_before(run: Run, bench: Workbench, from_day: date, to_day: date) -> list[Unit]:
+def published_before(run: Run, bench: Bench, from_day: date, to_day: date) -> list[Unit]:
     """Outputs that earlier runs published, staged in units of a day and a shard."""
     units = []
     folder = bench.lake.work(run.run_id) / "published"

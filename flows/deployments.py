@@ -19,9 +19,9 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 
 from flows.audit import Outcome
-from flows.console import plain
+from flows.commands.console import plain
 from tasks import settings as settings_module
-from tasks.pure.errors import GateError
+from tasks.errors import GateError
 
 Terminated = TerminationSignal
 """What Prefect raises within a flow instead of letting SIGTERM through."""

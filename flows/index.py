@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.audit import close, running
 from flows.audit import index as index_stage
-from tasks.pure.errors import ConfigError
+from tasks.errors import ConfigError
 from tasks.settings import Settings
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.audit import Outcome, checked, close, index, judge, running
-from flows.progress import Progress, silent
+from flows.audit import Bench, Outcome, checked, close, index, judge, running
+from flows.commands.progress import Progress, silent
 from flows.stage import log, stage
+from tasks.gate.validate import Validator
 from tasks.lake.runs import Run
-from tasks.pull import Unit
+from tasks.lake.store import Lake
 from tasks.settings import Settings
-from tasks.validate import Validator
-from tasks.workbench import Workbench
+from tasks.sources.pull import Unit
 
 if TYPE_CHECKING:
-    from tasks.change.reaudit import Drawn, Found
     from tasks.evidence.index import CorpusIndex
+    from tasks.reaudit.reaudit import Drawn, Found
 
 
 def reaudit(
@@ -42,10 +42,17 @@ def reaudit(
         InputError: nothing can be drawn: an empty range, no verdicts, fewer claims than strata.
         IntegrityError: the verifier, policy and snapshot of the old verdict now give another.
     """
-    from tasks.change.reaudit import draw
+    from tasks.reaudit.reaudit import draw
 
     day = datetime.now(UTC).date().isoformat()
-    drawn = draw(settings, size=sample, from_day=from_day, to_day=to_day, seed=seed or day)
+    drawn = draw(
+        Lake.open(settings.lake),
+        settings.reaudit.sample,
+        size=sample,
+        from_day=from_day,
+        to_day=to_day,
+        seed=seed or day,
+    )
     with running("reaudit", settings, drawn.parameters) as (run, bench, validator):
         corpus = index(run, bench, validator)
         judged = [
@@ -58,9 +65,9 @@ def reaudit(
 
 
 @stage("drawn")
-def units(run: Run, bench: Workbench, drawn: Drawn) -> list[Unit]:
+def units(run: Run, bench: Bench, drawn: Drawn) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
-    from tasks.change.reaudit import units as staged_units
+    from tasks.reaudit.reaudit import units as staged_units
 
     staged = staged_units(bench.lake, drawn, run_id=run.run_id, size=bench.settings.runner.unit_outputs)
     run.records_in += sum(unit.rows for unit in staged)
@@ -69,9 +76,9 @@ def units(run: Run, bench: Workbench, drawn: Drawn) -> list[Unit]:
 
 
 @stage("compare")
-def compare(run: Run, bench: Workbench, corpus: CorpusIndex | None, drawn: Drawn) -> Found:
+def compare(run: Run, bench: Bench, corpus: CorpusIndex | None, drawn: Drawn) -> Found:
     """Old verdicts against new ones, and the cause of each difference."""
-    from tasks.change.reaudit import compare as compare_verdicts
+    from tasks.reaudit.reaudit import compare as compare_verdicts
 
     found = compare_verdicts(drawn, bench, corpus, run_id=run.run_id, now=datetime.now(UTC))
     run.warnings += found.warnings
@@ -80,9 +87,9 @@ def compare(run: Run, bench: Workbench, corpus: CorpusIndex | None, drawn: Drawn
 
 
 @stage("publish flips")
-def publish(run: Run, bench: Workbench, validator: Validator, found: Found) -> None:
+def publish(run: Run, bench: Bench, validator: Validator, found: Found) -> None:
     """Flips, drawn claims and shares: validated, then visible all at once."""
-    from tasks.change.reaudit import publish as publish_flips
+    from tasks.reaudit.reaudit import publish as publish_flips
 
     counts = publish_flips(
         found,
@@ -96,6 +103,6 @@ def publish(run: Run, bench: Workbench, validator: Validator, found: Found) -> N
 
 def summary(drawn: Drawn, found: Found) -> dict[str, Any]:
     """What people and programs are told beside the counts."""
-    from tasks.change.reaudit import told
+    from tasks.reaudit.reaudit import told
 
     return told(drawn, found)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.audit import record, running
+from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
-from tasks.people import reviews, sample
-from tasks.pure.reconcile import Counts, reconcile
+from tasks.review import reviews, sample
 from tasks.settings import Settings
 
 
@@ -49,7 +49,7 @@ def import_reviews(
         validator.check("runs", run.row("completed", datetime.now(UTC)))
         validator.finish()
         runs.close_run(run, bench.lake, "completed")
-        checkpoint = record(run, bench.lake)
+        checkpoint = record(run, bench.lake, bench.settings)
         runs.forget(run, bench.lake)
     return {
         "run_id": run.run_id,

@@ -12,8 +12,8 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from flows import deployments as flows
+from tasks.errors import ConfigError
 from tasks.lake.store import Lake
-from tasks.pure.errors import ConfigError
 from tasks.settings import DEFAULT_FILE, Settings
 
 WORK_POOL = "claimledger"

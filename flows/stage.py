@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from tasks.errors import SourceError
 from tasks.lake.runs import Run
-from tasks.pure.errors import SourceError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +52,7 @@ def stage(
     def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
         @functools.wraps(function)
         def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            retries = run.settings.runner.retries if touches_the_world else 0
+            retries = run.retries if touches_the_world else 0
             if in_prefect():
                 return _as_task(function, name, retries)(run, *args, **kwargs)
             for attempt in range(retries):

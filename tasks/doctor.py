@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks import settings as settings_module
-from tasks.pure.errors import ClaimledgerError, IntegrityError
+from tasks.errors import ClaimledgerError, IntegrityError
 from tasks.settings import Settings
 
 SPACE_BYTES = 2 * 2**30
@@ -142,7 +142,7 @@ def _embedder(settings: Settings) -> str:
 
 
 def _verifier(settings: Settings) -> str:
-    from tasks.verifiers.verifier import load
+    from tasks.verify.load import load
 
     return load(settings.verifier, threads=1).fingerprint[:12]
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from tasks import tables
 from tasks.lake.store import Lake
-from tasks.pure import tables
 from tasks.settings import Settings
 
 

@@ -13,19 +13,21 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from tasks import tables
+from tasks.claims import claims as claims_stage
+from tasks.decide import actions as actions_stage
+from tasks.decide import verdicts
+from tasks.errors import GateError, IntegrityError
+from tasks.evidence import passages as passages_stage
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.retrieve import retrieve
+from tasks.gate.reconcile import Counts
+from tasks.gate.validate import Validator
 from tasks.lake.store import Lake
-from tasks.proof import ledger
-from tasks.pure import actions as actions_stage
-from tasks.pure import addressing, privacy, tables, verdicts
-from tasks.pure.errors import GateError, IntegrityError
-from tasks.pure.learning import pairs as pairs_stage
-from tasks.pure.reconcile import Counts
-from tasks.pure.text import claims as claims_stage
-from tasks.pure.text import passages as passages_stage
-from tasks.validate import Validator
-from tasks.verifiers.verifier import Verifier
+from tasks.ledger import recording
+from tasks.privacy import addressing, confidential
+from tasks.text import pairs as pairs_stage
+from tasks.verify.protocol import Verifier
 from tasks.workbench import Workbench
 
 SAME_PROBABILITY = 1e-3
@@ -102,7 +104,7 @@ def judge(
         GateError: validation refused too much; nothing of the unit is published.
         IntegrityError: the same verifier, policy and snapshot now give another verdict.
     """
-    settings, lake = bench.settings, bench.lake
+    settings, lake = bench.parameters, bench.lake
     now = datetime.now(UTC)
     snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
     gate = Gate(validator)
@@ -155,7 +157,7 @@ def judge(
         decided_on, verdicts_so_far, settings.policies, run_id=run_id, now=now, findings=addressed
     )
     actions = gate.check("actions", acted)
-    found = [privacy.scan(outputs, settings.privacy.active, run_id=run_id, now=now), addressed]
+    found = [confidential.scan(outputs, settings.privacy.active, run_id=run_id, now=now), addressed]
     findings = gate.check("findings", pl.concat(found) if only is None else tables.FINDINGS.empty())
 
     refused = gate.quarantine()
@@ -178,7 +180,7 @@ def judge(
     committed = lake.commit(run_id, unit, {**frames, "quarantine": refused}, run_day=now.date())
     again = reached.join(known, on="verdict_id", how="semi")
     if again.height:
-        ledger.record_again(lake, settings.ledger, settings.policies, again, run_id=run_id)
+        recording.record_again(lake, settings.ledger, settings.policies, again, run_id=run_id)
     return Judged(
         unit=unit,
         counts=_counts(gate.rows_in, committed, refused),
@@ -206,7 +208,7 @@ def current_verdicts(
     if not bench.lake.days("verdicts"):
         return tables.VERDICTS_TABLE.empty()
     use_cases = claims.join(outputs.select("output_id", "use_case"), on="output_id")
-    own_policy = verdicts.with_policy(use_cases, bench.settings.policies).select("claim_id", "policy")
+    own_policy = verdicts.with_policy(use_cases, bench.parameters.policies).select("claim_id", "policy")
     return (
         scan.filter((pl.col("verifier") == bench.identity) & (pl.col("snapshot") == snapshot))
         .collect()

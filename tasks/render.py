@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.pure import suites
-from tasks.pure.proof import events
-from tasks.pure.tables import TABLES
+from tasks.gate import suites
+from tasks.ledger import events
+from tasks.tables import TABLES
 
 
 def rendered() -> dict[str, str]:

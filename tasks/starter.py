@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.pure.errors import ConfigError, InputError
+from tasks.errors import ConfigError, InputError
 
 POLICY = """# A policy: written thresholds and actions. Raise `version` whenever you change a value;
 # both go into every verdict, so that an auditor can tell which rule decided.
@@ -253,11 +254,11 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
             raise InputError(f"--from-source {from_source}: unknown kind of source, expected files")
         if not path:
             raise InputError("--from-source files needs --path: a file, folder or glob to sample")
-        from tasks.pull import propose_mapping
+        from tasks.sources.pull import propose_mapping
 
         proposal = propose_mapping(path)
         name, source_path = "exports", _text(str(Path(path).absolute()))
-        fields = {k: v for k, v in proposal.fields.model_dump().items() if v is not None}
+        fields = {k: v for k, v in asdict(proposal.fields).items() if v is not None}
         if "contexts" not in fields:
             fields = {k: v for k, v in fields.items() if not k.startswith("context_")}
         notes = [*(f"proposed: {key} = {where}" for key, where in fields.items()), *proposal.sentences]

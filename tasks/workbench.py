@@ -1,4 +1,4 @@
-"""What one process needs to judge: settings, lake and the heavy models, each loaded at first use.
+"""What one process needs to judge: parameters, lake and the heavy models, each loaded at first use.
 
 A repeated audit that finds nothing new never loads a model, which is what makes it take seconds.
 """
@@ -7,32 +7,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks import ids
+from tasks.claims.claims import ExtractParameters
+from tasks.decide.policies import Policy
+from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
 from tasks.lake.store import Lake
-from tasks.pure import ids
-from tasks.settings import Settings
+from tasks.ledger.parameters import LedgerSettings
+from tasks.privacy.parameters import PrivacySettings
+from tasks.verify.parameters import VerifierSettings
 
 if TYPE_CHECKING:
     from tasks.evidence.embeddings import CachedEmbedder
-    from tasks.verifiers.verifier import Verifier
+    from tasks.verify.protocol import Verifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeParameters:
+    """Everything of the configuration that a judgement depends on."""
+
+    extract: ExtractParameters = ExtractParameters()
+    corpus: CorpusSettings = CorpusSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+    verifier: VerifierSettings = VerifierSettings()
+    earlier_verifiers: tuple[VerifierSettings, ...] = ()
+    policies: tuple[Policy, ...] = (Policy(),)
+    privacy: PrivacySettings = PrivacySettings()
+    ledger: LedgerSettings = LedgerSettings()
+    threads: int = 0
+    """Threads of the models; 0 is one per core."""
 
 
 class Workbench:
-    """Settings and lake at once; `embedder`, `verifier` and `segment` when first asked for."""
+    """Parameters and lake at once; `embedder`, `verifier` and `segment` when first asked for."""
 
-    def __init__(self, settings: Settings, lake: Lake) -> None:
-        self.settings = settings
+    def __init__(self, parameters: JudgeParameters, lake: Lake) -> None:
+        self.parameters = parameters
         self.lake = lake
 
     @cached_property
     def segment(self) -> Callable[[str], list[tuple[int, int]]]:
         """The sentence splitter: text in, character spans out."""
-        from tasks.evidence.sentences import segmenter
+        from tasks.text.sentences import segmenter
 
         return segmenter()
 
@@ -47,8 +68,8 @@ class Workbench:
         from tasks.evidence.embeddings import CachedEmbedder
         from tasks.evidence.models import load_embedder
 
-        chosen = self.settings.retrieve
-        model = load_embedder(chosen.model, threads=self.settings.runner.threads, dtype=chosen.dtype)
+        chosen = self.parameters.retrieve
+        model = load_embedder(chosen.model, threads=self.parameters.threads, dtype=chosen.dtype)
         return CachedEmbedder(model, self.lake.root)
 
     @cached_property
@@ -62,7 +83,7 @@ class Workbench:
 
     def identity_of(self, fingerprint: str) -> str:
         """What tables call a verifier of that fingerprint under these settings."""
-        settings = self.settings
+        settings = self.parameters
         chosen = {
             "retrieve": asdict(settings.retrieve.parameters),
             "passages": asdict(settings.corpus.passages),
@@ -73,9 +94,9 @@ class Workbench:
     @cached_property
     def verifier(self) -> Verifier:
         """The configured verifier."""
-        from tasks.verifiers.verifier import load
+        from tasks.verify.load import load
 
-        return load(self.settings.verifier, threads=self.settings.runner.threads, embedder=self.embedder)
+        return load(self.parameters.verifier, threads=self.parameters.threads, embedder=self.embedder)
 
     def record_usage(self, run_id: str) -> dict[str, Any]:
         """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import tasks  # noqa: F401 - switches telemetry off before anything else is imported
+from tests.support import lake_frames
 
 # Elsewhere properties look for new examples at every run; continuous integration must not fail by chance.
 # Nor may a busy machine: how long an example takes to be made says nothing about the product.
@@ -40,3 +41,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def frames() -> lake_frames.Frames:
+    """Makes valid frames of outputs, claims and quarantine."""
+    return lake_frames.made

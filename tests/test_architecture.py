@@ -1,95 +1,309 @@
-"""The three laws of the house, as code."""
+"""The laws of the house, as code: floors, rooms in the order of the data, named doors, one door per giant."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PURE_MAY_IMPORT = {"polars", "pyarrow", "numpy", "scipy", "tasks", *sys.stdlib_module_names}
-WORLDLY = "socket subprocess urllib http shutil tempfile requests sqlite3 time"
-DOORS = {
-    "great_expectations": {"tasks/expectations.py"},
-    "faiss": {"tasks/evidence/index.py"},
-    "bm25s": {"tasks/evidence/lexical.py"},
-    "sentence_transformers": {
-        "tasks/evidence/models.py",
-        "tasks/verifiers/classifiers.py",
-        "tasks/verifiers/train.py",
-    },
-    "sentencex": {"tasks/evidence/sentences.py"},
-    "altair": {"tasks/pages/charts.py"},
-    "vl_convert": {"tasks/pages/charts.py"},
-    "jinja2": {"tasks/pages/page.py"},
-    "apprise": {"tasks/change/notify.py"},
-    "prefect": {"flows/deployments.py", "flows/schedule.py", "flows/stage.py"},
+from tests.support import architecture
+from tests.support.architecture import ROOT, imports, modules, neighbours, opens, room
+
+ROOMS = {
+    "errors": "",
+    "ids": "",
+    "visible": "",
+    "tables": "ids",
+    "models": "errors",
+    "text": "",
+    "files": "errors tables",
+    "claims": "ids tables",
+    "privacy": "errors ids tables",
+    "decide": "ids tables text privacy",
+    "gate": "errors ids tables files",
+    "lake": "errors ids tables files decide gate",
+    "sources": "errors ids tables files",
+    "ledger": "errors ids tables files decide lake",
+    "evidence": "errors ids tables models text files gate lake sources",
+    "review": "errors ids visible tables files lake ledger",
+    "verify": "errors ids models text files privacy decide lake evidence review",
+    "workbench": "ids text claims privacy decide lake ledger evidence verify",
+    "judge": "errors tables text claims privacy decide gate lake ledger evidence verify workbench",
+    "reaudit": "errors ids tables text decide gate lake sources ledger evidence review verify "
+    "workbench judge",
+    "drift": "errors ids visible tables text files privacy lake evidence",
+    "report": "visible tables files decide gate lake review reaudit drift",
+    "settings": "errors claims privacy decide gate sources ledger evidence verify workbench reaudit drift",
+    "health": "tables lake settings",
+    "starter": "errors sources",
+    "doctor": "errors lake evidence verify settings",
+    "render": "tables gate ledger",
 }
+"""Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
+
+DOORS = {
+    "doctor": "disk, network",
+    "drift.drift_cache": "disk",
+    "drift.drift_texts": "through its neighbours: evidence.models, lake.store",
+    "drift.measurement": "disk",
+    "drift.notify": "disk, apprise",
+    "evidence.corpus": "disk",
+    "evidence.documents": "disk, pypdf",
+    "evidence.embeddings": "disk",
+    "evidence.index": "disk, faiss",
+    "evidence.lexical": "disk, bm25s",
+    "evidence.models": "disk, torch, transformers, sentence_transformers, huggingface_hub",
+    "evidence.retrieve": "through its neighbours: evidence.models",
+    "files.durable": "disk",
+    "files.parquet": "disk",
+    "gate.great_expectations": "disk, processes, great_expectations",
+    "gate.validate": "disk",
+    "health": "disk, clock",
+    "judge": "clock",
+    "lake.commits": "disk",
+    "lake.locks": "disk, network, processes, clock",
+    "lake.runs": "disk, network, clock",
+    "lake.store": "disk, network, processes",
+    "lake.verification": "disk",
+    "ledger.key_places": "disk, processes",
+    "ledger.keys": "disk, processes, randomness, cryptography",
+    "ledger.log": "disk",
+    "ledger.prove": "disk",
+    "ledger.recording": "disk, randomness",
+    "ledger.rotate": "disk",
+    "ledger.segments": "disk",
+    "ledger.vault": "disk, randomness, SQLite",
+    "ledger.verify": "disk",
+    "ledger.verify_files": "disk",
+    "ledger.verify_rows": "through its neighbours: lake.store, ledger.log",
+    "ledger.verify_salts": "disk",
+    "ledger.verify_segments": "disk, processes",
+    "ledger.verify_tiles": "through its neighbours: ledger.log, ledger.verify_files",
+    "ledger.witness.bucket": "disk, network, clock",
+    "ledger.witness.places": "disk, processes",
+    "ledger.witness.timestamps": "disk, cryptography, rfc3161_client",
+    "ledger.witness.web": "network",
+    "ledger.witness.witness": "log",
+    "ledger.witness.witness_server": "disk, network, processes",
+    "models.int8": "torch",
+    "models.kernels": "torch",
+    "models.processor": "disk",
+    "reaudit.causes": "through its neighbours: judge, lake.runs, lake.store, verify.protocol, workbench",
+    "reaudit.reaudit": "disk",
+    "render": "disk",
+    "report.charts": "altair, vl_convert",
+    "report.page": "network, jinja2, markupsafe",
+    "report.report": "disk",
+    "report.site": "disk",
+    "review.disclosed": "disk",
+    "review.erase": "disk",
+    "review.reviews": "disk",
+    "review.sample": "disk",
+    "settings": "disk, pydantic, pydantic_settings",
+    "sources.files": "disk",
+    "sources.pull": "disk, clock",
+    "sources.readers": "disk",
+    "sources.split": "through its neighbours: sources.streams",
+    "sources.streams": "disk, orjson",
+    "sources.strict": "orjson",
+    "starter": "disk",
+    "text.sentences": "sentencex",
+    "verify.calibrate": "disk",
+    "verify.calibrated": "disk",
+    "verify.classifiers": "disk, torch, transformers, onnxruntime, openvino, huggingface_hub",
+    "verify.crossencoder": "disk",
+    "verify.endpoint": "disk, network, processes, clock",
+    "verify.evaluate": "disk",
+    "verify.export": "disk, transformers, safetensors",
+    "verify.features": "disk",
+    "verify.network": "disk, torch, transformers",
+    "models.folder": "disk",
+    "verify.load": "disk",
+    "verify.score": "disk",
+    "workbench": "through its neighbours: evidence.embeddings, evidence.models, lake.store, text.sente",
+}
+"""Every module of `tasks` that touches the world, and what it opens to. All others only compute."""
+
+GIANTS = {
+    "altair": "report.charts",
+    "apprise": "drift.notify",
+    "bm25s": "evidence.lexical",
+    "faiss": "evidence.index",
+    "great_expectations": "gate.great_expectations",
+    "jinja2": "report.page",
+    "sentencex": "text.sentences",
+    "sentence_transformers": "evidence.models",
+    "vl_convert": "report.charts",
+}
+"""Heavy or foreign libraries, and the one module of `tasks` that each is met in."""
+
+COVERED_BY = {
+    "claims.blocks": "claims/test_claims.py",
+    "claims.speech": "claims/test_claims.py",
+    "decide.actions": "decide/test_verdicts.py",
+    "drift.changepoints": "drift/test_drift_numbers.py",
+    "drift.comparable": "drift/test_drift_report.py",
+    "drift.comparison": "drift/test_drift_numbers.py",
+    "drift.correction": "drift/test_drift_numbers.py",
+    "drift.distances": "drift/test_drift_numbers.py",
+    "drift.drift_cells": "drift/test_drift_report.py",
+    "drift.drift_metrics": "drift/test_drift_report.py",
+    "drift.drift_words": "drift/test_drift_report.py",
+    "drift.explained": "drift/test_drift_report.py",
+    "drift.parameters": "drift/test_drift.py",
+    "drift.series": "drift/test_drift_report.py",
+    "drift.slices": "drift/test_drift_report.py",
+    "errors": "flows/test_console.py",
+    "evidence.bm25": "evidence/test_retrieve.py",
+    "evidence.parameters": "evidence/test_index.py",
+    "gate.parameters": "test_settings.py",
+    "gate.references": "lake/test_store.py",
+    "gate.refusals": "gate/test_suites.py",
+    "ledger.commitments": "ledger/test_ledger_proofs.py",
+    "ledger.events": "ledger/test_ledger_keys.py",
+    "ledger.parameters": "ledger/test_places.py",
+    "ledger.proofs": "ledger/test_ledger_proofs.py",
+    "ledger.tiles": "ledger/test_merkle.py",
+    "privacy.address_patterns": "privacy/test_addressing.py",
+    "privacy.confidential": "privacy/test_privacy.py",
+    "privacy.detectors": "privacy/test_privacy.py",
+    "privacy.parameters": "test_settings.py",
+    "privacy.shadow": "privacy/test_addressing.py",
+    "reaudit.parameters": "reaudit/test_reaudit.py",
+    "report.changes": "report/test_trend.py",
+    "report.checks": "report/test_summary.py",
+    "report.flow": "report/test_trend.py",
+    "report.nights": "report/test_report.py",
+    "report.numbers": "report/test_report.py",
+    "report.queries": "report/test_report.py",
+    "report.worst": "report/test_summary.py",
+    "review.cells": "review/test_review_sheets.py",
+    "review.redact": "review/test_erase.py",
+    "review.report_files": "review/test_erase.py",
+    "review.sample_page": "review/test_reviews.py",
+    "sources.base": "sources/test_pull.py",
+    "sources.mapping": "sources/test_records.py",
+    "sources.parameters": "sources/test_pull.py",
+    "tables": "ledger/test_rows.py",
+    "text.boundaries": "text/test_sentences.py",
+    "text.words": "text/test_pairs.py",
+    "verify.calibration": "verify/test_quality_figures.py",
+    "verify.labels": "verify/test_quality_figures.py",
+    "verify.metrics": "verify/test_quality_figures.py",
+    "verify.parameters": "verify/test_endpoint.py",
+    "verify.protocol": "verify/test_score.py",
+    "verify.prompt": "verify/test_endpoint.py",
+    "verify.softmax": "verify/test_quality_figures.py",
+}
+"""Modules that compute and have no test file of their name, and the test that covers each."""
+
+HEAVY = (
+    "faiss",
+    "great_expectations",
+    "prefect",
+    "pydantic",
+    "sentence_transformers",
+    "torch",
+    "transformers",
+)
 
 
-def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def every(tree: str) -> list[str]:
+    return [module for module in modules() if module.split(".")[0] == tree]
 
 
-def imports(file: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def short(module: str) -> str:
+    return module.split(".", 1)[1]
 
 
-@pytest.mark.parametrize("file", modules("tasks"), ids=str)
-def test_nothing_calls_upward_from_tasks_to_flows(file: Path) -> None:
-    assert not [name for name in imports(file) if name.split(".")[0] == "flows"]
+def test_the_rooms_are_those_of_the_table() -> None:
+    assert {room(module) for module in every("tasks")} == ROOMS.keys()
 
 
-@pytest.mark.parametrize("file", modules("tasks/pure"), ids=str)
-def test_pure_modules_import_only_what_computes(file: Path) -> None:
-    names = imports(file)
-    assert {name.split(".")[0] for name in names} <= PURE_MAY_IMPORT
-    assert not {name.split(".")[0] for name in names} & set(WORLDLY.split())
-    assert all(name.startswith("tasks.pure") for name in names if name.split(".")[0] == "tasks")
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_imports_only_the_neighbours_that_its_row_allows_and_all_of_them(name: str) -> None:
+    used = {lower for upper, lower in architecture.arrows() if upper == name}
+    assert used == set(ROOMS[name].split())
 
 
-@pytest.mark.parametrize("file", modules("tasks") + modules("flows"), ids=str)
-def test_each_giant_has_one_door(file: Path) -> None:
-    here = file.relative_to(ROOT).as_posix()
-    giants = {name.split(".")[0] for name in imports(file)} & DOORS.keys()
-    assert not {giant for giant in giants if here not in DOORS[giant]}
+@pytest.mark.parametrize("name", ROOMS)
+def test_no_arrow_runs_up(name: str) -> None:
+    order = list(ROOMS)
+    assert all(order.index(lower) < order.index(name) for lower in ROOMS[name].split())
 
 
-@pytest.mark.parametrize("file", modules("tasks") + modules("flows"), ids=str)
-def test_nothing_unpickles_or_trusts_remote_code(file: Path) -> None:
-    tree = ast.parse(file.read_text("utf-8"))
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert architecture.circles() == []
+
+
+def test_nothing_imports_flows_or_training_but_flows_for_its_command_train() -> None:
+    for module in every("tasks"):
+        assert not [name for name in neighbours(module) if name.split(".")[0] != "tasks"]
+    for module in every("training"):
+        assert not [name for name in neighbours(module) if name.split(".")[0] == "flows"]
+    users = [m for m in every("flows") if any(n.startswith("training.") for n in neighbours(m))]
+    assert users == ["flows.commands.model_commands"]
+
+
+def test_a_module_that_touches_the_world_is_a_door_of_the_table() -> None:
+    assert {short(module) for module in every("tasks") if opens(module)} <= DOORS.keys()
+    assert DOORS.keys() <= {short(module) for module in every("tasks")}
+
+
+@pytest.mark.parametrize("module", every("tasks"))
+def test_what_is_no_door_imports_no_door_and_a_door_opens_to_something(module: str) -> None:
+    doors = [target for target in neighbours(module, at_run_time=True) if short(target) in DOORS]
+    if short(module) in DOORS:
+        assert opens(module) or doors
+    else:
+        assert doors == []
+
+
+def test_importing_everything_that_only_computes_loads_no_heavy_library() -> None:
+    names = [module for module in every("tasks") if short(module) not in DOORS]
+    assert loaded_by(f"import {', '.join(names)}") == "[]"
+
+
+def test_the_console_command_loads_no_heavy_library_before_it_knows_what_to_do() -> None:
+    assert loaded_by("import flows.commands.cli", *HEAVY, "polars") == "[]"
+
+
+def loaded_by(code: str, *names: str) -> str:
+    asked = f"import sys; {code}; print([name for name in {names or HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("module", every("tasks") + every("flows"))
+def test_each_giant_has_one_door(module: str) -> None:
+    for name in imports(module):
+        giant = name.split(".")[0]
+        assert giant not in GIANTS or module == f"tasks.{GIANTS[giant]}"
+
+
+@pytest.mark.parametrize("module", every("tasks") + every("flows"))
+def test_nothing_unpickles_or_trusts_remote_code(module: str) -> None:
     unpicklers = {"pickle", "dill", "joblib", "cloudpickle", "shelve"}
-    assert not {name.split(".")[0] for name in imports(file)} & unpicklers
-    for node in ast.walk(tree):
+    assert not {name.split(".")[0] for name in imports(module)} & unpicklers
+    for node in ast.walk(ast.parse(modules()[module].read_text("utf-8"))):
         if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "allow_pickle", "shell"):
-            assert isinstance(node.value, ast.Constant), f"{file}:{node.value.lineno}"
-            assert node.value.value is False, f"{file}:{node.value.lineno}"
+            assert isinstance(node.value, ast.Constant), f"{module}:{node.value.lineno}"
+            assert node.value.value is False, f"{module}:{node.value.lineno}"
 
 
-def test_importing_the_pure_ring_loads_no_giant() -> None:
-    names = [
-        ".".join(file.relative_to(ROOT).with_suffix("").parts)
-        for file in modules("tasks/pure")
-        if file.stem != "__init__"
-    ]
-    giants = ["prefect", "great_expectations", "torch", "faiss", "sentence_transformers", "transformers"]
-    code = f"import sys; import {', '.join(names)}; print([g for g in {giants} if g in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+@pytest.mark.parametrize("module", [m for m in every("tasks") if short(m) not in DOORS])
+def test_a_module_that_computes_has_a_test_of_its_name_or_a_line_here(
+    module: str,
+) -> None:
+    stem = module.rsplit(".", 1)[1]
+    own = list((ROOT / "tests").rglob(f"test_{stem}.py"))
+    if own:
+        assert short(module) not in COVERED_BY
+    else:
+        assert (ROOT / "tests" / COVERED_BY[short(module)]).exists()
 
 
-def test_the_console_command_loads_no_giant_before_it_knows_what_to_do() -> None:
-    giants = ["prefect", "great_expectations", "torch", "faiss", "polars", "pydantic"]
-    code = f"import sys; import flows.cli; print([g for g in {giants} if g in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+def test_each_line_of_the_table_is_of_a_module() -> None:
+    assert COVERED_BY.keys() <= {short(module) for module in every("tasks")}

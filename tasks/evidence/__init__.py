@@ -1,1 +1,1 @@
-"""Evidence for claims: documents, passages, embeddings, indexes, retrieval."""
+"""Documents into passages, passages into candidates: corpus, embeddings, indexes, retrieval."""

@@ -1,7 +1,7 @@
 """The team's own documents: which files there are, and the text of each document in them.
 
 Belongs here: walking and limits. Does not belong here: the formats (`tasks/evidence/documents.py`), how
-text becomes passages (`tasks/pure/text/passages.py`) and what of it is new (`tasks/evidence/index.py`).
+text becomes passages (`tasks/evidence/passages.py`) and what of it is new (`tasks/evidence/index.py`).
 
 Documents are other people's bytes. A link that leaves the folder, a file beyond the limits, half a PDF, text
 that is not UTF-8: each goes to quarantine with a reason, and the other documents go on.
@@ -20,11 +20,12 @@ from typing import Any
 
 import polars as pl
 
+from tasks import tables
+from tasks.errors import ConfigError
 from tasks.evidence import documents
 from tasks.evidence.documents import RAW_CHARACTERS, READERS, RefusedError
-from tasks.pure import tables
-from tasks.pure.errors import ConfigError
-from tasks.settings import CorpusSettings, LimitSettings
+from tasks.evidence.parameters import CorpusSettings
+from tasks.sources.parameters import LimitSettings
 
 BATCH_CHARACTERS = 32 * 2**20
 """Text that is in memory at once while reading: a batch ends when it has this much."""

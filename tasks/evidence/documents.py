@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tasks.pure.errors import ClaimledgerError
-from tasks.pure.records import shown
-from tasks.settings import CorpusSettings, LimitSettings
+from tasks.errors import ClaimledgerError
+from tasks.evidence.parameters import CorpusSettings
+from tasks.sources.parameters import LimitSettings
+from tasks.sources.records import shown
 
 RAW_CHARACTERS = 500
 """Of a refused record, so much is kept to show."""

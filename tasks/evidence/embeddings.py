@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from tasks.evidence.models import Embedder, Vectors
-from tasks.lake import durable
+from tasks.files import durable
 
 CHUNK_TEXTS = 2048
 """Texts between two segments: what an interruption costs, a minute or two on a small CPU."""

@@ -21,24 +21,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from tasks import ids, tables
 from tasks.evidence import corpus as corpus_files
+from tasks.evidence import passages as passages_stage
 from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import Embedder, Vectors
-from tasks.lake import durable
+from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.passages import Segment
+from tasks.files import durable
+from tasks.gate.reconcile import Counts
 from tasks.lake.store import Lake
-from tasks.pure import ids, tables
-from tasks.pure.reconcile import Counts
-from tasks.pure.text import passages as passages_stage
-from tasks.pure.text.passages import Segment
-from tasks.settings import Settings
-
-if TYPE_CHECKING:
-    from tasks.workbench import Workbench
+from tasks.sources.parameters import LimitSettings
 
 EMPTY_SNAPSHOT = ids.digest("snapshot")
 """Snapshot of a run without a corpus."""
@@ -140,7 +138,8 @@ def nearest(index: Any, vectors: Vectors, k: int) -> pl.DataFrame:
 
 
 def refresh(
-    settings: Settings,
+    section: CorpusSettings,
+    limits: LimitSettings,
     lake: Lake,
     embedder: Embedder,
     segment: Segment,
@@ -157,11 +156,10 @@ def refresh(
         ConfigError: the corpus path leads nowhere.
         LakeError: the lake cannot be written.
     """
-    section = settings.corpus
     if not section.path:
         return None
     name = section.name
-    listing = corpus_files.list_files(section, settings.limits)
+    listing = corpus_files.list_files(section, limits)
     state = lake.read_state(_state_name(name))
     folder = lake.root / "index"
     manifest, before = _previous(folder, state, section.passages)
@@ -172,12 +170,12 @@ def refresh(
 
     refused, documents, cut = list(listing.refused), [kept], []
     read = 0
-    for batch in corpus_files.read(changed, section, settings.limits):
+    for batch in corpus_files.read(changed, section, limits):
         refused += batch.refused
         read += batch.documents.height
         documents.append(batch.documents.join(changed.select(same), on="file").select(_MANIFEST.names()))
         fresh = batch.documents.join(known, on=["document_uri", "content_sha256"], how="anti")
-        cut.append(_cut(fresh, segment, settings, run_id, now))
+        cut.append(_cut(fresh, segment, section, run_id, now))
     every = pl.concat([*documents, _without_documents(changed, documents)]).sort("file", "document_uri")
     unique, doubled = _one_per_uri(every)
     refused += doubled
@@ -229,7 +227,15 @@ def refresh(
 
 
 def publish(
-    bench: Workbench, check: Callable[[pl.DataFrame], pl.DataFrame], *, run_id: str, now: datetime
+    section: CorpusSettings,
+    limits: LimitSettings,
+    lake: Lake,
+    embedder: Embedder,
+    segment: Segment,
+    *,
+    check: Callable[[pl.DataFrame], pl.DataFrame],
+    run_id: str,
+    now: datetime,
 ) -> tuple[CorpusIndex | None, dict[str, Counts]]:
     """`refresh`, then the lake: new passages, passages that left, quarantine, and last the manifest.
 
@@ -238,8 +244,7 @@ def publish(
 
     Interrupted anywhere, it is done again from the old manifest; rows that are there already stay.
     """
-    settings, lake = bench.settings, bench.lake
-    index = refresh(settings, lake, bench.embedder, bench.segment, run_id=run_id, now=now)
+    index = refresh(section, limits, lake, embedder, segment, run_id=run_id, now=now)
     if index is None:
         return None, {}
     frames = {"passages": check(index.passages), "quarantine": index.quarantine}
@@ -250,11 +255,11 @@ def publish(
     with durable.touching(path):
         durable.replace(path, index.manifest)
     lake.write_state(
-        _state_name(settings.corpus.name),
+        _state_name(section.name),
         {
             "snapshot": index.snapshot,
             "manifest_sha256": durable.sha256_file(path),
-            "cut": _cut_digest(settings.corpus.passages),
+            "cut": _cut_digest(section.passages),
         },
     )
     return index, counts
@@ -290,13 +295,13 @@ def _stored_schema() -> pl.Schema:
 
 
 def _cut(
-    documents: pl.DataFrame, segment: Segment, settings: Settings, run_id: str, now: datetime
+    documents: pl.DataFrame, segment: Segment, section: CorpusSettings, run_id: str, now: datetime
 ) -> pl.DataFrame:
     cut = passages_stage.from_documents(
         documents,
         segment,
-        settings.corpus.passages,
-        corpus=settings.corpus.name,
+        section.passages,
+        corpus=section.name,
         snapshot=None,
         run_id=run_id,
         produced_at=now,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.pure.bm25 import K1, B, words
+from tasks.evidence.bm25 import K1, B, words
 
 ROWS = pl.Schema({"query": pl.UInt32, "row": pl.UInt32, "score": pl.Float64})
 

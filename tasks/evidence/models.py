@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tasks.compute import processor
-from tasks.pure.errors import ModelError
+from tasks.errors import ModelError
+from tasks.models import processor
 
 if TYPE_CHECKING:
-    from tasks.settings import EmbedderType
+    from tasks.evidence.parameters import EmbedderType
 
 Vectors = npt.NDArray[np.float32]
 
@@ -332,7 +332,7 @@ def _narrow(model: Any) -> None:
     Hidden states are rounded to bfloat16 between layers; pooling stays in float32. On 68 web passages every
     vector kept a cosine of 0.9999 with its own in float32, and similarities moved by at most 0.0033.
     """
-    from tasks.compute import kernels
+    from tasks.models import kernels
 
     first = model[0]
     lean = kernels.Encoder(first.auto_model, "bfloat16")

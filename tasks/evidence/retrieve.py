@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tasks.evidence import bm25, retrieval
 from tasks.evidence.models import Embedder, Vectors, unit
-from tasks.pure import bm25, retrieval
-from tasks.pure.learning.pairs import pieces
-from tasks.pure.retrieval import HITS, RetrieveParameters
+from tasks.evidence.retrieval import HITS, RetrieveParameters
+from tasks.text.pairs import pieces
 
 if TYPE_CHECKING:
     from tasks.evidence.index import CorpusIndex

@@ -1,1 +1,1 @@
-"""The lake: Parquet files, commits, locks, runs, and whether its bytes are still those committed."""
+"""The lake: tables, commits, locks, runs, and whether its bytes are still those committed."""

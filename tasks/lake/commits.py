@@ -28,9 +28,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tasks.lake import durable
-from tasks.pure.errors import IntegrityError
-from tasks.pure.tables import TABLES
+from tasks.errors import IntegrityError
+from tasks.files import durable
+from tasks.tables import TABLES
 
 ORDER = (
     "outputs",

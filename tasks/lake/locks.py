@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.lake import durable
-from tasks.pure.errors import LakeError
+from tasks.errors import LakeError
+from tasks.files import durable
 
 log = logging.getLogger("claimledger.lock")
 NAME = ".lock"

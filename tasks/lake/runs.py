@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tasks.lake import durable
+from tasks import ids, tables
+from tasks.decide.policies import Policy
+from tasks.errors import ConfigError
+from tasks.files import durable
+from tasks.gate.reconcile import Counts, add
 from tasks.lake.store import Lake
-from tasks.pure import ids, tables
-from tasks.pure.errors import ConfigError
-from tasks.pure.policies import Policy
-from tasks.pure.reconcile import Counts, add
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
-    from tasks.workbench import Workbench
+    from _typeshed import DataclassInstance
 
 OPEN_RUNS = "open_runs"
 POLICIES = "policies"
@@ -39,7 +38,7 @@ class Run:
     """One run in progress: identity, clock of its start, parameters, and the counts it adds up."""
 
     flow: str
-    settings: Settings
+    policies: tuple[Policy, ...]
     parameters: dict[str, Any]
     started_at: datetime
     run_id: str
@@ -55,6 +54,8 @@ class Run:
     days: set[date] = field(default_factory=set)
     """UTC days that the run judged."""
     follows_interruption: bool = False
+    retries: int = 0
+    """Attempts after the first where the world is touched."""
 
     def count(self, counts: Mapping[str, Counts]) -> None:
         """Adds one unit's counts per table."""
@@ -70,7 +71,7 @@ class Run:
             status=status,
             parameters=json.dumps(self.parameters, sort_keys=True),
             verifier=self.verifier,
-            policy=",".join(p.label for p in self.settings.policies),
+            policy=",".join(p.label for p in self.policies),
             snapshot=self.snapshot,
             rows_in=self.records_in,
             rows_out=self.records_out,
@@ -80,31 +81,37 @@ class Run:
         )
 
 
-def open_run(flow: str, settings: Settings, lake: Lake, parameters: dict[str, Any]) -> Run:
+def open_run(
+    flow: str,
+    lake: Lake,
+    parameters: dict[str, Any],
+    policies: tuple[Policy, ...],
+    sections: Mapping[str, str],
+) -> Run:
     """Writes the open record and returns the run. The id names flow, start, host and process.
 
     Raises:
         ConfigError: a policy has other values than when one of its label last decided.
     """
     started_at = datetime.now(UTC)
-    _remember_policies(settings, lake)
+    _remember_policies(policies, lake)
     run_id = ids.digest("run", flow, started_at.isoformat(), socket.gethostname(), os.getpid())
     record = {
         "flow": flow,
         "started_at": started_at.isoformat(),
         "parameters": parameters,
-        "policy": ",".join(p.label for p in settings.policies),
+        "policy": ",".join(p.label for p in policies),
     }
     lake.write_state(OPEN_RUNS, {**lake.read_state(OPEN_RUNS), run_id: record})
-    _keep_settings(settings, lake, run_id)
-    return Run(flow, settings, parameters, started_at, run_id)
+    _keep_settings(sections, lake, run_id)
+    return Run(flow, policies, parameters, started_at, run_id)
 
 
-def _keep_settings(settings: Settings, lake: Lake, run_id: str) -> None:
+def _keep_settings(sections: Mapping[str, str], lake: Lake, run_id: str) -> None:
     """The configuration of a run beside its results; SHA-256 of a section's text is what the ledger says."""
     path = lake.run_folder(run_id) / "settings.json"
     with durable.touching(path):
-        durable.replace_json(path, settings.sections())
+        durable.replace_json(path, dict(sections))
 
 
 def close_run(run: Run, lake: Lake, status: str) -> pl.DataFrame:
@@ -167,15 +174,12 @@ def known_policies(lake: Lake) -> list[Policy]:
     return [Policy(**{**values, "use_cases": tuple(values["use_cases"])}) for values in kept]
 
 
-def remember_verifier(bench: Workbench) -> None:
+def remember_verifier(lake: Lake, identity: str, fingerprint: str, settings: DataclassInstance) -> None:
     """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later."""
-    known = bench.lake.read_state(VERIFIERS)
-    if bench.identity not in known:
-        about = {
-            "fingerprint": bench.verifier.fingerprint,
-            "settings": bench.settings.verifier.model_dump(mode="json"),
-        }
-        bench.lake.write_state(VERIFIERS, {**known, bench.identity: about})
+    known = lake.read_state(VERIFIERS)
+    if identity not in known:
+        about = {"fingerprint": fingerprint, "settings": asdict(settings)}
+        lake.write_state(VERIFIERS, {**known, identity: about})
 
 
 def known_verifiers(lake: Lake) -> dict[str, dict[str, Any]]:
@@ -183,20 +187,20 @@ def known_verifiers(lake: Lake) -> dict[str, dict[str, Any]]:
     return lake.read_state(VERIFIERS)
 
 
-def _remember_policies(settings: Settings, lake: Lake) -> None:
+def _remember_policies(policies: tuple[Policy, ...], lake: Lake) -> None:
     known = lake.read_state(POLICIES)
-    for policy in settings.policies:
+    for policy in policies:
         if known.get(policy.label, policy.sha256) != policy.sha256:
             raise ConfigError(
                 f"policy {policy.label} has other values than when it last decided in this lake; "
                 "give it another version, so that every verdict says which rule decided"
             )
-    now = {policy.label: policy.sha256 for policy in settings.policies}
+    now = {policy.label: policy.sha256 for policy in policies}
     if not now.items() <= known.items():
         lake.write_state(POLICIES, {**known, **now})
     values = lake.read_state(POLICY_VALUES)
     if not now.keys() <= values.keys():
-        by_value = {policy.label: asdict(policy) for policy in settings.policies}
+        by_value = {policy.label: asdict(policy) for policy in policies}
         lake.write_state(POLICY_VALUES, {**values, **by_value})
 
 

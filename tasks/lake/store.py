@@ -30,11 +30,12 @@ from urllib.request import url2pathname
 
 import polars as pl
 
-from tasks.lake import commits, durable, locks, parquet, verification
-from tasks.pure import references
-from tasks.pure.errors import LakeError
-from tasks.pure.reconcile import Counts
-from tasks.pure.tables import TABLES, Table, conform
+from tasks.errors import LakeError
+from tasks.files import durable, parquet
+from tasks.gate import references
+from tasks.gate.reconcile import Counts
+from tasks.lake import commits, locks, verification
+from tasks.tables import TABLES, Table, conform
 
 __all__ = ["Counts", "Lake"]
 

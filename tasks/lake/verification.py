@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.lake import commits, durable
-from tasks.pure.errors import IntegrityError
+from tasks.errors import IntegrityError
+from tasks.files import durable
+from tasks.lake import commits
 
 _sound: set[tuple[Path, int, int, int]] = set()
 """Files found sound by this process: path, inode, size and time. Whatever replaces one has another inode."""

@@ -1,1 +1,1 @@
-"""Where agent outputs come from: one module per outside system."""
+"""The world into outputs: one module per outside system, one reader of records for all of them."""

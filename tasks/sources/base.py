@@ -1,7 +1,7 @@
 """What every source hands over, whatever system stands behind it.
 
 Belongs here: the batch and the Protocol. Does not belong here: how records are read (one module per outside
-system) or what becomes of them (`tasks/pull.py`).
+system) or what becomes of them (`tasks/sources/pull.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from tasks.pure.errors import GateError
-from tasks.settings import LimitSettings, SourceSettings
+from tasks.errors import GateError
+from tasks.sources.parameters import LimitSettings, SourceSettings
 
 
 @dataclass(frozen=True)

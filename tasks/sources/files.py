@@ -1,7 +1,7 @@
 """Agent outputs in files: JSON Lines, JSON, CSV, Parquet; what is new since the last pull, in batches.
 
 Belongs here: which files are new, and records gathered into batches with their places. Does not belong here:
-bytes (`streams.py`, `split.py`, `strict.py`, `readers.py`) or what is known already (`tasks/pull.py`).
+bytes (`streams.py`, `split.py`, `strict.py`, `readers.py`) or what is known already (`pull.py`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tasks.pure import mapping
-from tasks.pure.errors import InputError, SourceError
-from tasks.pure.records import Constants, Fields, Mapper, RecordParameters, Refused, shown
-from tasks.pure.tables import OUTPUTS, quarantine_rows
-from tasks.settings import LimitSettings, SourceSettings
-from tasks.sources import readers, streams
+from tasks.errors import InputError, SourceError
+from tasks.sources import mapping, readers, streams
 from tasks.sources.base import Batch
+from tasks.sources.parameters import LimitSettings, SourceSettings
 from tasks.sources.readers import Portion
+from tasks.sources.records import Constants, Fields, Mapper, RecordParameters, Refused, shown
 from tasks.sources.split import KEPT, Piece
 from tasks.sources.streams import Found, Unreadable
+from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
 """Records held at once: some 20 MB of usual outputs."""
@@ -97,13 +96,13 @@ def _mapper(
     constants = Constants(
         source.agent, source.model, source.use_case, source.produced_at, source.time_zone == "UTC"
     )
-    fields = Fields(**source.fields.model_dump())
+    fields = Fields(**asdict(source.fields))
     return Mapper(fields, constants, source=source.name, run_id=run_id, now=now, since=since, until=until)
 
 
 def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
     """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
-    said = source.model_dump(mode="json") | {"path": "", "limits": limits.model_dump(mode="json")}
+    said = asdict(source) | {"path": "", "limits": asdict(limits)}
     said["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

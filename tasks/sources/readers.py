@@ -1,7 +1,7 @@
 """One reader per format: a file in, records and refusals with their places out, a portion at a time.
 
 Belongs here: JSON Lines, JSON, CSV and Parquet as such. Does not belong here: which files (`streams.py`),
-what a record means (`tasks/pure/records.py`).
+what a record means (`tasks/sources/records.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.pure.records import Refused, shown
-from tasks.settings import LimitSettings
 from tasks.sources import split, strict
+from tasks.sources.parameters import LimitSettings
+from tasks.sources.records import Refused, shown
 from tasks.sources.split import KEPT, Block, Piece
 from tasks.sources.streams import BLOCK, Readable, Unreadable
 

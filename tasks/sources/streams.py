@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, cast
 
-from tasks.pure.errors import SourceError
-from tasks.pure.records import shown
+from tasks.errors import SourceError
+from tasks.sources.records import shown
 
 BLOCK = 2**20
 HEAD = 2**16

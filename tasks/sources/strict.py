@@ -1,7 +1,7 @@
 """JSON records that mean one thing only: parsed at orjson's speed, refused where parsers disagree.
 
 Belongs here: which bytes are a record. Does not belong here: where they stand (`split.py`) or what they mean
-(`tasks/pure/records.py`). orjson refuses NaN, infinity, invalid UTF-8, lone surrogates and half records by
+(`tasks/sources/records.py`). orjson refuses NaN, infinity, invalid UTF-8, lone surrogates and half records by
 itself. What it lets pass, and two programs may read differently, is found like this:
 
 1. Duplicate keys: a record written again has one colon per key and those inside strings. Where keys were
@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tasks.pure.records import Refused, shown
-from tasks.settings import LimitSettings
+from tasks.sources.parameters import LimitSettings
+from tasks.sources.records import Refused, shown
 from tasks.sources.split import Piece
 
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.cli import main
+from flows.commands.cli import main
 from tasks import starter
 
 TABLES = (
@@ -70,7 +70,7 @@ def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 def in_a_new_process(*arguments: str, cwd: Path, timeout: float = 600) -> Answer:
     """Runs the console command as a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments],
+        [sys.executable, "-m", "flows.commands.cli", *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -240,7 +240,7 @@ def test_another_policy_judges_past_claims_again_beside_the_old_verdicts(
 DYING = """
 import os, sys
 import flows.audit, tasks.lake.runs
-from flows.cli import main
+from flows.commands.cli import main
 from tasks.lake.store import Lake
 
 def dies(place, name, after):
@@ -295,7 +295,7 @@ def test_a_killed_audit_run_again_ends_as_an_undisturbed_one(
 
 def test_an_interrupted_audit_ends_with_130_and_no_traceback(team: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "audit"], cwd=team, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "flows.commands.cli", "audit"], cwd=team, stderr=subprocess.PIPE, text=True
     )
     while not (team / "lake" / "state").exists() and process.poll() is None:
         time.sleep(0.05)
@@ -324,7 +324,7 @@ def test_no_audit_opens_a_socket_to_anywhere(team: Path) -> None:
         "socket.socket.connect_ex = refuse\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "audit", "--json"],
+        [sys.executable, "-m", "flows.commands.cli", "audit", "--json"],
         cwd=team,
         env={**os.environ, "PYTHONPATH": str(guard)},
         capture_output=True,

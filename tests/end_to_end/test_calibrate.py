@@ -13,19 +13,19 @@ import polars as pl
 import pytest
 
 from flows.reviews import import_reviews
+from tasks import ids
 from tasks.lake import runs
 from tasks.lake.store import Lake
-from tasks.people import reviews
-from tasks.people.erase import erase
-from tasks.pure import ids
-from tasks.pure.learning.local_calibration import Calibration
-from tasks.pure.people.queue import QueueParameters
-from tasks.settings import VerifierSettings
-from tasks.verifiers import calibrated
-from tasks.verifiers.verifier import load
-from tests import reaudit_lake
+from tasks.review import reviews
+from tasks.review.erase import erase
+from tasks.review.queue import QueueParameters
+from tasks.verify import calibrated
+from tasks.verify.load import load
+from tasks.verify.local_calibration import Calibration
+from tasks.verify.parameters import VerifierSettings
 from tests.end_to_end.conftest import Answer
-from tests.reaudit_lake import FACTS, NOON, Team
+from tests.support import reaudit_lake
+from tests.support.reaudit_lake import FACTS, NOON, Team
 
 Command = Callable[..., Answer]
 P = ["p_supported", "p_contradicted", "p_insufficient"]

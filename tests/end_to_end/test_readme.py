@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.cli import app
+from flows.commands.cli import app
 from tests.conftest import REPOSITORY
 from tests.end_to_end.conftest import Answer
 

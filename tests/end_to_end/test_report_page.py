@@ -16,11 +16,10 @@ import pypdf
 import pytest
 from playwright.sync_api import expect
 
-from tasks.pages import report, site
-from tasks.pure import ids
-from tasks.pure.page import nights, numbers
-from tasks.pure.tables import REPORT, RUNS
-from tests import report_lake
+from tasks import ids
+from tasks.report import nights, numbers, report, site
+from tasks.tables import REPORT, RUNS
+from tests.support import report_lake
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [

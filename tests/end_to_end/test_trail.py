@@ -94,7 +94,17 @@ def test_a_witness_that_runs_as_a_command_cosigns_the_nights_and_names_a_roll_ba
 ) -> None:
     assert command("ledger", "init").code == 0
     log = (team / "lake" / "ledger" / "vkey").read_text().strip()
-    run = [sys.executable, "-m", "flows.cli", "ledger", "witness", "--folder", "w", "--name", "w.example/1"]
+    run = [
+        sys.executable,
+        "-m",
+        "flows.commands.cli",
+        "ledger",
+        "witness",
+        "--folder",
+        "w",
+        "--name",
+        "w.example/1",
+    ]
     with subprocess.Popen(
         [*run, "--log", log, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=team, env=_environment()
     ) as process:

@@ -1,0 +1,85 @@
+"""The commands `sample` and `erase`: what an auditor draws, and what a person may ask to be forgotten."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.commands.console import DEFAULTS, Common
+from flows.commands.ledger_commands import lake_of, run_of
+
+DONE = 0
+
+
+def sample(
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder to make.")],
+    seed: Annotated[str, Parameter(help="The auditor's nonce: any words, chosen beforehand.")],
+    size: Annotated[int | None, Parameter(help="Items to draw.")] = None,
+    confidence: Annotated[float | None, Parameter(help="For example 0.95.")] = None,
+    tolerable: Annotated[float | None, Parameter(help="Tolerable deviation rate, for example 0.05.")] = None,
+    stratify: Annotated[str | None, Parameter(help="agent, model, use_case or verdict.")] = None,
+    from_: Annotated[date | None, Parameter(name="--from", help="First UTC day.")] = None,
+    to: Annotated[date | None, Parameter(help="Last UTC day, included.")] = None,
+    checkpoint: Annotated[
+        Path | None, Parameter(help="An older checkpoint of this log, to draw an earlier sample again.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Draw an auditor's random sample: a page, a proof per item, an empty result sheet. Reproducible.
+
+    By size, or by confidence and tolerable deviation rate (exact hypergeometric size for no deviations). The
+    draw depends on the seed and the ledger's checkpoint alone. Give the filled-in results.csv to `review
+    import`, which evaluates it.
+
+    Example: claimledger sample --confidence 0.95 --tolerable 0.05 --seed 'auditor 2026-11' -o sample
+    """
+    from tasks.review.sample import draw_sample
+
+    settings = common.settings()
+    drawn = draw_sample(
+        lake_of(settings),
+        settings.ledger,
+        output,
+        nonce=seed,
+        size=size,
+        confidence=confidence,
+        tolerable=tolerable,
+        stratify=stratify,
+        since=from_,
+        until=to,
+        checkpoint=checkpoint,
+    )
+    line = (
+        f"{drawn.size} of {drawn.population} verifications at {drawn.checkpoint_size} events: {drawn.folder}"
+    )
+    common.answer(drawn.as_dict(), [line])
+    return DONE
+
+
+def erase(
+    *,
+    output_id: Annotated[str, Parameter(help="The output to erase.")],
+    reason: Annotated[str, Parameter(help="Why; it stays in the ledger, so no personal data.")],
+    common: Common = DEFAULTS,
+) -> int:
+    """Erase an output's content everywhere in the lake; the ledger still verifies.
+
+    Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject'
+    """
+    from tasks.review.erase import erase as erase_output
+
+    settings = common.settings()
+    run_id, now = run_of("erase")
+    done = erase_output(lake_of(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now)
+    rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
+    lines = [
+        f"erased: rows {rows or 'none left'}; {len(done.files)} other files",
+        f"recorded as event {done.event_index}; copies that others took (proofs, backups) stay theirs",
+        *(f"not erased, because it was moved or cannot be written: {path}" for path in done.missing),
+    ]
+    common.answer(done.as_dict(), lines)
+    return DONE

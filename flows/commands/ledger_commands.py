@@ -1,0 +1,271 @@
+"""The commands about the log itself: `ledger init|rotate|witness|verify|prove|check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from flows.commands.console import DEFAULTS, Common
+
+DONE, BAD_ANSWER = 0, 1
+
+
+app = App(
+    name="ledger",
+    help="The signed log of everything that was judged: make its key, witness it, verify it, prove from it."
+    "\n\n"
+    "Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month",
+)
+
+
+def lake_of(settings: Any) -> Any:
+    """The configured lake."""
+    from tasks.lake.store import Lake
+
+    return Lake.open(settings.lake)
+
+
+def run_of(what: str) -> tuple[str, Any]:
+    """An id and a moment for a command that is no scheduled run."""
+    import os
+    from datetime import UTC, datetime
+
+    from tasks import ids
+
+    now = datetime.now(UTC)
+    return ids.digest("run", what, now.isoformat(), os.getpid()), now
+
+
+@app.command
+def init(*, common: Common = DEFAULTS) -> int:
+    """Make the signing key (outside the lake, readable by you alone) and the empty log.
+
+    The nightly audit does it by itself at first use.
+
+    Example: claimledger ledger init
+    """
+    from tasks.ledger import recording
+
+    settings = common.settings()
+    lake = lake_of(settings)
+    with lake.lock("making the ledger"):
+        made = recording.initialise(lake, settings.ledger)
+    document = {
+        "origin": made.log.origin,
+        "public_keys": [str(k) for k in made.public],
+        "notices": made.notices,
+    }
+    common.answer(document, [*made.notices, *(f"public key: {k}" for k in made.public)])
+    return DONE
+
+
+@app.command
+def rotate(
+    *,
+    signer: Annotated[
+        list[str] | None,
+        Parameter(help="Command that holds the new key, one --signer per word; a new key file by default."),
+    ] = None,
+    signer_key: Annotated[str | None, Parameter(help="Public key (NAME+ID+KEY) of that command.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Hand the ledger over to a new key: an event that the old key signs, and a checkpoint of both.
+
+    The old key file stays beside the new one, retired. Tell auditors and witnesses the new public key.
+
+    Example: claimledger ledger rotate
+    """
+    from tasks.ledger import rotate
+
+    settings = common.settings()
+    run_id, now = run_of("ledger rotate")
+    done = rotate.rotate(
+        lake_of(settings),
+        settings.ledger,
+        run_id=run_id,
+        now=now,
+        command=tuple(signer or ()),
+        command_key=signer_key,
+    )
+    lines = [
+        f"the ledger has a new key: {done.public}",
+        f"event {done.event_index}; give the key to your auditors and witnesses",
+        *(f"next: {sentence}" for sentence in done.advice),
+        *(f"problem: {sentence}" for sentence in done.problems),
+    ]
+    common.answer(done.as_dict(), lines)
+    return DONE if not done.problems else BAD_ANSWER
+
+
+@app.command
+def witness(
+    *,
+    folder: Annotated[Path, Parameter(help="The witness's own folder: its key and what it has seen.")],
+    log: Annotated[list[str], Parameter(help="Public key of a log to witness, or a file of them.")],
+    name: Annotated[
+        str | None, Parameter(help="Name of a new witness, for example witness.example/w1.")
+    ] = None,
+    host: str = "127.0.0.1",
+    port: int = 8089,
+    common: Common = DEFAULTS,
+) -> int:
+    """Run a witness: it cosigns a checkpoint only with proof that the history it saw before goes on.
+
+    It speaks C2SP tlog-witness (POST /add-checkpoint). It listens on this machine alone unless --host says
+    otherwise; put a TLS proxy before it then.
+
+    Example: claimledger ledger witness --folder /srv/witness --name witness.example/w1 --log LOGKEY
+    """
+    import sys
+    import time
+
+    from tasks.ledger import keys
+    from tasks.ledger.witness import witness_server as witnesses
+
+    opened = witnesses.Witness.open(folder, keys.parse_keys(log), name=name)
+    with witnesses.server(opened, host, port, time.time) as server:
+        address, bound = server.server_address[:2]
+        common.answer(
+            {"public_key": str(opened.signer.public), "address": f"http://{address!s}:{bound}"},
+            [f"witness key: {opened.signer.public}", f"listening on http://{address!s}:{bound}"],
+        )
+        # Whoever started it reads the key and the port while it runs.
+        sys.stdout.flush()
+        server.serve_forever()
+    return DONE
+
+
+@app.command
+def verify(
+    *,
+    trusted_checkpoint: Annotated[Path | None, Parameter(help="A checkpoint kept outside the lake.")] = None,
+    key: Annotated[list[str] | None, Parameter(help="The log's public key as you were given it.")] = None,
+    incremental: Annotated[
+        bool, Parameter(negative="", help="Only what came since the last full check.")
+    ] = False,
+    workers: Annotated[
+        int | None, Parameter(help="Processes that check; one per core for a large ledger by default.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Check the whole lake against the ledger: every row, every leaf, every tile, every checkpoint.
+
+    Says exactly what is wrong, and how far it trusts what: without a checkpoint kept elsewhere or a
+    witness, a lake can only be self-consistent.
+
+    Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
+    """
+    from flows.commands.progress import counter
+    from tasks.ledger import keys, recording, verify
+    from tasks.ledger.log import Log
+    from tasks.ledger.witness import timestamps
+
+    settings = common.settings()
+    lake = lake_of(settings)
+    trusted = keys.parse_keys(key) if key else []
+    with counter(common.quiet or common.json, "verifying") as advance:
+        at = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal at
+            if advance is not None:
+                advance(done - at)
+            at = done
+
+        found = verify.verify(
+            lake,
+            settings.ledger,
+            trusted_keys=trusted,
+            trusted_checkpoint=trusted_checkpoint,
+            incremental=incremental,
+            progress=progress,
+            workers=workers,
+        )
+    stamps = timestamps.check(Log.open(recording.folder(lake)), settings.ledger, lake.root)
+    found.findings += stamps.findings
+    found.unverifiable += stamps.unverifiable
+    rows = ", ".join(f"{count} of {table}" for table, count in sorted(found.rows.items()))
+    lines = [
+        *(f"time stamp: {size} events existed at {at.isoformat()}" for size, at in stamps.newest()),
+        f"{found.checkpoints} checkpoints, {found.events} events, rows: {rows or 'none'}",
+        *(f"note: {notice}" for notice in found.notices),
+        *(f"unverifiable: {sentence}" for sentence in found.unverifiable),
+        *(f"FAILED: {sentence}" for sentence in found.findings),
+        found.statement,
+    ]
+    common.answer(found.as_dict() | {"timestamps": stamps.as_dict()}, lines)
+    found.require()
+    return DONE
+
+
+@app.command
+def prove(
+    event_id: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="File to write, *.tlog-proof.")],
+    disclose: Annotated[
+        list[str] | None, Parameter(help="Field to open: claim, 'passage 0', reviewer, or all.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Write a proof for one event: one file that anybody can check offline with the public key.
+
+    Takes an event's id, or the id of the verdict, action or review that it is about.
+
+    Example: claimledger ledger prove 4f1c… -o verdict.tlog-proof --disclose claim
+    """
+    from tasks.ledger import prove
+    from tasks.review import disclosed
+
+    settings = common.settings()
+    lake = lake_of(settings)
+    text, body = prove.prove(lake, settings.ledger, event_id, disclose=disclose or ())
+    if disclose and body.get("output_id"):
+        disclosed.remember(lake, output, [str(body["output_id"])])
+    prove.write_proof(output, text)
+    document = {"file": str(output), "bytes": len(text.encode()), "kind": body["kind"], "event": body}
+    common.answer(
+        document, [f"wrote {output}: {body['kind']} of {body['subject_id'][:12]}, {len(text)} bytes"]
+    )
+    return DONE
+
+
+@app.command
+def check(
+    file: Path,
+    /,
+    *,
+    key: Annotated[list[str], Parameter(help="Public key of the log (or of a witness), or a file of them.")],
+    common: Common = DEFAULTS,
+) -> int:
+    """Check a proof, or all of a sample's folder, offline, with nothing but the files and the public key.
+
+    Exit status 3: a proof is bad. 2: nothing can be said, because a key or a schema is unknown or a proof is
+    missing.
+
+    Example: claimledger ledger check verdict.tlog-proof --key 'NAME+ID+KEY'
+    """
+    from tasks.ledger import prove
+
+    if file.is_dir():
+        checked = prove.check_folder(file, key)
+        common.answer(
+            {"folder": str(file), "proven": len(checked), "proofs": [one.as_dict() for one in checked]},
+            [f"proven: all {len(checked)} items of {file}, in {checked[0].checkpoint.origin}"],
+        )
+        return DONE
+    found = prove.check_file(file, key)
+    event = found.event
+    lines = [
+        f"proven: event {found.index} of {found.checkpoint.size} in {found.checkpoint.origin}",
+        f"kind {found.kind}, about {event['subject_id']}, at {event['occurred_at_us']} us since 1970",
+        *(f"cosigned by {name} at {at} s since 1970" for name, at in found.cosigned),
+        *(f"{field}: {text}" for field, text in found.disclosed.items()),
+    ]
+    from flows.commands.console import plain
+
+    common.answer(found.as_dict(), [plain(line) for line in lines])
+    return DONE

@@ -1,0 +1,215 @@
+"""The commands about verifiers: `score`, `train`, `evaluate`, `calibrate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from flows.commands.console import DEFAULTS, Common, table
+from flows.commands.progress import counter, shares
+
+DONE = 0
+
+
+def score(
+    pairs: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Parquet or JSON Lines file to write.")],
+    common: Common = DEFAULTS,
+) -> int:
+    """Score pairs of claim and evidence with the verifier alone.
+
+    Parquet or JSON Lines with `claim` (string) and `evidence` (string or list of strings) in; every input
+    column plus verdict, probabilities and best_evidence out, in input order; addresses_judge is true where
+    claim or evidence tells the verifier what to decide, which changes no verdict.
+
+    Example: claimledger score pairs.jsonl -o scored.parquet
+    """
+    from tasks.verify.score import score_file
+
+    with counter(common.quiet or common.json, "scoring") as progress:
+        scored = score_file(pairs, output, common.settings().scoring, progress=progress)
+    lines = [f"{scored.rows_out} pairs scored into {scored.output}"]
+    if scored.quarantine:
+        refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
+        lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
+    lines += _asked(scored.usage)
+    rows = [[name, count] for name, count in sorted(scored.verdicts.items())]
+    common.answer(asdict(scored), [*lines, "", *table(["verdict", "pairs"], rows)])
+    return DONE
+
+
+def train(
+    *pairs: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder of the new verifier.")],
+    base: Annotated[
+        Path | None, Parameter(help="Encoder or verifier to start from; default the embedded encoder.")
+    ] = None,
+    kind: Annotated[str, Parameter(help="cross-encoder, or features: small.")] = "cross-encoder",
+    epochs: float = 1.0,
+    max_minutes: Annotated[float | None, Parameter(help="End, and anneal, by then.")] = None,
+    seed: int = 7,
+    device: Annotated[str, Parameter(help="auto, cpu or cuda.")] = "auto",
+    common: Common = DEFAULTS,
+) -> int:
+    """Fine-tune a verifier from labelled pairs: score's input plus `label`.
+
+    Labels are supported, contradicted and insufficient, or not_supported. Resumable: the same command goes
+    on from its last checkpoint. Rows are kept back for a report and for calibration.
+
+    Example: claimledger train reviews.parquet -o models/ours
+    """
+    from tasks.errors import InputError
+
+    if not pairs:
+        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+    if kind not in ("cross-encoder", "features"):
+        raise InputError(f"--kind {kind}: unknown kind of verifier, expected cross-encoder or features")
+    settings = common.settings()
+    if kind == "features":
+        from tasks.verify.features import fit_features
+        from training.train import read_pairs
+
+        report: dict[str, Any] = fit_features(read_pairs(pairs), output)
+    else:
+        from tasks.evidence.models import embedded_folder
+        from training.train import train as train_network
+
+        with shares(common.quiet or common.json, "training") as progress:
+            trained = train_network(
+                pairs,
+                output,
+                base=base or embedded_folder(),
+                epochs=epochs,
+                max_minutes=max_minutes,
+                seed=seed,
+                device=device,
+                threads=settings.runner.threads,
+                progress=progress,
+            )
+        report = trained.report
+    common.answer(report, [f"{key}: {value}" for key, value in report.items()] + [f"verifier: {output}"])
+    return DONE
+
+
+def evaluate(
+    *pairs: Path,
+    verifier: Annotated[
+        list[str] | None, Parameter(help="Name, folder or hub id; several stand side by side.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Print balanced accuracy, recall per class and calibration of verifiers, by data set.
+
+    With 95% bootstrap intervals, beside cosine similarity alone. Without --verifier, of the configured one.
+
+    Example: claimledger evaluate labelled.parquet --verifier default --verifier features
+    """
+    from tasks.errors import InputError
+    from tasks.verify.evaluate import evaluate_files, load_named, side_by_side
+
+    if not pairs:
+        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+    with counter(common.quiet or common.json, "evaluating") as progress:
+        settings = common.settings().scoring
+        figures = evaluate_files(pairs, settings, progress, verifiers=load_named(verifier or [], settings))
+    beside = side_by_side(figures)
+    lines = table(beside.columns, [list(row) for row in beside.rows()])
+    each = [[_short(value) for value in row] for row in figures.rows()]
+    common.answer(figures.to_dicts(), [*lines, "", *table(figures.columns, each)])
+    return DONE
+
+
+def calibrate(
+    *pairs: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Calibration file to write (JSON).")],
+    risk: Annotated[
+        float, Parameter(help="Largest share of wrong verdicts that a proposed threshold may let through.")
+    ] = 0.05,
+    confidence: Annotated[float, Parameter(help="How sure that has to be.")] = 0.95,
+    seed: Annotated[int, Parameter(help="Divides the evidence into what is fitted on and what tests.")] = 7,
+    common: Common = DEFAULTS,
+) -> int:
+    """Fit calibration to reviewed verdicts and propose thresholds, with the risk they guarantee.
+
+    From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake. Prints
+    calibration before and after, on evidence that the fit did not see; `verifier.calibration = "FILE"` in the
+    configuration then applies it.
+
+    Example: claimledger calibrate -o calibration.json --risk 0.05
+    """
+    from tasks.errors import InputError
+    from tasks.verify.calibrate import calibrate_to_file
+    from tasks.verify.risk import RiskParameters, least_rows, sentence
+
+    for name, value in (("--risk", risk), ("--confidence", confidence)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} is {value}, expected a number between 0 and 1")
+    parameters = RiskParameters(risk=risk, confidence=confidence)
+    settings = common.settings()
+    with counter(common.quiet or common.json, "scoring") as progress:
+        fitted, document = calibrate_to_file(
+            pairs, output, settings.scoring, parameters, lake=settings.lake, seed=seed, progress=progress
+        )
+    found = fitted.calibration
+    lines = [
+        f"{fitted.rows} pairs scored; calibration fitted on {fitted.fitted_rows} of them: temperature "
+        f"{found.temperature:.2f} and bias {found.bias:+.2f} of supported, {found.rest_temperature:.2f} and "
+        f"{found.rest_bias:+.2f} of contradicted among the rest",
+        *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
+        *([f"{refused} lines are no pairs"] if (refused := document["lines_refused"]) else []),
+        *_asked(document["usage"]),
+        "",
+        *table(*_before_and_after(fitted.figures)),
+        "after: each pair by a calibration that never saw its evidence; by chance: of a perfect one",
+        "",
+        *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
+        f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
+        "for claims like these pairs: a review queue is no random sample, `claimledger sample` draws one",
+        f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
+    ]
+    common.answer(document, lines)
+    return DONE
+
+
+def _asked(usage: dict[str, Any] | None) -> list[str]:
+    """What a remote judge was asked, if there was one."""
+    spent = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in (usage or {}).items())
+    return [f"the judge was asked: {spent}"] if usage else []
+
+
+def _before_and_after(figures: Any) -> tuple[list[str], list[list[object]]]:
+    measures = {
+        "calibration error": "calibration_error",
+        "by chance": "calibration_error_by_chance",
+        "balanced": "balanced_calibration_error",
+        "Brier": "brier",
+        "log loss": "log_loss",
+        "balanced accuracy": "balanced_accuracy",
+    }
+    rows = [
+        [
+            _short(row["dataset"]),
+            row["rows"],
+            *(
+                " → ".join(_three(row[f"{name}_{when}"]) for when in ("before", "after"))
+                for name in measures.values()
+            ),
+        ]
+        for row in figures.iter_rows(named=True)
+    ]
+    return ["dataset", "rows", *measures], rows
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _short(value: object) -> object:
+    if value is None:
+        return ""
+    return round(value, 3) if isinstance(value, float) else value

@@ -1,0 +1,170 @@
+"""The commands about human review: `review list|export|pairs|import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from flows.commands.console import DEFAULTS, Common, table
+
+DONE, BAD_ANSWER = 0, 1
+_SHOWN = 10
+"""Refused lines that are printed; `--json` has all of them."""
+
+app = App(
+    name="review",
+    help="What people should look at and what they decided: the queue, sheets to fill in, and their answers "
+    "back as rows of `reviews` and events of the ledger."
+    "\n\n"
+    "Example: claimledger review export queue.csv",
+)
+
+Margin = Annotated[float | None, Parameter(help="Probability from the threshold that counts as close.")]
+Because = Annotated[
+    list[str] | None,
+    Parameter(help="Only these reasons: flip, escalated, disputed, conflict, 'low margin'.", negative=""),
+]
+
+
+def _queue(common: Common, margin: float | None, because: list[str] | None, agent: str | None) -> Any:
+    from tasks.errors import InputError
+    from tasks.lake.store import Lake
+    from tasks.review import reviews
+    from tasks.review.queue import REASONS, QueueParameters
+
+    unknown = [reason for reason in because or [] if reason not in REASONS]
+    if unknown:
+        raise InputError(f"--because {unknown[0]}: expected one of {', '.join(REASONS)}")
+    if margin is not None and not 0 <= margin <= 1:
+        raise InputError(f"--margin is {margin}, expected a probability")
+    parameters = QueueParameters() if margin is None else QueueParameters(margin)
+    lake = Lake.open(common.settings().lake)
+    found = reviews.waiting(lake, parameters)
+    if because:
+        found = found.filter(found["because"].is_in(because))
+    if agent is not None:
+        found = found.filter(found["agent"] == agent)
+    return lake, found
+
+
+@app.command(name="list")
+def list_(
+    *,
+    limit: Annotated[int, Parameter(help="Verdicts shown.")] = 20,
+    because: Because = None,
+    agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
+    margin: Margin = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Show the verdicts that wait for a person, most urgent first, with the reason.
+
+    Flips that a re-audit found, escalated answers, disputed claims, conflicting evidence, close calls; none
+    that has been reviewed.
+
+    Example: claimledger review list --because escalated --limit 50
+    """
+    from tasks.errors import InputError
+    from tasks.review import reviews
+
+    if limit < 1:
+        raise InputError(f"--limit is {limit}, expected 1 or more")
+    lake, found = _queue(common, margin, because, agent)
+    shown = reviews.with_texts(lake, found.head(limit))
+    rows = [
+        [r["because"], r["verdict_id"][:12], r["agent"][:20], r["verdict"], (r["claim"] or "")[:60]]
+        for r in shown.iter_rows(named=True)
+    ]
+    counts = ", ".join(f"{count} {reason}" for reason, count in reviews.summary(found).items())
+    lines = [f"{found.height} verdicts wait for review{f': {counts}' if counts else ''}"]
+    if rows:
+        lines += ["", *table(["because", "verdict", "agent", "says", "claim"], rows), ""]
+        lines.append("next: claimledger review export queue.csv")
+    document = {"waiting": found.height, "because": reviews.summary(found), "verdicts": shown.to_dicts()}
+    common.answer(document, lines)
+    return DONE
+
+
+@app.command
+def export(
+    file: Path,
+    /,
+    *,
+    limit: Annotated[int | None, Parameter(help="Lines at most; all by default.")] = None,
+    because: Because = None,
+    agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
+    margin: Margin = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Write the queue as a sheet to fill in: CSV, or JSON Lines for a name that ends in .jsonl.
+
+    Fill in reviewer, outcome (confirmed or overturned), corrected_verdict and comment; leave a line empty to
+    leave the verdict in the queue.
+
+    Example: claimledger review export queue.csv --limit 200
+    """
+    from tasks.review import reviews
+
+    lake, found = _queue(common, margin, because, agent)
+    count = reviews.export(lake, found if limit is None else found.head(limit), file)
+    common.answer(
+        {"file": str(file), "lines": count, "waiting": found.height},
+        [f"wrote {file}: {count} of {found.height} verdicts", f"next: claimledger review import {file}"],
+    )
+    return DONE
+
+
+@app.command
+def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
+    """Write what people decided as labelled pairs, JSON Lines: the input of `train` and `evaluate`.
+
+    Confirmed verdicts and corrections; verdicts that reviewers disagree on are left out.
+
+    Example: claimledger review pairs reviews.jsonl
+    """
+    from tasks.lake.store import Lake
+    from tasks.review import reviews
+
+    count = reviews.export_labelled(Lake.open(common.settings().lake), file)
+    common.answer(
+        {"file": str(file), "pairs": count},
+        [f"wrote {file}: {count} pairs", f"next: claimledger train {file} -o models/ours"],
+    )
+    return DONE
+
+
+@app.command(name="import")
+def import_(
+    file: Path,
+    /,
+    *,
+    reviewer: Annotated[str | None, Parameter(help="Who reviewed, where a line does not say.")] = None,
+    confidence: Annotated[
+        float | None, Parameter(help="For an auditor's sample drawn by size; 0.95 by default.")
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Take a filled-in sheet back: rows of `reviews`, events of the ledger, refused lines in `quarantine`.
+
+    The result sheet of an auditor's sample is evaluated besides: deviations, and the upper limit of their
+    rate.
+    Exit status 1: some lines were refused. Importing a sheet twice changes nothing.
+
+    Example: claimledger review import queue.csv --reviewer 'a.meier'
+    """
+    from flows.reviews import import_reviews
+
+    done = import_reviews(common.settings(), file, reviewer=reviewer, confidence=confidence)
+    lines = [
+        f"{done['imported']} reviews imported, {done['already_there']} there already, "
+        f"{done['refused']} refused, {done['not_filled_in']} not filled in",
+        *(f"refused: {sentence}" for sentence in done["refusals"][:_SHOWN]),
+    ]
+    if done["refused"] > _SHOWN:
+        lines.append(f"and {done['refused'] - _SHOWN} more, listed by --json and in `quarantine`")
+    if done["evaluation"]:
+        lines.append(done["evaluation"]["statement"])
+    lines += [f"problem: {sentence}" for sentence in done["problems"]]
+    common.answer(done, lines)
+    return BAD_ANSWER if done["refused"] or done["problems"] else DONE

@@ -1,1 +1,0 @@
-"""What changed, whether it is real, and why: drift, re-audits, alarms."""

@@ -1,0 +1,1 @@
+"""Outputs into claims: blocks of Markdown, what is said without stating anything, checkable statements."""

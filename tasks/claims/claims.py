@@ -1,0 +1,158 @@
+"""Outputs into claims: checkable statements with exact character spans.
+
+Belongs here: what is a claim, of which kind, and its id. Does not belong here: block structure
+(`blocks.py`), sentences (`boundaries.py` and the splitter, which is an argument) and words that mark a kind
+(`speech.py`). Text that addresses the verifier is a claim like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import ClassVar
+
+import polars as pl
+
+from tasks import ids, tables
+from tasks.claims import blocks, speech
+
+Segment = Callable[[str], list[tuple[int, int]]]
+"""A sentence splitter: text in, (start, end) spans in Unicode characters out."""
+
+_TERMINATORS = frozenset(".!?…。！？｡।॥؟۔።;՞\u037e\n")
+
+
+@dataclass(frozen=True)
+class ExtractParameters:
+    """What counts as a claim."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    minimum_characters: int = 3
+    """Shorter pieces are joined to no claim: a lone bullet or number says nothing checkable."""
+
+    maximum_claims: int = 2000
+    """Claims per output beyond this go to quarantine by name: bounds what one hostile answer can cost."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Claims (CLAIMS frame) and what was refused (QUARANTINE frame, one row per output with a surplus)."""
+
+    claims: pl.DataFrame
+    quarantine: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One claim to be: text[start:end], and the kind of block it stands in."""
+
+    start: int
+    end: int
+    block: blocks.BlockKind
+
+
+def extract(
+    outputs: pl.DataFrame, segment: Segment, parameters: ExtractParameters, *, run_id: str, now: datetime
+) -> Extracted:
+    """Claims of outputs (OUTPUTS frame), in order of output and position.
+
+    `response[start:end] == text` in Unicode characters, without white space around it; spans are in order and
+    apart. Sentences of prose, list items, quotes and whole data rows of tables are claims; headings, table
+    heads, code blocks and front matter are claims of kind `other`, so that nothing visible goes unlisted.
+    Markers, rules and pieces without a letter or digit, or below the minimum, are not.
+    """
+    found = [
+        pieces(response, segment, parameters.minimum_characters) for response in outputs["response"].to_list()
+    ]
+    counts = pl.Series([len(one) for one in found], dtype=pl.Int64)
+    kept = [one[: parameters.maximum_claims] for one in found]
+    rows = outputs.select("output_id", "produced_at").with_columns(
+        ordinal=pl.int_ranges(pl.Series([len(one) for one in kept], dtype=pl.Int64), dtype=pl.Int32)
+    )
+    rows = rows.filter(pl.col("ordinal").list.len() > 0).explode("ordinal")
+    flat = list(chain.from_iterable(kept))
+    texts = [
+        response[piece.start : piece.end]
+        for response, one in zip(outputs["response"].to_list(), kept, strict=True)
+        for piece in one
+    ]
+    rows = rows.with_columns(
+        pl.Series("start", [piece.start for piece in flat], dtype=pl.Int64),
+        pl.Series("end", [piece.end for piece in flat], dtype=pl.Int64),
+        pl.Series("text", texts, dtype=pl.String),
+        pl.Series("block", [piece.block for piece in flat], dtype=pl.String),
+        run_id=pl.lit(run_id),
+    )
+    frame = rows.with_columns(
+        claim_id=ids.digest_rows("claim", [rows[c] for c in ("output_id", "start", "end", "text")]),
+        kind=pl.when(pl.col("block").is_in(["prose", "table_row"]) & ~speech.is_not_factual(pl.col("text")))
+        .then(pl.lit("factual"))
+        .otherwise(pl.lit("other")),
+    )
+    return Extracted(
+        claims=tables.conform(tables.CLAIMS, frame.select(tables.CLAIMS.schema.names())),
+        quarantine=_surplus(outputs, counts, parameters, run_id=run_id, now=now),
+    )
+
+
+def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
+    """Pieces of one answer in order: a sentence each in prose, else a block each."""
+    found: list[Piece] = []
+    for block in blocks.split(text):
+        spans = (
+            _sentences(text, block.start, block.end, segment)
+            if block.kind == "prose"
+            else [(block.start, block.end)]
+        )
+        for start, end in spans:
+            if end - start >= minimum_characters and any(map(str.isalnum, text[start:end])):
+                found.append(Piece(start, end, block.kind))
+    return found
+
+
+def _sentences(text: str, start: int, end: int, segment: Segment) -> list[tuple[int, int]]:
+    """Spans of a block's sentences; whatever the splitter leaves out belongs to the sentence before it."""
+    content = text[start:end]
+    if _TERMINATORS.isdisjoint(content[:-1]):
+        return [(start, end)]
+    ends = sorted({min(high, len(content)) for _, high in segment(content)} | {len(content)})
+    spans = []
+    low = 0
+    for high in ends:
+        piece = content[low:high]
+        bare = piece.lstrip("> \t\r\n" if "\n" in piece or low else " ").lstrip()
+        if bare:
+            left = start + low + len(piece) - len(bare)
+            spans.append((left, left + len(bare.rstrip())))
+        low = max(low, high)
+    return spans
+
+
+def _surplus(
+    outputs: pl.DataFrame, counts: pl.Series, parameters: ExtractParameters, *, run_id: str, now: datetime
+) -> pl.DataFrame:
+    over = outputs.select("output_id", "source", claims=counts).filter(
+        pl.col("claims") > parameters.maximum_claims
+    )
+    refused = over.select(
+        "source",
+        locator=pl.col("output_id"),
+        check=pl.lit("maximum_claims"),
+        reason=pl.format(
+            "the answer makes {} claims, {} more than extract.maximum_claims allows; the first {} are judged",
+            pl.col("claims"),
+            pl.col("claims") - parameters.maximum_claims,
+            pl.lit(parameters.maximum_claims),
+        ),
+        raw=pl.format("claims={}", "claims"),
+    )
+    frames = [
+        tables.quarantine_rows(
+            rows.drop("source").to_dicts(), table="claims", source=source, run_id=run_id, quarantined_at=now
+        )
+        for (source,), rows in refused.group_by("source", maintain_order=True)
+    ]
+    return pl.concat([tables.QUARANTINE.empty(), *frames])

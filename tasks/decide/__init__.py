@@ -1,0 +1,1 @@
+"""Scores into verdicts and actions, by written policies, each with its reason."""

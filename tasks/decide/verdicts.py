@@ -1,0 +1,354 @@
+"""From scores of passages to a verdict per claim.
+
+Belongs here: combining passages, thresholds, conflict, reasons in words. Does not belong here: how a passage
+is scored (`tasks/verify/protocol.py`), what a policy may say (`policies.py`) or the action on an output
+(`actions.py`). No loop over rows.
+
+The order in which a verdict is reached, first that applies:
+
+1. no passage at all: insufficient;
+2. no passage fitted the verifier: insufficient, `input_too_long`;
+3. fewer scored passages than the policy's minimum: insufficient;
+4. one passage supports and another contradicts: conflict, and the policy says what then;
+5. p_supported or p_contradicted at or above its threshold, the larger where both are, support on a tie
+   only where it is strictly larger;
+6. else insufficient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from tasks import ids, tables
+from tasks.decide import explanation
+from tasks.decide.policies import ANY_USE_CASE, Policy
+from tasks.privacy import addressing
+from tasks.text import pairs
+
+PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
+MILLION = 1_000_000
+"""Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
+ADDRESSED = r"; \d+ of \d+ passages address(?:es)? the verifier \(rank [\d, ]+\)$"
+"""How the reason of a verdict ends where evidence addresses the verifier (linear-time regular expression)."""
+
+
+def rounded(probabilities: np.ndarray) -> list[pl.Series]:
+    """(n, 3) rows that sum to 1 as three columns of six decimals that still do, to the last millionth."""
+    millionths = np.rint(np.asarray(probabilities, np.float64).reshape(-1, 3) * MILLION).astype(np.int64)
+    # What rounding adds or takes goes to the largest, which it changes least.
+    rows = np.arange(len(millionths))
+    millionths[rows, millionths.argmax(axis=1)] += MILLION - millionths.sum(axis=1)
+    return [pl.Series(name, millionths[:, i] / MILLION) for i, name in enumerate(PROBABILITIES)]
+
+
+def combine(probabilities: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
+    """(n, 3) scores of passages to (count, 3) of claims; `group` (n,) is each passage's claim.
+
+    The maximum of support and of contradiction, scaled to sum 1 where they exceed it; the rest is
+    insufficient. A fact stands in one passage, and passages that say nothing must not outvote it. Claims
+    without a passage are (0, 0, 1). The order of passages does not matter.
+    """
+    best = np.zeros((count, 2))
+    np.maximum.at(best, group, probabilities[:, :2])
+    best /= np.maximum(best.sum(axis=1, keepdims=True), 1.0)
+    return np.column_stack([best, np.clip(1.0 - best.sum(axis=1), 0.0, 1.0)])
+
+
+def judged(threshold_supported: pl.Expr, threshold_contradicted: pl.Expr) -> pl.Expr:
+    """Verdict by thresholds alone, from the columns `p_supported` and `p_contradicted`."""
+    p_supported, p_contradicted = pl.col("p_supported"), pl.col("p_contradicted")
+    supports = p_supported >= threshold_supported
+    contradicts = p_contradicted >= threshold_contradicted
+    return (
+        pl.when(supports & (~contradicts | (p_supported > p_contradicted)))
+        .then(pl.lit("supported"))
+        .when(contradicts)
+        .then(pl.lit("contradicted"))
+        .otherwise(pl.lit("insufficient"))
+    )
+
+
+def decide(
+    claims: pl.DataFrame,
+    evidence: pl.DataFrame,
+    outputs: pl.DataFrame,
+    policies: Sequence[Policy],
+    *,
+    verifier: str,
+    snapshot: str,
+    run_id: str,
+    now: datetime,
+    together: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """VERDICTS, one row per factual claim, in the order of the claims.
+
+    Args:
+        claims: CLAIMS; rows of kind `other` get no verdict.
+        evidence: EVIDENCE, with `text` and `document_uri` (either may be lacking) for the reasons.
+        outputs: OUTPUTS of those claims.
+        policies: joined by use case.
+        verifier: fingerprint.
+        snapshot: of the corpus.
+        run_id: of this run.
+        now: becomes `verified_at`.
+        together: `claim_id` and the probabilities of all its passages read as one text, for the claims that
+            were read so; a claim may rest on several passages, none of which supports it alone. The scores
+            of single passages still decide whether there is a conflict.
+    """
+    context = outputs.select("output_id", "source", "agent", "model", "use_case")
+    frame = (
+        claims.filter(pl.col("kind") == "factual")
+        .select("claim_id", "output_id", "produced_at", claim=pairs.without_citations(pl.col("text")))
+        .join(context, on="output_id", how="inner", maintain_order="left")
+        .with_row_index("row")
+    )
+    frame = with_policy(frame, policies)
+    passages = _passages(evidence, frame)
+    frame = _with_reason(_settled(frame, passages, together), passages)
+    frame = frame.with_columns(
+        run_id=pl.lit(run_id, pl.String),
+        verified_at=pl.lit(now, tables.UTC),
+        verifier=pl.lit(verifier, pl.String),
+        snapshot=pl.lit(snapshot, pl.String),
+    )
+    keys = [frame[name] for name in ("claim_id", "verifier", "policy", "snapshot")]
+    frame = frame.with_columns(verdict_id=ids.digest_rows("verdict", keys))
+    return tables.conform(tables.VERDICTS_TABLE, frame.select(tables.VERDICTS_TABLE.schema.names()))
+
+
+def settle(frame: pl.DataFrame, evidence: pl.DataFrame, together: pl.DataFrame | None = None) -> pl.Series:
+    """The verdicts (String) alone, one per row, by whatever policy each row carries.
+
+    Args:
+        frame: `claim_id` (unique), `claim` and a policy's columns as `with_policy` adds them.
+        evidence: EVIDENCE rows of those claims, of one judgement each.
+        together: as in `decide`.
+    """
+    frame = frame.with_row_index("row")
+    return _settled(frame, _passages(evidence, frame), together)["verdict"]
+
+
+def _settled(frame: pl.DataFrame, passages: pl.DataFrame, together: pl.DataFrame | None) -> pl.DataFrame:
+    frame = _with_scores(frame, passages)
+    if together is not None:
+        frame = _with_together(frame, together)
+    return _with_verdict(frame)
+
+
+_POLICY = {
+    "policy": pl.String,
+    "threshold_supported": pl.Float64,
+    "threshold_contradicted": pl.Float64,
+    "minimum_evidence": pl.Int64,
+    "on_conflict": pl.String,
+    "when_supported": pl.String,
+    "when_insufficient": pl.String,
+    "when_contradicted": pl.String,
+    "tolerated_insufficient_ratio": pl.Float64,
+    "when_answer_addresses_judge": pl.String,
+    "when_evidence_addresses_judge": pl.String,
+}
+
+
+def with_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
+    """The frame with its use case's policy: the one that names it, else the one for any."""
+
+    by_use_case = {name: policy for policy in policies for name in policy.use_cases}
+    fallback = by_use_case.pop(ANY_USE_CASE, Policy())
+    rows = [[name, *_values(policy)] for name, policy in by_use_case.items()]
+    named = pl.DataFrame(rows, schema={"use_case": pl.String, **_POLICY}, orient="row")
+    default = dict(zip(_POLICY, _values(fallback), strict=True))
+    joined = frame.join(named, on="use_case", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.col(name).fill_null(pl.lit(default[name], dtype)) for name, dtype in _POLICY.items()
+    )
+
+
+def with_own_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
+    """The frame with the values of the policy that its column `policy` names; null where it is unknown."""
+    rows = [_values(policy) for policy in policies]
+    known = pl.DataFrame(rows, schema=_POLICY, orient="row").unique("policy", maintain_order=True)
+    return frame.join(known, on="policy", how="left", maintain_order="left")
+
+
+def _values(policy: Policy) -> list[object]:
+    return [policy.label, *(getattr(policy, name) for name in list(_POLICY)[1:])]
+
+
+def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Scored passages with the row of their claim; `fits` says whether the verifier read all of them."""
+    optional = [
+        (pl.col(name) if name in evidence.columns else pl.lit(None, pl.String)).alias(name)
+        for name in ("text", "document_uri")
+    ]
+    return evidence.select(
+        "claim_id",
+        "rank",
+        "passage_id",
+        "origin",
+        *PROBABILITIES,
+        *optional,
+        fits=pl.col("tokens_seen") >= pl.col("tokens_offered"),
+        tokens="tokens_offered",
+        asked=pl.col("windows") > 0 if "windows" in evidence.columns else pl.lit(value=False),
+    ).join(
+        frame.select("row", "claim_id", "claim", "threshold_supported", "threshold_contradicted"),
+        on="claim_id",
+        how="inner",
+        maintain_order="left",
+    )
+
+
+def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    scored = passages.filter("fits")
+    combined = combine(scored.select(PROBABILITIES).to_numpy(), scored["row"].to_numpy(), frame.height)
+    supports = pl.col("p_supported") >= pl.col("threshold_supported")
+    contradicts = pl.col("p_contradicted") >= pl.col("threshold_contradicted")
+    # Two different passages: one that is both by itself is unclear, not a conflict.
+    sides = (
+        scored.group_by("row")
+        .agg(
+            pl.len().cast(pl.Int64).alias("scored"),
+            supports.sum().alias("for"),
+            contradicts.sum().alias("against"),
+            (supports | contradicts).sum().alias("either"),
+        )
+        .with_columns(is_conflict=(pl.col("for") > 0) & (pl.col("against") > 0) & (pl.col("either") > 1))
+    )
+    offered = passages.group_by("row").agg(
+        pl.len().cast(pl.Int64).alias("offered"),
+        pl.col("tokens").max().alias("longest"),
+        pl.col("asked").all().alias("unanswered"),
+    )
+    return (
+        frame.with_columns(rounded(combined))
+        .join(sides.select("row", "scored", "is_conflict"), on="row", how="left", maintain_order="left")
+        .join(offered, on="row", how="left", maintain_order="left")
+        .with_columns(pl.col("scored", "offered").fill_null(0), pl.col("is_conflict").fill_null(value=False))
+    )
+
+
+def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:
+    """The claims' probabilities, replaced where all passages were read as one text."""
+    joined = frame.join(
+        together.select("claim_id", *PROBABILITIES),
+        on="claim_id",
+        how="left",
+        maintain_order="left",
+        suffix="_together",
+    )
+    return joined.with_columns(pl.coalesce(f"{name}_together", name).alias(name) for name in PROBABILITIES)
+
+
+def _with_verdict(frame: pl.DataFrame) -> pl.DataFrame:
+    by_threshold = judged(pl.col("threshold_supported"), pl.col("threshold_contradicted"))
+    too_few = (pl.col("scored") == 0) | (pl.col("scored") < pl.col("minimum_evidence"))
+    return frame.with_columns(
+        too_few=too_few,
+        verdict=pl.when(too_few)
+        .then(pl.lit("insufficient"))
+        .when("is_conflict")
+        .then(pl.col("on_conflict"))
+        .otherwise(by_threshold),
+    )
+
+
+def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Adds `evidence_ids`, best first, `reason`, worded from the best passage for the verdict, and the span
+    of the sentence in it that decided, where the verdict rests on one.
+    """
+    passages = passages.with_columns(addressing.is_addressed(passages["text"]))
+    weight = (
+        pl.when(pl.col("verdict") == "contradicted")
+        .then(pl.col("p_contradicted"))
+        .otherwise(pl.col("p_supported"))
+    )
+    ordered = (
+        passages.join(frame.select("row", "verdict"), on="row", maintain_order="left")
+        .with_columns(weight=weight)
+        .sort("row", "weight", "rank", "passage_id", descending=[False, True, False, False])
+    )
+    best = ordered.group_by("row", maintain_order=True).agg(
+        pl.col("passage_id").alias("evidence_ids"),
+        pl.col("weight", "text", "document_uri", "origin", "rank").first(),
+        pl.col("text").str.join("\n").alias("all_text"),
+        pl.col("rank").filter("addresses_judge").sort().alias("addressing"),
+    )
+    frame = frame.join(best, on="row", how="left", maintain_order="left").with_columns(
+        pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
+    )
+    deciding = explanation.deciding(frame["claim"], frame["text"])
+    frame = frame.with_columns(
+        place=_place(),
+        difference=explanation.difference(frame["claim"], deciding["sentence"], frame["text"]),
+        absent=explanation.absent(frame["claim"], frame["all_text"]),
+        decisive_start=deciding["start"].cast(pl.Int32),
+        decisive_end=deciding["end"].cast(pl.Int32),
+    )
+    verdict = pl.col("verdict")
+    score = (
+        pl.when(verdict == "supported")
+        .then(pl.col("p_supported"))
+        .when(verdict == "contradicted")
+        .then(pl.col("p_contradicted"))
+        .otherwise(pl.col("weight"))
+        .round(2)
+        .cast(pl.String)
+    )
+    reason = (
+        pl.when(pl.col("offered") == 0)
+        .then(pl.lit("no evidence was found for this claim"))
+        .when((pl.col("scored") == 0) & pl.col("unanswered"))
+        .then(pl.lit("no_answer: the verifier was asked and gave no usable answer for any passage"))
+        .when(pl.col("scored") == 0)
+        .then(
+            pl.format(
+                "input_too_long: claim and passage together have {} tokens, more than the verifier reads",
+                "longest",
+            )
+        )
+        .when("too_few")
+        .then(
+            pl.format(
+                "only {} of the {} passages that the policy asks for were found", "scored", "minimum_evidence"
+            )
+        )
+        .when("is_conflict")
+        .then(pl.format("two passages disagree, and the policy then says {}", verdict))
+        .otherwise(explanation.worded(score))
+    )
+    # A passage that nobody read may say the opposite of those that were read.
+    unread = pl.col("offered") - pl.col("scored")
+    note = pl.format("{}; {} of {} passages not read (input_too_long)", reason, unread, "offered")
+    partly = (unread > 0) & (pl.col("scored") > 0)
+    frame = frame.with_columns(reason=pl.when(partly).then(note).otherwise(reason))
+    count = pl.col("addressing").list.len()
+    warned = pl.format(
+        "{}; {} of {} passages {} the verifier (rank {})",
+        "reason",
+        count,
+        "offered",
+        pl.when(count == 1).then(pl.lit("addresses")).otherwise(pl.lit("address")),
+        pl.col("addressing").cast(pl.List(pl.String)).list.join(", "),
+    )
+    return frame.with_columns(reason=pl.when(count > 0).then(warned).otherwise("reason"))
+
+
+def _place() -> pl.Expr:
+    """What a person calls the best passage: its document, else which of the agent's contexts."""
+    uri = explanation.clean(pl.col("document_uri"))
+    own = pl.when(pl.col("origin") == "context").then(
+        pl.lit("the agent's own context")
+    ).otherwise(pl.lit("a document of the corpus"))  # fmt: skip
+    number = uri.str.extract(r"^context[:#/ ]*(\d+)$")
+    return (
+        pl.when(number.is_not_null())
+        .then(pl.format("the agent's own context {}", number))
+        .when(uri.str.len_chars() > 0)
+        .then(uri)
+        .otherwise(own)
+    )

@@ -1,0 +1,1 @@
+"""Days into what changed: metrics, comparisons, change points, alarms."""

@@ -1,0 +1,222 @@
+"""The drift table: every slice and metric of a window against its baseline.
+
+Belongs here: the order of steps, status, and when a difference began. Does not belong here: the statistics
+(`series.py` and what it calls), sentences (`drift_words.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+from polars import selectors
+
+from tasks.drift import (
+    changepoints,
+    comparable,
+    correction,
+    distances,
+    drift_words,
+    explained,
+    series,
+    slices,
+)
+from tasks.drift.comparable import Comparable
+from tasks.drift.drift_cells import JUDGED_BY, Cells
+from tasks.drift.drift_metrics import METRICS
+from tasks.drift.parameters import DriftParameters, Windows
+from tasks.drift.series import Calendar, Compared
+from tasks.tables import DRIFT
+
+PAIR_WEIGHT = 0.5
+"""Of a pair in the correction for many comparisons: there are many times as many pairs as single columns,
+each holds less, and what befalls one shows in its parts as well."""
+_BAD = {name: {"up": 1.0, "down": -1.0, "neither": 0.0}[m.bad] for name, m in METRICS.items()}
+_ORDER = {name: number for number, name in enumerate(METRICS)}
+
+
+def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
+    """Rows of the `drift` table without `report_id` and `run_id`: drifted for the worse first, by harm.
+
+    Every slice that has units of a metric in either period gets a row, but for pairs with hardly any; a
+    metric whose table holds no row on any of these days gets one row of `all`, *not measured*. The window
+    never shares a day with the baseline.
+    """
+    chosen, columns = _chosen(cells, windows, parameters)
+    sums = slices.summed(chosen.cells, columns, pairs=parameters.pairs)
+    calendar = series.calendar(sums, windows, parameters.change_days)
+    parts: list[Compared] = []
+    for metric in METRICS.values():
+        if metric.family == "distance":
+            part = distances.compared(chosen.profiles, metric, columns, calendar, parameters)
+        elif metric.table not in cells.filled:
+            part = None
+        else:
+            part = series.compared(sums, metric, calendar, parameters)
+        if part is not None:
+            parts.append(part)
+    rows = pl.concat([pl.DataFrame(schema=series.ROWS), *(p.rows for p in parts)])
+    rows = _begun(_standing(rows, parameters), parts, calendar).filter(~_hopeless(parameters))
+    rows = drift_words.reasoned(rows, chosen, cells.seen)
+    rows = pl.concat([rows, _not_measured(rows)], how="diagonal")
+    return _table(rows, windows)
+
+
+def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tuple[Comparable, list[str]]:
+    """Cells that are alike enough to compare, and the columns to slice them by."""
+    columns: list[str] = list(parameters.slices)
+    if windows.kind != "release" or parameters.baseline_release is None:
+        return comparable.chosen(cells.sums, cells.profiles, since=windows.window_start), columns
+    column, _, value = parameters.baseline_release.partition("=")
+    # Slices of the column itself would have a baseline and no window, or the other way round.
+    columns = [c for c in columns if c != column]
+    is_baseline = (pl.col("date") < windows.window_start) & pl.col(column).eq_missing(pl.lit(value))
+    is_window = pl.col("date") >= windows.window_start
+    if column in JUDGED_BY:
+        is_baseline |= (pl.col("date") < windows.window_start) & pl.col(column).is_null()
+        current = comparable.chosen(
+            cells.sums.filter(is_window), cells.profiles.filter(is_window), since=windows.window_start
+        )
+        return Comparable(
+            pl.concat([cells.sums.filter(is_baseline), current.cells]),
+            pl.concat([cells.profiles.filter(is_baseline), current.profiles]),
+            (f"the baseline is what {column} {value} judged", *current.notes),
+        ), columns
+    alike = comparable.chosen(cells.sums, cells.profiles, since=windows.window_start)
+    kept = is_baseline | is_window
+    notes = (f"the baseline is {column.replace('_', ' ')} {value}", *alike.notes)
+    return Comparable(alike.cells.filter(kept), alike.profiles.filter(kept), notes), columns
+
+
+def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
+    """Adds `p_adjusted, status, direction, part_of, harm`; what has too few units is not tested at all."""
+    bad = pl.col("metric").replace_strict(_BAD, return_dtype=pl.Float64)
+    few = (
+        (pl.col("baseline_days") < parameters.minimum_baseline_days)
+        | (pl.col("baseline_count") < parameters.minimum_units)
+        | (
+            (pl.col("metric") != "outputs_per_day")
+            & (
+                (pl.col("current_count") < parameters.minimum_units)
+                | (pl.col("current_outputs") < parameters.minimum_outputs)
+            )
+        )
+        | pl.col("p_value").is_null()
+    )
+    rows = rows.with_columns(few=few).with_columns(
+        p_value=pl.when("few").then(None).otherwise("p_value"),
+    )
+    weights = rows.select(
+        pl.col("metric").replace_strict({n: m.weight for n, m in METRICS.items()}, return_dtype=pl.Float64)
+        * pl.when(pl.col("slice_kind").str.contains("&", literal=True)).then(PAIR_WEIGHT).otherwise(1.0)
+    ).to_series()
+    p_values = rows["p_value"].fill_null(np.nan).to_numpy()
+    rows = rows.with_columns(
+        p_adjusted=pl.Series(correction.adjusted(p_values, weights.to_numpy())).fill_nan(None)
+    )
+    matters = pl.col("difference").abs() >= pl.col("threshold")
+    sure = (pl.col("ci_low") > 0) | (pl.col("ci_high") < 0)
+    worse = pl.col("difference") * bad > 0
+    drifted = (pl.col("p_adjusted") <= parameters.false_discovery_rate) & matters & sure
+    rows = explained.explained(
+        rows.with_columns(
+            status=pl.when("few")
+            .then(pl.lit("too_few"))
+            .when(drifted)
+            .then(pl.lit("drifted"))
+            .otherwise(pl.lit("stable")),
+            direction=pl.when(pl.col("difference").is_null())
+            .then(None)
+            .when((bad == 0) | (pl.col("difference") == 0))
+            .then(pl.lit("neutral"))
+            .when(worse)
+            .then(pl.lit("worse"))
+            .otherwise(pl.lit("better")),
+        )
+    )
+    near = pl.when(pl.col("difference") > 0).then("ci_low").otherwise("ci_high")
+    per_day = pl.col("current_count") / pl.max_horizontal("current_days", pl.lit(1))
+    is_harm = (pl.col("status") == "drifted") & (pl.col("direction") == "worse")
+    return rows.with_columns(
+        harm=pl.when(is_harm).then((near * bad).clip(lower_bound=0.0) * per_day).otherwise(None)
+    )
+
+
+def _hopeless(parameters: DriftParameters) -> pl.Expr:
+    """Pairs that hold too few units in both periods together: thousands of rows that say nothing."""
+    units = pl.col("baseline_count") + pl.col("current_count")
+    return pl.col("slice_kind").str.contains("&", literal=True) & (units < parameters.minimum_units)
+
+
+def _begun(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Calendar) -> pl.DataFrame:
+    """Adds `changed_on`: where a difference is established, the day on which its level began."""
+    days: list[date | None] = [None] * rows.height
+    drifted = (rows["status"] == "drifted").to_numpy()
+    signs = np.sign(rows["difference"].fill_null(0.0).to_numpy())
+    offset = 0
+    numbers = np.flatnonzero(calendar.changes)
+    for part in parts:
+        for place in np.flatnonzero(drifted[offset : offset + part.rows.height]):
+            row = offset + int(place)
+            change = changepoints.began(
+                part.values[place, numbers], part.variances[place, numbers], float(signs[row])
+            )
+            days[row] = calendar.day(int(numbers[change.day])) if change else None
+        offset += part.rows.height
+    return rows.with_columns(changed_on=pl.Series(days, dtype=pl.Date))
+
+
+def _not_measured(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row of `all` for every metric without any."""
+    there = set(rows["metric"].to_list())
+    missing = [m for m in METRICS.values() if m.name not in there]
+    return pl.DataFrame(
+        {
+            "slice": ["all"] * len(missing),
+            "slice_kind": ["all"] * len(missing),
+            "metric": [m.name for m in missing],
+            "status": ["not_measured"] * len(missing),
+            "baseline_days": [0] * len(missing),
+            "current_days": [0] * len(missing),
+            "baseline_count": [0.0] * len(missing),
+            "current_count": [0.0] * len(missing),
+            "part_of": [None] * len(missing),
+            "reason": [drift_words.not_measured(m) for m in missing],
+        },
+        schema_overrides={"baseline_days": pl.Int32, "current_days": pl.Int32, "part_of": pl.String},
+    )
+
+
+def _table(rows: pl.DataFrame, windows: Windows) -> pl.DataFrame:
+    rank = pl.col("status").replace_strict(
+        {"drifted": 0, "stable": 1, "too_few": 2, "not_measured": 3}, return_dtype=pl.Int8
+    )
+    order = pl.col("metric").replace_strict(_ORDER, return_dtype=pl.Int16)
+    schema = pl.Schema([(n, t) for n, t in DRIFT.schema.items() if n not in ("report_id", "run_id")])
+    return (
+        rows.with_columns(
+            unit=pl.col("metric").replace_strict(
+                {n: m.unit for n, m in METRICS.items()}, return_dtype=pl.String
+            ),
+            window_start=pl.lit(windows.window_start),
+            window_end=pl.lit(windows.window_end),
+            baseline_kind=pl.lit(windows.kind),
+            baseline_start=pl.lit(windows.baseline_start),
+            baseline_end=pl.lit(windows.baseline_end),
+        )
+        .sort(
+            rank,
+            pl.col("direction") != "worse",
+            pl.col("part_of").is_not_null(),
+            -pl.col("harm").round(6),
+            order,
+            "slice",
+            nulls_last=True,
+        )
+        .select(schema.names())
+        .cast(schema)
+        # Sums over threads differ in their last digits; equal rows should look equal.
+        .with_columns(selectors.float().round(12))
+    )

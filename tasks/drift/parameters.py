@@ -1,0 +1,224 @@
+"""Drift: what changed between a baseline and a window, for every slice and metric.
+
+Belongs here: parameters, windows, and the daily series for plots. Does not belong here: rows into sums
+(`drift_cells.py`), the table of differences (`drift_report.py`), alarms (`alarms.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import ClassVar, Literal
+
+import polars as pl
+
+from tasks.drift import comparable, slices
+from tasks.drift.alarms import DEFAULT_RULES, AlarmRule
+from tasks.drift.drift_cells import Cells
+from tasks.drift.drift_metrics import METRICS, Metric
+
+SERIES = pl.Schema(
+    {
+        "date": pl.Date,
+        "slice": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+        "count": pl.Float64,
+    }
+)
+
+
+@dataclass(frozen=True)
+class DriftParameters:
+    """What is compared with what, and from when on it counts."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    baseline: Literal["rolling", "fixed", "release"] = "rolling"
+    """rolling: the days before the window; fixed: `baseline_from` to `baseline_to`; release: the days before
+    the window on which `baseline_release` answered or judged."""
+    baseline_days: int = 28
+    """Days of a rolling baseline: four of each weekday, which weekday effects need."""
+    baseline_from: date | None = None
+    baseline_to: date | None = None
+    baseline_release: str | None = None
+    """COLUMN=VALUE, for example model=gpt-4 or verifier=FINGERPRINT or agent=NAME."""
+    window_days: int = 2
+    """Nights that are compared: one night of 400 claims cannot show five points, two can."""
+    change_days: int = 60
+    """Days in which a change point is looked for."""
+    minimum_baseline_days: int = 10
+    """Days with rows below which a day's own variation cannot be told: too few."""
+    minimum_units: int = 100
+    """Claims, outputs or reviews in the window below which two points are less than two units: too few."""
+    minimum_outputs: int = 20
+    """Outputs in the window below which their variation cannot be told: too few."""
+    false_discovery_rate: float = 0.1
+    """Share of drifted rows that may be chance. Alarms look one way only, so theirs is half of it."""
+    slices: tuple[Literal["source", "agent", "model", "use_case"], ...] = (
+        "agent",
+        "model",
+        "use_case",
+        "source",
+    )
+    pairs: bool = True
+    """Whether pairs of the columns are slices too."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """Metric to smallest difference that matters, where the built-in one does not suit."""
+    weight: str | None = None
+    """Key of the outputs' metadata that holds each one's sampling weight."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that no comparison can mean."""
+        counts = ("baseline_days", "window_days", "change_days", "minimum_baseline_days", "minimum_units",
+                  "minimum_outputs")  # fmt: skip
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if not 0 < self.false_discovery_rate < 1:
+            raise ValueError(f"false_discovery_rate is {self.false_discovery_rate}, expected between 0 and 1")
+        unknown = sorted(set(self.thresholds) - set(METRICS))
+        if unknown:
+            raise ValueError(
+                f"thresholds names {unknown[0]!r}, which is no metric; known: {', '.join(METRICS)}"
+            )
+        if self.baseline == "fixed" and not (self.baseline_from and self.baseline_to):
+            raise ValueError("a fixed baseline needs baseline_from and baseline_to")
+        if self.baseline == "release" and "=" not in (self.baseline_release or ""):
+            raise ValueError("a release baseline needs baseline_release, written as COLUMN=VALUE")
+
+    def threshold(self, metric: Metric) -> float:
+        """Smallest difference that matters, in the metric's unit or as a share of the baseline."""
+        return self.thresholds.get(metric.name, metric.threshold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftSettings:
+    """What changed against earlier days, and who is told."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
+
+    enabled: bool = True
+    """Whether the nightly audit ends with it; `claimledger drift` works either way."""
+    parameters: DriftParameters = DriftParameters()
+    alarms: tuple[AlarmRule, ...] = DEFAULT_RULES
+    """What raises an alarm; an empty list never does."""
+    notify_variable: str = "CLAIMLEDGER_NOTIFY"
+    """Environment variable with apprise URLs, blank-separated: they hold secrets, so no file names them."""
+    link: str | None = None
+    """Address under which people reach LAKE/reports; None names the file."""
+
+    def __post_init__(self) -> None:
+        if not self.notify_variable.isidentifier():
+            raise ValueError(
+                f"notify_variable is {self.notify_variable!r}, expected the name of an environment variable"
+            )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The days compared, all inclusive; the baseline ends before the window begins."""
+
+    window_start: date
+    window_end: date
+    baseline_start: date
+    baseline_end: date
+    kind: str
+
+    @property
+    def first(self) -> date:
+        """First day of either."""
+        return min(self.baseline_start, self.window_start)
+
+
+def windows(
+    parameters: DriftParameters,
+    last_day: date,
+    *,
+    current: tuple[date, date] | None = None,
+    baseline: tuple[date, date] | None = None,
+) -> Windows:
+    """The window that ends on `last_day` and its baseline, or the ranges that were asked for.
+
+    Raises:
+        ValueError: a range is empty, or the two overlap, or the baseline is the later one.
+    """
+    start, end = current or (last_day - timedelta(days=parameters.window_days - 1), last_day)
+    kind: str = parameters.baseline
+    if baseline is None and parameters.baseline == "fixed":
+        baseline = (parameters.baseline_from or start, parameters.baseline_to or start)
+    if baseline is None:
+        days = parameters.baseline_days if kind == "rolling" else max(parameters.change_days, 90)
+        baseline = (start - timedelta(days=days), start - timedelta(days=1))
+    elif parameters.baseline != "release":
+        kind = "fixed"
+    for name, (first, last) in (("current", (start, end)), ("baseline", baseline)):
+        if first > last:
+            raise ValueError(f"the {name} window {first}..{last} ends before it begins")
+    if baseline[1] >= start:
+        raise ValueError(
+            f"the baseline {baseline[0]}..{baseline[1]} reaches into the window {start}..{end}; "
+            "end it before the window begins, or what changed is compared with itself"
+        )
+    return Windows(start, end, *baseline, kind)
+
+
+def daily_series(
+    cells: Cells, parameters: DriftParameters | None = None, *, wanted: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Every metric of every slice, day by day, with 95% intervals.
+
+    Args:
+        wanted: names of slices; None is all of them.
+
+    Returns:
+        SERIES rows (`date, slice, metric, value, ci_low, ci_high, count`), ordered by slice, metric and date.
+        Only verdicts by the newest verifier and policies count, as in `compare`. Intervals are
+        cluster-robust by outputs: for shares Wilson's (JASA 22, 1927) with the effective number of units, for
+        counts the normal one of a Poisson count. `count` is the number of units (claims, outputs, reviews).
+    """
+    parameters = parameters or DriftParameters()
+    sums = slices.summed(
+        comparable.chosen(cells.sums, cells.profiles).cells, parameters.slices, pairs=parameters.pairs
+    )
+    if wanted is not None:
+        sums = sums.filter(pl.col("slice").is_in(list(wanted)))
+    family = pl.col("metric").replace_strict(
+        {n: m.family for n, m in METRICS.items()}, return_dtype=pl.String
+    )
+    n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
+    squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
+    correction_ = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
+    variance = squares * correction_ / n**2
+    plain = value * (1 - value) / n
+    effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
+    z = 1.959963984540054
+    centre = (value + z**2 / (2 * effective)) / (1 + z**2 / effective)
+    half = z * (value * (1 - value) / effective + z**2 / (4 * effective**2)).sqrt() / (1 + z**2 / effective)
+    wald = z * variance.sqrt()
+    poisson = z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
+    return (
+        sums.with_columns(family=family)
+        .select(
+            "date",
+            "slice",
+            "metric",
+            value=pl.when(family == "volume").then("y").otherwise(value),
+            ci_low=pl.when(family == "volume")
+            .then(pl.max_horizontal(pl.col("y") - poisson, 0.0))
+            .when(family == "share")
+            .then((centre - half).clip(0, 1))
+            .otherwise(value - wald),
+            ci_high=pl.when(family == "volume")
+            .then(pl.col("y") + poisson)
+            .when(family == "share")
+            .then((centre + half).clip(0, 1))
+            .otherwise(value + wald),
+            count=pl.when(family == "volume").then("y").otherwise("x"),
+        )
+        .cast(SERIES)
+        .sort("slice", "metric", "date")
+    )

@@ -1,0 +1,1 @@
+"""Durable writes and Parquet: the door to the disk, which knows nothing of the product."""

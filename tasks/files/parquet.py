@@ -1,0 +1,78 @@
+"""Door to the lake's Parquet: the only writer and the only reader of table files.
+
+Belongs here: how a frame becomes bytes and bytes become a frame of exactly the declared schema. Does not
+belong here: where files stand and when they become visible (`commits.py`).
+
+One writer, PyArrow, because it can write page checksums; equal frames give equal bytes, so that a file's
+digest is its identity.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from tasks.tables import Table, conform
+
+
+def encode(table: Table, frame: pl.DataFrame) -> bytes:
+    """The frame as one Parquet file: Zstandard, statistics, page checksums.
+
+    Raises:
+        TypeError: the frame's schema is not the declared one.
+    """
+    buffer = io.BytesIO()
+    # Chunks of a concatenated frame would become row groups, and equal rows other bytes.
+    frame = conform(table, frame).rechunk()
+    pq.write_table(
+        frame.to_arrow(),
+        buffer,
+        compression="zstd",
+        write_statistics=True,
+        write_page_checksum=True,
+        row_group_size=64 * 1024,
+    )
+    return buffer.getvalue()
+
+
+def decode(table: Table, data: bytes) -> pl.DataFrame:
+    """The frame that `encode` was given; PyArrow checks each page's checksum on the way."""
+    read = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+    return conform(table, pl.DataFrame(pl.from_arrow(read)))
+
+
+def parse(table: Table, data: bytes) -> pl.DataFrame:
+    """The rows of a file's bytes that a digest vouches for: three times as fast as `decode`.
+
+    Only for bytes that were hashed and found to be those that were written: Polars may abort on others.
+    """
+    return pl.scan_parquet(
+        data,
+        schema=table.schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+    ).collect()
+
+
+def scan(table: Table, files: Sequence[Path]) -> pl.LazyFrame:
+    """The files' rows with exactly the declared columns and types; no rows where there are no files.
+
+    A column that an older release did not write is null; one that this release does not know is left
+    out. A column of another type is refused by Polars when the frame is collected.
+    """
+    if not files:
+        return table.empty().lazy()
+    return pl.scan_parquet(
+        list(files),
+        schema=table.schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        # A lake's own path may contain brackets or asterisks.
+        glob=False,
+    )

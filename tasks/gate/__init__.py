@@ -1,0 +1,1 @@
+"""Tables into good rows and refused rows: checks, references, reconciliation, Great Expectations."""

@@ -1,0 +1,20 @@
+"""The gate before anything is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Le
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationSettings:
+    """The gate before anything is published."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
+
+    data_docs: bool = True
+    """Keep Great Expectations' own pages beside the report."""
+    maximum_quarantine_ratio: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
+    """A table of which more than this share is refused fails the run: something systematic is wrong."""

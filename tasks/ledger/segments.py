@@ -1,0 +1,212 @@
+"""Segments: the log's events as immutable Parquet files, and the small indexes that find one among millions.
+
+Belongs here: how a segment is written, checked and searched. Does not belong here: the tree and its
+signatures (`log.py`) or what events say (`ledger/events.py`).
+
+A segment N is `N.parquet` (typed columns for people, `event` with the canonical bytes that are hashed) and
+`N.json` (rows, first index, SHA-256 of the file), written last: a segment without it does not exist. Files
+are hashed before they are parsed. `index/N.u64` is a cache: sorted prefixes of ids, rebuilt when it is
+missing, and never believed, because what it points at is compared with the id that was asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tasks import ids
+from tasks.errors import IntegrityError
+from tasks.files import durable, parquet
+from tasks.tables import EVENTS, Column, Table
+
+MAX_ROWS = 65_536
+"""Rows of one segment: large enough to scan fast, small enough to hold in memory twice."""
+
+_FULL = (MAX_ROWS, 250_000)
+"""Rows of a segment that another one of the same append may follow: now, and in the first release."""
+
+_COLUMNS = {c.name: c for c in EVENTS.columns}
+SEGMENT = Table(
+    "segment",
+    ("sequence",),
+    "Rows of the log as they were appended",
+    (
+        *(_COLUMNS[n] for n in ("sequence", "event_id", "kind", "occurred_at", "subject_id", "run_id")),
+        Column("claim_id", pl.String, "Claim the event is about", nullable=True),
+        _COLUMNS["leaf_hash"],
+        Column("event", pl.Binary, "Canonical bytes: what is hashed"),
+    ),
+    partition_by=None,
+)
+_IDS = ("event_id", "subject_id", "claim_id")
+_sound: set[tuple[Path, int, int, int]] = set()
+"""Segment files whose digest this process has compared: path, inode, size, time."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment: its number, where its rows stand in the log, the digest of its file."""
+
+    folder: Path
+    number: int
+    first: int
+    rows: int
+    sha256: str
+    run_id: str
+
+    @property
+    def end(self) -> int:
+        """Index one past the last row."""
+        return self.first + self.rows
+
+    @property
+    def ends_append(self) -> bool:
+        """Whether an append ended with it for certain, so that a checkpoint of its end was signed."""
+        return self.rows not in _FULL
+
+    @property
+    def path(self) -> Path:
+        """The Parquet file."""
+        return self.folder / f"{self.number:06d}.parquet"
+
+    @property
+    def index_path(self) -> Path:
+        """The rebuildable index."""
+        return self.folder.parent / "index" / f"{self.number:06d}.u64"
+
+    def read(self) -> pl.DataFrame:
+        """All rows. The bytes are hashed first, so that only those that were appended are parsed.
+
+        Raises:
+            IntegrityError: the file's bytes are not those that were appended, or are no segment.
+        """
+        data = self._bytes()
+        try:
+            frame = parquet.parse(SEGMENT, data)
+        except Exception as error:  # noqa: BLE001 - a reader of hostile bytes may raise anything
+            raise IntegrityError(
+                f"{self.path}: its bytes match its digest but are no segment ({error})"
+            ) from None
+        if frame.height != self.rows:
+            raise IntegrityError(f"{self.path}: {frame.height} rows, expected {self.rows}")
+        return frame
+
+    def _bytes(self) -> bytes:
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            raise IntegrityError(f"{self.path}: the segment is missing; restore it from a copy") from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise IntegrityError(f"{self.path}: not the bytes that were appended; restore it from a copy")
+        return data
+
+    def find(self, wanted: pl.Series, prefixes: np.ndarray, column: str) -> pl.DataFrame:
+        """Typed columns (without the bytes) of the rows whose `column` is one of the ids.
+
+        Args:
+            prefixes: of the wanted ids, sorted, because looking them up in order is many times faster.
+        """
+        index = self._index()
+        at = np.minimum(np.searchsorted(index, prefixes), len(index) - 1)
+        if not (index[at] == prefixes).any():
+            return SEGMENT.empty().drop("event")
+        self._compare_once()
+        rows = parquet.scan(SEGMENT, [self.path]).drop("event")
+        return rows.filter(pl.col(column).is_in(wanted.implode())).collect()
+
+    def subjects(self, kind: str) -> pl.Series:
+        """What the events of one kind are about.
+
+        Raises:
+            IntegrityError: the file's bytes are not those that were appended.
+        """
+        self._compare_once()
+        rows = parquet.scan(SEGMENT, [self.path]).filter(pl.col("kind") == kind)
+        return rows.select("subject_id").collect()["subject_id"]
+
+    def _compare_once(self) -> None:
+        facts = self.path.stat()
+        mark = (self.path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        if mark not in _sound:
+            self._bytes()
+            _sound.add(mark)
+
+    def _index(self) -> np.ndarray:
+        try:
+            if self.index_path.stat().st_size:
+                return np.memmap(self.index_path, dtype="<u8", mode="r")
+        except (OSError, ValueError):
+            pass
+        index = build_index(self.read())
+        write_index(self, index)
+        return index
+
+
+def build_index(frame: pl.DataFrame) -> np.ndarray:
+    """Sorted prefixes of every id of a segment's rows."""
+    return np.sort(np.concatenate([ids.prefixes(frame[column].drop_nulls()) for column in _IDS]))
+
+
+def write_index(segment: Segment, index: np.ndarray) -> None:
+    """Keeps the index beside the segments; losing it costs time and nothing else."""
+    segment.index_path.parent.mkdir(exist_ok=True)
+    segment.index_path.write_bytes(index.tobytes())
+
+
+def write(folder: Path, number: int, frame: pl.DataFrame, run_id: str) -> Segment:
+    """Writes a segment durably: the Parquet file first, its description last."""
+    data = parquet.encode(SEGMENT, frame)
+    segment = Segment(
+        folder, number, int(frame["sequence"][0]), frame.height, hashlib.sha256(data).hexdigest(), run_id
+    )
+    durable.make_folder(folder)
+    durable.replace(segment.path, data)
+    write_index(segment, build_index(frame))
+    durable.replace_json(
+        segment.path.with_suffix(".json"),
+        {
+            "first_index": segment.first,
+            "rows": segment.rows,
+            "run_id": run_id,
+            "sha256": segment.sha256,
+        },
+    )
+    return segment
+
+
+def listed(folder: Path) -> list[Segment]:
+    """The segments of a log in order.
+
+    Raises:
+        IntegrityError: a description is damaged.
+    """
+    found = []
+    for path in sorted(folder.glob("[0-9]*.json")):
+        record = durable.read_json(path) or {}
+        try:
+            segment = Segment(
+                folder,
+                int(path.stem),
+                int(record["first_index"]),
+                int(record["rows"]),
+                str(record["sha256"]),
+                str(record["run_id"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise IntegrityError(f"{path}: not a segment's description; restore it from a copy") from None
+        found.append(segment)
+    return found
+
+
+def find(segments: Iterable[Segment], wanted: pl.Series, column: str) -> pl.DataFrame:
+    """Rows, without their bytes, of all segments whose `column` is one of the ids, in log order."""
+    if wanted.is_empty():
+        return SEGMENT.empty().drop("event")
+    prefixes = np.unique(ids.prefixes(wanted))
+    found = (segment.find(wanted, prefixes, column) for segment in segments)
+    return pl.concat([SEGMENT.empty().drop("event"), *found])

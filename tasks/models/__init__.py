@@ -1,0 +1,1 @@
+"""Networks on this machine: which arithmetic a BERT encoder is computed with."""

@@ -1,1 +1,0 @@
-"""What people read: the report of a run and the site over all runs."""

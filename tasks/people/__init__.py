@@ -1,1 +1,0 @@
-"""What people do with verdicts: reviews, auditors' samples, erasure."""

@@ -1,0 +1,1 @@
+"""Outputs into findings: confidential data, and text that addresses whoever judges it."""

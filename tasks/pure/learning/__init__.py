@@ -1,1 +1,0 @@
-"""What verifiers learn from, compute with and are measured by."""

@@ -1,1 +1,0 @@
-"""What a report says, as small frames and sentences."""

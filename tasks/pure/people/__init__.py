@@ -1,1 +1,0 @@
-"""Samples, review queues and sheets, and what erasure leaves of a page."""

@@ -1,1 +1,0 @@
-"""Events, canonical bytes, Merkle trees, signed notes, proofs."""

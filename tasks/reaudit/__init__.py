@@ -1,0 +1,1 @@
+"""Old verdicts judged again: which flipped, and what caused each flip."""

@@ -1,0 +1,1 @@
+"""People: the review queue and its sheets, auditors' samples, erasure."""

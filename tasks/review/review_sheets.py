@@ -1,0 +1,279 @@
+"""Review sheets: CSV files that people fill in, read with distrust.
+
+Belongs here: what a sheet says line by line, and which lines can be used. Does not belong here: the lake
+(`tasks/review/reviews.py`), which verdicts are in a sheet (`queue.py`, `tasks/review/sample.py`).
+
+A sheet comes back from spreadsheet programs: with a comma, semicolon or tab between cells, with or without a
+byte order mark, with columns moved, added or left out. Whatever cannot be used is refused with its line and a
+reason, and never stops the other lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from tasks.review import cells
+from tasks.tables import VERDICTS
+
+FILLED = ("reviewer", "outcome", "corrected_verdict", "comment")
+"""Columns that a person fills in."""
+COLUMNS = ("verdict_id", "claim_id", *FILLED, "reviewed_at")
+"""Columns that are read; any other is for people."""
+OUTCOMES = ("confirmed", "overturned")
+MAX_REVIEWER, MAX_COMMENT = 200, 10_000
+"""Characters: a name, and some pages of words; a spreadsheet cell ends at 32,767."""
+SHEET: dict[str, pl.DataType] = {"line": pl.Int64(), **dict.fromkeys(COLUMNS, pl.String())}
+REFUSED: dict[str, pl.DataType] = {**SHEET, "problem": pl.String()}
+
+
+class SheetError(ValueError):
+    """The file as a whole is no review sheet."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a file says: `rows` (columns `SHEET`) and `refused` lines (line, sentence)."""
+
+    rows: pl.DataFrame
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def write(header: tuple[str, ...], rows: list[list[str]]) -> bytes:
+    """A sheet as CSV (RFC 4180, UTF-8 with a byte order mark, which spreadsheet programs need)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows([[cells.inert(cell) for cell in row] for row in rows])
+    return buffer.getvalue().encode("utf-8-sig", "replace")
+
+
+def read(data: bytes) -> Sheet:
+    """Reads a sheet; empty lines are left out.
+
+    Raises:
+        SheetError: UTF-16, no header with `verdict_id` and `outcome`, or a column twice.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SheetError("it is UTF-16; save it as CSV in UTF-8")
+    # Bytes that are no UTF-8 become lone surrogates, so that they refuse their own line alone.
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    if not text.strip():
+        raise SheetError("it is empty")
+    first = text.splitlines()[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    places = _places(reader)
+    found: list[dict[str, object]] = []
+    refused: list[tuple[int, str]] = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            refused.append((line, f"{_span(line, reader.line_num)}not CSV ({error})"))
+            continue
+        if not any(cell.strip() for cell in row):
+            continue
+        problem = _malformed(row, 1 + max(places.values()))
+        if problem:
+            refused.append((line, problem))
+            continue
+        values = {n: cells.original(row[at].strip()) if at < len(row) else "" for n, at in places.items()}
+        found.append({"line": line, **dict.fromkeys(COLUMNS, ""), **values})
+    return Sheet(pl.DataFrame(found, schema=SHEET), refused)
+
+
+def _places(reader: object) -> dict[str, int]:
+    try:
+        header = [cell.strip().lower() for cell in next(reader)]  # type: ignore[call-overload]
+    except (StopIteration, csv.Error) as error:
+        raise SheetError(f"its first line is no header ({error})") from None
+    missing = [name for name in ("verdict_id", "outcome") if name not in header]
+    if missing:
+        raise SheetError(f"its first line has no column {missing[0]}; it must name the columns")
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise SheetError(f"it has the column {twice[0]} twice")
+    return {name: header.index(name) for name in COLUMNS if name in header}
+
+
+def _span(first: int, last: int) -> str:
+    return f"to line {last}: " if last > first else ""
+
+
+def _malformed(row: list[str], width: int) -> str | None:
+    if any("\ud800" <= c <= "\udfff" for cell in row for c in cell):
+        return "not UTF-8; save the file as CSV in UTF-8"
+    if any("\x00" in cell for cell in row):
+        return "it has a NUL character"
+    if len(row) < min(width, 2):
+        return f"it has {len(row)} cells, expected {width}"
+    return None
+
+
+def judged(
+    sheet: pl.DataFrame, verdicts: pl.DataFrame, *, now: str, default_reviewer: str | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Lines that can be used, lines that cannot, and how many nobody has filled in.
+
+    Args:
+        sheet: columns `SHEET`.
+        verdicts: verdict_id, claim_id, verdict, produced_at and is_erased of the verdicts named in the sheet.
+        now: ISO time that an empty `reviewed_at` stands for, and that none may be after.
+        default_reviewer: who reviewed where a line does not say.
+
+    Returns:
+        Usable rows: `SHEET` (corrected_verdict, comment null where empty; reviewed_at as a time), verdict and
+        produced_at. Refused rows: columns `REFUSED`.
+    """
+    lowered = sheet.with_columns(
+        pl.col("verdict_id", "claim_id", "outcome", "corrected_verdict").str.to_lowercase(),
+        reviewer=pl.when(pl.col("reviewer") == "")
+        .then(pl.lit(default_reviewer or ""))
+        .otherwise(pl.col("reviewer")),
+    )
+    empty = pl.col("outcome") == ""
+    blank = lowered.filter(empty & (pl.col("corrected_verdict") == "") & (pl.col("comment") == ""))
+    filled = lowered.join(blank, on="line", how="anti").join(
+        verdicts.rename({"claim_id": "known_claim_id"}), on="verdict_id", how="left", maintain_order="left"
+    )
+    said = pl.struct("outcome", "corrected_verdict").n_unique().over("verdict_id", "reviewer")
+    filled = filled.with_columns(
+        at=pl.when(pl.col("reviewed_at") == "")
+        .then(pl.lit(now))
+        .otherwise(pl.col("reviewed_at"))
+        .str.replace("Z$", "+00:00")
+        .str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False),
+        moment=pl.lit(now).str.to_datetime("%+", time_unit="us", time_zone="UTC"),
+        said=said,
+    ).with_columns(problem=_problem())
+    refused = filled.filter(pl.col("problem").is_not_null()).select(*REFUSED)
+    usable = filled.filter(pl.col("problem").is_null()).with_columns(
+        pl.col("corrected_verdict", "comment").replace("", None), claim_id="known_claim_id", reviewed_at="at"
+    )
+    return usable.select(*SHEET, "verdict", "produced_at"), refused, blank.height
+
+
+def _problem() -> pl.Expr:
+    """The first thing wrong with a line, as a sentence; null where nothing is."""
+    col = pl.col
+    corrected = col("corrected_verdict")
+    shown = "'" + col("outcome").str.slice(0, 40) + "'"
+    cases: list[tuple[pl.Expr, pl.Expr | str]] = [
+        (~col("verdict_id").str.contains("^[0-9a-f]{64}$"), "verdict_id is not 64 hexadecimal digits"),
+        (col("verdict").is_null(), "this lake has no such verdict"),
+        (col("is_erased"), "the output of this verdict was erased"),
+        (
+            (col("claim_id") != "") & (col("claim_id") != col("known_claim_id")),
+            "claim_id is not the claim of this verdict",
+        ),
+        (col("outcome") == "", "outcome is empty although the line was filled in"),
+        (~col("outcome").is_in(OUTCOMES), "outcome is " + shown + ", expected confirmed or overturned"),
+        (
+            (corrected != "") & ~corrected.is_in(VERDICTS),
+            f"corrected_verdict is none of {', '.join(VERDICTS)}",
+        ),
+        (
+            (col("outcome") == "confirmed") & (corrected != "") & (corrected != col("verdict")),
+            "it confirms the verdict and corrects it",
+        ),
+        (
+            (col("outcome") == "overturned") & (corrected == col("verdict")),
+            "it overturns the verdict and corrects it to the same",
+        ),
+        (col("reviewer") == "", "reviewer is empty; fill it in or give --reviewer"),
+        (col("reviewer").str.len_chars() > MAX_REVIEWER, f"reviewer has more than {MAX_REVIEWER} characters"),
+        (col("comment").str.len_chars() > MAX_COMMENT, f"comment has more than {MAX_COMMENT} characters"),
+        (col("at").is_null(), "reviewed_at is no ISO 8601 time with a zone"),
+        (col("at") > col("moment"), "reviewed_at is in the future"),
+        (col("said") > 1, "another line of the same reviewer says otherwise of the same verdict"),
+    ]
+    problem: pl.Expr = pl.lit(None, pl.String)
+    for wrong, sentence in reversed(cases):
+        said = pl.lit(sentence) if isinstance(sentence, str) else sentence
+        problem = pl.when(wrong).then(said).otherwise(problem)
+    return problem
+
+
+def read_lines(data: bytes) -> Sheet:
+    """Reads a sheet of JSON Lines: records with the columns of `COLUMNS`, any others ignored.
+
+    Raises:
+        SheetError: not UTF-8, or no line is a record with `verdict_id` and `outcome`.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SheetError(f"it is not UTF-8 at byte {error.start}") from None
+    found: list[dict[str, object]] = []
+    refused: list[tuple[int, str]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            refused.append((number, "not JSON"))
+            continue
+        values = {n: record.get(n) for n in COLUMNS} if isinstance(record, dict) else {}
+        if not values or not all(v is None or isinstance(v, str) for v in values.values()):
+            refused.append((number, "not a record of strings"))
+        elif any("\ud800" <= c <= "\udfff" or c == "\x00" for v in values.values() for c in v or ""):
+            refused.append((number, "it has a NUL character or half a character"))
+        else:
+            found.append({"line": number, **{n: (v or "").strip() for n, v in values.items()}})
+    if not found and not refused:
+        raise SheetError("it is empty")
+    return Sheet(pl.DataFrame(found, schema=SHEET), refused)
+
+
+TEXTS = ("claim", "evidence", "evidence_1", "evidence_2", "evidence_3", "comment", "detail")
+"""Columns that show or may repeat an output's text."""
+
+
+def without_texts(data: bytes, verdict_ids: set[str], instead: str, *, lines: bool) -> bytes:
+    """A sheet (CSV, or JSON Lines) with the texts of some verdicts replaced; any other file is unchanged."""
+    text = data.decode("utf-8-sig", "surrogateescape")
+    if lines:
+        return "\n".join(_record_without(line, verdict_ids, instead) for line in text.split("\n")).encode(
+            "utf-8", "surrogateescape"
+        )
+    first = text.splitlines()[0] if text.strip() else ""
+    separator = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error:
+        return data
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if "verdict_id" not in header:
+        return data
+    key, texts = header.index("verdict_id"), [i for i, name in enumerate(header) if name in TEXTS]
+    is_changed = False
+    for row in rows[1:]:
+        if len(row) > key and row[key].strip().lower() in verdict_ids:
+            for at in texts:
+                if at < len(row) and row[at] not in ("", instead):
+                    row[at], is_changed = instead, True
+    if not is_changed:
+        return data
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=separator, lineterminator="\r\n").writerows(rows)
+    mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+    return mark + buffer.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _record_without(line: str, verdict_ids: set[str], instead: str) -> str:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(record, dict) or record.get("verdict_id") not in verdict_ids:
+        return line
+    return json.dumps({k: instead if k in TEXTS and v else v for k, v in record.items()})

@@ -1,0 +1,302 @@
+"""Human review: the queue out of the tables, sheets for people, and their answers back into `reviews`.
+
+Belongs here: reading the lake for the queue, writing and importing sheets. Does not belong here: which
+verdicts wait (`review/queue.py`), what a line must say (`review/review_sheets.py`), runs and events
+(`flows/reviews.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks import ids
+from tasks.errors import InputError
+from tasks.files import durable
+from tasks.lake.store import Lake
+from tasks.review import disclosed, review_sheets
+from tasks.review.erase import ERASED
+from tasks.review.queue import QueueParameters, queue
+from tasks.review.review_sheets import FILLED, SheetError
+from tasks.tables import REVIEWS, conform, quarantine_rows
+
+MAX_SHEET_BYTES = 64 << 20
+"""A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""
+PASSAGES = 3
+"""Passages shown beside a claim, the deciding ones first."""
+_SHOWN = 4000
+"""Characters of a text in a sheet; a spreadsheet cell ends at 32,767."""
+
+
+# The queue ------------------------------------------------------------------------------------------------
+
+
+def waiting(lake: Lake, parameters: QueueParameters) -> pl.DataFrame:
+    """Verdicts that wait for a person, most urgent first: columns of `queue.QUEUE`."""
+    erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id")
+    verdicts = lake.scan("verdicts").join(erased, on="output_id", how="anti").collect()
+    actions = lake.scan("actions").filter(pl.col("action") == "escalated").collect()
+    return queue(verdicts, actions, lake.scan("reviews").collect(), _flips(lake), parameters)
+
+
+def _flips(lake: Lake) -> pl.DataFrame:
+    """verdict_id and detail of verdicts that flipped although the answer had been delivered."""
+    delivered = lake.scan("flips").filter("is_delivered").sort("found_at", "flip_id", descending=True)
+    detail = pl.format("was {}, now {}: {}", "verdict_before", "verdict", "cause")
+    return delivered.select("verdict_id", detail=detail).collect()
+
+
+def with_texts(lake: Lake, found: pl.DataFrame) -> pl.DataFrame:
+    """The queue's rows with `claim` and `evidence`, a list of passages, those that decided first."""
+    days = found["produced_at"].dt.date().sort().to_list()
+    since, until = (days[0], days[-1]) if days else (None, None)
+    wanted = found.lazy().select("claim_id").unique()
+
+    def rows(table: str) -> pl.LazyFrame:
+        return lake.scan(table, since=since, until=until).join(wanted, on="claim_id", how="semi")
+
+    evidence = rows("evidence").collect()
+    needed = evidence.lazy().select("passage_id").unique()
+    passages = lake.scan("passages").join(needed, on="passage_id", how="semi").select("passage_id", "text")
+    judged = lake.scan("verdicts", since=since, until=until).select("verdict_id", "verifier", "snapshot")
+    keyed = (
+        found.lazy().join(judged, on="verdict_id").select("verdict_id", "claim_id", "verifier", "snapshot")
+    )
+    shown = (
+        keyed.join(evidence.lazy(), on=["claim_id", "verifier", "snapshot"])
+        .join(passages.unique("passage_id"), on="passage_id")
+        # By rank where scores are equal: a join keeps no order, and a sheet must not depend on chance.
+        .sort(
+            "verdict_id",
+            pl.max_horizontal("p_supported", "p_contradicted"),
+            "rank",
+            descending=[False, True, False],
+        )
+        .group_by("verdict_id", maintain_order=True)
+        .agg(evidence=pl.col("text").str.slice(0, _SHOWN).head(PASSAGES))
+    )
+    claims = rows("claims").select("claim_id", claim=pl.col("text").str.slice(0, _SHOWN)).unique("claim_id")
+    return (
+        found.lazy()
+        .join(claims, on="claim_id", how="left", maintain_order="left")
+        .join(shown, on="verdict_id", how="left", maintain_order="left")
+        .with_columns(pl.col("evidence").fill_null([]))
+        .collect()
+    )
+
+
+def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
+    """Writes the queue as a sheet to fill in; the number of lines.
+
+    `.jsonl` gives one record a line for annotation tools; any other name gives CSV.
+
+    Raises:
+        LakeError: the file cannot be written.
+    """
+    frame = with_texts(lake, found)
+    if path.suffix == ".jsonl":
+        frame = frame.with_columns(pl.lit("").alias(name) for name in FILLED)
+        data = frame.with_columns(pl.col("produced_at").dt.to_string("iso:strict")).write_ndjson().encode()
+    else:
+        data = _csv(frame)
+    _write(lake, path, frame["output_id"].to_list(), data)
+    return frame.height
+
+
+def labelled(lake: Lake) -> pl.DataFrame:
+    """What people decided, as pairs to train and evaluate a verifier with.
+
+    Columns: verdict_id, claim_id, output_id, dataset ("reviews"), claim, evidence (list, as the reviewer saw
+    it), label. A confirmed verdict is the label; of an overturned one it is the correction, and without any
+    `not_supported` where the verdict was *supported*. Left out: verdicts that reviewers disagree on, and
+    those of which nothing is known but that they were wrong.
+    """
+    agreed = (
+        lake.scan("reviews")
+        .group_by("verdict_id")
+        .agg(
+            pl.col("outcome", "corrected_verdict").first(),
+            opinions=pl.struct("outcome", "corrected_verdict").n_unique(),
+        )
+        .filter(pl.col("opinions") == 1)
+    )
+    erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id")
+    unsaid = pl.when(pl.col("verdict") == "supported").then(pl.lit("not_supported"))
+    found = (
+        lake.scan("verdicts")
+        .join(agreed, on="verdict_id")
+        .join(erased, on="output_id", how="anti")
+        .with_columns(
+            dataset=pl.lit("reviews"),
+            label=pl.when(pl.col("outcome") == "confirmed")
+            .then("verdict")
+            .otherwise(pl.coalesce("corrected_verdict", unsaid)),
+        )
+        .filter(pl.col("label").is_not_null())
+        .sort("verdict_id")
+        .collect()
+    )
+    return (
+        with_texts(lake, found)
+        .filter(pl.col("evidence").list.len() > 0)
+        .select("verdict_id", "claim_id", "output_id", "dataset", "claim", "evidence", "label")
+    )
+
+
+def export_labelled(lake: Lake, path: Path) -> int:
+    """Writes `labelled` as JSON Lines; the number of pairs.
+
+    Raises:
+        InputError: a name that does not end in .jsonl, or no review that gives a label.
+        LakeError: the file cannot be written.
+    """
+    if path.suffix != ".jsonl":
+        raise InputError(f"{path}: pairs are written as JSON Lines; give a name that ends in .jsonl")
+    frame = labelled(lake)
+    if frame.is_empty():
+        raise InputError(
+            f"{lake.root}: no review gives a label yet; claimledger review list shows what waits"
+        )
+    _write(lake, path, frame["output_id"].to_list(), frame.write_ndjson().encode())
+    return frame.height
+
+
+def _write(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> None:
+    with durable.touching(path):
+        durable.make_folder(path.resolve().parent)
+        # Noted before it is there, so that no erasure can miss it.
+        disclosed.remember(lake, path, output_ids)
+        durable.replace(path.resolve(), data)
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    shown = ("because", "verdict", "p_supported", "p_contradicted", "p_insufficient", "agent", "claim")
+    numbered = [f"evidence_{n + 1}" for n in range(PASSAGES)]
+    cut = frame.with_columns(
+        pl.col("p_supported", "p_contradicted", "p_insufficient").round(3).cast(pl.String),
+        *(pl.col("evidence").list.get(n, null_on_oob=True).alias(name) for n, name in enumerate(numbered)),
+        *(pl.lit("").alias(name) for name in FILLED),
+    )
+    header = ("verdict_id", "claim_id", *shown, *numbered, *FILLED)
+    return review_sheets.write(header, [list(row) for row in cut.select(header).fill_null("").iter_rows()])
+
+
+# Answers --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a filled-in sheet amounts to, before anything is published."""
+
+    reviews: pl.DataFrame
+    """REVIEWS rows that are new."""
+    already_there: int
+    quarantine: pl.DataFrame
+    blank: int
+    """Lines that nobody has filled in."""
+    lines: int
+    """Lines that were filled in, usable or not."""
+    outcomes: dict[str, str]
+    """verdict_id to outcome, as the sheet says, for evaluating a sample; overturned outweighs confirmed."""
+
+
+def read_sheet(
+    lake: Lake, path: Path, *, run_id: str, now: datetime, default_reviewer: str | None = None
+) -> Answers:
+    """Reads a filled-in sheet (CSV, or `.jsonl`) against the lake.
+
+    A line that says what a review in the lake says already, by the same reviewer, is no second review.
+
+    Raises:
+        InputError: the file is missing, too large, or no sheet at all.
+    """
+    try:
+        if path.stat().st_size > MAX_SHEET_BYTES:
+            raise InputError(f"{path}: larger than {MAX_SHEET_BYTES >> 20} MiB; give the sheet in parts")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        sheet = review_sheets.read_lines(data) if path.suffix == ".jsonl" else review_sheets.read(data)
+    except SheetError as error:
+        raise InputError(f"{path}: no review sheet: {error}") from None
+    usable, refused, blank = review_sheets.judged(
+        sheet.rows, _named(lake, sheet.rows), now=now.isoformat(), default_reviewer=default_reviewer
+    )
+    known = lake.scan("reviews").collect()
+    fresh, there = _new(usable, known, run_id)
+    outcomes: dict[str, str] = {}
+    for verdict_id, outcome in usable.sort("outcome").select("verdict_id", "outcome").iter_rows():
+        outcomes[verdict_id] = outcome
+    quarantine = _quarantine(sheet.refused, refused, path.name, run_id, now)
+    lines = sheet.rows.height - blank + len(sheet.refused)
+    return Answers(fresh, there, quarantine, blank, lines, outcomes)
+
+
+def _named(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
+    """What `judged` needs of the verdicts that a sheet names."""
+    wanted = rows.lazy().select(pl.col("verdict_id").str.to_lowercase()).unique()
+    erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id").collect()
+    return (
+        lake.scan("verdicts")
+        .join(wanted, on="verdict_id", how="semi")
+        .select(
+            "verdict_id",
+            "claim_id",
+            "verdict",
+            "produced_at",
+            is_erased=pl.col("output_id").is_in(erased["output_id"].implode()),
+        )
+        .collect()
+    )
+
+
+def _new(usable: pl.DataFrame, known: pl.DataFrame, run_id: str) -> tuple[pl.DataFrame, int]:
+    """REVIEWS rows that the lake does not have yet, and how many it has."""
+    same = ["verdict_id", "reviewer", "outcome", "corrected_verdict", "comment"]
+    fresh = usable.unique(same, keep="first", maintain_order=True).join(
+        known.select(same), on=same, how="anti", nulls_equal=True, maintain_order="left"
+    )
+    moments = fresh["reviewed_at"].dt.epoch("us")
+    named = [fresh["verdict_id"], fresh["reviewer"], moments, fresh["outcome"]]
+    rows = fresh.with_columns(review_id=ids.digest_rows("review", named), run_id=pl.lit(run_id))
+    rows = rows.select(REVIEWS.schema.names())
+    rows = rows.unique("review_id", keep="first", maintain_order=True)
+    return conform(REVIEWS, rows), usable.height - rows.height
+
+
+def _quarantine(
+    broken: list[tuple[int, str]], refused: pl.DataFrame, name: str, run_id: str, now: datetime
+) -> pl.DataFrame:
+    """Refused lines as rows of `quarantine`; what people wrote is told by its length alone."""
+    rows = [(line, problem, "") for line, problem in broken]
+    for each in refused.iter_rows(named=True):
+        raw = {k: each[k][:80] for k in ("verdict_id", "outcome", "corrected_verdict")}
+        raw |= {k: f"({len(each[k])} characters)" for k in ("reviewer", "comment")}
+        rows.append((each["line"], each["problem"], json.dumps(raw, sort_keys=True)))
+    return quarantine_rows(
+        [
+            {
+                "locator": f"{name[:200]}:{line}",
+                "check": "review_sheet",
+                "reason": f"line {line}: {problem}",
+                "raw": raw,
+            }
+            for line, problem, raw in sorted(rows)
+        ],
+        table="reviews",
+        source="review import",
+        run_id=run_id,
+        quarantined_at=now,
+    )
+
+
+def summary(frame: pl.DataFrame) -> dict[str, Any]:
+    """Counts of a queue by reason."""
+    counts = frame["because"].value_counts().sort("because")
+    return dict(counts.iter_rows())

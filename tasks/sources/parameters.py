@@ -1,0 +1,66 @@
+"""What a source is, where its records keep each thing, and the budgets that bound hostile files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, MaxLen, MinLen
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldMapping:
+    """Where a record keeps each thing: dotted paths into nested records; only `response` is required."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
+
+    id: str | None = None
+    """Without it, a record's id is the digest of its content."""
+    produced_at: str | None = None
+    prompt: str | None = None
+    response: str = "response"
+    agent: str | None = None
+    model: str | None = None
+    use_case: str | None = None
+    session_id: str | None = None
+    contexts: str | None = None
+    """A list of strings, or of records described by the two keys below."""
+    context_text: str = "text"
+    context_uri: str = "uri"
+    tools: str | None = None
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSettings:
+    """One place that agent outputs come from."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
+
+    name: Annotated[str, MinLen(1), MaxLen(200)]
+    kind: Literal["files"] = "files"
+    path: str
+    """A file, a folder or a glob; relative to the configuration file."""
+    format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
+    agent: str | None = None
+    """Constant used where the record itself names none; likewise below."""
+    model: str | None = None
+    use_case: str | None = None
+    produced_at: str | None = None
+    time_zone: Literal["UTC"] | None = None
+    """Times without a zone are refused unless this says that they are UTC."""
+    fields: FieldMapping = FieldMapping()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """Budgets that bound what one hostile file can cost; what exceeds one is refused by name."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
+
+    max_record_bytes: Annotated[int, Ge(1024)] = 16 * 2**20
+    max_file_bytes: Annotated[int, Ge(1024)] = 4 * 2**30
+    """After decompression."""
+    max_columns: Annotated[int, Ge(1)] = 2000
+    max_depth: Annotated[int, Ge(1)] = 200
+    """Nesting of JSON."""

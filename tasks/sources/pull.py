@@ -1,0 +1,376 @@
+"""Pulls what is new from every source, once each, staged by day for the stages that follow.
+
+Belongs here: several sources at once, the same record twice, a changed record, units of a day, and the sum
+that must come out. Does not belong here: how a source is read (`tasks/sources`) or how tables are published
+(`tasks/lake/store.py`).
+
+Texts are held for one batch or one unit at a time; of every other record only its ids are kept (some 200
+bytes each), because a record and the one it supersedes may be far apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from tasks.errors import GateError, InputError, SourceError
+from tasks.files import durable
+from tasks.sources import files
+from tasks.sources.base import Batch, Source
+from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
+from tasks.tables import OUTPUTS, QUARANTINE
+
+UNIT_BYTES = 64 * 2**20
+"""A unit is closed early at this size, so that 500 answers of 2 MB do not meet in memory."""
+RETRY_DELAYS_S = (2.0, 10.0)
+"""A mount or a server that restarts is back within seconds; longer outages are for the next night."""
+SOURCES: dict[str, Source] = {"files": files.pull}
+
+
+def watermark(source: str) -> str:
+    """Name of the lake's state that holds a source's marks."""
+    return f"watermark-{source}"
+
+
+class Lake(Protocol):
+    """What the pull needs of the store."""
+
+    def work(self, run_id: str) -> Path:
+        """The run's private scratch folder."""
+        ...
+
+    def scan(self, table: str, *, since: date | None = None, until: date | None = None) -> pl.LazyFrame:
+        """Published rows."""
+        ...
+
+    def read_state(self, name: str) -> dict[str, Any]:
+        """A small JSON document, empty where there is none."""
+        ...
+
+    def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> Any:
+        """Publishes rows once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Staged outputs of one day: a Parquet file of at most `runner.unit_outputs` rows of OUTPUTS."""
+
+    day: date
+    shard: int
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull brought: records_in == outputs + duplicates + already_there + quarantined."""
+
+    units: list[Unit]
+    records_in: int
+    duplicates: int
+    """The same record again within this pull."""
+    already_there: int
+    """Records that the lake has, byte for byte."""
+    quarantined: int
+    quarantine_paths: list[Path]
+    """Staged Parquet files with rows of QUARANTINE."""
+    marks: dict[str, dict[str, Any]]
+    """By source; to be written with `lake.write_state(watermark(source), marks)` once all is published."""
+    problems: list[str]
+    """Sources or files that could not be read: the answer is bad, exit status 1."""
+    warnings: list[str]
+    """Files some of whose records are in quarantine: where, why, how many."""
+    by_source: dict[str, int]
+    """Records in, by source."""
+
+    @property
+    def outputs(self) -> int:
+        """Outputs that are new."""
+        return sum(unit.rows for unit in self.units)
+
+    def publish_quarantine(self, lake: Lake, run_id: str, now: datetime) -> None:
+        """Publishes the staged quarantine; rows that an earlier run refused already are not written again."""
+        for path in self.quarantine_paths:
+            lake.commit(
+                run_id,
+                f"pull-quarantine-{path.stem}",
+                {QUARANTINE.name: pl.read_parquet(path)},
+                run_day=now.date(),
+            )
+
+
+@dataclass
+class _Staged:
+    """What one source leaves behind."""
+
+    source: str
+    folder: Path
+    first: int
+    """Number of its first record: records are numbered through all sources."""
+    marks: dict[str, Any]
+    keys: list[pl.DataFrame] = field(default_factory=list)
+    days: dict[date, list[Path]] = field(default_factory=dict)
+    quarantine_paths: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    quarantined: int = 0
+    outputs: int = 0
+    records_in: int = 0
+
+
+def pull_sources(
+    sources: Sequence[SourceSettings],
+    limits: LimitSettings,
+    lake: Lake,
+    *,
+    unit_outputs: int,
+    retries: int,
+    run_id: str,
+    now: datetime,
+    since: date | None,
+    until: date | None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Pulled:
+    """Pulls all sources: (1) stage every batch by day, (2) find by ids what is new and what it supersedes,
+    (3) cut each day's new outputs into units.
+
+    A source that fails in a way that may pass is read again from its start, `retries` times, after
+    `pause` of RETRY_DELAYS_S seconds. A source that cannot be read becomes a problem, and the others go on;
+    what it gave before it failed is kept. Nothing outside the run's scratch folder is written; watermarks
+    are the caller's to write after publishing.
+
+    Raises:
+        GateError: the sum does not come out. LakeError: from the lake, or its disk.
+    """
+    folder = lake.work(run_id) / "pull"
+    shutil.rmtree(folder, ignore_errors=True)
+    staged: list[_Staged] = []
+    for source in sources:
+        known = lake.read_state(watermark(source.name))
+        own = folder / f"{len(staged):06d}"
+        first = sum(part.outputs for part in staged)
+        tries = 1 + retries
+        for attempt in range(1, 1 + tries):
+            shutil.rmtree(own, ignore_errors=True)
+            part = _Staged(source.name, own, first, dict(known))
+            failure = _read(
+                _batches(source, limits, marks=known, run_id=run_id, now=now, since=since, until=until),
+                part,
+            )
+            if failure is None or attempt == tries or not _may_pass(failure):
+                break
+            pause(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
+        if failure is not None:
+            often = f" (tried {attempt} times)" if attempt > 1 else ""
+            part.problems.append(f"source {source.name!r}: {failure}{often}")
+        staged.append(part)
+    new, duplicates, already_there = _new([keys for part in staged for keys in part.keys], lake)
+    with durable.touching(folder):
+        units = list(_units(new, staged, folder, unit_outputs))
+    for part in staged:
+        shutil.rmtree(part.folder / "batches", ignore_errors=True)
+    pulled = Pulled(
+        units,
+        sum(part.records_in for part in staged),
+        duplicates,
+        already_there,
+        sum(part.quarantined for part in staged),
+        [path for part in staged for path in part.quarantine_paths],
+        {part.source: part.marks for part in staged},
+        [problem for part in staged for problem in part.problems],
+        [warning for part in staged for warning in part.warnings],
+        {part.source: part.records_in for part in staged},
+    )
+    accounted = pulled.outputs + duplicates + already_there + pulled.quarantined
+    if accounted != pulled.records_in:
+        raise GateError(
+            f"pull: {pulled.records_in} records came in and {accounted} are accounted for; "
+            "nothing was published, report this"
+        )
+    return pulled
+
+
+def _batches(source: SourceSettings, limits: LimitSettings, **asked: Any) -> Iterator[Batch]:
+    """The source's batches; a generator, so that a source that fails when it is opened fails in `next`."""
+    yield from SOURCES[source.kind](source, limits, **asked)
+
+
+def _read(batches: Iterator[Batch], staged: _Staged) -> SourceError | OSError | None:
+    """Stages a source's batches; gives what ended it early."""
+    while True:
+        try:
+            batch = next(batches, None)
+        except (SourceError, OSError) as failure:
+            return failure
+        if batch is None:
+            return None
+        # Outside the try: a lake that cannot be written is no fault of the source.
+        with durable.touching(staged.folder):
+            _stage(batch, staged)
+
+
+def _may_pass(failure: Exception) -> bool:
+    """Whether the world may be well again in seconds; a missing file or a wrong path will not be."""
+    if isinstance(failure, ConnectionError | TimeoutError | InterruptedError):
+        return True
+    return isinstance(failure, OSError) and failure.errno in (errno.EIO, errno.ESTALE)
+
+
+def _stage(batch: Batch, staged: _Staged) -> None:
+    """Writes a batch, and counts it only once it is written."""
+    start = staged.first + staged.outputs
+    outputs = batch.outputs.with_columns(_sequence=pl.int_range(pl.len(), dtype=pl.Int64) + start)
+    day = pl.col("produced_at").dt.date()
+    written: dict[date, Path] = {}
+    for (of_day,), rows in outputs.group_by(day, maintain_order=True):
+        if not isinstance(of_day, date):
+            raise TypeError("produced_at has no day")
+        path = staged.folder / "batches" / of_day.isoformat() / f"{start:012d}.parquet"
+        written[of_day] = _write(rows, path)
+    if batch.quarantine.height:
+        # The stem names the commit, so it is another for every source.
+        name = f"{staged.folder.name}-{len(staged.quarantine_paths):06d}.parquet"
+        rows = batch.quarantine.select(QUARANTINE.schema.names())
+        staged.quarantine_paths.append(_write(rows, staged.folder / "quarantine" / name))
+    for of_day, path in written.items():
+        staged.days.setdefault(of_day, []).append(path)
+    staged.keys.append(outputs.select("_sequence", "source", "source_id", "output_id", day.alias("_day")))
+    staged.outputs += outputs.height
+    staged.quarantined += batch.quarantine.height
+    staged.records_in += batch.records_in
+    staged.marks.update(batch.marks)
+    staged.problems += batch.problems
+    staged.warnings += batch.warnings
+
+
+def _write(frame: pl.DataFrame, path: Path) -> Path:
+    # Through memory, which holds the frame: writing by itself, Polars calls a full disk a ComputeError.
+    data = io.BytesIO()
+    frame.write_parquet(data, compression="zstd")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.getbuffer())
+    return path
+
+
+def _new(parts: Sequence[pl.DataFrame], lake: Lake) -> tuple[pl.DataFrame, int, int]:
+    """Keys of new outputs with what they supersede; how many were the same twice, or known already."""
+    if not parts:
+        return pl.DataFrame(schema={"_sequence": pl.Int64, "_day": pl.Date, "supersedes": pl.String}), 0, 0
+    keys = pl.concat(parts)
+    once = keys.unique("output_id", keep="first", maintain_order=True)
+    table = lake.scan(OUTPUTS.name)
+    # By output_id alone: an erased output has lost its source_id, and must not come back with its text.
+    known = (
+        table.select("output_id")
+        .join(once.lazy().select("output_id"), on="output_id", how="semi")
+        .collect(engine="streaming")
+    )
+    new = once.join(known, on="output_id", how="anti", maintain_order="left")
+    # One pass over the id columns of the whole lake: an earlier version may stand in any day.
+    earlier = (
+        table.select("source", "source_id", "output_id", "supersedes", "ingested_at")
+        .join(new.lazy().select("source", "source_id").unique(), on=["source", "source_id"], how="semi")
+        .collect(engine="streaming")
+    )
+    linked = _supersede(new, earlier).select("_sequence", "_day", "supersedes")
+    return linked, keys.height - once.height, once.height - new.height
+
+
+def _supersede(new: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """`new` with `supersedes`: the version before it, among the new ones or in the lake.
+
+    A run that was killed may have published a version and not the one it supersedes, which is new again.
+    Such versions stand after the new one they name and not before it, so that the chain is the same as if
+    the run had not been killed.
+    """
+    key = ["source", "source_id"]
+    hanging = earlier.join(new.select(supersedes="output_id"), on="supersedes", how="semi")
+    found = [hanging.select("output_id", after="supersedes")]
+    while found[-1].height:
+        above = found[-1].rename({"output_id": "supersedes"})
+        found.append(earlier.join(above, on="supersedes").select("output_id", "after"))
+    # Of versions that one run brought together, the last is the one that no other supersedes.
+    last = (
+        earlier.join(earlier.select(output_id="supersedes").drop_nulls().unique(), on="output_id", how="anti")
+        .join(pl.concat(found), on="output_id", how="left")
+        .sort("ingested_at", "output_id")
+    )
+    before = last.filter(pl.col("after").is_null()).group_by(key).agg(_before=pl.col("output_id").last())
+    behind = last.drop_nulls("after").group_by(_previous="after").agg(_behind=pl.col("output_id").last())
+    return (
+        new.with_columns(_previous=pl.col("output_id").shift(1).over(key))
+        .join(before, on=key, how="left", maintain_order="left")
+        .join(behind, on="_previous", how="left", maintain_order="left")
+        .with_columns(supersedes=pl.coalesce("_behind", "_previous", "_before"))
+    )
+
+
+def _units(new: pl.DataFrame, staged: Sequence[_Staged], folder: Path, most: int) -> Iterator[Unit]:
+    """Each day's new outputs, in the order they were pulled, in files of at most `most` rows."""
+    for day in sorted({day for part in staged for day in part.days}):
+        wanted = new.filter(pl.col("_day") == day).select("_sequence", "supersedes")
+        if wanted.is_empty():
+            continue
+        held: list[pl.DataFrame] = []
+        rows = size = shard = 0
+        for path in (path for part in staged for path in part.days.get(day, [])):
+            left = (
+                pl.read_parquet(path)
+                .drop("supersedes")
+                .join(wanted, on="_sequence", how="inner", maintain_order="left")
+                .select(OUTPUTS.schema.names())
+            )
+            while left.height:
+                taken = left.head(most - rows)
+                left = left.slice(taken.height)
+                held.append(taken)
+                rows += taken.height
+                size += int(taken.estimated_size())
+                if rows == most or size >= UNIT_BYTES:
+                    yield _unit(held, day, shard, folder)
+                    held, rows, size, shard = [], 0, 0, shard + 1
+        if rows:
+            yield _unit(held, day, shard, folder)
+
+
+def _unit(parts: list[pl.DataFrame], day: date, shard: int, folder: Path) -> Unit:
+    frame = pl.concat(parts)
+    path = _write(frame, folder / "units" / day.isoformat() / f"{shard:06d}.parquet")
+    return Unit(day, shard, path, frame.height)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Where a source's records seem to keep each field; a start to correct."""
+
+    fields: FieldMapping
+    sample: tuple[dict[str, Any], ...]
+    sentences: tuple[str, ...]
+    """What a person has to look at."""
+
+
+def propose_mapping(path: str) -> Proposal:
+    """A field mapping for the files at `path`, with sample records and sentences on what to look at.
+
+    Raises:
+        InputError: nothing there, or nothing that could be read as records.
+    """
+    try:
+        proposal = files.propose(path)
+    except SourceError as error:
+        raise InputError(str(error)) from None
+    try:
+        fields = FieldMapping(**vars(proposal.fields))
+    except ValueError as error:
+        raise InputError(f"{path}: no mapping could be proposed ({error})") from None
+    return Proposal(fields, proposal.sample, proposal.sentences)

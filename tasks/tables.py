@@ -1,0 +1,822 @@
+"""Every column and every table, declared once.
+
+Belongs here: names, types, units, keys, value rules, one line of prose each. Does not belong here: how a
+declaration is rendered (Arrow schema, Great Expectations suite, data dictionary: `suites.py`) or where
+tables are kept (`tasks/lake/store.py`). A column that two tables share is one Python object, so equal names
+mean equal quantities in equal units.
+
+Types are Polars' job and exact; values are Great Expectations' job; references between tables are
+anti-joins in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import polars as pl
+
+Severity = Literal["critical", "warning"]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Values lie within the closed interval [low, high]; None leaves a side open."""
+
+    low: float | None = None
+    high: float | None = None
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Values come from a closed vocabulary."""
+
+    values: tuple[str, ...]
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Values match a linear-time regular expression (no look-around, no back-reference)."""
+
+    pattern: str
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class NotAbove:
+    """A value is never above the same row's `other`; equal is allowed, null on either side passes."""
+
+    other: str
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class EqualWhere:
+    """A value equals the same row's `other` wherever `column` is below `below`.
+
+    Made for the law that nothing is truncated silently: where a pair got any verdict but a certain
+    *insufficient*, every token that was offered was seen.
+    """
+
+    other: str
+    column: str
+    below: float
+    severity: Severity = "critical"
+
+
+Rule = Between | OneOf | Matches | NotAbove | EqualWhere
+
+UTC = pl.Datetime("us", "UTC")
+VERDICTS = ("supported", "contradicted", "insufficient")
+ACTIONS = ("delivered", "rephrased", "escalated")
+KINDS = ("factual", "other")
+ORIGINS = ("context", "corpus")
+CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
+"""What a flip may be caused by; `reaudit/flips.py` says when each applies."""
+RUN_STATUS = ("running", "completed", "failed", "interrupted")
+
+_CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))
+_HEX = Matches("^[0-9a-f]{64}$")
+_PROBABILITY = Between(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One quantity: its name, exact Polars type, prose, unit, nullability and value rules."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    description: str
+    unit: str | None = None
+    nullable: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    def optional(self) -> Column:
+        """The same quantity where it may be unknown."""
+        return replace(self, nullable=True)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its key, the column whose UTC day names the partition, its columns, one line of prose.
+
+    `partition_by` is None where the partition is the day of the run.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    description: str
+    columns: tuple[Column, ...]
+    partition_by: str | None = "produced_at"
+    references: tuple[tuple[str, str, str], ...] = field(default=())
+    """(column, other table, other column): every value exists there."""
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Exact Polars schema, in column order."""
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        """A frame with no rows and the exact schema."""
+        return pl.DataFrame(schema=self.schema)
+
+
+def _id(name: str, description: str) -> Column:
+    return Column(name, pl.String, description, rules=(_HEX,))
+
+
+def _probability(name: str, description: str) -> Column:
+    return Column(name, pl.Float64, description, unit="probability", rules=(_PROBABILITY,))
+
+
+output_id = _id("output_id", "The output: SHA-256 over source, source id and content")
+claim_id = _id("claim_id", "The claim: SHA-256 over output and span")
+passage_id = _id("passage_id", "The passage: SHA-256 over where it stands and its text")
+verdict_id = _id("verdict_id", "The verdict: SHA-256 over claim, verifier, policy and snapshot")
+run_id = _id("run_id", "The run that wrote this row")
+verifier = _id("verifier", "Fingerprint of the verifier: weights, settings and calibration")
+policy = Column("policy", pl.String, "Policy that decided, as name@version")
+snapshot = _id("snapshot", "Corpus state the run saw, named by its content hash")
+produced_at = Column("produced_at", UTC, "When the agent gave the output", unit="UTC")
+source = Column("source", pl.String, "Configured name of the source")
+agent = Column("agent", pl.String, "Agent that answered")
+model = Column("model", pl.String, "Language model behind the agent", nullable=True)
+use_case = Column("use_case", pl.String, "Use case, which selects the policy")
+start = Column(
+    "start", pl.Int64, "First character of the span", unit="Unicode characters", rules=(Between(0),)
+)
+end = Column(
+    "end", pl.Int64, "One past the last character of the span", unit="Unicode characters", rules=(Between(1),)
+)
+ordinal = Column("ordinal", pl.Int32, "Position, counted from 0", rules=(Between(0),))
+reason = Column("reason", pl.String, "Why, in words a manager understands")
+p_supported = _probability("p_supported", "Calibrated probability that the evidence supports the claim")
+p_contradicted = _probability(
+    "p_contradicted", "Calibrated probability that the evidence contradicts the claim"
+)
+p_insufficient = _probability(
+    "p_insufficient", "Calibrated probability that the evidence does not settle the claim"
+)
+verdict = Column("verdict", pl.String, "What the evidence says of the claim", rules=(OneOf(VERDICTS),))
+verdict_ids = Column("verdict_ids", pl.List(pl.String), "Verdicts that the decision rests on")
+
+OUTPUTS = Table(
+    "outputs",
+    ("output_id",),
+    "Answers that agents gave, with what they were asked and given",
+    (
+        output_id,
+        produced_at,
+        source,
+        Column("source_id", pl.String, "The record's own id at the source"),
+        agent,
+        model,
+        use_case,
+        Column("session_id", pl.String, "Conversation at the source", nullable=True),
+        Column("prompt", pl.String, "What the agent was asked", nullable=True),
+        Column("response", pl.String, "What the agent answered"),
+        Column("contexts", _CONTEXTS, "Evidence the agent itself was given"),
+        Column("tools", pl.List(pl.String), "Names of the tools the agent used"),
+        Column("metadata", pl.String, "What else the record carried, as JSON"),
+        _id("content_sha256", "SHA-256 over every field above, so that a changed record is noticed"),
+        Column(
+            "supersedes",
+            pl.String,
+            "Earlier output of the same source id that this one replaces",
+            nullable=True,
+            rules=(_HEX,),
+        ),
+        Column("ingested_at", UTC, "When the record was pulled", unit="UTC"),
+        run_id,
+    ),
+)
+
+CLAIMS = Table(
+    "claims",
+    ("claim_id",),
+    "Checkable statements inside outputs; response[start:end] == text",
+    (
+        claim_id,
+        output_id,
+        ordinal,
+        start,
+        end,
+        Column("text", pl.String, "The claim's characters, exactly as they stand in the response"),
+        Column(
+            "kind",
+            pl.String,
+            "factual, or other: questions, greetings, refusals, instructions, opinions",
+            rules=(OneOf(KINDS),),
+        ),
+        produced_at,
+        run_id,
+    ),
+    references=(("output_id", "outputs", "output_id"),),
+)
+
+PASSAGES = Table(
+    "passages",
+    ("passage_id",),
+    "Pieces of evidence text, from an output's own contexts or from the corpus",
+    (
+        passage_id,
+        Column("corpus", pl.String, "`context` for an output's own contexts, else the corpus's name"),
+        output_id.optional(),
+        Column("document_uri", pl.String, "Where the document stands, as its source names it"),
+        ordinal,
+        start,
+        end,
+        Column("text", pl.String, "The passage's characters, exactly as they stand in the document"),
+        Column(
+            "snapshot_first_seen",
+            pl.String,
+            "First snapshot that held the passage; null for contexts",
+            nullable=True,
+            rules=(_HEX,),
+        ),
+        Column(
+            "snapshot_last_seen",
+            pl.String,
+            "Last snapshot that held it; null while the newest does, and for contexts",
+            nullable=True,
+            rules=(_HEX,),
+        ),
+        replace(
+            produced_at,
+            description="When the output was given (contexts) or the passage first indexed (corpus)",
+        ),
+        run_id,
+    ),
+)
+
+EVIDENCE = Table(
+    "evidence",
+    ("claim_id", "verifier", "snapshot", "rank"),
+    "The score of every passage that was shown to the verifier for a claim",
+    (
+        claim_id,
+        output_id,
+        verifier,
+        snapshot,
+        Column("rank", pl.Int32, "Retrieval rank, 0 is best", rules=(Between(0),)),
+        passage_id,
+        Column(
+            "origin",
+            pl.String,
+            "context: the output's own; corpus: the team's documents",
+            rules=(OneOf(ORIGINS),),
+        ),
+        Column(
+            "retrieval_score",
+            pl.Float64,
+            "Reciprocal-rank fusion of dense and lexical retrieval",
+            rules=(Between(0.0),),
+        ),
+        p_supported,
+        p_contradicted,
+        p_insufficient,
+        Column(
+            "tokens_offered",
+            pl.Int32,
+            "Tokens of claim and passage together",
+            unit="tokens",
+            rules=(Between(0),),
+        ),
+        Column(
+            "tokens_seen",
+            pl.Int32,
+            "Tokens the verifier read in at least one window",
+            unit="tokens",
+            rules=(
+                Between(0),
+                NotAbove("tokens_offered"),
+                EqualWhere("tokens_offered", "p_insufficient", 1.0),
+            ),
+        ),
+        Column(
+            "windows", pl.Int32, "Windows the pair was read in; 0 means it did not fit", rules=(Between(0),)
+        ),
+        produced_at,
+        run_id,
+    ),
+    references=(("claim_id", "claims", "claim_id"),),
+)
+
+VERDICTS_TABLE = Table(
+    "verdicts",
+    ("verdict_id",),
+    "One verdict per factual claim, verifier, policy and snapshot",
+    (
+        verdict_id,
+        claim_id,
+        output_id,
+        run_id,
+        Column("verified_at", UTC, "When the verdict was reached", unit="UTC"),
+        produced_at,
+        verdict,
+        p_supported,
+        p_contradicted,
+        p_insufficient,
+        verifier,
+        policy,
+        Column(
+            "threshold_supported",
+            pl.Float64,
+            "Policy's threshold on p_supported",
+            unit="probability",
+            rules=(_PROBABILITY,),
+        ),
+        Column(
+            "threshold_contradicted",
+            pl.Float64,
+            "Policy's threshold on p_contradicted",
+            unit="probability",
+            rules=(_PROBABILITY,),
+        ),
+        snapshot,
+        Column("evidence_ids", pl.List(pl.String), "Passages behind the verdict, best first"),
+        Column("is_conflict", pl.Boolean, "One passage supports and another contradicts"),
+        reason,
+        Column(
+            "decisive_start",
+            pl.Int32,
+            "First character of the sentence that decided, in the text of the first of evidence_ids; null "
+            "where no sentence shares a word with the claim",
+            unit="characters",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "decisive_end",
+            pl.Int32,
+            "Character after the last of that sentence",
+            unit="characters",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        source,
+        agent,
+        model,
+        use_case,
+    ),
+    references=(("claim_id", "claims", "claim_id"),),
+)
+
+ACTIONS_TABLE = Table(
+    "actions",
+    ("action_id",),
+    "What the policy says of an output because of its verdicts",
+    (
+        _id("action_id", "The action: SHA-256 over output, policy, verdicts and any address of the verifier"),
+        output_id,
+        run_id,
+        Column("decided_at", UTC, "When the action was decided", unit="UTC"),
+        produced_at,
+        Column("action", pl.String, "delivered, rephrased or escalated", rules=(OneOf(ACTIONS),)),
+        policy,
+        reason,
+        verdict_ids,
+    ),
+    references=(("output_id", "outputs", "output_id"),),
+)
+
+FINDINGS = Table(
+    "findings",
+    ("finding_id",),
+    "What was found in responses: confidential data, shown masked, and text that addresses the verifier",
+    (
+        _id("finding_id", "The finding: SHA-256 over output, detector and span"),
+        output_id,
+        run_id,
+        produced_at,
+        Column("kind", pl.String, "What was found, for example email, credit_card or judge_address"),
+        start,
+        end,
+        Column(
+            "masked",
+            pl.String,
+            "The found text with all but its outline masked; of a judge_address, what it is",
+        ),
+        Column("detector", pl.String, "Detector and its version"),
+        Column(
+            "confidence", pl.Float64, "How sure the detector is", unit="ratio", rules=(Between(0.0, 1.0),)
+        ),
+        Column("found_at", UTC, "When it was found", unit="UTC"),
+    ),
+    references=(("output_id", "outputs", "output_id"),),
+)
+
+REVIEWS = Table(
+    "reviews",
+    ("review_id",),
+    "Human judgements of verdicts",
+    (
+        _id("review_id", "The review: SHA-256 over verdict, reviewer, time and outcome"),
+        verdict_id,
+        claim_id,
+        Column("reviewer", pl.String, "Who reviewed"),
+        Column("outcome", pl.String, "confirmed or overturned", rules=(OneOf(("confirmed", "overturned")),)),
+        Column(
+            "corrected_verdict",
+            pl.String,
+            "The right verdict where overturned",
+            nullable=True,
+            rules=(OneOf(VERDICTS),),
+        ),
+        Column("comment", pl.String, "The reviewer's words", nullable=True),
+        Column("reviewed_at", UTC, "When it was reviewed", unit="UTC"),
+        produced_at,
+        run_id,
+    ),
+    references=(("verdict_id", "verdicts", "verdict_id"),),
+)
+
+EVENTS = Table(
+    "events",
+    ("sequence",),
+    "Rendering of the append-only log, one line per meaningful act",
+    (
+        Column("sequence", pl.Int64, "Index in the log, from 0", rules=(Between(0),)),
+        _id("event_id", "The event: SHA-256 of its canonical bytes"),
+        Column(
+            "kind",
+            pl.String,
+            "verification, re-verification, flip, review, action, finding, erasure, configuration, run, "
+            "health",
+        ),
+        Column("occurred_at", UTC, "When the act happened", unit="UTC"),
+        Column("subject_id", pl.String, "Id of what the act was about"),
+        Column("body", pl.String, "Canonical JSON, the bytes that are hashed"),
+        _id("leaf_hash", "RFC 6962 leaf hash: SHA-256(0x00 ‖ body)"),
+        run_id,
+    ),
+    partition_by="occurred_at",
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    ("row_sha256",),
+    "Rows that some stage refused, with the reason; nothing vanishes",
+    (
+        _id("row_sha256", "SHA-256 over table, source, locator and raw bytes"),
+        Column("table", pl.String, "Table the row was meant for"),
+        source,
+        Column("locator", pl.String, "Where the row stands: file and line, byte offset, or id"),
+        Column("check", pl.String, "Name of the check that refused it"),
+        reason,
+        Column(
+            "raw", pl.String, "The row as it came, cut to a bounded length, invalid bytes shown as escapes"
+        ),
+        run_id,
+        Column("quarantined_at", UTC, "When it was refused", unit="UTC"),
+    ),
+    partition_by=None,
+)
+
+HEALTH = Table(
+    "health",
+    ("target", "checked_at"),
+    "Whether each source, corpus and sink could be reached",
+    (
+        Column("target", pl.String, "What was reached for"),
+        Column("kind", pl.String, "source, corpus, sink or model"),
+        Column("checked_at", UTC, "When", unit="UTC"),
+        Column("ok", pl.Boolean, "Reached and readable"),
+        Column("latency_ms", pl.Float64, "Time to answer", unit="ms", nullable=True, rules=(Between(0.0),)),
+        Column(
+            "lag_s", pl.Float64, "Age of the newest record at the time of the check", unit="s", nullable=True
+        ),
+        Column("error", pl.String, "What is wrong, in one sentence", nullable=True),
+        run_id,
+    ),
+    partition_by=None,
+)
+
+DRIFT = Table(
+    "drift",
+    ("report_id", "slice", "metric"),
+    "What changed between a baseline and a current window: one row per slice and metric",
+    (
+        _id("report_id", "The drift report: SHA-256 over windows, parameters and the files read"),
+        Column("slice", pl.String, "`all`, or for example agent=bing_chat or agent=bing_chat&model=gpt-4"),
+        Column(
+            "slice_kind", pl.String, "`all`, or the columns that define the slice, for example agent&model"
+        ),
+        Column("metric", pl.String, "Metric's name"),
+        Column("unit", pl.String, "What the values count or measure"),
+        Column("window_start", pl.Date, "First UTC day of the current window"),
+        Column("window_end", pl.Date, "Last UTC day of the current window"),
+        Column("baseline_kind", pl.String, "rolling, fixed or release"),
+        Column("baseline_start", pl.Date, "First UTC day of the baseline", nullable=True),
+        Column("baseline_end", pl.Date, "Last UTC day of the baseline, before the window", nullable=True),
+        Column("baseline_days", pl.Int32, "Days of the baseline that have rows", rules=(Between(0),)),
+        Column("current_days", pl.Int32, "Days of the window that have rows", rules=(Between(0),)),
+        Column("baseline_count", pl.Float64, "Units (claims, outputs, reviews) in the baseline, weighted"),
+        Column("current_count", pl.Float64, "Units in the current window, weighted"),
+        Column("baseline_pooled", pl.Float64, "Plain ratio over all of the baseline", nullable=True),
+        Column(
+            "baseline_value",
+            pl.Float64,
+            "Value that the baseline lets expect for the window's weekdays",
+            nullable=True,
+        ),
+        Column("current_value", pl.Float64, "Value in the current window", nullable=True),
+        Column("difference", pl.Float64, "Current minus baseline", nullable=True),
+        Column("ci_low", pl.Float64, "Lower end of the difference's 95% interval", nullable=True),
+        Column("ci_high", pl.Float64, "Upper end of the difference's 95% interval", nullable=True),
+        Column(
+            "effect_size",
+            pl.Float64,
+            "Cohen's h for shares, Glass's delta for means, log ratio for volumes and distances",
+            nullable=True,
+        ),
+        Column("p_value", pl.Float64, "P value of no difference", nullable=True, rules=(_PROBABILITY,)),
+        Column(
+            "p_adjusted",
+            pl.Float64,
+            "P value after Benjamini-Hochberg over all slices and metrics, weighted by metric",
+            nullable=True,
+            rules=(_PROBABILITY,),
+        ),
+        Column("threshold", pl.Float64, "Smallest difference that matters in practice", nullable=True),
+        Column(
+            "direction",
+            pl.String,
+            "worse, better, or neutral where neither way is bad",
+            nullable=True,
+            rules=(OneOf(("worse", "better", "neutral")),),
+        ),
+        Column(
+            "harm",
+            pl.Float64,
+            "Where it drifted for the worse: units a day that are worse at least (interval's near end)",
+            nullable=True,
+            rules=(Between(0.0),),
+        ),
+        Column(
+            "status",
+            pl.String,
+            "stable, drifted, too_few or not_measured",
+            rules=(OneOf(("stable", "drifted", "too_few", "not_measured")),),
+        ),
+        Column(
+            "part_of",
+            pl.String,
+            "Where it drifted: the simpler slice whose change explains this one",
+            nullable=True,
+        ),
+        Column("changed_on", pl.Date, "Where it drifted: first UTC day of the new level", nullable=True),
+        reason,
+        run_id,
+    ),
+    partition_by=None,
+)
+
+_cause = Column(
+    "cause",
+    pl.String,
+    "The one change that flips the verdict by itself; combination where none or several do; unexplained "
+    "where that cannot be told",
+    rules=(OneOf(CAUSES),),
+)
+_verdict_before = replace(verdict, name="verdict_before", description="Verdict as it was first given")
+_weight = Column(
+    "weight",
+    pl.Float64,
+    "Claims of the range that the sampled claim stands for",
+    unit="claims",
+    rules=(Between(1.0),),
+)
+
+FLIPS = Table(
+    "flips",
+    ("flip_id",),
+    "Historical verdicts that no longer hold, each with what changed it",
+    (
+        _id("flip_id", "The flip: SHA-256 over run, old verdict and new verdict"),
+        claim_id,
+        output_id,
+        produced_at,
+        _id("verdict_id_before", "The verdict as it was first given"),
+        verdict_id,
+        _verdict_before,
+        verdict,
+        _cause,
+        Column(
+            "flips_alone",
+            pl.List(pl.String),
+            "Which of evidence, verifier and policy flip the verdict when only they change",
+        ),
+        Column(
+            "attribution",
+            pl.String,
+            "one_at_a_time: every change from the old state alone; verifier_first: the evidence under the "
+            "new verifier, because the old one could not be loaded; none: could not be told apart",
+            rules=(OneOf(("one_at_a_time", "verifier_first", "none")),),
+        ),
+        Column(
+            "evidence_change",
+            pl.String,
+            "none: the same passages; documents: one came, changed or went; retrieval: others of the same "
+            "documents were found",
+            rules=(OneOf(("none", "documents", "retrieval")),),
+        ),
+        Column("is_delivered", pl.Boolean, "The output was delivered on the old verdict"),
+        reason,
+        _weight,
+        source,
+        agent,
+        model,
+        use_case,
+        Column("found_at", UTC, "When the flip was found", unit="UTC"),
+        run_id,
+    ),
+    references=(
+        ("claim_id", "claims", "claim_id"),
+        ("verdict_id_before", "verdicts", "verdict_id"),
+        ("verdict_id", "verdicts", "verdict_id"),
+    ),
+)
+
+REAUDITS = Table(
+    "reaudits",
+    ("run_id", "claim_id"),
+    "Every claim that a re-audit drew, so that its shares can be computed again",
+    (
+        run_id,
+        claim_id,
+        output_id,
+        produced_at,
+        Column("stratum", pl.String, "Stratum it was drawn from: verdict and slice, as JSON"),
+        _verdict_before,
+        Column(
+            "outcome",
+            pl.String,
+            "held: the same verdict; flipped: another; unjudged: could not be judged again",
+            rules=(OneOf(("held", "flipped", "unjudged")),),
+        ),
+        _cause.optional(),
+        replace(reason, nullable=True, description="Why it could not be judged again, or no cause be told"),
+        _weight.optional(),
+        agent,
+        use_case,
+    ),
+    references=(("claim_id", "claims", "claim_id"),),
+)
+
+FLIP_SHARES = Table(
+    "flip_shares",
+    ("run_id", "slice", "verdict_before", "cause"),
+    "Shares of historical verdicts that no longer hold, by verdict, slice and cause",
+    (
+        run_id,
+        Column("slice", pl.String, "Slice of the claims: all, or for example agent=bing_chat"),
+        replace(_verdict_before, rules=(OneOf((*VERDICTS, "any")),)),
+        replace(
+            _cause, description="Cause of the flips; any is all of them", rules=(OneOf((*CAUSES, "any")),)
+        ),
+        Column("population", pl.Int64, "Claims of the range", unit="claims", rules=(Between(1),)),
+        Column("judged", pl.Int64, "Claims drawn and judged again", unit="claims", rules=(Between(0),)),
+        Column("flips", pl.Int64, "Flips among them", unit="claims", rules=(Between(0), NotAbove("judged"))),
+        Column("share", pl.Float64, "Weighted share of flips", nullable=True, rules=(_PROBABILITY,)),
+        Column(
+            "ci_low",
+            pl.Float64,
+            "Lower end of the share's 95% interval",
+            nullable=True,
+            rules=(_PROBABILITY, NotAbove("share")),
+        ),
+        Column(
+            "ci_high",
+            pl.Float64,
+            "Upper end of the share's 95% interval",
+            nullable=True,
+            rules=(_PROBABILITY,),
+        ),
+        Column("found_at", UTC, "When the shares were computed", unit="UTC"),
+    ),
+    partition_by=None,
+)
+
+RUNS = Table(
+    "runs",
+    ("run_id",),
+    "Every run, also failed and empty ones, reconciled",
+    (
+        run_id,
+        Column("flow", pl.String, "Flow that ran"),
+        Column("started_at", UTC, "Start", unit="UTC"),
+        Column("finished_at", UTC, "End", unit="UTC"),
+        Column("status", pl.String, "completed, failed or interrupted", rules=(OneOf(RUN_STATUS),)),
+        Column("parameters", pl.String, "Parameters of the run, as JSON"),
+        Column("code_version", pl.String, "Version of claimledger"),
+        verifier.optional(),
+        Column("policy", pl.String, "Policies in force, as name@version, comma-separated"),
+        snapshot.optional(),
+        Column("rows_in", pl.Int64, "Records pulled", rules=(Between(0),)),
+        Column("rows_out", pl.Int64, "Outputs published by this run", rules=(Between(0),)),
+        Column(
+            "rows_already_there",
+            pl.Int64,
+            "Records that were in the lake already, or came twice",
+            rules=(Between(0),),
+        ),
+        Column("rows_quarantined", pl.Int64, "Records refused", rules=(Between(0),)),
+        Column("counts", pl.String, "Per table: in, published, already_there, quarantined, as JSON"),
+    ),
+    partition_by=None,
+)
+
+REPORT = Table(
+    "report",
+    ("run_id", "ordinal"),
+    "Every number and sentence of a run's page, with the query that gives it; it stands beside the page",
+    (
+        run_id,
+        ordinal,
+        Column("query", pl.String, "Name of the query on the page"),
+        Column(
+            "key", pl.String, "Row of its result: JSON list of its key columns; empty where there is one row"
+        ),
+        Column("column", pl.String, "Column of its result"),
+        Column("value", pl.Float64, "The number", nullable=True),
+        Column("text", pl.String, "The sentence", nullable=True),
+    ),
+    partition_by=None,
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        OUTPUTS,
+        CLAIMS,
+        PASSAGES,
+        EVIDENCE,
+        VERDICTS_TABLE,
+        ACTIONS_TABLE,
+        FINDINGS,
+        REVIEWS,
+        EVENTS,
+        QUARANTINE,
+        HEALTH,
+        DRIFT,
+        FLIPS,
+        REAUDITS,
+        FLIP_SHARES,
+        RUNS,
+    )
+}
+
+
+def mismatches(table: Table, schema: pl.Schema) -> list[str]:
+    """Sentences for every way a frame's schema differs from the declaration; empty when it is exact."""
+    declared = table.schema
+    sentences = [f"column {n} is missing" for n in declared if n not in schema]
+    sentences += [f"column {n} is not declared" for n in schema if n not in declared]
+    sentences += [
+        f"column {n} is {schema[n]}, expected {t}"
+        for n, t in declared.items()
+        if n in schema and schema[n] != t
+    ]
+    return sentences
+
+
+def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the declared columns in the declared order.
+
+    Raises:
+        TypeError: a column is missing, undeclared or of another type. Nothing is cast silently.
+    """
+    found = mismatches(table, frame.schema)
+    if found:
+        raise TypeError(f"{table.name}: {'; '.join(found[:10])} ({len(found)} in all)")
+    return frame.select(table.schema.names())
+
+
+def quarantine_rows(
+    rows: Iterable[dict[str, str]], *, table: str, source: str, run_id: str, quarantined_at: object
+) -> pl.DataFrame:
+    """Refused rows as a quarantine frame.
+
+    Each row has `locator`, `check`, `reason`, `raw`; the rest is the same for all of them.
+    """
+    from tasks import ids
+
+    frame = pl.DataFrame(
+        list(rows), schema={"locator": pl.String, "check": pl.String, "reason": pl.String, "raw": pl.String}
+    )
+    frame = frame.with_columns(
+        table=pl.lit(table),
+        source=pl.lit(source),
+        run_id=pl.lit(run_id),
+        quarantined_at=pl.lit(quarantined_at, dtype=UTC),
+    )
+    row_sha256 = ids.digest_rows(
+        "quarantine", [frame[c] for c in ("table", "source", "locator", "check", "raw")]
+    )
+    return conform(
+        QUARANTINE, frame.with_columns(row_sha256=row_sha256).unique("row_sha256", maintain_order=True)
+    )

@@ -1,0 +1,409 @@
+"""What a claim and a passage have in common, and where they differ: features and explainable differences.
+
+Two groups of functions, all vectorised over pairs and deterministic:
+
+* `number_mismatch`, `unit_mismatch`, `date_mismatch`, `name_missing`, `negation_mismatch` compare a claim
+  with its evidence and return *what* differs, for reasons in words;
+* `pieces` and `features` turn pairs into the matrix that the features verifier weighs.
+
+Regular expressions are Polars' (linear time), so hostile text costs no more than its length.
+Bump `RULES_VERSION` with any change that can change a score: it is part of verifiers' fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from tasks.text import words
+
+RULES_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PieceParameters:
+    """How passages are cut into pieces for the embedder."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    ascii_characters: int = 400
+    """Two long sentences: what is longer says several things, and its vector none of them clearly."""
+
+    other_characters: int = 150
+    """The same for text that is not all ASCII; scripts without spaces say more per character."""
+
+
+FEATURES = (
+    "cosine_best",
+    "cosine_all",
+    "coverage",
+    "coverage_best",
+    "bigrams",
+    "rarest_missing",
+    "numbers_missing",
+    "numbers_missing_best",
+    "numbers_present",
+    "names_missing",
+    "names_present",
+    "negated_claim_only",
+    "negated_evidence_only",
+    "opposites",
+    "unit_differs",
+    "date_differs",
+    "number_differs",
+    "claim_length",
+    "evidence_length",
+    "evidence_extra",
+)
+"""Columns of `features`, in order; what each means stands in `features`."""
+
+SHARED = (
+    "coverage",
+    "coverage_best",
+    "bigrams",
+    "rarest_missing",
+    "claim_length",
+    "evidence_length",
+)
+"""Columns of `features` that a network is helped by: how much is shared, and how much there is."""
+
+OPPOSITES = (
+    "numbers_missing_best",
+    "negated_claim_only",
+    "negated_evidence_only",
+    "opposites",
+    "unit_differs",
+    "date_differs",
+    "number_differs",
+)
+"""Columns that name a way in which evidence contradicts a claim; names may be missing without any."""
+
+_CITATION_MARKS = r"\s?(?:\[\^?\d{1,3}\^?(?:\s?[,;–-]\s?\d{1,3}){0,20}\]|【[^】]{1,40}】)"
+
+
+def without_citations(texts: pl.Expr) -> pl.Expr:
+    """The texts without citation marks such as [3], [1, 2], [^4^]: they are no numbers of the claim."""
+    return texts.str.replace_all(_CITATION_MARKS, "")
+
+
+def pieces(passages: pl.Series, parameters: PieceParameters | None = None) -> pl.DataFrame:
+    """Passages (n) cut at sentence ends and then by length: `passage` (index, UInt32), `text`.
+
+    Every character that is not white space is in exactly one piece; a passage of white space has none.
+    """
+    parameters = parameters or PieceParameters()
+    frame = (
+        pl.DataFrame({"text": passages.cast(pl.String)})
+        .with_row_index("passage")
+        .with_columns(
+            pl.col("text").str.replace_all(r"([.!?。！？]+[\"'”’)\]]*)\s+", "${1}\n").str.split("\n")
+        )
+        .explode("text", empty_as_null=True)
+        .with_columns(limit=_limit("text", parameters))
+    )
+    ascii_cut, other_cut = parameters.ascii_characters, parameters.other_characters
+    # A greedy run of at most N characters that ends before white space, else a hard cut in a longer word.
+    parts = {
+        n: pl.col("text").str.extract_all(rf"\S(?:.{{0,{n - 2}}}\S(?:\s|$)|\S{{0,{n - 1}}})")
+        for n in (ascii_cut, other_cut)
+    }
+    return (
+        frame.with_columns(
+            text=pl.when(pl.col("limit") == ascii_cut).then(parts[ascii_cut]).otherwise(parts[other_cut])
+        )
+        .explode("text", empty_as_null=True)
+        .select("passage", pl.col("text").str.strip_chars())
+        .filter(pl.col("text").str.len_chars() > 0)
+    )
+
+
+def _limit(column: str, parameters: PieceParameters) -> pl.Expr:
+    is_ascii = pl.col(column).str.len_chars() == pl.col(column).str.len_bytes()
+    return pl.when(is_ascii).then(parameters.ascii_characters).otherwise(parameters.other_characters)
+
+
+def number_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
+    """`claim`, `evidence`: "94 reactors" against "92 reactors"; null where nothing differs.
+
+    A number differs where the claim counts something with a number the evidence never mentions while the
+    evidence counts the same thing with another one.
+    """
+    return _differing(claims, evidence, words.counted, words.numbers)
+
+
+def unit_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
+    """`claim`, `evidence`: "5 km" against "5 miles"; null where the units of equal numbers agree."""
+    return _differing(claims, evidence, words.measured, words.measures, keyed_by_value=True)
+
+
+def date_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
+    """`claim`, `evidence`: "1998" against "1997", or months; null where none differs.
+
+    Evidence that gives no year (or month) at all leaves a date unknown, which is no mismatch.
+    """
+    pairs = _pairs(claims, evidence)
+    years = _other(pairs, words.years)
+    months = _other(pairs, words.months)
+    return pl.DataFrame(
+        {name: years[name].zip_with(years["claim"].is_not_null(), months[name]) for name in years.columns}
+    )
+
+
+def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
+    """First name in each claim that no part of its evidence mentions ("Boston"); null where none is."""
+    pairs = _pairs(claims, evidence)
+    missing = _names(pairs["claim"]).join(
+        _tokens(pairs["evidence"]), on=["row", "term"], how="anti", maintain_order="left"
+    )
+    first = missing.group_by("row").agg(pl.col("shown").first())
+    return _by_row(first, "shown", len(pairs))
+
+
+def negation_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.Series:
+    """ "the claim" or "the evidence": which of the two alone is negated; null where both or neither is.
+
+    Meant for one deciding sentence as evidence: a long passage is nearly always negated somewhere.
+    """
+    pairs = _pairs(claims, evidence)
+    in_claim, in_evidence = words.is_negated(pairs["claim"]), words.is_negated(pairs["evidence"])
+    frame = pl.DataFrame({"claim": in_claim, "evidence": in_evidence})
+    return frame.select(
+        pl.when(pl.col("claim") & ~pl.col("evidence"))
+        .then(pl.lit("the claim"))
+        .when(pl.col("evidence") & ~pl.col("claim"))
+        .then(pl.lit("the evidence"))
+        .otherwise(None)
+        .alias("negated")
+    )["negated"]
+
+
+def features(
+    claims: pl.Series,
+    passages: pl.Series,
+    cut: pl.DataFrame,
+    cosine: np.ndarray,
+    cosine_all: np.ndarray,
+    *,
+    weights: Mapping[str, float],
+    unknown_weight: float,
+) -> np.ndarray:
+    """Matrix (n, len(FEATURES)) float64, every value finite.
+
+    Args:
+        claims: n claims.
+        passages: n passages, pair i in row i.
+        cut: `pieces(passages)`, m rows.
+        cosine: (m,) cosine similarity of each piece and its pair's claim.
+        cosine_all: (n,) cosine similarity of the claim and the mean of the passage's pieces.
+        weights: inverse document frequency by stem; `unknown_weight` for stems it lacks.
+
+    The columns: similarity to the best piece and to the whole; share of the claim's content stems, by
+    weight, found in the passage and in the best piece; share of adjacent stem pairs found; weight of the
+    rarest stem missing, over `unknown_weight`; share of the claim's numbers missing in passage and best
+    piece, and whether it has any; the same for names; negation in the claim or in the best piece alone;
+    opposites such as rise and fall; a unit, date or counted number that differs; logarithm of stems and
+    of pieces; share of the best piece's stems that the claim lacks. The best piece is the most similar.
+    """
+    count = len(claims)
+    pairs = _pairs(claims, passages)
+    shared, best_text = _shared(pairs, cut, cosine, weights, unknown_weight)
+    numbers_missing, has_numbers = _missing(
+        words.numbers(pairs["claim"]), words.numbers(pairs["evidence"]), count
+    )
+    numbers_best, _ = _missing(words.numbers(pairs["claim"]), words.numbers(best_text), count)
+    names_missing, has_names = _missing(
+        _names(pairs["claim"]).select("row", "term"), _tokens(pairs["evidence"]), count
+    )
+    negated = negation_mismatch(pairs["claim"], best_text)
+    columns = shared | {
+        "cosine_all": cosine_all,
+        "numbers_missing": numbers_missing,
+        "numbers_missing_best": numbers_best,
+        "numbers_present": has_numbers,
+        "names_missing": names_missing,
+        "names_present": has_names,
+        "negated_claim_only": (negated == "the claim").fill_null(value=False).to_numpy(),
+        "negated_evidence_only": (negated == "the evidence").fill_null(value=False).to_numpy(),
+        "opposites": words.has_opposite(pairs["claim"], best_text).to_numpy(),
+        "unit_differs": unit_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+        "date_differs": date_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+        "number_differs": number_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
+    }
+    return _matrix(columns, FEATURES, count)
+
+
+def shared_words(
+    claims: pl.Series,
+    passages: pl.Series,
+    cut: pl.DataFrame,
+    similarity: np.ndarray,
+    *,
+    weights: Mapping[str, float],
+    unknown_weight: float,
+) -> np.ndarray:
+    """Matrix (n, len(SHARED)) float64: those columns of `features` that count shared words and lengths.
+
+    `similarity` (m,) chooses the best piece of `cut`; the rest is as for `features`.
+    """
+    columns, _ = _shared(_pairs(claims, passages), cut, similarity, weights, unknown_weight)
+    return _matrix(columns, SHARED, len(claims))
+
+
+def _shared(
+    pairs: pl.DataFrame,
+    cut: pl.DataFrame,
+    similarity: np.ndarray,
+    weights: Mapping[str, float],
+    unknown_weight: float,
+) -> tuple[dict[str, np.ndarray], pl.Series]:
+    """Columns by name, and the text of each row's best piece."""
+    count = pairs.height
+    best = (
+        cut.select(row="passage", text="text")
+        .with_columns(similarity=pl.Series(similarity, dtype=pl.Float64))
+        .group_by("row", maintain_order=True)
+        .agg(
+            pl.col("similarity").max(),
+            pl.col("text").sort_by("similarity", descending=True).first(),
+            pl.len(),
+        )
+    )
+    best_text = _by_row(best, "text", count).fill_null("")
+    claim_stems = _weighted(pairs["claim"], weights, unknown_weight)
+    best_stems = _weighted(best_text, weights, unknown_weight)
+    coverage, rarest = _coverage(claim_stems, _stems(pairs["evidence"]), count, unknown_weight)
+    coverage_best, _ = _coverage(claim_stems, best_stems.select("row", "term"), count, unknown_weight)
+    extra, _ = _coverage(best_stems, claim_stems.select("row", "term"), count, unknown_weight)
+    bigrams_missing, _ = _missing(words.bigrams(pairs["claim"]), words.bigrams(pairs["evidence"]), count)
+    columns = {
+        "cosine_best": _by_row(best, "similarity", count).fill_null(0.0).to_numpy(),
+        "coverage": coverage,
+        "coverage_best": coverage_best,
+        "bigrams": 1.0 - bigrams_missing,
+        "rarest_missing": rarest,
+        "claim_length": np.log1p(_counts(claim_stems, count)),
+        "evidence_length": np.log1p(_by_row(best, "len", count).fill_null(0).to_numpy()),
+        "evidence_extra": 1.0 - extra,
+    }
+    return columns, best_text
+
+
+def _matrix(columns: Mapping[str, np.ndarray], names: Sequence[str], count: int) -> np.ndarray:
+    return np.column_stack([np.asarray(columns[n], np.float64) for n in names]).reshape(count, len(names))
+
+
+def document_frequencies(texts: pl.Series) -> pl.DataFrame:
+    """`term`, `count`: in how many of the texts each content stem stands, most frequent first."""
+    return (
+        _stems(texts)
+        .group_by("term")
+        .agg(pl.len().alias("count"))
+        .sort(["count", "term"], descending=[True, False])
+    )
+
+
+# One long frame of (row, term) per kind of term, then joins: no loop over pairs.
+
+
+def _pairs(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({"claim": claims.cast(pl.String), "evidence": evidence.cast(pl.String)}).fill_null("")
+
+
+def _by_row(frame: pl.DataFrame, column: str, count: int) -> pl.Series:
+    rows = pl.DataFrame({"row": np.arange(count, dtype=np.uint32)})
+    return rows.join(frame.select("row", column), on="row", how="left", maintain_order="left")[column]
+
+
+def _tokens(texts: pl.Series) -> pl.DataFrame:
+    return words.tokens(texts).select("row", "term").unique()
+
+
+def _stems(texts: pl.Series) -> pl.DataFrame:
+    return words.content_stems(texts).select("row", "term").unique(maintain_order=True)
+
+
+def _names(claims: pl.Series) -> pl.DataFrame:
+    return words.names(claims)
+
+
+def _weighted(texts: pl.Series, weights: Mapping[str, float], unknown_weight: float) -> pl.DataFrame:
+    known = pl.DataFrame(
+        {"term": list(weights), "weight": list(weights.values())},
+        schema={"term": pl.String, "weight": pl.Float64},
+    )
+    return (
+        _stems(texts)
+        .join(known, on="term", how="left", maintain_order="left")
+        .with_columns(pl.col("weight").fill_null(unknown_weight))
+    )
+
+
+def _coverage(
+    wanted: pl.DataFrame, present: pl.DataFrame, count: int, unknown_weight: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of `wanted` by weight that is present (1 where nothing is wanted), and the rarest absent one."""
+    found = wanted.join(
+        present.with_columns(here=pl.lit(value=True)), on=["row", "term"], how="left", maintain_order="left"
+    )
+    here = pl.col("here").is_not_null()
+    # Sorted, because floating-point sums depend on the order and a score must not depend on the batch.
+    shares = (
+        found.sort("row", "term")
+        .group_by("row", maintain_order=True)
+        .agg(
+            (pl.col("weight").filter(here).sum() / pl.col("weight").sum()).alias("share"),
+            (pl.col("weight").filter(~here).max() / unknown_weight).alias("rarest"),
+        )
+    )
+    return (
+        _by_row(shares, "share", count).fill_null(1.0).fill_nan(1.0).to_numpy(),
+        _by_row(shares, "rarest", count).fill_null(0.0).to_numpy(),
+    )
+
+
+def _missing(wanted: pl.DataFrame, present: pl.DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Share of `wanted` (row, term) that is absent from `present`, and whether anything was wanted."""
+    wanted = wanted.select("row", "term").unique()
+    absent = wanted.join(present.select("row", "term").unique(), on=["row", "term"], how="anti")
+    asked, lacking = _counts(wanted, count), _counts(absent, count)
+    return lacking / np.maximum(asked, 1), (asked > 0).astype(np.float64)
+
+
+def _counts(frame: pl.DataFrame, count: int) -> np.ndarray:
+    return np.bincount(frame["row"].to_numpy(), minlength=count).astype(np.float64)
+
+
+def _other(pairs: pl.DataFrame, find: words.Finder) -> pl.DataFrame:
+    """First term of the claim absent from evidence that has other terms of the kind, beside the first."""
+    claimed, given = find(pairs["claim"]), find(pairs["evidence"])
+    absent = claimed.join(given, on=["row", "term"], how="anti", maintain_order="left")
+    first = absent.group_by("row", maintain_order=True).agg(pl.col("shown").first().alias("claim"))
+    instead = given.group_by("row", maintain_order=True).agg(pl.col("shown").first().alias("evidence"))
+    both = first.join(instead, on="row", maintain_order="left")
+    return pl.DataFrame({name: _by_row(both, name, len(pairs)) for name in ("claim", "evidence")})
+
+
+def _differing(
+    claims: pl.Series,
+    evidence: pl.Series,
+    find: words.Finder,
+    mentioned: words.Finder,
+    *,
+    keyed_by_value: bool = False,
+) -> pl.DataFrame:
+    """First (key, term) of the claim whose term is not mentioned while the key has another term."""
+    pairs = _pairs(claims, evidence)
+    claimed, given = find(pairs["claim"]), find(pairs["evidence"])
+    on = ["row", "key", "term"] if keyed_by_value else ["row", "term"]
+    absent = claimed.join(mentioned(pairs["evidence"]), on=on, how="anti", maintain_order="left")
+    both = absent.join(
+        given.select("row", "key", evidence="shown"), on=["row", "key"], maintain_order="left_right"
+    )
+    first = both.group_by("row", maintain_order=True).agg(
+        pl.col("shown").first().alias("claim"), pl.col("evidence").first()
+    )
+    return pl.DataFrame({name: _by_row(first, name, len(pairs)) for name in ("claim", "evidence")})

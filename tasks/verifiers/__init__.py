@@ -1,1 +1,0 @@
-"""Verifiers, and what trains, packs, measures and applies them."""

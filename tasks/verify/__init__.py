@@ -1,0 +1,1 @@
+"""Claims and passages into calibrated probabilities: the verifiers, and what measures them."""

@@ -1,0 +1,281 @@
+"""The embedded default: a small cross-encoder over selected sentences, fused with rules, calibrated.
+
+Belongs here: composing the parts, loading, and fitting what combines them. Does not belong here: the
+network (`network.py`), its forward passes (`classifiers.py`), the rules (`text/pairs.py`) or the
+choice of sentences (`verify/selection.py`).
+
+How a pair is judged:
+
+1. Every sentence of the passage is weighed by the claim's words it holds; the best are read together, in the
+   order of the document, by the network. A passage within the budget is read whole.
+2. A claim of several sentences is also read sentence by sentence: its weakest part counts.
+3. Shared words, word pairs and lengths are counted over the whole passage.
+4. A multinomial logistic model weighs all of it; a temperature calibrates.
+
+So every word of the passage is counted and weighed for selection, and the network reads the selected
+sentences: `tokens_seen` counts words that were counted, `windows` counts forward passes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.errors import InputError, ModelError
+from tasks.models.folder import write_manifest
+from tasks.text import pairs, words
+from tasks.verify import calibration, selection, softmax
+from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
+from tasks.verify.selection import SelectionParameters
+
+if TYPE_CHECKING:
+    from tasks.verify.parameters import VerifierSettings
+
+KIND = "fused-cross-encoder"
+FUSION_FILE = "fusion.json"
+CODE_VERSION = 2
+"""Bump with a change here or in `verify/selection.py` that can change a score."""
+CHUNK_PAIRS = 2048
+"""Pairs whose terms are in memory at once; enough to sort batches by length."""
+BATCH_TOKENS = 1024
+"""Rows times longest row of a forward pass: beyond it, what lies between two layers leaves the cache."""
+UNREADABLE = r"[\p{L}\p{N}]{101,}"
+"""A word of more than 100 characters is one unknown piece to the tokeniser, equal to every other."""
+LOWEST_LOG = -7.0
+"""Probabilities below a thousandth say the same: they must not reach the logistic model as outliers."""
+FUSION = softmax.SoftmaxParameters(l2=0.03)
+"""More penalty than for rules alone, since network and words say much the same; chosen leave-source-out."""
+VARIANT = r" \([^()]*\)$"
+"""What follows the name of a data set where it is a variant of another, held out together with it."""
+NETWORK_INPUTS = (
+    "log_supported",
+    "log_contradicted",
+    "log_insufficient",
+    "weakest_part",
+    "strongest_objection",
+)
+INPUTS = (*NETWORK_INPUTS, *pairs.SHARED)
+"""Rules for numbers, names, dates, units and negation stay out: beside a network taught on changed facts
+they add nothing on contrast sets and cost on files nobody saw (decision 9)."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What combines network and rules; `to_json` and `from_json` are inverse."""
+
+    model: softmax.Softmax
+    temperature: float
+    weights: dict[str, float]
+    unknown_weight: float
+    selection: SelectionParameters
+
+    def to_json(self) -> str:
+        """Everything as one JSON document."""
+        values = {
+            "inputs": list(INPUTS),
+            "rules_version": pairs.RULES_VERSION,
+            "softmax": self.model.to_lists(),
+            "temperature": self.temperature,
+            "weights": self.weights,
+            "unknown_weight": self.unknown_weight,
+            "budget_characters": self.selection.budget_characters,
+            "longest_sentence": self.selection.longest_sentence,
+        }
+        return json.dumps(values, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Fusion:
+        """Raises ValueError, KeyError or TypeError for anything that `to_json` did not write."""
+        values = json.loads(text)
+        if values["inputs"] != list(INPUTS) or values["rules_version"] != pairs.RULES_VERSION:
+            raise ValueError("fitted with other inputs or rules than these")
+        return cls(
+            softmax.Softmax.from_lists(values["softmax"]),
+            float(values["temperature"]),
+            {str(term): float(weight) for term, weight in values["weights"].items()},
+            float(values["unknown_weight"]),
+            SelectionParameters(int(values["budget_characters"]), int(values["longest_sentence"])),
+        )
+
+
+class FusedCrossEncoder:
+    """Verifier Protocol over a network, rules and a fusion."""
+
+    def __init__(
+        self, name: str, network: Verifier, fusion: Fusion, settings: VerifierSettings, identity: str
+    ):
+        self.name = name
+        self._network = network
+        self._fusion = fusion
+        self._settings = settings
+        self._identity = identity
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Over the artefact, the rules, the network's own settings and this code."""
+        return fingerprint(
+            kind=KIND,
+            artefact=self._identity,
+            network=self._network.fingerprint,
+            rules=pairs.RULES_VERSION,
+            code=CODE_VERSION,
+        )
+
+    def score(
+        self,
+        claims: Sequence[str],
+        passages: Sequence[str],
+        progress: Callable[[int], None] | None = None,
+    ) -> Scores:
+        """Scores pairs in the order given; equal pairs are scored once.
+
+        A token is a word or a number here. A passage of more than `max_tokens` times `max_windows` words, a
+        claim longer than the network's window or with an endless word in it, does not fit and is certainly
+        insufficient.
+        """
+        return score_distinct(claims, passages, self._score, chunk_pairs=CHUNK_PAIRS, progress=progress)
+
+    def shared(self, claims: pl.Series, passages: pl.Series) -> np.ndarray:
+        """(n,) weighted share of the claim's content words that each passage holds."""
+        shares = selection.overlap(
+            claims, np.arange(len(claims)), passages, self._fusion.weights, self._fusion.unknown_weight
+        )
+        return np.asarray(np.minimum(shares, 1.0))
+
+    def _score(self, claims: pl.Series, passages: pl.Series) -> Scores:
+        claim_tokens, passage_tokens = words.token_counts(claims), words.token_counts(passages)
+        longest = self._settings.max_tokens * self._settings.max_windows
+        readable = ~claims.str.contains(UNREADABLE).fill_null(value=False).to_numpy()
+        fits = (passage_tokens <= longest) & (claim_tokens <= self._settings.max_tokens) & readable
+        judged = fits & (claim_tokens > 0) & (passage_tokens > 0)
+        probabilities = np.zeros((len(claims), 3))
+        probabilities[:, 2] = 1.0
+        windows = fits.astype(np.int64)
+        rows = np.flatnonzero(judged)
+        if len(rows):
+            values, read = compute(claims[rows], passages[rows], self._network, self._fusion)
+            fused = softmax.softmax(self._fusion.model.logits(values) / self._fusion.temperature)
+            probabilities[rows] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))
+            windows[rows] = read
+        offered = claim_tokens + passage_tokens
+        return Scores(
+            probabilities,
+            offered.astype(np.int32),
+            np.where(windows > 0, offered, 0).astype(np.int32),
+            windows.astype(np.int32),
+        )
+
+
+def compute(
+    claims: pl.Series, passages: pl.Series, network: Verifier, fusion: Fusion
+) -> tuple[np.ndarray, np.ndarray]:
+    """((n, len(INPUTS)) inputs of the logistic model, (n,) windows the network read).
+
+    `weakest_part` and `strongest_objection` are the least log support and the greatest log contradiction
+    over the sentences of a claim that has several, else those of the whole.
+    """
+    lines = claims.str.strip_chars()
+    parts = selection.sentences(lines).filter(
+        (pl.len().over("row") > 1) & (pl.col("sentence").str.count_matches(r"\w+") >= 3)
+    )
+    owner = parts["row"].to_numpy()
+    asked = pl.concat([lines.rename("claim"), parts["sentence"].rename("claim")])
+    told = pl.concat([passages.rename("text"), passages[owner].rename("text")])
+    gathered = selection.gather(asked, told, fusion.weights, fusion.unknown_weight, fusion.selection)
+    scores = network.score(asked.to_list(), gathered.to_list())
+    logs = np.maximum(np.log(np.maximum(scores.probabilities, 1e-9)), LOWEST_LOG)
+    count = len(claims)
+    whole, by_part = logs[:count], logs[count:]
+    weakest, objection = whole[:, 0].copy(), whole[:, 1].copy()
+    np.minimum.at(weakest, owner, by_part[:, 0])
+    np.maximum.at(objection, owner, by_part[:, 1])
+    cut = pairs.pieces(passages)
+    nearest = selection.overlap(
+        lines, cut["passage"].to_numpy(), cut["text"], fusion.weights, fusion.unknown_weight
+    )
+    shared = pairs.shared_words(
+        lines, passages, cut, nearest, weights=fusion.weights, unknown_weight=fusion.unknown_weight
+    )
+    windows = scores.windows[:count].astype(np.int64)
+    np.add.at(windows, owner, scores.windows[count:] * (windows[owner] > 0))
+    return np.column_stack([whole, weakest, objection, shared]), windows
+
+
+def load_cross_encoder(
+    folder: Path, manifest: dict[str, Any], settings: VerifierSettings, *, threads: int = 0
+) -> FusedCrossEncoder:
+    """An artefact of `pack`, whose digests `verifier.read_manifest` has checked.
+
+    Raises:
+        ModelError: malformed artefact, or one fitted with other rules.
+    """
+    from tasks.verify.classifiers import load_artefact
+
+    file = folder / FUSION_FILE
+    try:
+        fusion = Fusion.from_json(file.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{file}: not a fusion of these rules ({str(error)[:80]}); train it again") from None
+    narrow = replace(settings, batch_tokens=min(settings.batch_tokens, BATCH_TOKENS))
+    network = load_artefact(folder, manifest, narrow, threads=threads)
+    return FusedCrossEncoder(folder.name, network, fusion, settings, fingerprint(files=manifest["files"]))
+
+
+def fit(
+    frame: pl.DataFrame,
+    values: np.ndarray,
+    fusion_weights: tuple[dict[str, float], float],
+    parameters: SelectionParameters,
+) -> tuple[Fusion, np.ndarray]:
+    """(fusion, (n, 3) probabilities of each row by a fusion that never saw its data set).
+
+    Args:
+        frame: `label` and `dataset` of n rows that the network did not learn from.
+        values: (n, len(INPUTS)) of `compute`.
+        fusion_weights: inverse document frequencies and that of unknown stems.
+        parameters: how sentences were selected.
+
+    Raises:
+        InputError: only one kind of label.
+    """
+    from tasks.verify.features import balanced_weights
+
+    if frame["label"].eq("supported").sum() in (0, frame.height):
+        raise InputError("calibration needs supported rows and others; only one kind is there")
+    codes = frame["label"].replace_strict(softmax.CODES, return_dtype=pl.Int64).to_numpy()
+    rows = balanced_weights(frame)
+    held_out = _held_out_logits(values, codes, rows, frame["dataset"].str.replace(VARIANT, "").to_numpy())
+    temperature = calibration.fit_temperature(held_out, codes, rows)
+    fusion = Fusion(softmax.fit(values, codes, rows, FUSION), temperature, *fusion_weights, parameters)
+    return fusion, softmax.softmax(held_out / temperature)
+
+
+def _held_out_logits(
+    values: np.ndarray, codes: np.ndarray, rows: np.ndarray, dataset: np.ndarray
+) -> np.ndarray:
+    """(n, 3) logits of every row by a fusion that saw nothing of its data set; five folds where only one."""
+    groups = dataset if len(np.unique(dataset)) > 1 else np.arange(len(dataset)) % 5
+    logits = np.zeros((len(codes), 3))
+    for group in np.unique(groups):
+        held = groups == group
+        model = softmax.fit(values[~held], codes[~held], rows[~held], FUSION)
+        logits[held] = model.logits(values[held])
+    return logits
+
+
+def write_artefact(folder: Path, fusion: Fusion, **about: Any) -> None:
+    """Adds fusion and manifest to a folder that holds weights, tokenizer and configuration."""
+    from tasks.verify.export import WEIGHTS
+
+    (folder / FUSION_FILE).write_text(fusion.to_json(), "utf-8")
+    names = [WEIGHTS, FUSION_FILE, "config.json", "tokenizer.json", "tokenizer_config.json"]
+    write_manifest(folder, KIND, names, weights=WEIGHTS, premise="claim", temperature=1.0, **about)

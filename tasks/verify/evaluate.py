@@ -1,0 +1,207 @@
+"""`claimledger evaluate`: how good a verifier is, by data set, beside cosine similarity alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.decide.verdicts import PROBABILITIES
+from tasks.errors import InputError
+from tasks.verify import metrics
+from tasks.verify.load import load
+from tasks.verify.protocol import Verifier
+from tasks.verify.score import read_pairs, score_frame
+from tasks.verify.softmax import CODES
+
+if TYPE_CHECKING:
+    from tasks.evidence.models import Embedder
+    from tasks.verify.parameters import ScoringParameters
+
+COSINE_THRESHOLD = 0.67
+"""Cosine similarity of MiniLM vectors from which the baseline says *supported*: midway between the means
+of supported rows (0.72) and others (0.61) over the development files, each file weighing the same."""
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "dataset": pl.String,
+    "rows": pl.Int64,
+    "balanced_accuracy": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "three_way_balanced_accuracy": pl.Float64,
+    "recall_supported": pl.Float64,
+    "recall_contradicted": pl.Float64,
+    "recall_insufficient": pl.Float64,
+    "recall_not_supported": pl.Float64,
+    "expected_calibration_error": pl.Float64,
+    "balanced_calibration_error": pl.Float64,
+    "calibration_error_by_chance": pl.Float64,
+    "brier": pl.Float64,
+    "cosine_balanced_accuracy": pl.Float64,
+    "verifier": pl.String,
+}
+
+
+def evaluate_files(
+    paths: Sequence[str | Path],
+    parameters: ScoringParameters,
+    progress: Callable[[int], None] | None = None,
+    *,
+    verifiers: Sequence[Verifier] = (),
+    embedder: Embedder | None = None,
+) -> pl.DataFrame:
+    """One row per file, `dataset` in it and verifier (`SCHEMA`), in that order; without any, the configured.
+
+    Balanced accuracy is of supported against the rest, by the default policy's thresholds, with a 95%
+    bootstrap interval; three-way figures are of the rows whose label says which of the three it is, null
+    where there are none. Calibration is of p_supported: as the file is, with supported and others weighing
+    the same, and what chance alone would show on as many rows. The cosine column is the same balanced
+    accuracy by the similarity of the embedded default to the closest piece of evidence, at
+    `COSINE_THRESHOLD`.
+
+    Raises:
+        InputError: a file cannot be read or has no `label`, or a label is unknown.
+        ModelError: the verifier cannot be loaded.
+    """
+    from tasks.evidence.models import load_embedder
+
+    threads = parameters.threads
+    verifiers = verifiers or [load(parameters.verifier, threads=threads)]
+    embedder = embedder or load_embedder(threads=threads)
+    policy = parameters.policy
+    rows = []
+    for path in map(Path, paths):
+        parts: list[list[pl.DataFrame]] = [[] for _ in verifiers]
+        for chunk in read_pairs(path, parameters.max_record_bytes):
+            pairs = labelled(chunk.frame, path)
+            similarity = cosine(pairs, embedder)
+            for verifier, part in zip(verifiers, parts, strict=True):
+                scored = score_frame(pairs, verifier, policy).select(
+                    "dataset", "label", "verdict", *PROBABILITIES
+                )
+                part.append(scored.with_columns(similarity))
+            if progress:
+                progress(pairs.height)
+        frames = [pl.concat(part) for part in parts]
+        for name in frames[0]["dataset"].unique(maintain_order=True):
+            rows += [
+                {
+                    "dataset": str(name),
+                    **figures(frame.filter(pl.col("dataset") == name)),
+                    "verifier": verifier.name,
+                }
+                for verifier, frame in zip(verifiers, frames, strict=True)
+            ]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def load_named(names: Sequence[str], parameters: ScoringParameters) -> list[Verifier]:
+    """The verifiers of those names, folders or hub ids, each under the other settings as they are.
+
+    Without a calibration: the configured one was made for the configured verifier alone.
+
+    Raises:
+        InputError: a name twice.
+        ModelError: one of them cannot be loaded.
+    """
+    threads = parameters.threads
+    chosen = replace(parameters.verifier, calibration="")
+    loaded = [load(replace(chosen, model=name), threads=threads) for name in names]
+    if len({verifier.name for verifier in loaded}) < len(loaded):
+        raise InputError(f"--verifier names one verifier twice: {', '.join(v.name for v in loaded)[:200]}")
+    return loaded
+
+
+def side_by_side(evaluated: pl.DataFrame) -> pl.DataFrame:
+    """`dataset`, `cosine`, and per verifier its balanced accuracy with its interval as text; a mean last."""
+    said = evaluated.with_columns(
+        text=pl.format(
+            "{} ({} to {})",
+            *(pl.col(name).round(3) for name in ("balanced_accuracy", "ci_low", "ci_high")),
+        )
+    )
+    wide = said.pivot(on="verifier", index="dataset", values="text", maintain_order=True)
+    base = said.unique("dataset", keep="first", maintain_order=True)
+    wide = wide.join(
+        base.select("dataset", cosine=pl.col("cosine_balanced_accuracy").round(3).cast(pl.String)),
+        on="dataset",
+        how="left",
+        maintain_order="left",
+    )
+    means = evaluated.group_by("verifier").agg(pl.col("balanced_accuracy").mean().round(3).cast(pl.String))
+    mean = {
+        "dataset": "mean",
+        "cosine": str(round(float(base["cosine_balanced_accuracy"].mean() or 0.0), 3)),  # type: ignore[arg-type]
+        **dict(means.iter_rows()),
+    }
+    return pl.concat([wide, pl.DataFrame([mean]).select(wide.columns)])
+
+
+def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """`claim`, `evidence`, `label` and `dataset`, which is the file's name where no column says it.
+
+    Raises:
+        InputError: no `label`, or an unknown one.
+    """
+    if "label" not in frame.columns:
+        raise InputError(f"{path}: no column 'label'; found the columns {', '.join(frame.columns[:20])}")
+    unknown = sorted(set(frame["label"].cast(pl.String).fill_null("null").unique()) - set(CODES))
+    if unknown:
+        raise InputError(f"{path}: label {unknown[0][:40]!r} is unknown, expected one of {', '.join(CODES)}")
+    named = pl.col("dataset").cast(pl.String).fill_null(path.stem) if "dataset" in frame.columns else None
+    return frame.select("claim", "evidence", "label", dataset=pl.lit(path.stem) if named is None else named)
+
+
+def cosine(frame: pl.DataFrame, embedder: Embedder) -> pl.Series:
+    """Similarity of each claim to the closest piece of its evidence; 0 where there is none."""
+    from tasks.text.pairs import pieces
+
+    evidence = pl.col("evidence")
+    if isinstance(frame.schema["evidence"], pl.List):
+        evidence = evidence.list.join("\n", ignore_nulls=True)
+    texts = frame.select(evidence.fill_null(""))["evidence"]
+    cut = pieces(texts)
+    owner = cut["passage"].to_numpy()
+    claim_vectors = embedder.encode(frame["claim"].fill_null("").to_list())
+    similarity = np.einsum("md,md->m", claim_vectors[owner], embedder.encode(cut["text"].to_list()))
+    best = np.zeros(frame.height)
+    np.maximum.at(best, owner, similarity)
+    return pl.Series("cosine", best)
+
+
+def figures(frame: pl.DataFrame) -> dict[str, Any]:
+    """Figures of one data set, from `label`, `verdict`, the probabilities and, if there, `cosine`."""
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    said = frame["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    truth, supported = (codes != 0).astype(int), (said != 0).astype(int)
+    stated = frame[PROBABILITIES[0]].to_numpy()
+    low, high = metrics.balanced_accuracy_interval(truth, supported, 2)
+    known = codes < 3
+    each = metrics.recalls(codes[known], said[known], 3)
+    three_way = len(np.unique(codes[known])) > 1 and bool((codes[known] > 0).any())
+    result: dict[str, Any] = {
+        "rows": frame.height,
+        "balanced_accuracy": metrics.balanced_accuracy(truth, supported, 2),
+        "ci_low": low,
+        "ci_high": high,
+        "three_way_balanced_accuracy": metrics.balanced_accuracy(codes[known], said[known], 3)
+        if three_way
+        else None,
+        "recall_supported": each[0],
+        "recall_contradicted": each[1],
+        "recall_insufficient": each[2],
+        "recall_not_supported": metrics.recalls(truth, supported, 2)[1],
+        "expected_calibration_error": metrics.expected_calibration_error(stated, codes == 0),
+        "balanced_calibration_error": metrics.balanced_calibration_error(stated, codes == 0),
+        "calibration_error_by_chance": metrics.calibration_error_by_chance(stated),
+        "brier": metrics.brier(stated, codes == 0),
+    }
+    if "cosine" in frame.columns:
+        guess = (frame["cosine"].to_numpy() < COSINE_THRESHOLD).astype(int)
+        result["cosine_balanced_accuracy"] = metrics.balanced_accuracy(truth, guess, 2)
+    unknown = {k: None for k, v in result.items() if isinstance(v, float) and np.isnan(v)}
+    return {**result, **unknown}

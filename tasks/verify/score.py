@@ -1,0 +1,519 @@
+"""`claimledger score`: the verifier alone, from a file of pairs to a file of verdicts.
+
+Streams in chunks, so memory does not grow with the file. Rows come out in the order they came in; a row
+that cannot be used goes to `OUT.quarantine.jsonl` with its reason, so rows in = rows out + quarantined.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.decide import explanation, policies, verdicts
+from tasks.errors import InputError
+from tasks.privacy import addressing
+from tasks.text import pairs
+from tasks.verify.load import load
+from tasks.verify.protocol import ReadsTogether, Verifier
+
+if TYPE_CHECKING:
+    from tasks.verify.parameters import ScoringParameters
+
+CHUNK_ROWS = 8192
+"""Rows in memory at once: enough to sort batches by length, some 100 MB for pages of evidence."""
+
+MAX_RAW_CHARACTERS = 2000
+"""What the quarantine file keeps of a refused row."""
+
+EXPLAINED = ("reason", "decisive_start", "decisive_end", "decisive_sentence")
+"""The verdict in words, and the sentence of the best evidence that decided, with its place there."""
+
+ADDRESSES = "addresses_judge"
+"""Whether the claim or any of its evidence addresses the verifier (`tasks/privacy/addressing.py`)."""
+ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence", *EXPLAINED, ADDRESSES)
+SUFFIXES = (".parquet", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of a file; `quarantine` is None where no row was refused."""
+
+    rows_in: int
+    rows_out: int
+    quarantined: int
+    verdicts: dict[str, int]
+    output: Path
+    quarantine: Path | None
+    usage: dict[str, Any] | None = None
+    """What a remote judge was asked and cost."""
+
+
+@dataclass
+class Chunk:
+    """Rows of a file: `frame` has every input column, `records` the same as they stood in JSON Lines."""
+
+    frame: pl.DataFrame
+    refused: list[dict[str, Any]]
+    records: list[dict[str, Any]] | None = None
+
+
+def score_file(
+    pairs_path: str | Path,
+    out_path: str | Path,
+    parameters: ScoringParameters,
+    progress: Callable[[int], None] | None = None,
+    *,
+    verifier: Verifier | None = None,
+) -> Scored:
+    """Scores a Parquet or JSON Lines file; formats go by suffix, the output appears whole or not at all.
+
+    `progress` is told rows newly done.
+
+    Raises:
+        InputError: missing or unreadable file, unknown suffix, missing or ill-typed columns.
+        ModelError: the verifier cannot be loaded.
+    """
+    source, target = Path(pairs_path), Path(out_path)
+    for path in (source, target):
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(f"{path}: suffix is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    chunks = read_pairs(source, parameters.max_record_bytes)
+    first = next(chunks, None)
+    verifier = verifier or load(parameters.verifier, threads=parameters.threads)
+    policy = parameters.policy
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    refused_at = target.with_name(f"{target.name}.quarantine.jsonl")
+    refused_temporary = target.with_name(f".{refused_at.name}.{os.getpid()}.tmp")
+    counts: dict[str, int] = {}
+    rows_out = quarantined = 0
+    try:
+        with ExitStack() as stack:
+            sink = _Sink(temporary, target.suffix.lower(), stack)
+            refusals = stack.enter_context(refused_temporary.open("w", encoding="utf-8"))
+            for chunk in _chain(first, chunks):
+                scored = score_frame(chunk.frame, verifier, policy)
+                sink.write(scored, chunk.records)
+                for verdict, count in scored["verdict"].value_counts().iter_rows():
+                    counts[verdict] = counts.get(verdict, 0) + count
+                for row in chunk.refused:
+                    refusals.write(json.dumps(row, ensure_ascii=True) + "\n")
+                rows_out += scored.height
+                quarantined += len(chunk.refused)
+                if progress:
+                    progress(scored.height + len(chunk.refused))
+        temporary.replace(target)
+        if quarantined:
+            refused_temporary.replace(refused_at)
+        else:
+            refused_at.unlink(missing_ok=True)  # of an earlier run: it would speak of other rows
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+        refused_temporary.unlink(missing_ok=True)
+    return Scored(
+        rows_in=rows_out + quarantined,
+        rows_out=rows_out,
+        quarantined=quarantined,
+        verdicts=counts,
+        output=target,
+        quarantine=refused_at if quarantined else None,
+        usage=asdict(usage) if (usage := getattr(verifier, "usage", None)) else None,
+    )
+
+
+def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy) -> pl.DataFrame:
+    """The frame with `ADDED`; `evidence` is a string or a list of strings, null and blank ones are none.
+
+    The verdict is of a row's evidence read together as one passage, in the order given, because a claim may
+    rest on several pieces; each piece is also scored alone, or by what it shares with the claim where the
+    verifier says so (`ReadsTogether`), which chooses `best_evidence`. Where all of it
+    together does not fit the verifier, the pieces' scores are combined instead (`verdicts.combine`). An
+    input column named as an added one is replaced.
+
+    Raises:
+        ModelError: the verifier fails.
+    """
+    evidence = _listed(frame)
+    flat = _flat(frame, evidence)
+    combined, alone, read, asked = _scored(flat, frame.height, verifier)
+    result = frame.drop(ADDED, strict=False).with_columns(verdicts.rounded(combined))
+    result = result.with_columns(
+        verdict=verdicts.judged(pl.lit(policy.threshold_supported), pl.lit(policy.threshold_contradicted))
+    )
+    best = _best(flat.with_columns(verdicts.rounded(alone)), result, frame, evidence)
+    result = result.with_columns(best_evidence=best)
+    texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
+    judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
+    explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
+    return result.with_columns(*explained, _addressing(frame["claim"], texts)).select(
+        *(name for name in frame.columns if name not in ADDED), *ADDED
+    )
+
+
+def probabilities(frame: pl.DataFrame, verifier: Verifier) -> np.ndarray:
+    """(n, 3) of the rows as `score_frame` judges them, unrounded and without anything else."""
+    return _scored(_flat(frame, _listed(frame)), frame.height, verifier)[0]
+
+
+def _listed(frame: pl.DataFrame) -> pl.Expr:
+    evidence = pl.col("evidence")
+    if isinstance(frame.schema["evidence"], pl.List):
+        return evidence
+    return pl.when(evidence.is_null()).then(pl.lit([], pl.List(pl.String))).otherwise(
+        pl.concat_list(evidence.cast(pl.String))
+    )  # fmt: skip
+
+
+def _flat(frame: pl.DataFrame, evidence: pl.Expr) -> pl.DataFrame:
+    """A row per piece that says something: row, claim, passage, place."""
+    return (
+        frame.select(
+            pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")),
+            passage=evidence.cast(pl.List(pl.String)),
+        )
+        .with_row_index("row")
+        .with_columns(place=pl.int_ranges(0, pl.col("passage").list.len()))
+        .explode("passage", "place", empty_as_null=True)
+        .drop_nulls("passage")
+        .filter((pl.col("passage").str.strip_chars() != "") & (pl.col("claim").str.strip_chars() != ""))
+    )
+
+
+def _addressing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
+    """`ADDRESSES` of pairs; the claim as it stands, citations and all."""
+    pieces = evidence.to_frame("text").with_row_index("row").explode("text", empty_as_null=True)
+    flagged = pieces.filter(addressing.is_addressed(pieces["text"]))["row"]
+    rows = pl.int_range(len(claims), dtype=pl.UInt32, eager=True)
+    return (rows.is_in(flagged.implode()) | addressing.is_addressed(claims)).rename(ADDRESSES)
+
+
+def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -> list[pl.Series]:
+    """The columns `EXPLAINED`; `evidence[3]` in a reason is the piece that `best_evidence` 3 names."""
+    claims = frame.select(pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")))["claim"]
+    texts = pl.DataFrame({"evidence": evidence, "best": result["best_evidence"]}).select(
+        best=pl.col("evidence").list.get(pl.col("best"), null_on_oob=True).fill_null(""),
+        whole=pl.col("evidence").list.join("\n", ignore_nulls=True).fill_null(""),
+        pieces=pl.col("evidence").list.len().fill_null(0),
+    )
+    decisive = explanation.deciding(claims, texts["best"])
+    said = result.with_columns(
+        decisive,
+        place=pl.when(texts["pieces"] > 1)
+        .then(pl.format("evidence[{}]", "best_evidence"))
+        .otherwise(pl.lit("the evidence")),
+        difference=explanation.difference(claims, decisive["sentence"], texts["best"]),
+        absent=explanation.absent(claims, texts["whole"]),
+        blank_claim=claims.str.strip_chars() == "",
+        blank_evidence=texts["whole"].str.strip_chars() == "",
+    )
+    score = pl.when(pl.col("verdict") == "contradicted").then("p_contradicted").otherwise("p_supported")
+    reason = (
+        pl.when("blank_claim")
+        .then(pl.lit("the claim is empty"))
+        .when("blank_evidence")
+        .then(pl.lit("no evidence was given for this claim"))
+        .when(~pl.col("read") & pl.col("asked"))
+        .then(pl.lit("no_answer: the verifier was asked and gave no usable answer"))
+        .when(~pl.col("read"))
+        .then(pl.lit("input_too_long: claim and evidence together are more than the verifier reads"))
+        .otherwise(explanation.worded(score.round(2).cast(pl.String)))
+    )
+    return said.select(
+        reason.alias("reason"),
+        pl.col("start").cast(pl.Int32).alias("decisive_start"),
+        pl.col("end").cast(pl.Int32).alias("decisive_end"),
+        pl.col("sentence").alias("decisive_sentence"),
+    ).get_columns()
+
+
+def _scored(
+    flat: pl.DataFrame, count: int, verifier: Verifier
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(count, 3) of the rows, (m, 3) that says which piece spoke for each.
+
+    And two of (count,): whether any piece was read, whether any was asked about in vain.
+    """
+    row = flat["row"].to_numpy()
+    read, asked = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    pieces = pl.len().alias("pieces")
+    together = flat.group_by("row", maintain_order=True).agg(
+        pl.col("claim").first(), pl.col("passage").str.join("\n"), pieces
+    )
+    if isinstance(verifier, ReadsTogether):
+        # Each piece costs as much as all of them, and what it shares with the claim names the best as well.
+        scores = verifier.score(together["claim"].to_list(), together["passage"].to_list())
+        combined = verdicts.combine(scores.probabilities, together["row"].to_numpy(), count)
+        shared = verifier.shared(flat["claim"], flat["passage"])
+        read[together["row"].to_numpy()[scores.is_read]] = True
+        unread = together.filter(pl.Series(~scores.is_read))["row"]
+        rest = flat.filter(pl.col("row").is_in(unread.implode()))
+        if rest.height:
+            single = verifier.score(rest["claim"].to_list(), rest["passage"].to_list())
+            rows, owner = unread.to_numpy(), rest["row"].to_numpy()
+            combined[rows] = verdicts.combine(single.probabilities, owner, count)[rows]
+            read[owner[single.is_read]] = True
+        return combined, np.column_stack([shared / 2, shared / 2, 1.0 - shared]), read, asked
+    # Only rows of several pieces need a reading of their own for all of them together.
+    together = together.filter(pl.col("pieces") > 1)
+    both = pl.concat([flat.select("claim", "passage"), together.select("claim", "passage")])
+    scores = verifier.score(both["claim"].to_list(), both["passage"].to_list())
+    alone, joint = scores.probabilities[: flat.height], scores.probabilities[flat.height :]
+    combined = verdicts.combine(alone, row, count)
+    whole = scores.is_read[flat.height :]
+    combined[together["row"].to_numpy()[whole]] = joint[whole]
+    read[row[scores.is_read[: flat.height]]] = True
+    read[together["row"].to_numpy()[whole]] = True
+    asked[row[scores.is_unanswered[: flat.height]]] = True
+    return combined, alone, read, asked
+
+
+def _best(flat: pl.DataFrame, result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Expr) -> pl.Series:
+    """Index of the evidence that speaks loudest for the verdict; the first where nothing was scored."""
+    said = result.select("verdict").with_row_index("row")
+    speaks = (
+        pl.when(pl.col("verdict") == "supported")
+        .then(pl.col("p_supported"))
+        .when(pl.col("verdict") == "contradicted")
+        .then(pl.col("p_contradicted"))
+        .otherwise(1.0 - pl.col("p_insufficient"))
+    )
+    loudest = (
+        flat.join(said, on="row", maintain_order="left")
+        .with_columns(speaks=speaks)
+        .sort("row", "speaks", "place", descending=[False, True, False])
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("place").first())
+    )
+    offered = frame.select(count=evidence.list.len()).with_row_index("row")
+    return (
+        offered.join(loudest, on="row", how="left", maintain_order="left")
+        .select(pl.when(pl.col("count") > 0).then(pl.col("place").fill_null(0)).cast(pl.Int64).alias("best"))
+        .to_series()
+    )
+
+
+class _Sink:
+    """Writes frames of one schema one after the other."""
+
+    def __init__(self, path: Path, suffix: str, stack: ExitStack) -> None:
+        self._path = path
+        self._stack = stack
+        self._parquet: Any = None
+        self._lines = None if suffix == ".parquet" else stack.enter_context(path.open("wb"))
+
+    def write(self, frame: pl.DataFrame, records: list[dict[str, Any]] | None) -> None:
+        if self._lines is not None and records is not None:
+            # Nested and mixed values go out as they came in.
+            for record, added in zip(records, frame.select(ADDED).iter_rows(named=True), strict=True):
+                self._lines.write(json.dumps({**record, **added}, ensure_ascii=False).encode() + b"\n")
+            return
+        if self._lines is not None:
+            frame.write_ndjson(self._lines)
+            return
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+        table = frame.to_arrow()
+        if self._parquet is None:
+            self._parquet = self._stack.enter_context(
+                pq.ParquetWriter(self._path, table.schema, compression="zstd")
+            )
+        self._parquet.write_table(table.cast(self._parquet.schema))
+
+
+def _chain(first: Chunk | None, rest: Iterator[Chunk]) -> Iterator[Chunk]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def read_pairs(path: Path, max_record_bytes: int = 16 * 2**20) -> Iterator[Chunk]:
+    """Chunks of a file of pairs; `claim` is a string, `evidence` a string or a list of strings.
+
+    An empty Parquet file gives one chunk of no rows, so that its columns are known.
+
+    Raises:
+        InputError: names the file and what it has instead.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name a Parquet or JSON Lines file of pairs")
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path)
+    return _read_lines(path, max_record_bytes)
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    lacking = [name for name in ("claim", "evidence") if name not in names]
+    if lacking:
+        shown = ", ".join(repr(name[:40]) for name in names[:20]) or "none"
+        raise InputError(f"{path}: no column {' and no column '.join(lacking)}; found the columns {shown}")
+
+
+def _read_parquet(path: Path) -> Iterator[Chunk]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _check_columns(path, file.schema_arrow.names)
+            _check_types(path, pl.DataFrame(file.schema_arrow.empty_table()).schema)
+            if file.metadata.num_rows == 0:
+                yield Chunk(pl.DataFrame(file.schema_arrow.empty_table()), [])
+            for batch in file.iter_batches(batch_size=CHUNK_ROWS):
+                if batch.num_rows == 0:
+                    continue
+                frame = pl.DataFrame(pa.Table.from_batches([batch]))
+                yield Chunk(frame, [])
+    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        first = str(error).strip().splitlines()[:1]
+        raise InputError(f"{path}: not a readable Parquet file ({first[0][:160] if first else ''})") from None
+
+
+def _check_types(path: Path, schema: pl.Schema) -> None:
+    texts = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+    claim, evidence = schema["claim"], schema["evidence"]
+    inner = evidence.inner if isinstance(evidence, pl.List) else evidence
+    for name, dtype in (("claim", claim), ("evidence", inner)):
+        if dtype not in texts:
+            expected = "a string" if name == "claim" else "a string or a list of strings"
+            raise InputError(f"{path}: column {name} is {schema[name]}, expected {expected}")
+
+
+def _read_lines(path: Path, max_record_bytes: int) -> Iterator[Chunk]:
+    """JSON Lines, read twice: first for the type of each column, which one chunk cannot know."""
+    schema = _schema(path, max_record_bytes)
+    records: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    for number, line in _numbered(path, max_record_bytes):
+        record, reason = _parse(line, max_record_bytes)
+        if record is None:
+            raw = line[:MAX_RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+            refused.append({"line": number, "reason": f"{path.name} line {number}: {reason}", "raw": raw})
+        else:
+            records.append(record)
+        if len(records) + len(refused) >= CHUNK_ROWS:
+            yield Chunk(_frame(records, schema), refused, records)
+            records, refused = [], []
+    if records or refused:
+        yield Chunk(_frame(records, schema), refused, records)
+
+
+def _schema(path: Path, max_record_bytes: int) -> pl.Schema:
+    """Column types over the whole file; mixed and nested values become JSON text in Parquet."""
+    kinds: dict[str, set[type]] = {}
+    first_fault = ""
+    for number, line in _numbered(path, max_record_bytes):
+        record, reason = _parse(line, max_record_bytes)
+        if record is None:
+            first_fault = first_fault or f"line {number}: {reason}"
+            continue
+        for name, value in record.items():
+            big = isinstance(value, int) and not -(2**63) <= value < 2**63
+            kind = dict if big else type(value)
+            kinds.setdefault(name, set()).update(() if value is None else (kind,))
+    if not kinds:
+        raise InputError(f"{path}: no usable row ({first_fault or 'the file is empty'})")
+    _check_columns(path, list(kinds))
+    types: dict[str, pl.DataType | type[pl.DataType]] = {}
+    for name, found in kinds.items():
+        if found <= {bool}:
+            types[name] = pl.Boolean
+        elif found <= {int}:
+            types[name] = pl.Int64
+        elif found <= {int, float}:
+            types[name] = pl.Float64
+        else:
+            types[name] = pl.String
+        if not found:
+            types[name] = pl.String
+    types["claim"] = pl.String
+    types["evidence"] = pl.List(pl.String) if list in kinds["evidence"] else pl.String
+    return pl.Schema(types)
+
+
+def _frame(records: list[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+    columns = []
+    for name, dtype in schema.items():
+        values = [record.get(name) for record in records]
+        if name == "evidence" and isinstance(dtype, pl.List):
+            values = [[value] if isinstance(value, str) else value for value in values]
+        elif dtype == pl.String:
+            values = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+        columns.append(pl.Series(name, values, dtype=dtype))
+    return pl.DataFrame(columns)
+
+
+def _numbered(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their number."""
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(_lines(stream, limit), start=1):
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _lines(stream: Any, limit: int) -> Iterator[bytes]:
+    """Lines; one beyond the limit comes cut, one byte too long, and the rest of it is skipped unread."""
+    first = True
+    while line := stream.readline(limit + 1):
+        if first:
+            line, first = line.removeprefix(b"\xef\xbb\xbf"), False
+        whole = line
+        while not whole.endswith(b"\n") and len(whole) > limit:
+            whole = stream.readline(limit + 1)
+            if not whole:
+                break
+        yield line
+
+
+def _parse(line: bytes, limit: int) -> tuple[dict[str, Any] | None, str]:
+    """The record, or None and what is wrong with it."""
+    if len(line) > limit:
+        return None, f"longer than {limit} bytes"
+    try:
+        record = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        text = json.dumps(record, ensure_ascii=False)
+        text.encode("utf-8")  # a lone surrogate is no text
+    except UnicodeError:
+        return None, "not valid Unicode"
+    except (ValueError, RecursionError):
+        return None, "not JSON"
+    if "Infinity" in text and not _finite(record):  # the word may also stand in a text
+        return None, "a number is beyond the range of 64-bit floats"
+    fault = _fault(record)
+    return (None, fault) if fault else (record, "")
+
+
+def _finite(record: Any) -> bool:
+    """Whether JSON can say the record again: it has no infinity, as which 1e999 is read."""
+    try:
+        json.dumps(record, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _fault(record: Any) -> str:
+    if not isinstance(record, dict):
+        return "not a JSON object"
+    claim, evidence = record.get("claim"), record.get("evidence")
+    if claim is not None and not isinstance(claim, str):
+        return f"claim is {type(claim).__name__}, expected a string"
+    items = evidence if isinstance(evidence, list) else [evidence]
+    if not all(item is None or isinstance(item, str) for item in items):
+        return f"evidence is {type(evidence).__name__} with no text, expected a string or a list of strings"
+    return ""
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)

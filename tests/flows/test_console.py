@@ -1,0 +1,143 @@
+"""How the command speaks: sentences on standard error, the answer alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from flows.commands import cli
+from flows.commands.console import Common
+from tasks.errors import InputError, IntegrityError
+
+SLEEPS = """
+import sys, time
+from flows.commands import cli
+
+def sleep(*arguments, **options):
+    print("asleep", flush=True)
+    time.sleep(600)
+
+cli.app = sleep
+sys.argv[1:] = ["audit"]
+cli.entry()
+"""
+SLEEPS_WHERE_EXCEPTIONS_ARE_LOST = SLEEPS.replace(
+    "def sleep",
+    "class Lost:\n    def __del__(self):\n        sleep()\n\ndef sleep_twice(*arguments, **options):\n"
+    "    Lost()\n    time.sleep(600)\n\ndef sleep",
+).replace("cli.app = sleep", "cli.app = sleep_twice")
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def command(*_arguments: Any, **_options: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "app", command)
+
+
+@pytest.mark.parametrize(
+    ("program", "number", "status", "word"),
+    [
+        (SLEEPS, signal.SIGTERM, 143, "terminated"),
+        (SLEEPS_WHERE_EXCEPTIONS_ARE_LOST, signal.SIGTERM, 143, "terminated"),
+        (SLEEPS, signal.SIGINT, 130, "interrupted"),
+    ],
+    ids=["SIGTERM", "SIGTERM in a callback", "SIGINT"],
+)
+def test_a_signal_ends_a_command_with_one_sentence_and_its_status(
+    program: str, number: signal.Signals, status: int, word: str
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asleep\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=240)
+    assert process.returncode == status
+    assert said == f"claimledger: {word}; what is published stays, and running it again goes on from there\n"
+
+
+@pytest.mark.parametrize(("error", "status"), [(InputError("bad row"), 2), (IntegrityError("bad root"), 3)])
+def test_debug_adds_the_traceback_and_changes_neither_sentence_nor_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, status: int
+) -> None:
+    failing(monkeypatch, error)
+    assert cli.main(["audit"]) == status
+    plainly = capsys.readouterr().err
+    assert plainly == f"claimledger: {error}\n"
+    assert cli.main(["audit", "--debug"]) == status
+    debugged = capsys.readouterr().err
+    assert debugged.startswith("Traceback")
+    assert debugged.endswith(plainly)
+
+
+@pytest.mark.parametrize("options", [[], ["--verbose"]])
+def test_the_log_goes_to_standard_error_as_sentences_without_control_characters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    log = logging.getLogger("claimledger.somewhere")
+
+    def command(*_arguments: Any, **_options: Any) -> int:
+        log.warning("%s", "file \x1b[31mred\u202e\nnext")
+        log.info("a step")
+        return 0
+
+    monkeypatch.setattr(cli, "app", command)
+    assert cli.main(["audit", *options]) == 0
+    said = capsys.readouterr()
+    steps = ["claimledger: a step"] if options else []
+    assert said.err.splitlines() == ["claimledger: file \\u001b[31mred\\u202e next", *steps]
+    assert said.out == ""
+
+
+def test_the_log_is_left_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("claimledger")
+    before = (log.level, log.propagate, list(log.handlers))
+    failing(monkeypatch, InputError("bad row"))
+    cli.main(["audit"])
+    assert (log.level, log.propagate, list(log.handlers)) == before
+
+
+def test_json_can_name_a_file_whose_name_is_no_text(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    Common(json=True).answer({"path": "caf\u00e9-\udcff.jsonl"})
+    written = capsysbinary.readouterr().out
+    assert written.isascii()
+    assert json.loads(written) == {"path": "caf\u00e9-\udcff.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("out", "quarantined", "verdicts", "sentence"),
+    [
+        (0, 0, {}, "nothing new to judge: the lake is unchanged"),
+        (3, 0, {}, "no factual claim in the new outputs"),
+        (0, 2, {}, "no factual claim in the new outputs"),
+        (3, 0, {"supported": 4}, "supported"),
+    ],
+)
+def test_a_night_without_verdicts_says_why(
+    capsys: pytest.CaptureFixture[str], out: int, quarantined: int, verdicts: dict[str, int], sentence: str
+) -> None:
+    outcome = {
+        "flow": "audit",
+        "status": "completed",
+        "seconds": 1.0,
+        "records_in": 5,
+        "records_out": out,
+        "records_already_there": 5 - out - quarantined,
+        "records_quarantined": quarantined,
+        "verdicts": verdicts,
+        "warnings": [],
+        "problems": [],
+        "report": "report.html",
+    }
+    assert cli._report(outcome, Common()) == 0
+    said = capsys.readouterr().out
+    assert sentence in said
+    assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)

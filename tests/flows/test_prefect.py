@@ -1,0 +1,315 @@
+"""The flows on a real Prefect server: registered, scheduled, run, and seen in its own page.
+
+One server on loopback serves the whole file; starting it takes half a minute on 2 cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from markdown_it import MarkdownIt
+
+from tasks import starter
+
+pytestmark = pytest.mark.timeout(1800)
+STARTUP_S = 180
+RUN_S = 600
+BUSY_ATTEMPTS = 60
+PORT_ATTEMPTS = 3
+ANSWER_S = 120
+"""A server that shares two cores with a flow run answers late."""
+
+
+def until(seconds: float, what: str, look: Any) -> Any:
+    """The first true answer within some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"no {what} within {seconds} s")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=10).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("team")
+    starter.write_starter(folder, from_source=None, path=None)
+    config = folder / "claimledger.toml"
+    config.write_text(config.read_text().replace('cron = "0 3 * * *"', 'cron = "15 4 * * 1-5"'))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that names a server of our own."""
+    home = tmp_path_factory.mktemp("prefect")
+    variables = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
+    for _ in range(PORT_ATTEMPTS):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url = f"http://127.0.0.1:{port}/api"
+        server = start_server(variables, port, home / "server.log")
+
+        def settled(url: str = url, server: subprocess.Popen[bytes] = server) -> bool:
+            return answers(url) or server.poll() is not None
+
+        try:
+            until(STARTUP_S, "Prefect server", settled)
+            if server.poll() is None:
+                yield {**variables, "PREFECT_API_URL": url}
+                return
+        finally:
+            stop(server)
+        # Somebody else took the port between its choice and its use: another one.
+    raise AssertionError((home / "server.log").read_text())
+
+
+def start_server(variables: dict[str, str], port: int, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as said:
+        return subprocess.Popen(command, env=variables, stdout=said, stderr=said)
+
+
+def claimledger(environment: dict[str, str], team: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.commands.cli", *arguments],
+        env=environment,
+        cwd=team,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+
+
+def ask(environment: dict[str, str], method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """The server's answer as plain data, asked for again while its database is locked.
+
+    The server answers 503 then, having rolled back; Prefect's own client asks again just so.
+    """
+    for _ in range(BUSY_ATTEMPTS):
+        answer = httpx.request(method, f"{environment['PREFECT_API_URL']}{path}", json=body, timeout=ANSWER_S)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def post(environment: dict[str, str], path: str, body: dict[str, Any] | None = None) -> Any:
+    return ask(environment, "POST", path, body or {})
+
+
+def get(environment: dict[str, str], path: str) -> Any:
+    return ask(environment, "GET", path)
+
+
+@pytest.fixture(scope="module")
+def deployed(environment: dict[str, str], team: Path) -> None:
+    done = claimledger(environment, team, "deploy", "--json")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("deployed")
+def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[str, str], team: Path) -> None:
+    audit = get(environment, "/deployments/name/nightly audit/claimledger")
+    assert [s["schedule"]["cron"] for s in audit["schedules"]] == ["15 4 * * 1-5"]
+    assert audit["work_pool_name"] == "claimledger"
+    assert audit["parameters"] == {"config": str(team / "claimledger.toml"), "lake": str(team / "lake")}
+    assert audit["entrypoint"] == "flows.deployments.nightly_audit"
+    assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
+    for other in ("backfill", "drift", "reaudit", "index"):
+        assert get(environment, f"/deployments/name/{other}/claimledger")["schedules"] == []
+    again = claimledger(environment, team, "deploy", "--config", "claimledger.toml")
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_worker_in_another_folder_audits_into_the_lake_of_the_team(
+    environment: dict[str, str], team: Path, tmp_path: Path
+) -> None:
+    deployment = get(environment, "/deployments/name/nightly audit/claimledger")
+    run = post(environment, f"/deployments/{deployment['id']}/create_flow_run")
+    worker = ["worker", "start", "--pool", "claimledger", "--type", "process", "--limit", "1", "--run-once"]
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *worker, "--install-policy", "never"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    state = get(environment, f"/flow_runs/{run['id']}")
+    assert state["state_type"] == "COMPLETED", done.stdout + done.stderr
+    assert pl.read_parquet(f"{team}/lake/tables/verdicts/**/*.parquet").height > 0
+    assert list(tmp_path.iterdir()) == []
+    tasks = post(environment, "/task_runs/filter")
+    assert {"pull", "judge", "finish"} <= {t["name"].rsplit("-", 1)[0] for t in tasks}
+
+
+def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
+    environment: dict[str, str], team: Path
+) -> None:
+    command = [sys.executable, "-m", "flows.commands.cli", "serve", "--config", "claimledger.toml"]
+    with (team / "serve.log").open("wb") as log:
+        served = subprocess.Popen(command, env=environment, cwd=team, stdout=log, stderr=log)
+    try:
+
+        def ready() -> Any:
+            found = httpx.get(
+                f"{environment['PREFECT_API_URL']}/deployments/name/nightly audit/claimledger",
+                timeout=ANSWER_S,
+            )
+            return found.json() if found.is_success and found.json()["work_pool_name"] is None else None
+
+        deployment = until(STARTUP_S, "served deployment", ready)
+        run = post(environment, f"/deployments/{deployment['id']}/create_flow_run")
+
+        def ended() -> Any:
+            state = get(environment, f"/flow_runs/{run['id']}")
+            return state if state["state_type"] in ("COMPLETED", "FAILED", "CRASHED") else None
+
+        finished = until(RUN_S, "end of the flow run", ended)
+    finally:
+        stop(served)
+    assert finished["state_type"] == "COMPLETED", (team / "serve.log").read_text()
+    assert "sample" in finished["name"]
+    artifacts = post(environment, "/artifacts/filter")
+    assert {a["type"] for a in artifacts if a["flow_run_id"] == run["id"]} == {"markdown", "table"}
+
+
+def test_the_audit_runs_under_the_server_that_the_environment_names(
+    environment: dict[str, str], team: Path
+) -> None:
+    done = claimledger(environment, team, "audit", "--json", "--lake", "other-lake")
+    assert done.returncode == 0, done.stderr
+    assert '"status": "completed"' in done.stdout
+    runs = post(environment, "/flow_runs/filter")
+    assert any(run["parameters"].get("lake") == "other-lake" for run in runs)
+
+
+def test_a_run_with_problems_answers_in_json_and_the_server_shows_it_as_failed(
+    environment: dict[str, str], team: Path
+) -> None:
+    config = team / "broken.toml"
+    config.write_text('lake = "broken"\n[[sources]]\nname = "gone"\nkind = "files"\npath = "nowhere.jsonl"\n')
+    done = claimledger(environment, team, "audit", "--json", "--config", str(config))
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    assert any("gone" in problem for problem in document["problems"])
+    runs = post(environment, "/flow_runs/filter")
+    assert [run["state_type"] for run in runs if run["parameters"].get("config") == str(config)] == ["FAILED"]
+
+
+def test_sigterm_under_the_server_exits_143(environment: dict[str, str], team: Path) -> None:
+    command = [sys.executable, "-m", "flows.commands.cli", "audit", "--json", "--lake", "cut-lake"]
+    with (team / "cut.log").open("wb") as log:
+        audit = subprocess.Popen(command, env=environment, cwd=team, stdout=log, stderr=log)
+
+    def begun() -> bool:
+        runs = post(environment, "/flow_runs/filter")
+        ours = [run for run in runs if run["parameters"].get("lake") == "cut-lake"]
+        return bool(ours) and ours[0]["state_type"] == "RUNNING"
+
+    try:
+        until(STARTUP_S, "running flow", begun)
+        audit.send_signal(signal.SIGTERM)
+        assert audit.wait(STARTUP_S) == 143, (team / "cut.log").read_text()
+    finally:
+        audit.kill()
+        audit.wait()
+
+
+def test_a_server_that_is_gone_does_not_stop_the_night(team: Path) -> None:
+    variables = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = claimledger(variables, team, "audit", "--json", "--lake", "third-lake")
+    assert done.returncode == 0, done.stderr
+    assert "this run goes on without one" in done.stderr
+    refused = claimledger(variables, team, "deploy")
+    assert refused.returncode == 2
+    assert "no Prefect server answers" in refused.stderr
+
+
+def test_names_from_outside_cannot_break_out_of_the_artifact() -> None:
+    from flows.audit import Outcome
+    from flows.deployments import SHOWN_CHARACTERS, shown, summary
+
+    hostile = "x` <script>alert(1)</script> ![i](http://example.com) [a](http://example.com)\n\n# head\u202e`"
+    outcome = Outcome(
+        run_id="0",
+        flow="nightly audit",
+        status="completed",
+        records_in=0,
+        records_out=0,
+        records_already_there=0,
+        records_quarantined=0,
+        verdicts={},
+        counts={},
+        problems=[hostile],
+        warnings=[],
+        report=hostile,
+        lake="lake",
+        seconds=0.0,
+    )
+    page = MarkdownIt("commonmark", {"html": True}).render(summary(outcome))
+    assert page.count("<code>") == 2
+    assert page.count("<h1>") == 1
+    assert not any(tag in page for tag in ("<script", "<img", "<a "))
+    assert "<script" not in summary(outcome)
+    assert "\u202e" not in page
+    assert len(shown("y" * 5000)) == SHOWN_CHARACTERS
+
+
+def test_the_flows_switch_prefects_telemetry_off_whatever_the_machine_says() -> None:
+    look = (
+        "import os, flows.deployments; from prefect.settings import get_current_settings; "
+        "print(get_current_settings().server.analytics_enabled, os.environ['DO_NOT_TRACK'])"
+    )
+    variables = {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": "0"}
+    seen = subprocess.run(
+        [sys.executable, "-c", look],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    assert seen.stdout.split() == ["False", "1"], seen.stderr

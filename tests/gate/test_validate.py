@@ -1,0 +1,373 @@
+"""The gate: two engines agree, bad rows go to quarantine with a reason, systematic failure stops a run."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks import tables
+from tasks.gate import great_expectations, suites
+from tasks.gate.great_expectations import Engine, Outcome
+from tasks.gate.validate import RESULTS, Validator
+from tasks.tables import TABLES
+from tests.support import lake_frames
+
+Frames = Callable[..., dict[str, pl.DataFrame]]
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def validator(tmp_path: Path, engine: Engine) -> Validator:
+    return Validator(tmp_path / "run", data_docs=False, run_id="f" * 64, now=NOW, _engine=engine)
+
+
+def evidence(count: int) -> pl.DataFrame:
+    """Valid rows of the table with every kind of rule."""
+    digests = [f"{number:064x}" for number in range(count)]
+    return pl.DataFrame(
+        {
+            "claim_id": digests,
+            "output_id": digests,
+            "verifier": "a" * 64,
+            "snapshot": "b" * 64,
+            "rank": 0,
+            "passage_id": digests,
+            "origin": "context",
+            "retrieval_score": 0.5,
+            "p_supported": 0.2,
+            "p_contradicted": 0.3,
+            "p_insufficient": 0.5,
+            "tokens_offered": 40,
+            "tokens_seen": 40,
+            "windows": 1,
+            "produced_at": NOW,
+            "run_id": "f" * 64,
+        }
+    ).select(pl.col(name).cast(dtype) for name, dtype in TABLES["evidence"].schema.items())
+
+
+def changed(frame: pl.DataFrame, row: int, **values: Any) -> pl.DataFrame:
+    here = pl.int_range(pl.len()) == row
+    return frame.with_columns(
+        pl.when(here).then(pl.lit(value, dtype=frame.schema[name])).otherwise(name).alias(name)
+        for name, value in values.items()
+    )
+
+
+def test_good_rows_pass_unchanged_and_every_expectation_was_evaluated(
+    validator: Validator, frames: Frames
+) -> None:
+    for name, frame in (*frames(10).items(), ("evidence", evidence(10))):
+        checked = validator.check(name, frame)
+        assert checked.good.equals(frame)
+        assert checked.quarantine.equals(tables.QUARANTINE.empty())
+        assert checked.failures == []
+        assert not checked.gate_failed
+    results = validator.results()
+    assert [(r["table"], r["day"], r["rows"]) for r in results] == [
+        ("outputs", "2026-01-02", 5),
+        ("outputs", "2026-01-03", 5),
+        ("claims", "2026-01-02", 10),
+        ("claims", "2026-01-03", 10),
+        ("quarantine", "2026-01-02", 1),
+        ("evidence", "2026-01-02", 10),
+    ]
+    for result in results:
+        assert result["suite_sha256"] == suites.suite_sha256(result["table"])
+        assert result["evaluated"] == len(suites.suite(TABLES[result["table"]])["expectations"])
+        assert all(entry["success"] for entry in result["checks"])
+
+
+@pytest.mark.parametrize(
+    ("values", "check", "reason"),
+    [
+        ({"p_supported": 1.5}, "expect_column_values_to_be_between(p_supported)",
+         "p_supported is 1.5, expected 0 to 1"),
+        ({"p_supported": float("nan")}, "expect_column_values_to_be_in_set(required_missing)",
+         "p_supported missing, expected a value in every required column"),
+        ({"origin": "hearsay"}, "expect_column_values_to_be_in_set(origin)",
+         "origin is hearsay, expected one of context, corpus"),
+        ({"claim_id": "0" * 64 + "\n"}, "expect_column_values_to_match_regex(claim_id)", "claim_id is 0000"),
+        ({"tokens_seen": 41}, "expect_column_pair_values_a_to_be_greater_than_b(tokens_seen)",
+         "tokens_seen is 41, expected not above tokens_offered"),
+        ({"tokens_seen": 39}, "expect_column_pair_values_to_be_equal(tokens_seen)",
+         "tokens_seen is 39, expected to equal tokens_offered where p_insufficient is below 1"),
+        ({"passage_id": None}, "expect_column_values_to_be_in_set(required_missing)", "passage_id missing"),
+        ({"rank": -1}, "expect_column_values_to_be_between(rank)", "rank is -1, expected 0 or more"),
+    ],
+)  # fmt: skip
+def test_a_row_that_breaks_a_rule_goes_to_quarantine_with_expectation_and_reason_and_the_rest_goes_on(
+    values: dict[str, Any], check: str, reason: str, validator: Validator
+) -> None:
+    frame = changed(evidence(5), 2, **values)
+    checked = validator.check("evidence", frame)
+    assert checked.good.equals(frame.filter(pl.int_range(pl.len()) != 2))
+    row = checked.quarantine.row(0, named=True)
+    assert checked.quarantine.height == 1
+    assert row["check"] == check
+    assert row["reason"].startswith(reason)
+    assert f"{check}" in {f"{f['expectation']}({f['column']})" for f in checked.failures}
+    assert not checked.gate_failed
+
+
+def test_what_did_not_fit_but_was_called_insufficient_for_certain_is_not_silent_truncation(
+    validator: Validator,
+) -> None:
+    frame = changed(
+        evidence(3), 1, tokens_seen=0, windows=0, p_supported=0.0, p_contradicted=0.0, p_insufficient=1.0
+    )
+    assert validator.check("evidence", frame).good.height == 3
+
+
+def test_the_second_row_of_a_key_is_refused_the_first_goes_on_and_counts_reconcile(
+    validator: Validator, frames: Frames
+) -> None:
+    frame = frames(4)["outputs"]
+    frame = pl.concat([frame, frame.head(1), frame.head(1)])
+    checked = validator.check("outputs", frame)
+    assert checked.good.equals(frame.head(4))
+    assert checked.quarantine.height == 2
+    assert checked.quarantine["row_sha256"].is_unique().all()
+
+
+def test_a_row_without_a_day_is_refused_and_not_lost(validator: Validator, frames: Frames) -> None:
+    checked = validator.check("outputs", changed(frames(4)["outputs"], 1, produced_at=None))
+    assert checked.good.height == 3
+    assert checked.quarantine["reason"].to_list() == [
+        "produced_at missing, expected a value in every required column"
+    ]
+
+
+def test_quarantine_results_and_pages_carry_nothing_that_people_wrote(
+    tmp_path: Path, engine: Engine, frames: Frames
+) -> None:
+    canary = "my card is 4111 1111 1111 1111"
+    validator = Validator(
+        tmp_path, data_docs=True, run_id="f" * 64, now=NOW, maximum_quarantine_ratio=1.0, _engine=engine
+    )
+    outputs = frames(2)["outputs"].with_columns(
+        prompt=pl.lit(canary), response=pl.lit(canary), agent=pl.lit(None, dtype=pl.String)
+    )
+    claims = frames(2)["claims"].with_columns(text=pl.lit(canary), kind=pl.lit("rumour"))
+    for name, frame in (("outputs", outputs), ("claims", claims)):
+        checked = validator.check(name, frame)
+        assert checked.quarantine.height == frame.height
+        assert "4111" not in str(checked.quarantine.to_dicts())
+        assert "4111" not in str(checked.failures)
+    validator.finish()
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"4111" not in file.read_bytes(), file
+
+
+def test_a_wrong_schema_fails_the_gate_and_says_which_column(validator: Validator, frames: Frames) -> None:
+    checked = validator.check("outputs", frames(2)["outputs"].drop("model").with_columns(mood=pl.lit(1)))
+    assert checked.gate_failed
+    assert checked.good.height == 0
+    assert checked.failures[0]["column"] == "column model is missing; column mood is not declared"
+    assert validator.results()[0]["gate_failed"]
+
+
+def test_a_few_bad_rows_of_a_small_table_are_bad_rows_and_no_systematic_failure(
+    tmp_path: Path, engine: Engine
+) -> None:
+    validator = Validator(
+        tmp_path, data_docs=False, run_id="f" * 64, now=NOW, maximum_quarantine_ratio=0.2, _engine=engine
+    )
+    checked = validator.check("evidence", evidence(1).with_columns(rank=pl.lit(-1, pl.Int32)))
+    assert (checked.good.height, checked.quarantine.height, checked.gate_failed) == (0, 1, False)
+
+
+@pytest.mark.parametrize(("bad", "fails"), [(20, False), (21, True)])
+def test_more_refused_rows_than_tolerated_fail_the_gate(
+    bad: int, fails: bool, tmp_path: Path, engine: Engine
+) -> None:
+    validator = Validator(
+        tmp_path, data_docs=False, run_id="f" * 64, now=NOW, maximum_quarantine_ratio=0.2, _engine=engine
+    )
+    frame = evidence(100).with_columns(
+        rank=pl.when(pl.int_range(pl.len()) < bad).then(-1).otherwise("rank").cast(pl.Int32)
+    )
+    checked = validator.check("evidence", frame)
+    assert checked.gate_failed == fails
+    assert checked.good.height + checked.quarantine.height == 100
+
+
+def test_a_broken_rule_of_severity_warning_is_reported_and_refuses_nothing(
+    validator: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = TABLES["evidence"]
+    lenient = tables.Table(
+        "evidence",
+        declared.key,
+        declared.description,
+        tuple(
+            tables.replace(c, rules=(tables.Between(0.0, 0.4, severity="warning"),))
+            if c.name == "retrieval_score"
+            else c
+            for c in declared.columns
+        ),
+    )
+    monkeypatch.setitem(TABLES, "evidence", lenient)
+    monkeypatch.setattr(validator, "_engine", Engine())
+    checked = validator.check("evidence", evidence(4))
+    assert checked.good.height == 4
+    assert not checked.gate_failed
+    assert [(f["column"], f["severity"], f["rows"]) for f in checked.failures] == [
+        ("retrieval_score", "warning", 4)
+    ]
+
+
+def test_an_expectation_that_cannot_be_evaluated_fails_the_gate(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = suites.suite(TABLES["evidence"])
+    broken = {**real, "name": "broken", "expectations": [dict(e) for e in real["expectations"]]}
+    broken["expectations"][5] = {
+        **broken["expectations"][5],
+        "type": "expect_column_values_to_not_be_null",
+        "kwargs": {"column": "no_such_column"},
+    }
+    monkeypatch.setattr(suites, "suite", lambda table: broken)
+    validator = Validator(tmp_path, data_docs=False, run_id="f" * 64, now=NOW, _engine=engine)
+    checked = validator.check("evidence", evidence(3))
+    assert checked.gate_failed
+    assert "no_such_column" in str(validator.results()[0]["checks"][5]["observed"])
+
+
+def test_an_empty_frame_passes_without_anything_being_claimed(validator: Validator) -> None:
+    checked = validator.check("findings", TABLES["findings"].empty())
+    assert not checked.gate_failed
+    assert checked.good.equals(TABLES["findings"].empty())
+    assert validator.results() == []
+
+
+def spoiled(seed: int) -> pl.DataFrame:
+    """Evidence of which each column is wrong somewhere, differently for each seed."""
+    chance = random.Random(seed)  # noqa: S311 - which cell is spoiled guards nothing
+    wrong: dict[str, list[Any]] = {
+        "claim_id": ["", "A" * 64, "0" * 63, "0" * 64 + "\n", None],
+        "origin": ["", "Context", None],
+        "rank": [-1, None],
+        "p_supported": [-0.1, 1.0000001, None, float("inf")],
+        "p_insufficient": [1.0, 2.0, None],
+        "tokens_offered": [0, 39, 41, None],
+        "tokens_seen": [0, 39, 41, None],
+        "windows": [-5],
+    }
+    frame = evidence(60)
+    for name, values in wrong.items():
+        for row in chance.sample(range(60), 8):
+            frame = changed(frame, row, **{name: chance.choice(values)})
+    return frame
+
+
+def opinions(engine: Engine, frame: pl.DataFrame) -> list[Outcome]:
+    table = TABLES["evidence"]
+    read = frame.select(*suites.rule_columns(table), suites.missing(table))
+    return engine.validate(suites.suite(table), read)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_great_expectations_and_polars_refuse_the_same_rows(seed: int, engine: Engine) -> None:
+    frame = spoiled(seed)
+    failed = 0
+    for check, outcome in zip(suites.checks(TABLES["evidence"]), opinions(engine, frame), strict=True):
+        rows = frame.select(rows=check.violated)["rows"].arg_true().to_list()
+        assert outcome.success == (not rows), check.name
+        if not check.expectation["type"].endswith("_unique"):
+            assert sorted(outcome.rows) == rows, check.name
+        failed += not outcome.success
+    assert failed > 5
+
+
+def test_remembered_configurations_change_no_outcome(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = spoiled(9)
+    remembered = opinions(engine, frame), opinions(engine, evidence(5))
+    monkeypatch.setattr(great_expectations, "_remembered_configurations", nullcontext)
+    assert (opinions(engine, frame), opinions(engine, evidence(5))) == remembered
+
+
+def test_a_row_that_only_great_expectations_refuses_is_refused_too(
+    tmp_path: Path, frames: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Strict(Engine):
+        def validate(self, suite: Any, frame: pl.DataFrame) -> list[Outcome]:
+            names = [e["meta"]["check"] for e in suite["expectations"]]
+            good = [Outcome(name, success=True, severity="critical", unexpected=0) for name in names]
+            return [*good[:3], Outcome(names[3], success=False, severity="critical", unexpected=1, rows=(1,)),
+                    *good[4:]]  # fmt: skip
+
+    validator = Validator(tmp_path, data_docs=False, run_id="f" * 64, now=NOW, _engine=Strict())
+    frame = evidence(4)
+    checked = validator.check("evidence", frame)
+    assert checked.good.equals(frame.filter(pl.int_range(pl.len()) != 1))
+    assert checked.quarantine.height == 1
+
+
+def test_results_and_pages_are_written_once_per_run(tmp_path: Path, frames: Frames) -> None:
+    validator = Validator(tmp_path, data_docs=True, run_id="f" * 64, now=NOW, maximum_quarantine_ratio=0.9)
+    validator.check("outputs", frames(10)["outputs"])
+    validator.check("claims", changed(frames(10)["claims"], 3, kind="rumour"))
+    validator.finish()
+    written = json.loads((tmp_path / RESULTS).read_text("utf-8"))
+    assert written["results"] == validator.results()
+    pages = list((tmp_path / "data_docs/validations").rglob("*.html"))
+    assert sorted(page.relative_to(tmp_path).parts[2] for page in pages) == ["claims", "outputs"]
+    (claims,) = [page for page in pages if "claims" in page.parts]
+    assert "Failed" in claims.read_text("utf-8")
+    assert (tmp_path / "data_docs/index.html").exists()
+
+
+SILENT = """
+import socket, sys
+opened = []
+def recorded(*arguments, **named):
+    opened.append(arguments[1:])
+    raise OSError("no network here")
+# A library may look whether the machine has IPv6 by making a socket; none may reach for anybody.
+class Recorded(socket.socket):
+    connect = connect_ex = sendto = sendmsg = recorded
+socket.socket = Recorded
+socket.create_connection = socket.getaddrinfo = socket.gethostbyname = recorded
+import importlib.util
+from datetime import UTC, datetime
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("shared", sys.argv[2])
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
+from tasks.gate.validate import Validator
+assert "great_expectations" not in sys.modules
+validator = Validator(Path(sys.argv[1]), data_docs=True, run_id="f" * 64, now=datetime.now(UTC))
+validator.check("outputs", shared.made(4)["outputs"])
+validator.finish()
+assert "great_expectations" in sys.modules
+import threading, time
+time.sleep(1)
+print("reached", opened, "threads", [t.name for t in threading.enumerate() if not t.daemon])
+"""
+
+
+def test_validating_reaches_for_nobody_and_importing_the_gate_does_not_load_great_expectations(
+    tmp_path: Path,
+) -> None:
+    shared = str(lake_frames.__file__)
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT, str(tmp_path), shared], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "reached [] threads ['MainThread']"

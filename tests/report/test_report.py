@@ -1,0 +1,326 @@
+"""The page's numbers against the lake's, as an outsider with DuckDB would check them."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from tasks import ids
+from tasks.errors import LakeError
+from tasks.lake.store import Lake
+from tasks.ledger.parameters import LedgerSettings
+from tasks.report import nights, numbers, report, site
+from tasks.report.queries import KEYS
+from tasks.review.erase import erase
+from tasks.tables import REPORT, RUNS
+from tests.support import report_lake
+
+
+@pytest.fixture(scope="module")
+def lake_and_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, Any]]:
+    return report_lake.build(tmp_path_factory.mktemp("report") / "lake")
+
+
+def gathered(lake: Lake, run: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    given = {"run": run, "validation": report_lake.VALIDATION, "health": report_lake.health()}
+    given |= {"checkpoint": None, "now": report_lake.NOW} | changes
+    return report.gather(lake, run["run_id"], **given)
+
+
+@pytest.fixture(scope="module")
+def facts(lake_and_run: tuple[Lake, dict[str, Any]]) -> dict[str, Any]:
+    return gathered(*lake_and_run)
+
+
+@pytest.fixture
+def duck(lake_and_run: tuple[Lake, dict[str, Any]]) -> Iterator[Any]:
+    """DuckDB as the page asks for it: opened in the lake's folder."""
+    here = Path.cwd()
+    os.chdir(lake_and_run[0].root)
+    connection = duckdb.connect()
+    yield lambda sql: connection.sql(sql).pl()
+    connection.close()
+    os.chdir(here)
+
+
+def test_the_headline_counts_every_claim_once_by_its_last_verdict(facts: dict[str, Any]) -> None:
+    assert facts["headline"].text.startswith(
+        "6 of 12 claims have no support; supported share of agent ada fell"
+    )
+    assert facts["remarks"][0].text == (
+        "12 claims in 11 answers: 50% supported, 17% contradicted, 33% not settled by the evidence."
+    )
+
+
+def test_every_query_of_the_page_runs_in_the_lake_s_folder(facts: dict[str, Any], duck: Any) -> None:
+    assert len(facts["queries"]) >= 27
+    for name, sql in facts["queries"].items():
+        assert isinstance(duck(sql), pl.DataFrame), name
+
+
+def test_every_number_of_the_page_is_the_cell_of_its_query(facts: dict[str, Any], duck: Any) -> None:
+    """Not a sample: each row of report.parquet is looked up in the result of the query that it names."""
+    shown = numbers.numbers(facts).filter(pl.col("value").is_not_null())
+    assert shown.height > 250
+    assert set(shown["query"]) == set(facts["queries"]) - {"ledger"}
+    for name, rows in shown.group_by("query", maintain_order=True):
+        query = str(name[0])
+        columns = KEYS.get(query, ())
+        found = {
+            numbers.key([row[c] for c in columns]): row for row in duck(facts["queries"][query]).to_dicts()
+        }
+        for row in rows.iter_rows(named=True):
+            assert found[row["key"]][row["column"]] == pytest.approx(row["value"], abs=1e-9), row
+
+
+def test_no_number_of_a_query_is_missing_on_the_page(facts: dict[str, Any], duck: Any) -> None:
+    queries = facts["queries"]
+    for column, slices in ((part["column"], part["rows"]) for part in facts["slices"]):
+        assert duck(queries[f"by-{column}"])["value"].to_list() == [row["value"] for row in slices]
+    assert duck(queries["over-time"])["period"].to_list() == [row["period"] for row in facts["series"]]
+    assert duck(queries["worst"])["claim_id"].to_list() == [claim.claim_id for claim in facts["claims"]]
+    assert duck(queries["flow"])["answers"].sum() == facts["total"].answers
+    assert duck(queries["drift"]).height == facts["drift_rows"] == 5
+
+
+def test_text_that_addresses_the_verifier_is_counted_apart_from_confidential_data(
+    lake_and_run: tuple[Lake, dict[str, Any]], facts: dict[str, Any], duck: Any
+) -> None:
+    assert facts["addressed_claims"] == duck(facts["queries"]["addressed-evidence"])["claims"].item() == 1
+    page = report.render(facts)
+    assert '<span>Confidential data</span><b class="bad">! 1 found</b>' in page
+    assert '<span>Text to the verifier</span><b class="bad">! 1 in answers</b>' in page
+    assert "Evidence that addresses the verifier was shown for 1 claim;" in page
+
+
+def test_the_ledger_s_query_counts_the_events_under_the_checkpoint(
+    lake_and_run: tuple[Lake, dict[str, Any]], duck: Any
+) -> None:
+    facts = gathered(*lake_and_run, checkpoint={"size": 0, "root": "ab" * 32})
+    assert duck(facts["queries"]["ledger"])["size"].item() == 0
+    ledger = numbers.numbers(facts).filter(pl.col("query") == "ledger")
+    assert ledger.select("column", "value").row(0) == ("size", 0.0)
+
+
+def test_json_and_parquet_beside_the_page_hold_what_it_shows(tmp_path: Path) -> None:
+    lake, page = report_lake.write(tmp_path / "lake")
+    document = json.loads((page.parent / "report.json").read_bytes())
+    assert document["total"] == {
+        "answers": 11, "claims": 12, "supported": 6, "contradicted": 2, "insufficient": 4, "conflicts": 1
+    }  # fmt: skip
+    assert document["claims"][0]["passages"][0]["text"]
+    assert document["queries"]["verdicts"] in html.unescape(page.read_text("utf-8"))
+    rows = pl.read_parquet(page.parent / "report.parquet")
+    assert rows.schema == REPORT.schema
+    assert rows.filter(pl.col("text").is_not_null())["text"][0] == document["headline"]["text"]
+    duckdb_rows = duckdb.sql(f"SELECT count(*) FROM '{page.parent}/report.parquet'").fetchall()  # noqa: S608
+    assert duckdb_rows == [(rows.height,)]
+    assert (lake.root / "reports" / "index.html").exists()
+
+
+def test_the_site_lists_every_run_also_those_without_a_page(tmp_path: Path) -> None:
+    lake, _ = report_lake.write(tmp_path / "lake")
+    failed = report_lake.run_row(
+        {}, run_id="f" * 64, status="failed", started_at=report_lake.NOW + timedelta(1)
+    )
+    lake.commit(
+        "f" * 64, "run", {"runs": pl.DataFrame([failed], schema=RUNS.schema)}, run_day=report_lake.NOW.date()
+    )
+    site.write(lake, now=report_lake.NOW)
+    rows = pl.read_parquet(lake.root / "reports" / "runs.parquet")
+    assert rows.select("status", "has_page").rows() == [("failed", False), ("completed", True)]
+    # Of the twelve claims one was judged twice, so the run itself gave thirteen verdicts.
+    assert rows.row(1, named=True) | {"headline": None} == {
+        **rows.row(1, named=True),
+        "headline": None, "supported": 6, "contradicted": 2, "insufficient": 5, "worse": 1, "stable": 1,
+    }  # fmt: skip
+    assert rows["supported"].to_list() == [None, 6]
+    text = (lake.root / "reports" / "index.html").read_text("utf-8")
+    assert f'href="{report_lake.RUN_ID}/index.html"' in text
+    assert 'href="' + "f" * 64 not in text
+    assert json.loads((lake.root / "reports" / "runs.json").read_text("utf-8"))[0]["status"] == "failed"
+    here = Path.cwd()
+    os.chdir(lake.root)
+    try:
+        counted = duckdb.sql(nights.QUERIES["numbers"]).pl().row(0, named=True)
+        listed = duckdb.sql(nights.QUERIES["runs"]).pl()
+    finally:
+        os.chdir(here)
+    assert counted == {n: rows.row(1, named=True)[n] for n in counted}
+    assert listed["run_id"].to_list() == rows["run_id"].to_list()
+
+
+def test_a_damaged_file_of_one_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    lake, page = report_lake.write(tmp_path / "lake")
+    (page.parent / "report.parquet").write_bytes(b"PAR1 torn")
+    site.write(lake, now=report_lake.NOW)
+    assert pl.read_parquet(lake.root / "reports" / "runs.parquet")["has_page"].to_list() == [False]
+
+
+def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_site(tmp_path: Path) -> None:
+    """Also where words are marked, passages are cut, and texts are escaped."""
+    lake, page = report_lake.write(tmp_path / "lake")
+    output = ids.digest("output", "ada-wrong")
+    before = page.read_text("utf-8")
+    assert "warranty</mark>" in before  # words are marked, so no search for the text would find it
+    settings = LedgerSettings(key_folder=str(tmp_path / "keys"))
+    erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
+    files = [f for f in (lake.root / "reports").rglob("*") if f.is_file()]
+    assert {f.name for f in files} == {
+        "index.html", "report.json", "report.parquet", "runs.json", "runs.parquet"
+    }  # fmt: skip
+    for file in files:
+        text = str(pl.read_parquet(file).rows()) if file.suffix == ".parquet" else file.read_text("utf-8")
+        for word in ("warranty", "24 months", "12 months", "handbook.example"):
+            assert word not in text, (file, word)
+    after = page.read_text("utf-8")
+    assert "Our office is in Ghent." in after  # the others stay
+    assert after.count('<details class="claim') == before.count('<details class="claim') - 1
+    claims = json.loads((page.parent / "report.json").read_bytes())["claims"]
+    assert output not in {claim["output_id"] for claim in claims}
+    assert "j***@e***.org" in after
+    erase(
+        lake,
+        settings,
+        ids.digest("output", "cleo"),
+        reason="request",
+        run_id=ids.digest("e2"),
+        now=report_lake.NOW,
+    )
+    for file in (page, page.parent / "report.json"):
+        assert "j***@e***.org" not in file.read_text("utf-8")
+
+
+def test_an_interrupted_erasure_still_takes_the_claim_out_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables may hold no text any more by which it could be searched."""
+    lake, page = report_lake.write(tmp_path / "lake")
+    output, settings = ids.digest("output", "ada-wrong"), LedgerSettings(key_folder=str(tmp_path / "keys"))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.review.erase._reports", stop)
+        with pytest.raises(KeyboardInterrupt):
+            erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
+    erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW)
+    for file in (page, page.parent / "report.json"):
+        assert "12 months" not in file.read_text("utf-8")
+
+
+def test_the_filter_s_numbers_add_up_to_the_headline(facts: dict[str, Any]) -> None:
+    rows, total = facts["filter"]["rows"], facts["total"]
+    assert [sum(row[3 + i] for row in rows) for i in range(4)] == [
+        total.answers, total.supported, total.contradicted, total.insufficient
+    ]  # fmt: skip
+
+
+def test_worst_claims_stand_beside_the_passage_that_decided_them(facts: dict[str, Any]) -> None:
+    by_text = {"".join(text for text, _ in claim.words): claim for claim in facts["claims"]}
+    wrong = by_text["The warranty lasts 24 months."]
+    assert wrong.standing == "contradicted"
+    assert wrong.passages[0].uri == "https://handbook.example/warranty"
+    assert ("24", "missing") in wrong.words
+    assert ("12", "missing") in wrong.passages[0].words
+    first, last = wrong.passages[0].decisive
+    assert (
+        "".join(t for t, _ in wrong.passages[0].words[first:last])
+        == "The warranty lasts 12 months from delivery."
+    )
+    assert wrong.passages[1].decisive is None
+    conflict = by_text["Returns are free of charge."]
+    assert conflict.standing == "conflict"
+    assert {p.p_supported > p.p_contradicted for p in conflict.passages} == {True, False}
+    assert by_text["Our office is in Ghent."].passages == []
+    assert [claim.standing for claim in facts["claims"]] == sorted(
+        (claim.standing for claim in facts["claims"]), key=("contradicted", "conflict", "insufficient").index
+    )
+
+
+def test_a_run_with_a_range_covers_that_range_only(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    lake, run = lake_and_run
+    one_day = json.dumps({"from": "2026-03-01", "to": "2026-03-01", "reverify": False})
+    day = gathered(lake, run | {"parameters": one_day})
+    assert day["total"].answers == 5
+    assert [str(row["period"]) for row in day["series"]] == ["2026-03-01"]
+
+
+def test_an_empty_lake_gives_a_page_that_says_so(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"))
+    lake.ensure_tables(report_lake.NOW.date())
+    run = report_lake.run_row({}, rows_in=0, rows_out=0, rows_quarantined=0)
+    page = report.write(
+        lake,
+        run["run_id"],
+        run=run,
+        validation=[],
+        health=report_lake.health().clear(),
+        checkpoint=None,
+        now=report_lake.NOW,
+    )
+    text = page.read_text("utf-8")
+    assert "No answers to audit" in text
+    assert text.count("not measured yet") == 2
+    assert "Not measured yet." in text
+    assert "No checkpoint" in text
+    assert page == lake.root / "reports" / run["run_id"] / "index.html"
+
+
+def test_the_page_is_the_same_bytes_for_the_same_lake(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    assert report.render(gathered(*lake_and_run)) == report.render(gathered(*lake_and_run))
+
+
+def test_no_hostile_character_or_markup_reaches_the_page(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    checkpoint = {"origin": report_lake.HOSTILE, "size": 3}
+    page = report.render(gathered(*lake_and_run, checkpoint=checkpoint))
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "\u200b" not in page
+    assert "⟨U+202E⟩" in page
+    assert len(re.findall(r"<script", page)) == 2
+    assert "<img" not in page
+    assert "{{ 7 * 7 }}" in page  # shown, not computed
+    assert 'href="javascript' not in page
+    assert not re.search(
+        r"\s(?:src|srcset|action|background)=", re.sub(r"&[^;]+;", "", page).split("<main>")[0]
+    )
+
+
+def test_a_checkpoint_is_shown_with_its_size_and_root(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    page = report.render(gathered(*lake_and_run, checkpoint={"size": 321, "root": "ab" * 32}))
+    assert "<dt>Size</dt><dd><code>321</code>" in page
+    assert "ab" * 32 in page
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence_and_leaves_no_half_page(
+    lake_and_run: tuple[Lake, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, run = lake_and_run
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tasks.files.durable.write_new", full)
+    with pytest.raises(LakeError, match="No space left"):
+        report.write(
+            lake,
+            run["run_id"],
+            run=run,
+            validation=[],
+            health=report_lake.health(),
+            checkpoint=None,
+            now=report_lake.NOW,
+        )
+    assert not (lake.root / "reports" / run["run_id"] / "index.html").exists()

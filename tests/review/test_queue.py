@@ -1,0 +1,130 @@
+"""The review queue: who waits, why, and in which order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from tasks import ids
+from tasks.review.queue import QUEUE, QueueParameters, queue
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+VERDICTS = {
+    "verdict_id": pl.String,
+    "claim_id": pl.String,
+    "output_id": pl.String,
+    "verdict": pl.String,
+    "reason": pl.String,
+    "agent": pl.String,
+    "use_case": pl.String,
+    "is_conflict": pl.Boolean,
+    "p_supported": pl.Float64,
+    "p_contradicted": pl.Float64,
+    "p_insufficient": pl.Float64,
+    "threshold_supported": pl.Float64,
+    "threshold_contradicted": pl.Float64,
+    "produced_at": pl.Datetime("us", "UTC"),
+    "verified_at": pl.Datetime("us", "UTC"),
+}
+
+
+def verdict(name: str, verdict: str = "supported", p: float = 0.95, **values: object) -> dict[str, object]:
+    scores = {f"p_{n}": (1 - p) / 2 for n in ("supported", "contradicted", "insufficient")}
+    return {
+        "verdict_id": name,
+        "claim_id": f"claim of {name}",
+        "output_id": f"output of {name}",
+        "verdict": verdict,
+        "reason": "because",
+        "agent": "bot",
+        "use_case": "support",
+        "is_conflict": False,
+        "threshold_supported": 0.5,
+        "threshold_contradicted": 0.5,
+        "produced_at": NOON,
+        "verified_at": NOON,
+        **scores,
+        f"p_{verdict}": p,
+        **values,
+    }
+
+
+def waiting(
+    *verdicts: dict[str, object],
+    escalated: dict[str, list[str]] | None = None,
+    reviews: list[dict[str, str]] | None = None,
+    flips: dict[str, str] | None = None,
+) -> list[tuple[str, str]]:
+    found = queue(
+        pl.DataFrame(list(verdicts), schema=VERDICTS),
+        pl.DataFrame(
+            [{"output_id": o, "action": "escalated", "verdict_ids": v} for o, v in (escalated or {}).items()],
+            schema={"output_id": pl.String, "action": pl.String, "verdict_ids": pl.List(pl.String)},
+        ),
+        pl.DataFrame(
+            reviews or [], schema={"verdict_id": pl.String, "claim_id": pl.String, "outcome": pl.String}
+        ),
+        pl.DataFrame(
+            {"verdict_id": list(flips or {}), "detail": list((flips or {}).values())},
+            schema={"verdict_id": pl.String, "detail": pl.String},
+        ),
+        QueueParameters(),
+    )
+    assert dict(found.schema) == QUEUE
+    return list(found.select("verdict_id", "because").iter_rows())
+
+
+def test_a_clear_verdict_waits_for_nobody():
+    assert waiting(verdict("a"), verdict("b", "contradicted"), verdict("c", "insufficient")) == []
+
+
+def test_each_reason_is_named_and_the_most_urgent_comes_first():
+    found = waiting(
+        verdict("close", p=0.52),
+        verdict("conflict", is_conflict=True),
+        verdict("older", "supported", claim_id="k", verified_at=NOON - timedelta(days=1)),
+        verdict("newer", "contradicted", claim_id="k"),
+        verdict("wrong", "contradicted", output_id="o"),
+        verdict("beside", "supported", output_id="o"),
+        verdict("flipped"),
+        escalated={"o": ["wrong", "beside"]},
+        flips={"flipped": "new verifier"},
+    )
+    assert found == [
+        ("flipped", "flip"),
+        ("wrong", "escalated"),
+        ("newer", "disputed"),
+        ("conflict", "conflict"),
+        ("close", "low margin"),
+    ]
+
+
+def test_what_was_reviewed_leaves_and_an_overturned_claim_makes_its_other_verdicts_disputed():
+    reviewed = {"verdict_id": "a", "claim_id": "k", "outcome": "overturned"}
+    older, newer = (
+        verdict("a", claim_id="k"),
+        verdict("b", claim_id="k", verified_at=NOON + timedelta(days=1)),
+    )
+    assert waiting(older, newer, reviews=[reviewed]) == [("b", "disputed")]
+    assert waiting(older, newer, reviews=[{**reviewed, "outcome": "confirmed"}]) == []
+
+
+def test_a_flip_names_its_verdict_even_where_a_newer_one_stands_for_the_claim():
+    older, newer = (
+        verdict("a", claim_id="k"),
+        verdict("b", claim_id="k", verified_at=NOON + timedelta(days=1)),
+    )
+    assert waiting(older, newer, flips={"a": "policy"}) == [("a", "flip")]
+
+
+def test_close_is_measured_at_the_threshold_that_decided():
+    almost = verdict("almost", "insufficient", p=0.5, p_supported=0.47, p_contradicted=0.03)
+    assert waiting(almost) == [("almost", "low margin")]
+    far = verdict("far", "insufficient", p=0.6, p_supported=0.3, p_contradicted=0.1)
+    assert waiting(far) == []
+
+
+def test_the_order_is_the_same_whatever_order_the_tables_are_in():
+    rows = [verdict(ids.digest("v", n), p=0.5 + n % 3 / 100) for n in range(20)]
+    assert waiting(*rows) == waiting(*rows[::-1])

@@ -1,0 +1,331 @@
+"""Human review: from the queue to a sheet, and from the filled-in sheet to rows and events."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from flows.reviews import import_reviews
+from tasks import ids
+from tasks.errors import InputError, IntegrityError
+from tasks.lake.store import Lake
+from tasks.ledger import verify
+from tasks.review import reviews
+from tasks.review.erase import erase
+from tasks.review.queue import QueueParameters
+from tasks.review.sample import draw_sample
+from tasks.settings import Settings
+from tasks.tables import TABLES
+from tests.support import ledger_lake
+from tests.support.ledger_lake import NIGHT, night
+
+VERDICT = ids.digest("verdict", 0, 0)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    lake = Lake.open(str(folder / "lake"))
+    lake.ensure_tables(NIGHT.date())
+    for number in range(2):
+        night(lake, ledger_lake.settings(folder), number)
+    return folder
+
+
+@pytest.fixture
+def settings(base: Path, tmp_path: Path) -> Settings:
+    shutil.copytree(base, tmp_path / "copy")
+    return Settings(lake=str(tmp_path / "copy" / "lake"), ledger=ledger_lake.settings(tmp_path / "copy"))
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Lake:
+    return Lake.open(settings.lake)
+
+
+def sheet(path: Path, *rows: dict[str, str]) -> Path:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, ["verdict_id", "reviewer", "outcome", "corrected_verdict", "comment"])
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(buffer.getvalue())
+    return path
+
+
+def fill(path: Path, **values: str) -> None:
+    """Fills in every line of a sheet as a person would."""
+    rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(row | values for row in rows)
+    path.write_text(buffer.getvalue())
+
+
+def events_of(lake: Lake, kind: str) -> list[dict[str, Any]]:
+    bodies = lake.scan("events").filter(pl.col("kind") == kind).sort("sequence").collect()["body"]
+    return [json.loads(body) for body in bodies]
+
+
+def sound(lake: Lake, settings: Settings) -> verify.Verified:
+    found = verify.verify(lake, settings.ledger)
+    assert (found.findings, found.unverifiable) == ([], [])
+    return found
+
+
+def test_an_answer_becomes_a_row_and_an_event_that_names_the_verification(lake, settings, tmp_path):
+    answer = {"verdict_id": VERDICT, "reviewer": "a.meier", "outcome": "overturned"}
+    file = sheet(
+        tmp_path / "s.csv", {**answer, "corrected_verdict": "contradicted", "comment": "=cmd|' /C'!A1"}
+    )
+    done = import_reviews(settings, file)
+    assert (done["imported"], done["refused"]) == (1, 0)
+    [row] = lake.scan("reviews").collect().to_dicts()
+    assert (row["verdict_id"], row["outcome"], row["comment"]) == (VERDICT, "overturned", "=cmd|' /C'!A1")
+    [event] = events_of(lake, "review")
+    assert (event["outcome"], event["corrected_verdict"]) == ("overturned", "contradicted")
+    [earlier] = lake.scan("events").filter(pl.col("sequence") == event["earlier_index"]).collect().to_dicts()
+    assert (earlier["kind"], earlier["subject_id"]) == ("verification", VERDICT)
+    logged = "".join(lake.scan("events").collect()["body"])
+    assert "meier" not in logged
+    assert "cmd" not in logged
+    phases = [e["phase"] for e in events_of(lake, "run") if e["flow"] == "review import"]
+    assert phases == ["start", "end"]
+    assert sound(lake, settings).rows["reviews"] == 1
+
+
+def test_a_changed_answer_is_found(lake, settings, tmp_path):
+    import_reviews(
+        settings,
+        sheet(tmp_path / "s.csv", {"verdict_id": VERDICT, "reviewer": "a", "outcome": "overturned"}),
+    )
+    path = next(f for f in lake.files("reviews") if pl.read_parquet(f).height)
+    pl.read_parquet(path).with_columns(outcome=pl.lit("confirmed")).write_parquet(path)
+    assert any("reviews" in sentence for sentence in verify.verify(lake, settings.ledger).findings)
+
+
+def test_importing_a_sheet_twice_changes_nothing(lake, settings, tmp_path):
+    file = sheet(tmp_path / "s.csv", {"verdict_id": VERDICT, "reviewer": "a", "outcome": "confirmed"})
+    first, again = import_reviews(settings, file), import_reviews(settings, file)
+    assert (first["imported"], again["imported"], again["already_there"]) == (1, 0, 1)
+    assert lake.scan("reviews").collect().height == 1
+    assert len(events_of(lake, "review")) == 1
+
+
+def test_refused_lines_are_quarantined_with_file_and_line_and_the_others_go_on(lake, settings, tmp_path):
+    file = sheet(
+        tmp_path / "s.csv",
+        {"verdict_id": VERDICT, "reviewer": "a", "outcome": "confirmed"},
+        {"verdict_id": VERDICT[:-1], "reviewer": "a", "outcome": "confirmed"},
+        {"verdict_id": "=HYPERLINK(1)", "reviewer": "eve <e@example.com>", "outcome": "<script>"},
+    )
+    done = import_reviews(settings, file)
+    assert (done["lines"], done["imported"], done["refused"]) == (3, 1, 2)
+    rows = lake.scan("quarantine").filter(pl.col("check") == "review_sheet").sort("locator").collect()
+    assert rows["locator"].to_list() == ["s.csv:3", "s.csv:4"]
+    assert "64 hexadecimal" in rows["reason"][0]
+    assert "example.com" not in rows["raw"][1]
+    [run] = lake.scan("runs").filter(pl.col("flow") == "review import").collect().to_dicts()
+    assert (run["rows_in"], run["rows_out"], run["rows_quarantined"]) == (3, 1, 2)
+
+
+def test_the_queue_goes_out_and_comes_back_and_is_empty_then(lake, settings, tmp_path):
+    everything = QueueParameters(margin=1.0)
+    waiting = reviews.waiting(lake, everything)
+    assert waiting.height == 12
+    file = tmp_path / "queue.csv"
+    assert reviews.export(lake, waiting, file) == 12
+    text = file.read_text("utf-8-sig")
+    assert "Claim 0 of answer 0." in text
+    assert "Passage 1" in text
+    fill(file, reviewer="a", outcome="confirmed")
+    assert import_reviews(settings, file)["imported"] == 12
+    assert reviews.waiting(lake, everything).is_empty()
+
+
+def test_an_export_for_annotation_tools_comes_back_as_json_lines(lake, settings, tmp_path):
+    file = tmp_path / "queue.jsonl"
+    reviews.export(lake, reviews.waiting(lake, QueueParameters(margin=1.0)).head(3), file)
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert records[0]["evidence"] == ["Passage 0", "Passage 1"]
+    file.write_text("".join(json.dumps(r | {"outcome": "confirmed"}) + "\n" for r in records))
+    assert import_reviews(settings, file, reviewer="a")["imported"] == 3
+
+
+def test_what_people_decided_comes_out_as_labelled_pairs(lake, settings, tmp_path):
+    by_verdict = dict(lake.scan("verdicts").select("verdict_id", "verdict").collect().iter_rows())
+    supported = next(v for v, verdict in sorted(by_verdict.items()) if verdict == "supported")
+    corrected, disputed, *confirmed = [v for v in sorted(by_verdict) if v != supported][:4]
+    told = {v: {"verdict_id": v, "outcome": "confirmed"} for v in (disputed, *confirmed)}
+    told[supported] = {"verdict_id": supported, "outcome": "overturned"}
+    other = "contradicted" if by_verdict[corrected] != "contradicted" else "insufficient"
+    told[corrected] = {"verdict_id": corrected, "outcome": "overturned", "corrected_verdict": other}
+    import_reviews(settings, sheet(tmp_path / "a.csv", *told.values()), reviewer="a")
+    doubt = {"verdict_id": disputed, "outcome": "overturned", "corrected_verdict": other}
+    import_reviews(settings, sheet(tmp_path / "b.csv", doubt), reviewer="b")
+    file = tmp_path / "pairs.jsonl"
+    count = reviews.export_labelled(lake, file)
+    pairs = {r["verdict_id"]: r for r in map(json.loads, file.read_text().splitlines())}
+    assert count == len(pairs) == 4
+    assert disputed not in pairs
+    assert pairs[supported]["label"] == "not_supported"
+    assert pairs[corrected]["label"] == other
+    rest = set(pairs) - {supported, corrected}
+    assert rest == set(confirmed)
+    assert all(pairs[v]["label"] == by_verdict[v] for v in rest)
+    assert all(pair["evidence"] and pair["claim"].startswith("Claim ") for pair in pairs.values())
+    done = erase(
+        lake, settings.ledger, pairs[supported]["output_id"], reason="r", run_id=ids.digest("e"), now=NIGHT
+    )
+    assert str(file) in done.files
+    assert pairs[supported]["claim"] not in file.read_text()
+
+
+def test_pairs_need_a_review_and_a_name_for_json_lines(lake, tmp_path):
+    with pytest.raises(InputError, match="no review gives a label yet"):
+        reviews.export_labelled(lake, tmp_path / "pairs.jsonl")
+    with pytest.raises(InputError, match=r"ends in \.jsonl"):
+        reviews.export_labelled(lake, tmp_path / "pairs.csv")
+
+
+def test_erased_outputs_leave_queue_and_sheets_and_take_no_more_reviews(lake, settings, tmp_path):
+    everything = QueueParameters(margin=1.0)
+    file = tmp_path / "queue.csv"
+    reviews.export(lake, reviews.waiting(lake, everything), file)
+    done = erase(
+        lake, settings.ledger, ids.digest("output", 0), reason="request", run_id=ids.digest("e"), now=NIGHT
+    )
+    assert str(file) in done.files
+    assert "of answer 0." not in file.read_text("utf-8-sig")
+    assert "of answer 1." in file.read_text("utf-8-sig")
+    assert VERDICT not in reviews.waiting(lake, everything)["verdict_id"].to_list()
+    fill(file, reviewer="a", outcome="confirmed")
+    imported = import_reviews(settings, file)
+    assert (imported["imported"], imported["refused"]) == (10, 2)
+    assert "was erased" in imported["refusals"][0]
+
+
+def test_a_file_that_is_no_sheet_fails_the_run_and_the_night_shows_it(lake, settings, tmp_path):
+    file = tmp_path / "s.xlsx"
+    file.write_bytes(b"PK\x03\x04 not a sheet")
+    with pytest.raises(InputError, match="no review sheet"):
+        import_reviews(settings, file)
+    with pytest.raises(InputError, match="cannot be read"):
+        import_reviews(settings, tmp_path / "missing.csv")
+    ends = [
+        e["status"] for e in events_of(lake, "run") if e["flow"] == "review import" and e["phase"] == "end"
+    ]
+    assert ends == ["failed", "failed"]
+    sound(lake, settings)
+
+
+# An auditor's sample -----------------------------------------------------------------------------------
+
+
+def drawn(lake: Lake, settings: Settings, folder: Path, **options: Any) -> Path:
+    return draw_sample(lake, settings.ledger, folder, nonce="november", **options).folder
+
+
+def test_a_samples_filled_in_sheet_is_imported_and_evaluated(lake, settings, tmp_path):
+    folder = drawn(lake, settings, tmp_path / "sample", confidence=0.9, tolerable=0.2)
+    fill(folder / "results.csv", reviewer="auditor", outcome="confirmed")
+    done = import_reviews(settings, folder / "results.csv")
+    found = done["evaluation"]
+    assert (found["examined"], found["deviations"], found["confidence"]) == (found["size"], 0, 0.9)
+    # 12 verdicts, 20% tolerable: three would be too many, and a sample without one of them excludes three.
+    assert found["upper_limit"] == pytest.approx(2 / 12)
+    assert "within the tolerable 20.00%" in found["statement"]
+
+
+def test_deviations_and_items_that_nobody_examined_raise_the_limit(lake, settings, tmp_path):
+    folder = drawn(lake, settings, tmp_path / "sample", size=6)
+    file = folder / "results.csv"
+    lines = file.read_text("utf-8-sig").splitlines()
+    filled = [line.replace(",,,,", ",auditor,overturned,,") for line in lines[1:3]]
+    filled += [line.replace(",,,,", ",auditor,confirmed,,") for line in lines[3:6]]
+    file.write_text("\n".join([lines[0], *filled, lines[6]]) + "\n")
+    found = import_reviews(settings, file)["evaluation"]
+    assert (found["size"], found["examined"], found["deviations"]) == (6, 5, 2)
+    assert found["confidence"] == 0.95
+    # Three of six, by counting: 9 of 12 bad would show 3 or fewer in 6 with a probability of C(9,3)/C(12,6).
+    assert found["upper_limit"] == pytest.approx(9 / 12)
+    assert "1 not examined" in found["statement"]
+
+
+def test_a_stratified_sample_says_what_holds_of_each_stratum_and_of_all(lake, settings, tmp_path):
+    folder = drawn(lake, settings, tmp_path / "sample", size=8, stratify="agent")
+    fill(folder / "results.csv", reviewer="auditor", outcome="confirmed")
+    found = import_reviews(settings, folder / "results.csv", confidence=0.9)["evaluation"]
+    assert found["strata"]["support-bot"]["size"] == 8
+    assert 0 < found["strata"]["support-bot"]["upper_limit"] <= found["upper_limit"] < 0.3
+
+
+@pytest.mark.parametrize("change", ["indexes", "nonce", "checkpoint_root", "size"])
+def test_items_that_the_seed_does_not_draw_are_no_sample(lake, settings, tmp_path, change):
+    folder = drawn(lake, settings, tmp_path / "sample", size=4)
+    facts = json.loads((folder / "sample.json").read_text())
+    facts[change] = {
+        "indexes": [i + 1 for i in facts["indexes"]],
+        "nonce": "december",
+        "checkpoint_root": "00" * 32,
+        "size": 3,
+    }[change]
+    (folder / "sample.json").write_text(json.dumps(facts))
+    fill(folder / "results.csv", reviewer="auditor", outcome="confirmed")
+    with pytest.raises(IntegrityError, match="not the items that its seed draws"):
+        import_reviews(settings, folder / "results.csv")
+    assert lake.scan("reviews").collect().is_empty()
+
+
+def test_a_sample_is_evaluated_long_after_the_log_has_grown(lake, settings, tmp_path):
+    folder = drawn(lake, settings, tmp_path / "sample", size=5)
+    night(lake, settings.ledger, 7)
+    fill(folder / "results.csv", reviewer="auditor", outcome="confirmed")
+    assert import_reviews(settings, folder / "results.csv")["evaluation"]["population"] == 12
+    again = draw_sample(
+        lake, settings.ledger, tmp_path / "again", nonce="november", size=5, checkpoint=folder / "checkpoint"
+    )
+    facts = [json.loads((f / "sample.json").read_text()) for f in (folder, again.folder)]
+    assert facts[0] == facts[1]
+
+
+def test_a_flip_of_a_delivered_answer_comes_first_with_its_cause(lake, settings):
+    flip = {
+        "flip_id": ids.digest("flip"),
+        "claim_id": ids.digest("claim", 0, 0),
+        "output_id": ids.digest("output", 0),
+        "produced_at": ledger_lake.NOON,
+        "verdict_id_before": VERDICT,
+        "verdict_id": ids.digest("verdict", 0, 1),
+        "verdict_before": "contradicted",
+        "verdict": "supported",
+        "cause": "verifier",
+        "flips_alone": [],
+        "attribution": "one_at_a_time",
+        "evidence_change": "none",
+        "is_delivered": True,
+        "reason": "r",
+        "source": "bot",
+        "agent": "support-bot",
+        "use_case": "support",
+        "found_at": NIGHT,
+        "run_id": ids.digest("reaudit"),
+    }
+    kept = flip | {
+        "flip_id": ids.digest("other"),
+        "verdict_id": ids.digest("verdict", 1, 0),
+        "is_delivered": False,
+    }
+    frame = pl.DataFrame([flip, kept], schema=TABLES["flips"].schema)
+    lake.commit(ids.digest("reaudit"), "flips", {"flips": frame}, run_day=NIGHT.date())
+    waiting = reviews.waiting(lake, QueueParameters())
+    assert waiting.select("verdict_id", "because", "detail").rows() == [
+        (flip["verdict_id"], "flip", "was contradicted, now supported: verifier")
+    ]

@@ -1,0 +1,345 @@
+"""What a raw record becomes: a row of `outputs`, or a reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks import ids
+from tasks.sources import mapping
+from tasks.sources.records import Constants, Fields, Mapped, Mapper, RecordParameters, Refused, instant, shown
+from tasks.tables import OUTPUTS, mismatches
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+FIELDS = Fields(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
+
+
+def mapped(*records: dict[str, Any], fields: Fields = FIELDS, **constants: Any) -> Mapped:
+    return Mapper(fields, Constants(**constants), source="bot", run_id="0" * 64, now=NOW).map(records)
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    return {"id": "1", "at": "2026-11-01T10:00:00Z", "out": "Paris.", "agent": "a", **changes}
+
+
+def reason(**changes: Any) -> str:
+    result = mapped(record(**changes))
+    assert result.outputs.is_empty()
+    return result.refused[0].reason
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    result = mapped(record(**changes))
+    assert result.refused == {}
+    return result.outputs.row(0, named=True)
+
+
+def test_the_frame_has_exactly_the_declared_schema_even_when_it_is_empty():
+    assert mismatches(OUTPUTS, mapped().outputs.schema) == []
+    assert mismatches(OUTPUTS, mapped(record()).outputs.schema) == []
+
+
+def test_an_output_id_names_source_source_id_and_content():
+    one = row()
+    assert one["output_id"] == ids.digest("output", "bot", "1", one["content_sha256"])
+
+
+def test_a_record_without_an_id_is_called_by_its_content():
+    one = row(id=None)
+    assert one["source_id"] == one["content_sha256"]
+    assert row(id=None)["output_id"] == one["output_id"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"out": "Rome."},
+        {"at": "2026-11-01T10:00:01Z"},
+        {"agent": "b"},
+        {"docs": ["x"]},
+        {"extra": 1},
+    ],
+)
+def test_any_changed_field_changes_the_content(change):
+    assert row(**change)["content_sha256"] != row()["content_sha256"]
+
+
+def test_keys_that_changed_places_change_nothing():
+    assert row(x={"a": 1, "b": 2})["output_id"] == row(x={"b": 2, "a": 1})["output_id"]
+
+
+@pytest.mark.parametrize("missing", [None, "", " \n\t"])
+def test_a_record_without_an_answer_is_refused(missing):
+    assert reason(out=missing) == "the record has no answer at 'out'"
+
+
+def test_a_record_without_a_time_is_refused_unless_the_source_says_one():
+    assert reason(at=None) == "the record has no time"
+    result = mapped(record(at=None), produced_at="2026-11-02T00:00:00Z")
+    assert result.outputs["produced_at"][0] == datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_a_constant_that_is_no_time_is_refused_before_any_record():
+    with pytest.raises(Refused, match="is not a time"):
+        mapped(produced_at="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-11-01T10:00:00Z", "2026-11-01T10:00:00"),
+        ("2026-11-01T10:00:00+02:00", "2026-11-01T08:00:00"),
+        ("2026-11-01 10:00:00 UTC", "2026-11-01T10:00:00"),
+        ("2026-11-01T10:00:00.123456789Z", "2026-11-01T10:00:00.123456"),
+        (1793527200, "2026-11-01T10:00:00"),
+        (1793527200.5, "2026-11-01T10:00:00.500000"),
+        (1793527200_123, "2026-11-01T10:00:00.123000"),
+        (1793527200_123456, "2026-11-01T10:00:00.123456"),
+        (1793527200_123456789, "2026-11-01T10:00:00.123456"),
+        ("1793527200123456789", "2026-11-01T10:00:00.123456"),
+    ],
+)
+def test_times_are_read_in_every_unit_by_magnitude(value, expected):
+    assert row(at=value)["produced_at"] == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("2026-11-01T10:00:00", "has no zone"),
+        ("2026-11-01", "has no zone"),
+        (0, "before 2000-01-01"),
+        (-1, "before 2000-01-01"),
+        ("1970-01-01T00:00:00Z", "before 2000-01-01"),
+        ("0001-01-01T00:00:00Z", "before 2000-01-01"),
+        ("0001-01-01T00:00:00+02:00", "out of range"),
+        ("2262-04-12T00:00:00Z", "in the future"),
+        ("2026-11-22T00:00:00Z", "in the future"),
+        ("2026-11-01T10:00:60Z", "is not a time"),
+        ("soon", "is not a time"),
+        ("9" * 5000, "is not a time"),
+        (10**30, "is not a time"),
+        (float("nan"), "is not a time"),
+        (float("inf"), "is not a time"),
+        (True, "expected ISO 8601"),
+        ({"s": 1}, "expected ISO 8601"),
+    ],
+)
+def test_times_that_cannot_be_are_refused_with_what_was_expected(value, says):
+    assert says in reason(at=value)
+
+
+def test_a_time_without_a_zone_is_utc_only_where_the_source_says_so():
+    assert mapped(record(at="2026-11-01T10:00:00"), assume_utc=True).outputs.height == 1
+
+
+def test_a_clock_may_be_ahead_by_a_day():
+    assert row(at=(NOW + timedelta(hours=23)).isoformat())
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.datetimes(datetime(2001, 9, 9, 2), datetime(2026, 11, 20)), st.sampled_from([0, 3, 6, 9]))
+def test_any_time_survives_as_a_number_of_any_unit(moment, digits):
+    moment = moment.replace(tzinfo=UTC)
+    micro = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    number = micro * 10**digits // 10**6
+    kept = instant(number, assume_utc=False, now=NOW, parameters=RecordParameters())
+    step = timedelta(microseconds=max(1, 10 ** (6 - digits)))
+    assert timedelta(0) <= moment - kept < step
+
+
+def test_contexts_are_texts_or_records_or_nothing():
+    assert row(docs=None)["contexts"] == []
+    assert row(docs=["x"])["contexts"] == [{"uri": None, "text": "x"}]
+    assert row(docs=[{"text": "x", "uri": "u"}])["contexts"] == [{"uri": "u", "text": "x"}]
+    assert row(docs='[{"text": "x"}]')["contexts"] == [{"uri": None, "text": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("plain text", "contexts is text, expected a list"),
+        ({"text": "x"}, "contexts is a record"),
+        ([3], "context 0 is a number"),
+        (["x", None], "context 1 is null"),
+        ([{"body": "x"}], "context 0 has no text at 'text'"),
+        ([{"text": "x", "uri": []}], "address is a list"),
+    ],
+)
+def test_malformed_contexts_are_refused(value, says):
+    assert says in reason(docs=value)
+
+
+def test_what_is_not_mapped_is_kept_as_metadata_also_inside_contexts():
+    one = row(docs=[{"text": "x", "score": 0.5}], cost={"tokens": 3})
+    assert json.loads(one["metadata"]) == {"docs": [{"score": 0.5}], "cost": {"tokens": 3}}
+
+
+def test_paths_reach_into_lists_and_keys_with_dots():
+    fields = Fields(
+        response="choices.0.message.content", produced_at="t", model="attributes.gen_ai.response.model"
+    )
+    raw = {
+        "choices": [{"message": {"content": "Yes.", "role": "assistant"}}],
+        "t": "2026-11-01T10:00:00Z",
+        "attributes": {"gen_ai.response.model": "m", "other": 1},
+    }
+    result = mapped(raw, fields=fields)
+    one = result.outputs.row(0, named=True)
+    assert (one["response"], one["model"]) == ("Yes.", "m")
+    assert json.loads(one["metadata"]) == {
+        "attributes": {"other": 1},
+        "choices": [{"message": {"role": "assistant"}}],
+    }
+
+
+def test_a_mapped_record_is_left_as_it_was():
+    raw = record(nested={"a": {"b": 1}})
+    before = json.dumps(raw)
+    mapped(raw, fields=Fields(response="out", produced_at="at", id="nested.a.b"))
+    assert json.dumps(raw) == before
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../etc", "CON", "a=b%20", "Ä", "日本"])
+def test_names_are_values_and_never_paths(name):
+    assert row(agent=name)["agent"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a" * 10_000, "agent has 10000 characters, at most 1000"),
+        ("a\x00b", "control characters"),
+        ("a\x1b[31m", "control characters"),
+        ("a\u202eb", "control characters"),
+        (["a"], "agent is a list"),
+    ],
+)
+def test_names_that_are_no_names_are_refused(name, says):
+    assert says in reason(agent=name)
+
+
+def test_who_names_no_agent_is_called_like_the_source():
+    one = row(agent=None)
+    assert (one["agent"], one["use_case"]) == ("bot", "unspecified")
+    assert mapped(record(agent=None), agent="x", use_case="y").outputs["agent"].to_list() == ["x"]
+
+
+def test_a_missing_number_of_a_table_is_null_and_infinity_is_refused():
+    assert json.loads(row(score=float("nan"))["metadata"]) == {"score": None}
+    assert "infinite" in reason(score=float("inf"))
+
+
+def test_a_range_of_days_passes_over_what_is_outside_both_ends_included():
+    mapper = Mapper(
+        FIELDS, Constants(), source="bot", run_id="0" * 64, now=NOW,
+        since=date(2026, 11, 2), until=date(2026, 11, 3),
+    )  # fmt: skip
+    result = mapper.map([record(at=f"2026-11-0{d}T23:59:59Z") for d in range(1, 5)])
+    assert result.outputs["produced_at"].dt.day().to_list() == [2, 3]
+    assert result.skipped == 2
+
+
+def test_html_and_script_are_text_like_any_other():
+    text = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    one = row(out=text, agent=text, docs=[text])
+    assert one["response"] == one["agent"] == one["contexts"][0]["text"] == text
+
+
+def test_hostile_text_is_shown_inert_and_bounded():
+    assert shown(b"a\xff\x00\x1b[31m\xe2\x80\xae") == "a\\xff\\x00\\x1b[31m\\u202e"
+    assert len(shown(b"\x00" * 10**6)) == 2_000
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.one_of(st.binary(max_size=3_000), st.text(max_size=3_000)))
+def test_whatever_is_shown_is_printable_and_short(raw):
+    text = shown(raw, 100)
+    assert len(text) <= 100
+    text.encode()  # raises on half a character
+    assert not any(c < " " or "\x7f" <= c <= "\x9f" for c in text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["id", "at", "out", "docs", "agent", "x", "a.b", ""])
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.dictionaries(KEYS, JSON, max_size=6), max_size=5))
+def test_whatever_json_comes_is_an_output_or_has_a_reason(records):
+    result = mapped(*records)
+    assert result.outputs.height + len(result.refused) == len(records)
+    assert all(r.reason and r.check for r in result.refused.values())
+    assert result.outputs["output_id"].null_count() == 0
+
+
+def test_a_mapping_is_proposed_from_names_types_and_frequency():
+    raw = {
+        "trace": {"id": "1", "name": "n"},
+        "timestamp": "2026-11-01T10:00:00Z",
+        "input": {"question": "Where?"},
+        "output": {"text": "Here."},
+        "model": "m",
+        "retrieval": {"documents": [{"content": "c", "source": "s"}]},
+    }
+    proposal = mapping.propose([raw, raw])
+    assert vars(proposal.fields) | {"tools": None} == vars(
+        Fields(
+            id="trace.id", produced_at="timestamp", prompt="input.question", response="output.text",
+            model="model", contexts="retrieval.documents", context_text="content", context_uri="source",
+        )
+    )  # fmt: skip
+    assert proposal.sentences == ()
+
+
+def test_what_a_proposal_did_not_find_is_said():
+    proposal = mapping.propose([{"blurb": "A long text that nobody named.", "when": "2026-11-01"}])
+    assert proposal.fields.response == "blurb"
+    said = " ".join(proposal.sentences)
+    assert "is a guess" in said
+    assert "no field holds a time" in said
+    assert "no field holds an id" in said
+
+
+def test_the_answers_of_one_conversation_are_not_taken_for_versions_of_one_answer():
+    raw = [
+        {
+            "conversation": {"id": "c1"},
+            "ts": 1793700000000 + number,
+            "bot": {"name": "helper", "answer": {"text": f"The plant has {number} reactors."}},
+            "retrieved": [{"page_content": "The plant has 2.", "metadata": {"source": "a.md"}}],
+        }
+        for number in range(3)
+    ]
+    fields = mapping.propose(raw).fields
+    assert (fields.id, fields.session_id, fields.agent) == (None, "conversation.id", "bot.name")
+    assert (fields.contexts, fields.context_text) == ("retrieved", "page_content")
+    assert fields.context_uri == "metadata.source"
+    repeated = [{"id": "same", "answer": f"Answer {number}."} for number in range(3)]
+    assert mapping.propose(repeated).fields.id is None
+
+
+def test_an_id_or_json_in_a_string_is_no_guess_for_the_answer():
+    raw = {"trace": "0" * 64, "sizes": '{"a": 1, "b": 2, "c": 3}'}
+    assert "no field holds text that could be the answer" in " ".join(mapping.propose([raw]).sentences)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.dictionaries(st.text(), JSON, max_size=5), max_size=5))
+def test_a_proposal_never_fails_on_what_it_is_shown(records):
+    assert mapping.propose(records).fields.response
+
+
+def test_the_ids_of_a_known_record_never_change():
+    """Golden: a lake is deduplicated by these; who changes them pulls every old record again."""
+    one = row()
+    assert (one["content_sha256"][:16], one["output_id"][:16]) == ("7899306b03cc989c", "3c3e6438285cd4bb")
