@@ -23,7 +23,8 @@ import polars as pl
 from tasks.gate import suites
 from tasks.gate.great_expectations import Engine
 from tasks.gate.validate import Validator
-from tasks.tables import TABLES, Table
+from tasks.schema import Table
+from tasks.tables import TABLES
 
 ROWS_PER_OUTPUT = {
     "outputs": 1,

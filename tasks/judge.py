@@ -26,6 +26,7 @@ from tasks.gate.validate import Validator
 from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.privacy import addressing, confidential
+from tasks.schema import conform
 from tasks.text import pairs as pairs_stage
 from tasks.verify.protocol import Verifier
 from tasks.workbench import Workbench
@@ -62,7 +63,7 @@ class Gate:
         Raises:
             GateError: the failure is systematic: a schema, or more than the tolerated share of rows.
         """
-        conformed = tables.conform(tables.TABLES[table], frame)
+        conformed = conform(tables.TABLES[table], frame)
         checked = self._validator.check(table, conformed)
         if checked.gate_failed:
             first = checked.failures[0] if checked.failures else {}

@@ -1,73 +1,18 @@
-"""Every column and every table, declared once.
+"""Every column and every table of the lake, declared once: names, types, units, keys, rules, one line each.
 
-Belongs here: names, types, units, keys, value rules, one line of prose each. Does not belong here: how a
-declaration is rendered (Arrow schema, Great Expectations suite, data dictionary: `suites.py`) or where
-tables are kept (`tasks/lake/store.py`). A column that two tables share is one Python object, so equal names
-mean equal quantities in equal units.
-
-Types are Polars' job and exact; values are Great Expectations' job; references between tables are
-anti-joins in the store.
+What a column and a table are is `schema.py`; what a declaration renders to is `gate/suites.py`. A column that
+two tables share is one Python object, so equal names mean equal quantities in equal units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import polars as pl
 
-Severity = Literal["critical", "warning"]
-
-
-@dataclass(frozen=True)
-class Between:
-    """Values lie within the closed interval [low, high]; None leaves a side open."""
-
-    low: float | None = None
-    high: float | None = None
-    severity: Severity = "critical"
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Values come from a closed vocabulary."""
-
-    values: tuple[str, ...]
-    severity: Severity = "critical"
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Values match a linear-time regular expression (no look-around, no back-reference)."""
-
-    pattern: str
-    severity: Severity = "critical"
-
-
-@dataclass(frozen=True)
-class NotAbove:
-    """A value is never above the same row's `other`; equal is allowed, null on either side passes."""
-
-    other: str
-    severity: Severity = "critical"
-
-
-@dataclass(frozen=True)
-class EqualWhere:
-    """A value equals the same row's `other` wherever `column` is below `below`.
-
-    Made for the law that nothing is truncated silently: where a pair got any verdict but a certain
-    *insufficient*, every token that was offered was seen.
-    """
-
-    other: str
-    column: str
-    below: float
-    severity: Severity = "critical"
-
-
-Rule = Between | OneOf | Matches | NotAbove | EqualWhere
+from tasks import ids
+from tasks.schema import Between, Column, EqualWhere, Matches, NotAbove, OneOf, Table, conform
 
 UTC = pl.Datetime("us", "UTC")
 VERDICTS = ("supported", "contradicted", "insufficient")
@@ -81,47 +26,6 @@ RUN_STATUS = ("running", "completed", "failed", "interrupted")
 _CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))
 _HEX = Matches("^[0-9a-f]{64}$")
 _PROBABILITY = Between(0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One quantity: its name, exact Polars type, prose, unit, nullability and value rules."""
-
-    name: str
-    dtype: pl.DataType | type[pl.DataType]
-    description: str
-    unit: str | None = None
-    nullable: bool = False
-    rules: tuple[Rule, ...] = ()
-
-    def optional(self) -> Column:
-        """The same quantity where it may be unknown."""
-        return replace(self, nullable=True)
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its key, the column whose UTC day names the partition, its columns, one line of prose.
-
-    `partition_by` is None where the partition is the day of the run.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    description: str
-    columns: tuple[Column, ...]
-    partition_by: str | None = "produced_at"
-    references: tuple[tuple[str, str, str], ...] = field(default=())
-    """(column, other table, other column): every value exists there."""
-
-    @property
-    def schema(self) -> pl.Schema:
-        """Exact Polars schema, in column order."""
-        return pl.Schema({c.name: c.dtype for c in self.columns})
-
-    def empty(self) -> pl.DataFrame:
-        """A frame with no rows and the exact schema."""
-        return pl.DataFrame(schema=self.schema)
 
 
 def _id(name: str, description: str) -> Column:
@@ -771,31 +675,6 @@ TABLES: dict[str, Table] = {
 }
 
 
-def mismatches(table: Table, schema: pl.Schema) -> list[str]:
-    """Sentences for every way a frame's schema differs from the declaration; empty when it is exact."""
-    declared = table.schema
-    sentences = [f"column {n} is missing" for n in declared if n not in schema]
-    sentences += [f"column {n} is not declared" for n in schema if n not in declared]
-    sentences += [
-        f"column {n} is {schema[n]}, expected {t}"
-        for n, t in declared.items()
-        if n in schema and schema[n] != t
-    ]
-    return sentences
-
-
-def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the declared columns in the declared order.
-
-    Raises:
-        TypeError: a column is missing, undeclared or of another type. Nothing is cast silently.
-    """
-    found = mismatches(table, frame.schema)
-    if found:
-        raise TypeError(f"{table.name}: {'; '.join(found[:10])} ({len(found)} in all)")
-    return frame.select(table.schema.names())
-
-
 def quarantine_rows(
     rows: Iterable[dict[str, str]], *, table: str, source: str, run_id: str, quarantined_at: object
 ) -> pl.DataFrame:
@@ -803,8 +682,6 @@ def quarantine_rows(
 
     Each row has `locator`, `check`, `reason`, `raw`; the rest is the same for all of them.
     """
-    from tasks import ids
-
     frame = pl.DataFrame(
         list(rows), schema={"locator": pl.String, "check": pl.String, "reason": pl.String, "raw": pl.String}
     )

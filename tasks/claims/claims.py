@@ -17,6 +17,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.claims import blocks, speech
+from tasks.schema import conform
 
 Segment = Callable[[str], list[tuple[int, int]]]
 """A sentence splitter: text in, (start, end) spans in Unicode characters out."""
@@ -93,7 +94,7 @@ def extract(
         .otherwise(pl.lit("other")),
     )
     return Extracted(
-        claims=tables.conform(tables.CLAIMS, frame.select(tables.CLAIMS.schema.names())),
+        claims=conform(tables.CLAIMS, frame.select(tables.CLAIMS.schema.names())),
         quarantine=_surplus(outputs, counts, parameters, run_id=run_id, now=now),
     )
 

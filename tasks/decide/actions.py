@@ -15,6 +15,7 @@ from tasks import ids, tables
 from tasks.decide.policies import Policy
 from tasks.decide.verdicts import ADDRESSED, with_policy
 from tasks.privacy import addressing
+from tasks.schema import conform
 from tasks.tables import ACTIONS
 
 
@@ -78,7 +79,7 @@ def act(
     ).otherwise(pl.lit(""))
     keys = [frame["output_id"], frame["policy"], frame.select(rests_on).to_series()]
     frame = frame.with_columns(action_id=ids.digest_rows("action", keys))
-    return tables.conform(tables.ACTIONS_TABLE, frame.select(tables.ACTIONS_TABLE.schema.names()))
+    return conform(tables.ACTIONS_TABLE, frame.select(tables.ACTIONS_TABLE.schema.names()))
 
 
 def _by_answer(findings: pl.DataFrame | None) -> pl.DataFrame:

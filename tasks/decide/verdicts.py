@@ -27,6 +27,7 @@ from tasks import ids, tables
 from tasks.decide import explanation
 from tasks.decide.policies import ANY_USE_CASE, Policy
 from tasks.privacy import addressing
+from tasks.schema import conform
 from tasks.text import pairs
 
 PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
@@ -117,7 +118,7 @@ def decide(
     )
     keys = [frame[name] for name in ("claim_id", "verifier", "policy", "snapshot")]
     frame = frame.with_columns(verdict_id=ids.digest_rows("verdict", keys))
-    return tables.conform(tables.VERDICTS_TABLE, frame.select(tables.VERDICTS_TABLE.schema.names()))
+    return conform(tables.VERDICTS_TABLE, frame.select(tables.VERDICTS_TABLE.schema.names()))
 
 
 def settle(frame: pl.DataFrame, evidence: pl.DataFrame, together: pl.DataFrame | None = None) -> pl.Series:

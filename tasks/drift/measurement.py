@@ -24,7 +24,8 @@ from tasks.drift.parameters import DriftParameters, DriftSettings, Windows, dail
 from tasks.errors import InputError
 from tasks.files import durable
 from tasks.lake.store import Lake
-from tasks.tables import DRIFT, conform
+from tasks.schema import conform
+from tasks.tables import DRIFT
 
 
 @dataclass(frozen=True)

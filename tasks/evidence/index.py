@@ -36,6 +36,7 @@ from tasks.evidence.passages import Segment
 from tasks.files import durable
 from tasks.gate.reconcile import Counts
 from tasks.lake.store import Lake
+from tasks.schema import conform
 from tasks.sources.parameters import LimitSettings
 
 EMPTY_SNAPSHOT = ids.digest("snapshot")
@@ -374,9 +375,7 @@ def _changes(
         .with_columns(snapshot_last_seen=pl.when(is_current).then(None).otherwise(last))
         .collect()
     )
-    return tables.conform(tables.PASSAGES, new.drop("content_sha256")), tables.conform(
-        tables.PASSAGES, changed
-    )
+    return conform(tables.PASSAGES, new.drop("content_sha256")), conform(tables.PASSAGES, changed)
 
 
 # Files of a snapshot ----------------------------------------------------------------------------------

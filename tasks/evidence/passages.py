@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from tasks import ids, tables
+from tasks.schema import conform
 
 Segment = Callable[[str], list[tuple[int, int]]]
 """A sentence splitter: text in, (start, end) spans in Unicode characters out."""
@@ -111,7 +112,7 @@ def from_contexts(
     )
     cut_texts = _cut_texts(contexts["text"].unique(maintain_order=True), segment, parameters)
     frame = contexts.rename({"text": "document"}).join(cut_texts, on="document", maintain_order="left")
-    return tables.conform(
+    return conform(
         tables.PASSAGES,
         frame.with_columns(
             passage_id=ids.digest_rows(
@@ -145,7 +146,7 @@ def from_documents(
         .join(cut_texts, on="document", maintain_order="left")
         .with_columns(corpus=pl.lit(corpus))
     )
-    return tables.conform(
+    return conform(
         tables.PASSAGES,
         frame.with_columns(
             passage_id=ids.digest_rows(

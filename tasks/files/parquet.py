@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from tasks.tables import Table, conform
+from tasks.schema import Table, conform
 
 
 def encode(table: Table, frame: pl.DataFrame) -> bytes:

@@ -10,7 +10,8 @@ from datetime import date
 
 import polars as pl
 
-from tasks.tables import TABLES, Table
+from tasks.schema import Table
+from tasks.tables import TABLES
 
 Visible = Callable[[Table, str, set[date] | None], pl.LazyFrame]
 """(table, column, days or None for all) to the one column of the rows that are published already."""

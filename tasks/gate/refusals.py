@@ -12,7 +12,8 @@ import polars as pl
 
 from tasks import ids
 from tasks.gate.suites import CONFIDENTIAL
-from tasks.tables import QUARANTINE, UTC, Table, conform
+from tasks.schema import Table, conform
+from tasks.tables import QUARANTINE, UTC
 
 MAXIMUM_RAW = 2000
 """Characters of `raw`: enough for every key and number, and no room for a document."""

@@ -20,17 +20,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from tasks.tables import (
-    TABLES,
-    Between,
-    Column,
-    Matches,
-    NotAbove,
-    OneOf,
-    Rule,
-    Severity,
-    Table,
-)
+from tasks.schema import Between, Column, Matches, NotAbove, OneOf, Rule, Severity, Table
+from tasks.tables import TABLES
 
 MISSING = "required_missing"
 """Column that the door adds: names of the row's required columns that are null or NaN, comma-separated.

@@ -25,7 +25,8 @@ from tasks.files import durable
 from tasks.gate import refusals, suites
 from tasks.gate.great_expectations import Engine, Outcome
 from tasks.gate.suites import Check
-from tasks.tables import QUARANTINE, TABLES, Table, mismatches
+from tasks.schema import Table, mismatches
+from tasks.tables import QUARANTINE, TABLES
 
 RESULTS = "validation.json"
 PAGES = "data_docs"

@@ -23,6 +23,7 @@ from tasks.errors import ConfigError
 from tasks.files import durable
 from tasks.gate.reconcile import Counts, add
 from tasks.lake.store import Lake
+from tasks.schema import conform
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -206,4 +207,4 @@ def _remember_policies(policies: tuple[Policy, ...], lake: Lake) -> None:
 
 def _row(**values: Any) -> pl.DataFrame:
     values["code_version"] = version("claimledger")
-    return tables.conform(tables.RUNS, pl.DataFrame([values], schema=tables.RUNS.schema))
+    return conform(tables.RUNS, pl.DataFrame([values], schema=tables.RUNS.schema))

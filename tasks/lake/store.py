@@ -35,7 +35,8 @@ from tasks.files import durable, parquet
 from tasks.gate import references
 from tasks.gate.reconcile import Counts
 from tasks.lake import commits, locks, verification
-from tasks.tables import TABLES, Table, conform
+from tasks.schema import Table, conform
+from tasks.tables import TABLES
 
 __all__ = ["Counts", "Lake"]
 

@@ -36,7 +36,8 @@ from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint, PublicKey
 from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.vault import Vault
-from tasks.tables import EVENTS, TABLES, conform
+from tasks.schema import conform
+from tasks.tables import EVENTS, TABLES
 
 key_path = key_places.key_path
 log = logging.getLogger("claimledger.ledger")

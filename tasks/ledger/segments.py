@@ -22,7 +22,8 @@ import polars as pl
 from tasks import ids
 from tasks.errors import IntegrityError
 from tasks.files import durable, parquet
-from tasks.tables import EVENTS, Column, Table
+from tasks.schema import Column, Table
+from tasks.tables import EVENTS
 
 MAX_ROWS = 65_536
 """Rows of one segment: large enough to scan fast, small enough to hold in memory twice."""

@@ -26,7 +26,8 @@ import polars as pl
 from tasks.errors import IntegrityError, LakeError
 from tasks.files import durable, parquet
 from tasks.ledger import commitments
-from tasks.tables import Column, Table, output_id
+from tasks.schema import Column, Table
+from tasks.tables import output_id
 
 SALTS = Table(
     "salts",

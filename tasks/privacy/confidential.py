@@ -16,6 +16,7 @@ import polars as pl
 from tasks import ids, tables
 from tasks.errors import ConfigError
 from tasks.privacy.detectors import DETECTORS, Detector, Found
+from tasks.schema import conform
 
 _ROW = {
     "row": pl.UInt32,
@@ -69,7 +70,7 @@ def as_findings(
     found = pl.DataFrame(values, schema=_ROW, orient="row").join(
         numbered.select("row", "output_id", "produced_at"), on="row", how="left", maintain_order="left"
     )
-    return tables.conform(
+    return conform(
         tables.FINDINGS,
         found.with_columns(
             finding_id=ids.digest_rows(

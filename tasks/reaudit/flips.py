@@ -38,6 +38,7 @@ import numpy as np
 import polars as pl
 
 from tasks import ids, tables
+from tasks.schema import conform
 from tasks.tables import CAUSES, VERDICTS
 
 ANY = "any"
@@ -314,7 +315,7 @@ def shares(
     frame = pl.DataFrame(
         [{"run_id": run_id, "found_at": found_at, **row} for row in rows], schema=tables.FLIP_SHARES.schema
     )
-    return tables.conform(tables.FLIP_SHARES, frame)
+    return conform(tables.FLIP_SHARES, frame)
 
 
 def _slices(

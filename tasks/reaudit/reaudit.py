@@ -24,6 +24,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.reaudit import causes, flips
 from tasks.reaudit.flips import SampleParameters
+from tasks.schema import conform
 from tasks.sources.pull import Unit
 from tasks.workbench import Workbench
 
@@ -165,7 +166,7 @@ def compare(
     shares = flips.shares(drawn_rows, drawn.population, strata, run_id=run_id, found_at=now)
     frames = {
         "flips": rows,
-        "reaudits": tables.conform(tables.REAUDITS, drawn_rows.select(tables.REAUDITS.schema.names())),
+        "reaudits": conform(tables.REAUDITS, drawn_rows.select(tables.REAUDITS.schema.names())),
         "flip_shares": shares,
     }
     return Found(frames, _changed(old, new), [*_warnings(drawn, there, drawn_rows), *found.notices])
@@ -266,7 +267,7 @@ def _flips(
     )
     keys = [frame[name] for name in ("run_id", "verdict_id_before", "verdict_id")]
     frame = frame.with_columns(flip_id=ids.digest_rows("flip", keys))
-    return tables.conform(tables.FLIPS, frame.select(tables.FLIPS.schema.names()))
+    return conform(tables.FLIPS, frame.select(tables.FLIPS.schema.names()))
 
 
 def _delivered(lake: Lake, old: pl.DataFrame) -> pl.Series:

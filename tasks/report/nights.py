@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from tasks.report.numbers import HEADLINE, key
-from tasks.tables import RUNS, VERDICTS, Between, Column, Table
+from tasks.schema import Between, Column, Table
+from tasks.tables import RUNS, VERDICTS
 
 DRAWN = 400
 """Runs in the plot: more points than pixels say nothing; all are in the table."""

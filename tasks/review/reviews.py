@@ -23,7 +23,8 @@ from tasks.review import disclosed, review_sheets
 from tasks.review.erase import ERASED
 from tasks.review.queue import QueueParameters, queue
 from tasks.review.review_sheets import FILLED, SheetError
-from tasks.tables import REVIEWS, conform, quarantine_rows
+from tasks.schema import conform
+from tasks.tables import REVIEWS, quarantine_rows
 
 MAX_SHEET_BYTES = 64 << 20
 """A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""

@@ -19,7 +19,8 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from tasks import ids
-from tasks.tables import OUTPUTS, conform
+from tasks.schema import conform
+from tasks.tables import OUTPUTS
 
 Keys = tuple[str | int, ...]
 RAW_CHARACTERS = 2_000

@@ -12,18 +12,8 @@ import pytest
 from tasks.gate import suites
 from tasks.gate.refusals import MAXIMUM_RAW, refuse
 from tasks.render import rendered
-from tasks.tables import (
-    TABLES,
-    Between,
-    Column,
-    EqualWhere,
-    Matches,
-    NotAbove,
-    OneOf,
-    Rule,
-    Table,
-    conform,
-)
+from tasks.schema import Between, Column, EqualWhere, Matches, NotAbove, OneOf, Rule, Table, conform
+from tasks.tables import TABLES
 from tasks.tables import UTC as MICROSECONDS
 
 ROOT = Path(__file__).resolve().parents[2]

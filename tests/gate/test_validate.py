@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tasks import tables
 from tasks.gate import great_expectations, suites
 from tasks.gate.great_expectations import Engine, Outcome
 from tasks.gate.validate import RESULTS, Validator
+from tasks.schema import Between, Table
 from tasks.tables import TABLES
 from tests.support import lake_frames
 
@@ -211,14 +213,12 @@ def test_a_broken_rule_of_severity_warning_is_reported_and_refuses_nothing(
     validator: Validator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declared = TABLES["evidence"]
-    lenient = tables.Table(
+    lenient = Table(
         "evidence",
         declared.key,
         declared.description,
         tuple(
-            tables.replace(c, rules=(tables.Between(0.0, 0.4, severity="warning"),))
-            if c.name == "retrieval_score"
-            else c
+            replace(c, rules=(Between(0.0, 0.4, severity="warning"),)) if c.name == "retrieval_score" else c
             for c in declared.columns
         ),
     )

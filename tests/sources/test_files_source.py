@@ -23,9 +23,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import InputError, SourceError
+from tasks.schema import mismatches
 from tasks.sources import files
 from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
-from tasks.tables import OUTPUTS, QUARANTINE, mismatches
+from tasks.tables import OUTPUTS, QUARANTINE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs", agent="agent")

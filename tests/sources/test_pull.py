@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from tasks import settings as configuration
 from tasks.errors import GateError, LakeError, SourceError
 from tasks.lake.store import Lake
+from tasks.schema import mismatches
 from tasks.settings import RunnerSettings, Settings
 from tasks.sources import pull as pulling
 from tasks.sources.base import Batch
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.sources.pull import Pulled, propose_mapping, pull_sources, watermark
-from tasks.tables import OUTPUTS, QUARANTINE, mismatches
+from tasks.tables import OUTPUTS, QUARANTINE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out")

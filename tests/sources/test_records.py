@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import ids
+from tasks.schema import mismatches
 from tasks.sources import mapping
 from tasks.sources.records import Constants, Fields, Mapped, Mapper, RecordParameters, Refused, instant, shown
-from tasks.tables import OUTPUTS, mismatches
+from tasks.tables import OUTPUTS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = Fields(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
