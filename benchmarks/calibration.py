@@ -23,9 +23,9 @@ import polars as pl
 
 from tasks.verify import local_calibration, metrics
 from tasks.verify.calibrate import matrix, scores_of
+from tasks.verify.labels import CODES
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
-from tasks.verify.softmax import CODES
 
 FILES = ("wice_dev", "begin_dev", "expertqa_dev", "dialfact_small", "fever_symmetric_dev")
 LIMIT = 0.06

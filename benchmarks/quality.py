@@ -25,6 +25,7 @@ from tasks.evidence.models import load_embedder
 from tasks.text import pairs
 from tasks.verify import calibration, features, softmax
 from tasks.verify.evaluate import COSINE_THRESHOLD, figures
+from tasks.verify.labels import CODES
 
 
 def labelled(folder: Path) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def held_out_probabilities(logits: np.ndarray, codes: np.ndarray, frame: pl.Data
 
 
 def table(frame: pl.DataFrame, values: np.ndarray) -> pl.DataFrame:
-    codes = frame["label"].replace_strict(softmax.CODES, return_dtype=pl.Int64).to_numpy()
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     logits = features.held_out_logits(
         values, codes, features.balanced_weights(frame), frame["dataset"].to_numpy()
     )

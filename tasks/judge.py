@@ -274,8 +274,7 @@ def score(
 def _compare(reached: pl.DataFrame, known: pl.DataFrame) -> tuple[int, int]:
     both = reached.join(known, on="verdict_id", suffix="_before")
     moved = pl.any_horizontal(
-        (pl.col(p) - pl.col(f"{p}_before")).abs() > SAME_PROBABILITY
-        for p in ("p_supported", "p_contradicted", "p_insufficient")
+        (pl.col(p) - pl.col(f"{p}_before")).abs() > SAME_PROBABILITY for p in tables.PROBABILITIES
     )
     return both.height, both.filter(moved | (pl.col("verdict") != pl.col("verdict_before"))).height
 

@@ -16,6 +16,8 @@ from tasks.schema import Between, Column, EqualWhere, Matches, NotAbove, OneOf, 
 
 UTC = pl.Datetime("us", "UTC")
 VERDICTS = ("supported", "contradicted", "insufficient")
+"""In this order everywhere: columns of probabilities, classes of a network, rows of a page."""
+PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 ACTIONS = ("delivered", "rephrased", "escalated")
 KINDS = ("factual", "other")
 ORIGINS = ("context", "corpus")

@@ -29,7 +29,7 @@ ROOMS = {
     "ledger": "errors ids schema tables files decide lake",
     "evidence": "errors ids schema tables models text files gate lake sources",
     "review": "errors ids visible schema tables files lake ledger",
-    "verify": "errors ids models text files privacy decide lake evidence review",
+    "verify": "errors ids tables models text files privacy decide lake evidence review",
     "workbench": "ids text claims privacy decide lake ledger evidence verify",
     "judge": "errors schema tables text claims privacy decide gate lake ledger evidence verify workbench",
     "reaudit": "errors ids schema tables text decide gate lake sources ledger evidence review verify "

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.tables import VERDICTS
 from tasks.verify import crossencoder, export, features, metrics, selection
 from tasks.verify.parameters import VerifierSettings
-from tasks.verify.protocol import LABELS, Verifier
+from tasks.verify.protocol import Verifier
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -99,8 +100,8 @@ def export_network(trained: Path, out: Path) -> None:
     config = json.loads((trained / "config.json").read_bytes())
     config |= {
         "architectures": ["PairNetworkForSequenceClassification"],
-        "id2label": dict(enumerate(LABELS)),
-        "label2id": {name: index for index, name in enumerate(LABELS)},
+        "id2label": dict(enumerate(VERDICTS)),
+        "label2id": {name: index for index, name in enumerate(VERDICTS)},
     }
     (out / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
 

@@ -24,11 +24,9 @@ import polars as pl
 
 from tasks.errors import InputError, ModelError
 from tasks.models import processor
+from tasks.tables import VERDICTS
 from tasks.verify import export, network
-from tasks.verify.protocol import LABELS
-
-NOT_SUPPORTED = "not_supported"
-"""Label of data sets that do not say why: its loss is that of the two other verdicts together."""
+from tasks.verify.labels import CODES
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def train(
         model=model,
         target=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
         encoded=encoded,
-        classes=[_class(label) for label in learn["label"]],
+        classes=[CODES[label] for label in learn["label"]],
         plan=_plan([len(ids) for ids, _ in encoded], epochs, seed, parameters.batch_tokens),
         fill=tokenizer.pad_token_id,
         checkpoint=out / "checkpoint.safetensors",
@@ -166,7 +164,7 @@ def _start(base: Path) -> tuple[Any, Any]:
     except (SafetensorError, OSError):
         trained = False
     if not trained:
-        return network.from_sentence_encoder(base, len(LABELS))
+        return network.from_sentence_encoder(base, len(VERDICTS))
     model = export.load_network(base, weights.name).requires_grad_(requires_grad=True)
     return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False), model
 
@@ -342,7 +340,7 @@ def read_pairs(files: Sequence[Path]) -> pl.DataFrame:
             evidence = evidence.list.join(" ", ignore_nulls=True)
         dataset = pl.col("dataset") if "dataset" in frame.columns else pl.lit(file.stem).alias("dataset")
         frame = frame.select(dataset.cast(pl.String), pl.col("claim").cast(pl.String), evidence, "label")
-        known = [*LABELS, NOT_SUPPORTED]
+        known = list(CODES)
         strange = frame.filter(~pl.col("label").is_in(known) | pl.col("label").is_null())
         if strange.height:
             raise InputError(
@@ -360,10 +358,6 @@ def split(frame: pl.DataFrame, share: float, seed: int) -> tuple[pl.DataFrame, p
     """(learned, kept back) by evidence, so that no held-out pair shares its evidence with a learned one."""
     drawn = pl.col("evidence").hash(seed) % 10_000 < int(share * 10_000)
     return frame.filter(~drawn), frame.filter(drawn)
-
-
-def _class(label: str) -> int:
-    return len(LABELS) if label == NOT_SUPPORTED else LABELS.index(label)
 
 
 def _encode(tokenizer: Any, frame: pl.DataFrame, longest: int) -> list[tuple[list[int], list[int]]]:

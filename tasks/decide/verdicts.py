@@ -28,9 +28,9 @@ from tasks.decide import explanation
 from tasks.decide.policies import ANY_USE_CASE, Policy
 from tasks.privacy import addressing
 from tasks.schema import conform
+from tasks.tables import PROBABILITIES
 from tasks.text import pairs
 
-PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
 MILLION = 1_000_000
 """Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
 ADDRESSED = r"; \d+ of \d+ passages address(?:es)? the verifier \(rank [\d, ]+\)$"

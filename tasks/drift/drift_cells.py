@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.privacy import addressing
-from tasks.tables import TABLES
+from tasks.tables import TABLES, VERDICTS
 
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
@@ -158,9 +158,7 @@ def _per_output(verdicts: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
         verdicts = verdicts.join(best, on=["claim_id", "verifier", "snapshot"], how="left")
     else:
         verdicts = verdicts.with_columns(retrieval_score=pl.lit(None, dtype=pl.Float64))
-    is_verdict = {
-        name: (pl.col("verdict") == name).sum() for name in ("supported", "contradicted", "insufficient")
-    }
+    is_verdict = {name: (pl.col("verdict") == name).sum() for name in VERDICTS}
     return verdicts.group_by("output_id", *JUDGED_BY).agg(
         pl.col("date", "weight", *IDENTITY).first(),
         claims=pl.len(),

@@ -22,7 +22,7 @@ import polars as pl
 from tasks import ids
 from tasks.decide.policies import Policy
 from tasks.ledger import canonical, commitments, rows
-from tasks.tables import TABLES, UTC
+from tasks.tables import PROBABILITIES, TABLES, UTC
 
 MAX_PASSAGES = 128
 """Passages an event lists one by one, best first: 65,535 bytes hold some 200. The row digest binds all."""
@@ -264,7 +264,7 @@ def verifications(
         schema.alias("_schema"),
         canonical.microseconds("verified_at", "occurred_at_us"),
         canonical.microseconds("produced_at"),
-        *(canonical.millionths(c) for c in _PROBABILITIES),
+        *(canonical.millionths(c) for c in PROBABILITIES),
         canonical.millionths("threshold_supported"),
         canonical.millionths("threshold_contradicted"),
         pl.col("evidence").fill_null([]),
@@ -272,9 +272,6 @@ def verifications(
         subject_id="verdict_id",
     )
     return _finish("verification", prepared, "verified_at")
-
-
-_PROBABILITIES = ("p_supported", "p_contradicted", "p_insufficient")
 
 
 _JUDGEMENT = ["claim_id", "verifier", "snapshot"]
@@ -294,7 +291,7 @@ def _listed(frames: Frames, verdicts: pl.DataFrame) -> pl.DataFrame:
     listed = shown.with_columns(
         commitment=commitments.commit(shown["key"], names, shown["text"]),
         rank=pl.col("rank").cast(pl.Int64),
-    ).with_columns(canonical.millionths(c) for c in _PROBABILITIES)
+    ).with_columns(canonical.millionths(c) for c in PROBABILITIES)
     return listed.group_by(_JUDGEMENT, maintain_order=True).agg(
         pl.struct(f.name for f in _PASSAGE.fields).head(MAX_PASSAGES).alias("evidence"),
         pl.len().alias("evidence_count"),

@@ -25,7 +25,7 @@ from tasks.ledger.log import Log
 from tasks.ledger.rows import beside
 from tasks.ledger.verify_files import Findings, Loaded, TableFiles
 from tasks.ledger.verify_salts import Salts
-from tasks.tables import OUTPUTS
+from tasks.tables import OUTPUTS, PROBABILITIES
 
 _SHOWN = 5
 """Rows of one table and segment that are named one by one; the rest is counted."""
@@ -388,7 +388,7 @@ class _Explained:
 
 
 _ROWS_OF_VERDICT = ("verdicts", "claims", "evidence", "passages", "actions")
-_SCALED = ("p_supported", "p_contradicted", "p_insufficient", "threshold_supported", "threshold_contradicted")
+_SCALED = (*PROBABILITIES, "threshold_supported", "threshold_contradicted")
 _PLAIN = ("verdict", "policy", "verifier", "snapshot", "is_conflict", "output_id", "claim_id", "run_id")
 _BY_VALUE = {"verdicts": {*_SCALED, *_PLAIN, "verdict_id"}}
 """Columns that an event says by value, so that a difference is named exactly."""

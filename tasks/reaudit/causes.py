@@ -25,6 +25,7 @@ from tasks.judge import score
 from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.reaudit import flips
+from tasks.tables import PROBABILITIES
 from tasks.text import pairs as pairs_stage
 from tasks.verify.load import load as load_verifier
 from tasks.verify.parameters import VerifierSettings
@@ -32,7 +33,7 @@ from tasks.verify.protocol import Verifier
 from tasks.workbench import Workbench
 
 _JUDGEMENT = ["claim_id", "verifier", "snapshot"]
-_COMBINED = ["claim_id", *verdicts.PROBABILITIES]
+_COMBINED = ["claim_id", *PROBABILITIES]
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,7 @@ def _joined(*parts: _Scores) -> _Scores:
         "rank",
         "passage_id",
         "origin",
-        *verdicts.PROBABILITIES,
+        *PROBABILITIES,
         "tokens_offered",
         "tokens_seen",
     ]

@@ -17,10 +17,9 @@ import polars as pl
 
 from tasks.report.queries import KEYS
 from tasks.report.worst import ShownClaim
-from tasks.tables import REPORT, VERDICTS
+from tasks.tables import PROBABILITIES, REPORT, VERDICTS
 
 _COUNTS = ("answers", "claims", *VERDICTS)
-_PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 _COMPARED = (
     "baseline_value", "current_value", "difference", "ci_low", "ci_high", "p_adjusted", "harm", "threshold",
 )  # fmt: skip
@@ -102,7 +101,7 @@ def _of_claims(claims: Sequence[ShownClaim]) -> Iterator[_Number]:
         yield "worst", key([claim.claim_id]), f"p_{claim.verdict}", claim.probability, None
         for passage in claim.passages:
             where = key([claim.claim_id, claim.verifier, claim.snapshot, passage.rank])
-            for name in _PROBABILITIES:
+            for name in PROBABILITIES:
                 yield "evidence", where, name, getattr(passage, name), None
 
 

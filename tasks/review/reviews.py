@@ -24,7 +24,7 @@ from tasks.review.erase import ERASED
 from tasks.review.queue import QueueParameters, queue
 from tasks.review.review_sheets import FILLED, SheetError
 from tasks.schema import conform
-from tasks.tables import REVIEWS, quarantine_rows
+from tasks.tables import PROBABILITIES, REVIEWS, quarantine_rows
 
 MAX_SHEET_BYTES = 64 << 20
 """A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""
@@ -176,10 +176,10 @@ def _write(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> None:
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
-    shown = ("because", "verdict", "p_supported", "p_contradicted", "p_insufficient", "agent", "claim")
+    shown = ("because", "verdict", *PROBABILITIES, "agent", "claim")
     numbered = [f"evidence_{n + 1}" for n in range(PASSAGES)]
     cut = frame.with_columns(
-        pl.col("p_supported", "p_contradicted", "p_insufficient").round(3).cast(pl.String),
+        pl.col(PROBABILITIES).round(3).cast(pl.String),
         *(pl.col("evidence").list.get(n, null_on_oob=True).alias(name) for n, name in enumerate(numbered)),
         *(pl.lit("").alias(name) for name in FILLED),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.tables import VERDICTS
 from tasks.visible import visible
 
 
@@ -32,7 +33,6 @@ _STYLE = (
     "padding-left:.75rem}table{border-collapse:collapse}th,td{text-align:left;padding:.1rem 1rem .1rem 0}"
     "small{color:#444}@media(max-width:40rem){.pair{grid-template-columns:1fr}}"
 )
-_LABELS = ("supported", "contradicted", "insufficient")
 
 
 def render(items: Sequence[Item], facts: Mapping[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _item(item: Item) -> str:
 
 
 def _scores(record: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {int(record[f'p_{name}_u6']) / 1_000_000:.3f}" for name in _LABELS)
+    return ", ".join(f"{name} {int(record[f'p_{name}_u6']) / 1_000_000:.3f}" for name in VERDICTS)
 
 
 def _say(text: object) -> str:

@@ -20,16 +20,17 @@ import numpy as np
 import polars as pl
 
 from tasks import ids
-from tasks.decide.verdicts import PROBABILITIES, judged, rounded
+from tasks.decide.verdicts import judged, rounded
 from tasks.errors import InputError
+from tasks.tables import PROBABILITIES
 from tasks.verify import calibrated, local_calibration, metrics, risk
 from tasks.verify.evaluate import figures, labelled
+from tasks.verify.labels import CODES
 from tasks.verify.load import load
 from tasks.verify.local_calibration import Calibration, LocalParameters
 from tasks.verify.protocol import Verifier
 from tasks.verify.risk import RiskParameters, Threshold
 from tasks.verify.score import probabilities, read_pairs
-from tasks.verify.softmax import CODES
 
 if TYPE_CHECKING:
     from tasks.verify.parameters import ScoringParameters

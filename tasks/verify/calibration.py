@@ -15,7 +15,7 @@ TEMPERATURE_RANGE = (0.05, 20.0)
 def fit_temperature(logits: np.ndarray, codes: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Temperature T that minimises the log loss of softmax(logits / T) (Guo et al., ICML 2017).
 
-    `codes` (n,) are those of `softmax.CODES`; `not_supported` rows count through 1 − p_supported.
+    `codes` (n,) are those of `labels.CODES`; `not_supported` rows count through 1 − p_supported.
     """
     share = np.ones(len(codes)) if weights is None else weights
     share = share / share.sum()

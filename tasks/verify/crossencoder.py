@@ -32,6 +32,7 @@ from tasks.errors import InputError, ModelError
 from tasks.models.folder import write_manifest
 from tasks.text import pairs, words
 from tasks.verify import calibration, selection, softmax
+from tasks.verify.labels import CODES
 from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
 from tasks.verify.selection import SelectionParameters
 
@@ -251,7 +252,7 @@ def fit(
 
     if frame["label"].eq("supported").sum() in (0, frame.height):
         raise InputError("calibration needs supported rows and others; only one kind is there")
-    codes = frame["label"].replace_strict(softmax.CODES, return_dtype=pl.Int64).to_numpy()
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     rows = balanced_weights(frame)
     held_out = _held_out_logits(values, codes, rows, frame["dataset"].str.replace(VARIANT, "").to_numpy())
     temperature = calibration.fit_temperature(held_out, codes, rows)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.decide.verdicts import PROBABILITIES
 from tasks.errors import InputError
+from tasks.tables import PROBABILITIES
 from tasks.verify import metrics
+from tasks.verify.labels import CODES
 from tasks.verify.load import load
 from tasks.verify.protocol import Verifier
 from tasks.verify.score import read_pairs, score_frame
-from tasks.verify.softmax import CODES
 
 if TYPE_CHECKING:
     from tasks.evidence.models import Embedder

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ModelError
+from tasks.tables import VERDICTS
 from tasks.verify import network
-from tasks.verify.protocol import LABELS
 
 if TYPE_CHECKING:
     from tasks.models.kernels import Kernel
@@ -60,7 +60,7 @@ def load_network(folder: Path, weights: str = TRAINED, kernel: Kernel | None = N
         config = BertConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         encoder = BertModel(config, add_pooling_layer=False)
-        model = network.build(encoder, len(LABELS), tokenizer.cls_token_id, tokenizer.sep_token_id)
+        model = network.build(encoder, len(VERDICTS), tokenizer.cls_token_id, tokenizer.sep_token_id)
         model.load_state_dict(kernels.unpack(load_file(folder / weights)))
         model.eval().requires_grad_(requires_grad=False)
         if kernel is not None:

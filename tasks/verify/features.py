@@ -22,6 +22,7 @@ from tasks.errors import InputError, ModelError
 from tasks.models.folder import write_manifest
 from tasks.text import pairs, words
 from tasks.verify import calibration, softmax
+from tasks.verify.labels import CODES
 from tasks.verify.protocol import Scores, fingerprint, score_distinct
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def fit_matrix(
     unknown_weight: float,
 ) -> dict[str, Any]:
     """The second half of `fit_features`: from the features of every row to the artefact in `folder`."""
-    codes = frame["label"].replace_strict(softmax.CODES, return_dtype=pl.Int64).to_numpy()
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     rows = balanced_weights(frame)
     logits = held_out_logits(values, codes, rows, frame["dataset"].to_numpy())
     temperature = calibration.fit_temperature(logits, codes, rows)
@@ -299,9 +300,9 @@ def prepare(labelled: pl.DataFrame) -> pl.DataFrame:
     dataset = pl.col("dataset") if "dataset" in labelled.columns else pl.lit("pairs")
     frame = labelled.select("claim", evidence, "label", dataset=dataset.cast(pl.String).fill_null("pairs"))
     frame = frame.drop_nulls()
-    unknown = set(frame["label"].unique()) - set(softmax.CODES)
+    unknown = set(frame["label"].unique()) - set(CODES)
     if unknown:
-        raise InputError(f"labels {sorted(unknown)[:3]} are unknown, expected {', '.join(softmax.CODES)}")
+        raise InputError(f"labels {sorted(unknown)[:3]} are unknown, expected {', '.join(CODES)}")
     if frame["label"].eq("supported").sum() in (0, frame.height):
         raise InputError("fitting needs supported rows and others; only one kind is there")
     return frame

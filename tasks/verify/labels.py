@@ -1,4 +1,4 @@
-"""What a classifier's logits mean: the label order as its configuration states it, never guessed."""
+"""What labels mean: those of labelled pairs, and the order of a classifier's, read and never guessed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 
 from tasks.errors import ModelError
+from tasks.tables import VERDICTS
 from tasks.verify.softmax import softmax
 
-SUPPORTED, CONTRADICTED, INSUFFICIENT = 0, 1, 2
+NOT_SUPPORTED = "not_supported"
+"""Label of pairs that are contradicted or insufficient, and do not say which."""
+CODES = {label: code for code, label in enumerate((*VERDICTS, NOT_SUPPORTED))}
+"""Labels of pairs as integers."""
+SUPPORTED, CONTRADICTED, INSUFFICIENT = range(len(VERDICTS))
 
 MEANINGS = {
     SUPPORTED: (

@@ -122,7 +122,7 @@ def fit(
 
     Args:
         probabilities: (n, 3) uncalibrated.
-        codes: (n,) of `softmax.CODES`; `not_supported` counts for the first question alone.
+        codes: (n,) of `labels.CODES`; `not_supported` counts for the first question alone.
         parameters: the priors and least numbers of rows.
     """
     parameters = parameters or LocalParameters()

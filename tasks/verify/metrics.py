@@ -118,7 +118,7 @@ def calibration_error_by_chance(
 def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
     """Mean −log of the probability of what a row is labelled, in nats; 0 is best.
 
-    Of (n, 3) probabilities and (n,) codes of `softmax.CODES`; of a row that says only *not supported*, the
+    Of (n, 3) probabilities and (n,) codes of `labels.CODES`; of a row that says only *not supported*, the
     probability of that. Probabilities below a millionth, which tables do not hold, count as a millionth.
     """
     if not len(codes):
@@ -131,7 +131,7 @@ def of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
     Args:
         probabilities: (n, 3) of supported, contradicted, insufficient.
-        codes: (n,) of `softmax.CODES`.
+        codes: (n,) of `labels.CODES`.
     """
     own = probabilities[np.arange(len(codes)), np.minimum(codes, 2)]
     return np.where(codes < 3, own, 1.0 - probabilities[:, 0])

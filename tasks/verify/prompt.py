@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 
+from tasks.tables import VERDICTS
+
 VERSION = 1
 """Bump with any change to the words or the reading: it is part of the verifier's fingerprint."""
 
-ANSWERS = ("supported", "contradicted", "insufficient")
 LONGEST_ANSWER = 2000
 """Characters; three numbers need fewer than 100."""
 SUM_TOLERANCE = 0.02
@@ -56,9 +57,9 @@ def read_answer(content: object) -> tuple[float, float, float] | None:
         found = json.loads(content, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or set(found) != set(ANSWERS):
+    if not isinstance(found, dict) or set(found) != set(VERDICTS):
         return None
-    values = [found[name] for name in ANSWERS]
+    values = [found[name] for name in VERDICTS]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1 for v in values):
         return None
     total = float(sum(values))

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-LABELS = ("supported", "contradicted", "insufficient")
-"""Order of the columns of `Scores.probabilities`, everywhere."""
-
-
 @dataclass(frozen=True)
 class Scores:
     """Scores of n pairs, in the order they were given.
@@ -31,7 +27,7 @@ class Scores:
     """
 
     probabilities: np.ndarray
-    """(n, 3) float64: supported, contradicted, insufficient; every row sums to 1."""
+    """(n, 3) float64 in the order of `tables.VERDICTS`; every row sums to 1."""
     tokens_offered: np.ndarray
     """(n,) int32: tokens of claim and passage, without the model's own special tokens."""
     tokens_seen: np.ndarray

@@ -20,6 +20,7 @@ import polars as pl
 from tasks.decide import explanation, policies, verdicts
 from tasks.errors import InputError
 from tasks.privacy import addressing
+from tasks.tables import PROBABILITIES
 from tasks.text import pairs
 from tasks.verify.load import load
 from tasks.verify.protocol import ReadsTogether, Verifier
@@ -38,7 +39,7 @@ EXPLAINED = ("reason", "decisive_start", "decisive_end", "decisive_sentence")
 
 ADDRESSES = "addresses_judge"
 """Whether the claim or any of its evidence addresses the verifier (`tasks/privacy/addressing.py`)."""
-ADDED = ("verdict", *verdicts.PROBABILITIES, "best_evidence", *EXPLAINED, ADDRESSES)
+ADDED = ("verdict", *PROBABILITIES, "best_evidence", *EXPLAINED, ADDRESSES)
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
 
 
@@ -152,7 +153,7 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     best = _best(flat.with_columns(verdicts.rounded(alone)), result, frame, evidence)
     result = result.with_columns(best_evidence=best)
     texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
-    judged = result.select("verdict", *verdicts.PROBABILITIES, "best_evidence")
+    judged = result.select("verdict", *PROBABILITIES, "best_evidence")
     explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
     return result.with_columns(*explained, _addressing(frame["claim"], texts)).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED

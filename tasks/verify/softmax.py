@@ -11,9 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
-CODES = {"supported": 0, "contradicted": 1, "insufficient": 2, "not_supported": 3}
-"""Labels as integers; `not_supported` is contradicted or insufficient, which of them is unknown."""
-
 
 @dataclass(frozen=True)
 class SoftmaxParameters:

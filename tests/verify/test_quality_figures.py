@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import ModelError
 from tasks.verify import calibration, metrics, softmax
-from tasks.verify.labels import read_labels
+from tasks.verify.labels import CODES, read_labels
 
 
 def test_balanced_accuracy_is_the_mean_recall_of_the_classes_present():
@@ -59,13 +59,11 @@ def test_the_regression_learns_three_classes_and_survives_a_round_trip():
 def test_rows_that_are_only_not_supported_move_the_margin_of_support_alone():
     values, codes = labelled()
     coarse = codes.copy()
-    coarse[: len(codes) // 2][codes[: len(codes) // 2] > 0] = softmax.CODES["not_supported"]
+    coarse[: len(codes) // 2][codes[: len(codes) // 2] > 0] = CODES["not_supported"]
     model = softmax.fit(values, coarse, np.ones(len(codes)))
     predicted = model.logits(values).argmax(axis=1)
     assert (predicted == codes).mean() > 0.9
-    only_coarse = softmax.fit(
-        values, np.where(codes == 0, 0, softmax.CODES["not_supported"]), np.ones(len(codes))
-    )
+    only_coarse = softmax.fit(values, np.where(codes == 0, 0, CODES["not_supported"]), np.ones(len(codes)))
     p = softmax.softmax(only_coarse.logits(values))
     assert ((p[:, 0] > 0.5) == (codes == 0)).mean() > 0.9
     assert np.allclose(p[:, 1], p[:, 2], atol=1e-3)
