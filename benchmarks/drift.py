@@ -26,10 +26,11 @@ import polars as pl
 
 from benchmarks.drift_peers import PEERS, Counts
 from benchmarks.drift_world import FIRST_DAY, Change, Pool, World, WorldParameters
-from tasks.drift import alarms, drift_cells, drift_report
+from tasks.drift import alarms
 from tasks.drift.alarms import DEFAULT_RULES
-from tasks.drift.drift_cells import Cells
+from tasks.drift.cells import Cells, cells_of
 from tasks.drift.parameters import DriftParameters, windows
+from tasks.drift.table import drift_rows
 from tasks.lake.store import Lake
 
 PARAMETERS = DriftParameters()
@@ -43,7 +44,7 @@ PEER_EVERY = 4
 def compared(days: list[Cells], last: int) -> pl.DataFrame:
     """The drift rows of a night: the newest NEEDED days of the list end with day number `last`."""
     found = Cells.concat(days[-NEEDED:])
-    return drift_report.compare(found, windows(PARAMETERS, FIRST_DAY + timedelta(days=last)), PARAMETERS)
+    return drift_rows(found, windows(PARAMETERS, FIRST_DAY + timedelta(days=last)), PARAMETERS)
 
 
 def alarmed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -70,7 +71,7 @@ def nights(
     dated: list[bool] = []
     slices_seen = 0
     for number in range(count + NEEDED - 1):
-        days = [*days[1 - NEEDED :], drift_cells.cells(world.day(number))]
+        days = [*days[1 - NEEDED :], cells_of(world.day(number))]
         if len(days) < NEEDED:
             continue
         rows = compared(days, number)
@@ -112,7 +113,7 @@ def _fall(
     series = days[:-1]
     was = dict.fromkeys(hits, False)
     for night in (number, number + 1):
-        series = [*series, drift_cells.cells(fallen.day(night))]
+        series = [*series, cells_of(fallen.day(night))]
         raised = alarmed(compared(series, night))
         ours = raised.filter(pl.col("slice").str.contains(SLICE, literal=True))
         if ours.height and not was["claimledger"]:
@@ -168,9 +169,9 @@ def scenarios(pool: Pool, seed: int) -> dict[str, object]:
     out: dict[str, object] = {}
     for name, (changes, parameters, night, wanted) in SCENARIOS.items():
         world = World(pool, seed, parameters, changes)
-        days = [drift_cells.cells(world.day(n)) for n in range(night + 1 - 2 * NEEDED, night + 1) if n >= 0]
+        days = [cells_of(world.day(n)) for n in range(night + 1 - 2 * NEEDED, night + 1) if n >= 0]
         found = Cells.concat(days)
-        rows = drift_report.compare(found, windows(PARAMETERS, FIRST_DAY + timedelta(night)), PARAMETERS)
+        rows = drift_rows(found, windows(PARAMETERS, FIRST_DAY + timedelta(night)), PARAMETERS)
         raised = alarmed(rows)
         said = raised["slice"][0] if raised.height else ""
         whole = rows.filter(metric="supported_share", slice="all")

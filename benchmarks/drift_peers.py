@@ -24,7 +24,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from tasks.drift import slices
-from tasks.drift.drift_cells import SCORE_BINS, SUMS, Cells
+from tasks.drift.cells import SCORE_BINS, SUMS, Cells
 
 VERDICTS = ("supported_share", "contradicted_share", "insufficient_share")
 WINDOW = 2

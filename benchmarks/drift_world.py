@@ -102,7 +102,7 @@ class World:
     changes: tuple[Change, ...] = ()
 
     def day(self, number: int) -> dict[str, pl.DataFrame]:
-        """Frames of one day, by table: what `drift_cells.cells` reads."""
+        """Frames of one day, by table: what `cells_of` reads."""
         p = self.parameters
         rng = np.random.default_rng((self.seed, number))
         today = FIRST_DAY + timedelta(days=number)

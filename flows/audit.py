@@ -195,11 +195,11 @@ def finish(run: Run, bench: Bench, validator: Validator, pulled: Pulled, judged:
 
 def nightly_drift(run: Run, bench: Bench, validator: Validator, judged: list[Judged]) -> dict[str, Any]:
     """The night's drift; a baseline that cannot be used must not cost the night its audit."""
-    from tasks.drift import drift_texts
+    from tasks.drift import texts
 
     try:
         if judged:  # the encoder is loaded: the sampled questions of these days cost little now
-            drift_texts.embed_questions(bench.lake, sorted(run.days), bench.embedder)
+            texts.embed_questions(bench.lake, sorted(run.days), bench.embedder)
         compared = compare_drift(run, bench, validator)
         return {name: compared[name] for name in ("report_id", "windows", "status", "alarms", "file")}
     except InputError as error:
@@ -226,15 +226,15 @@ def compare_drift(
         settings,
         run_id=run.run_id,
         today=today,
-        known=bench.known_vectors,
+        cached_vectors=bench.known_vectors,
         current=current,
         baseline=baseline,
     )
     rows = checked(validator, "drift", report.rows)
     published = lake.commit(run.run_id, "drift", {"drift": rows}, run_day=today)["drift"].published
-    path = measurement.write(lake, report)
+    path = measurement.save(lake, report)
     if published:  # the same report, made again, is told once
-        run.warnings += measurement.tell(report, settings, path)
+        run.warnings += measurement.send_alarms(report, settings, path)
     log().info("drift: %d rows, %d alarms", report.rows.height, report.alarms.height)
     return {**report.as_dict(), "file": str(path)}
 

@@ -1,6 +1,6 @@
 """Alarms: which drifted rows somebody is told of, and the one message that tells it.
 
-Belongs here: rules and words. Does not belong here: what drifted (`drift_report.py`), sending
+Belongs here: rules and words. Does not belong here: what drifted (`table.py`), sending
 (`tasks/drift/notify.py`). Quiet by default: an alarm is told on the night on which it is new, all of a
 night's alarms in one message, and what never stops is told once.
 """
@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from tasks.drift.drift_metrics import METRICS
+from tasks.drift.metrics import METRICS
 from tasks.visible import visible
 
 LINES = 5

@@ -1,7 +1,7 @@
 """When a daily series changed level.
 
 Belongs here: change points of many series. Does not belong here: whether window and baseline differ
-(`comparison.py`), or what else happened on the day (`drift_words.py`).
+(`comparison.py`), or what else happened on the day (`reasons.py`).
 
 Binary segmentation (Scott and Knott, Biometrics 30, 1974) on the Gaussian likelihood ratio of a shift in mean
 with known variances (Hinkley, Biometrika 57, 1970): the best split of a segment is kept when its statistic

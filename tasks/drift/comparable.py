@@ -21,7 +21,7 @@ class Comparable:
     notes: tuple[str, ...] = ()
 
 
-def chosen(cells: pl.DataFrame, profiles: pl.DataFrame, *, since: date | None = None) -> Comparable:
+def like_with_like(cells: pl.DataFrame, profiles: pl.DataFrame, *, since: date | None = None) -> Comparable:
     """Cells by the newest verifier and the newest version of each policy, and cells that no verifier made.
 
     Args:

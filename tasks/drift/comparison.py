@@ -1,7 +1,7 @@
 """Window against baseline, for many daily series at once.
 
-Belongs here: arrays of daily sums in, differences with standard errors, degrees of freedom and P values out.
-Does not belong here: which slices and metrics there are (`drift.py`), many comparisons (`correction.py`).
+Arrays of daily sums in, differences with standard errors, degrees of freedom and P values out; the correction
+for many comparisons comes later (`correction.py`).
 
 The model of a series is r_d = level + weekday + day effect + sampling error. Claims of one output move
 together, so the sampling error is cluster-robust by outputs; outputs of one day move together, so days have
@@ -32,7 +32,7 @@ MAXIMUM_DEGREES = 1e4
 
 @dataclass(frozen=True)
 class Sums:
-    """Daily sums of series, each (series, days) float64; see `drift_cells.py`. Days without rows hold 0."""
+    """Daily sums of series, each (series, days) float64; see `cells.py`. Days without rows hold 0."""
 
     y: np.ndarray
     x: np.ndarray
@@ -212,7 +212,7 @@ def _about_weekdays(
     return statistic, degrees, slope
 
 
-def compare(
+def difference(
     base: Daily,
     window: Daily,
     base_weekday: np.ndarray,
@@ -251,21 +251,21 @@ def compare(
     own = sampling if window_variance is None else np.maximum(window_variance, 0.0)
     interval_error = np.sqrt(factor * (own + others) + posterior)
 
-    difference = current - expected
-    statistic = np.divide(difference, error, out=np.zeros_like(error), where=error > 0)
-    certain = (error <= 0) & (np.abs(difference) > 1e-12)
-    statistic = np.where(certain, np.copysign(np.inf, difference), statistic)
+    change = current - expected
+    statistic = np.divide(change, error, out=np.zeros_like(error), where=error > 0)
+    certain = (error <= 0) & (np.abs(change) > 1e-12)
+    statistic = np.where(certain, np.copysign(np.inf, change), statistic)
     part = np.divide(factor * sampling, error**2, out=np.zeros_like(error), where=error > 0)
     shift = np.nan_to_num(np.asarray(skewness) * part**1.5 * (np.minimum(statistic**2, 16) - 1) / 6)
     p_value = 2 * stats.t.sf(np.abs(statistic - shift), spread.degrees)
     half = stats.t.ppf(0.975, spread.degrees) * interval_error
-    unknown = np.isnan(difference) | (known.sum(1) == 0)
+    unknown = np.isnan(change) | (known.sum(1) == 0)
     return Difference(
         expected=np.where(known.any(1), expected, np.nan),
         current=current,
         standard_error=np.where(unknown, np.nan, error),
-        ci_low=np.where(unknown, np.nan, difference - half),
-        ci_high=np.where(unknown, np.nan, difference + half),
+        ci_low=np.where(unknown, np.nan, change - half),
+        ci_high=np.where(unknown, np.nan, change + half),
         degrees=spread.degrees,
         p_value=np.where(unknown, np.nan, np.clip(p_value, 0.0, 1.0)),
         effects=effects,

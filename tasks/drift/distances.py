@@ -20,8 +20,8 @@ import polars as pl
 from scipy import stats
 
 from tasks.drift import slices
-from tasks.drift.drift_cells import SCORE_BINS
-from tasks.drift.drift_metrics import Metric
+from tasks.drift.cells import SCORE_BINS
+from tasks.drift.metrics import Metric
 from tasks.drift.parameters import DriftParameters
 from tasks.drift.series import ROWS, Calendar, Compared
 

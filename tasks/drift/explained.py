@@ -1,7 +1,7 @@
 """Which slice a change is named after: the simplest one that explains it.
 
 Belongs here: drifted rows that only show their parent's change. Does not belong here: what drifted
-(`drift_report.py`).
+(`table.py`).
 
 Where an agent got worse, some of its pairs with models and use cases stand out more than the agent itself, by
 chance and because there are many. A row is part of a parent's change (`agent=A` of `agent=A&model=M`, `all`

@@ -1,34 +1,13 @@
-"""Drift: what changed between a baseline and a window, for every slice and metric.
-
-Belongs here: parameters, windows, and the daily series for plots. Does not belong here: rows into sums
-(`drift_cells.py`), the table of differences (`drift_report.py`), alarms (`alarms.py`).
-"""
+"""What is compared with what: the knobs of drift, and the days of window and baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import ClassVar, Literal
 
-import polars as pl
-
-from tasks.drift import comparable, slices
 from tasks.drift.alarms import DEFAULT_RULES, AlarmRule
-from tasks.drift.drift_cells import Cells
-from tasks.drift.drift_metrics import METRICS, Metric
-
-SERIES = pl.Schema(
-    {
-        "date": pl.Date,
-        "slice": pl.String,
-        "metric": pl.String,
-        "value": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "count": pl.Float64,
-    }
-)
+from tasks.drift.metrics import METRICS, Metric
 
 
 @dataclass(frozen=True)
@@ -164,61 +143,3 @@ def windows(
             "end it before the window begins, or what changed is compared with itself"
         )
     return Windows(start, end, *baseline, kind)
-
-
-def daily_series(
-    cells: Cells, parameters: DriftParameters | None = None, *, wanted: Sequence[str] | None = None
-) -> pl.DataFrame:
-    """Every metric of every slice, day by day, with 95% intervals.
-
-    Args:
-        wanted: names of slices; None is all of them.
-
-    Returns:
-        SERIES rows (`date, slice, metric, value, ci_low, ci_high, count`), ordered by slice, metric and date.
-        Only verdicts by the newest verifier and policies count, as in `compare`. Intervals are
-        cluster-robust by outputs: for shares Wilson's (JASA 22, 1927) with the effective number of units, for
-        counts the normal one of a Poisson count. `count` is the number of units (claims, outputs, reviews).
-    """
-    parameters = parameters or DriftParameters()
-    sums = slices.summed(
-        comparable.chosen(cells.sums, cells.profiles).cells, parameters.slices, pairs=parameters.pairs
-    )
-    if wanted is not None:
-        sums = sums.filter(pl.col("slice").is_in(list(wanted)))
-    family = pl.col("metric").replace_strict(
-        {n: m.family for n, m in METRICS.items()}, return_dtype=pl.String
-    )
-    n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
-    squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
-    correction_ = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
-    variance = squares * correction_ / n**2
-    plain = value * (1 - value) / n
-    effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
-    z = 1.959963984540054
-    centre = (value + z**2 / (2 * effective)) / (1 + z**2 / effective)
-    half = z * (value * (1 - value) / effective + z**2 / (4 * effective**2)).sqrt() / (1 + z**2 / effective)
-    wald = z * variance.sqrt()
-    poisson = z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
-    return (
-        sums.with_columns(family=family)
-        .select(
-            "date",
-            "slice",
-            "metric",
-            value=pl.when(family == "volume").then("y").otherwise(value),
-            ci_low=pl.when(family == "volume")
-            .then(pl.max_horizontal(pl.col("y") - poisson, 0.0))
-            .when(family == "share")
-            .then((centre - half).clip(0, 1))
-            .otherwise(value - wald),
-            ci_high=pl.when(family == "volume")
-            .then(pl.col("y") + poisson)
-            .when(family == "share")
-            .then((centre + half).clip(0, 1))
-            .otherwise(value + wald),
-            count=pl.when(family == "volume").then("y").otherwise("x"),
-        )
-        .cast(SERIES)
-        .sort("slice", "metric", "date")
-    )

@@ -1,7 +1,7 @@
 """Sums arranged as daily series, and the comparison of each: the numbers of one metric for all slices.
 
 Belongs here: which day is baseline or window, arrays out of sums, numbers out of arrays. Does not belong
-here: the statistics themselves (`comparison.py`), many comparisons and status (`drift_report.py`).
+here: the statistics themselves (`comparison.py`), many comparisons and status (`table.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from tasks.drift import comparison
+from tasks.drift.cells import SUMS
 from tasks.drift.comparison import Daily, Difference, Sums
-from tasks.drift.drift_cells import SUMS
-from tasks.drift.drift_metrics import Metric
+from tasks.drift.metrics import Metric
 from tasks.drift.parameters import DriftParameters, Windows
 
 ROWS = pl.Schema(
@@ -205,7 +205,7 @@ def _ratio(
     elif metric.is_count:
         skewness = 1 / np.sqrt(np.maximum(base.pooled() * units, 1.0))
     series = comparison.rates(daily, per_unit)
-    found = comparison.compare(
+    found = comparison.difference(
         _on(series, calendar.baseline),
         _on(series, calendar.window),
         calendar.weekday[calendar.baseline],
@@ -219,7 +219,7 @@ def _ratio(
 
 def _volume(daily: Sums, calendar: Calendar) -> tuple[Difference, Daily, np.ndarray]:
     series = comparison.log_counts(daily.y, calendar.present)
-    found = comparison.compare(
+    found = comparison.difference(
         _on(series, calendar.baseline),
         _on(series, calendar.window),
         calendar.weekday[calendar.baseline],

@@ -2,7 +2,7 @@
 
 A slice's name is `all`, or column=value pairs joined by `&`; `%`, `&` and `=` within a value are
 percent-encoded, and a missing value is `(none)`. Belongs here: names and sums. Does not belong here: what is
-summed (`drift_cells.py`).
+summed (`cells.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import combinations
 
 import polars as pl
 
-from tasks.drift.drift_cells import SUMS
+from tasks.drift.cells import SUMS
 
 ALL = "all"
 NONE = "(none)"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from tasks.drift.drift_metrics import METRICS
+from tasks.drift.metrics import METRICS
 from tasks.reaudit import flips as flips_pure
 from tasks.report.summary import SummaryParameters, Totals, percentages
 from tasks.visible import shortened

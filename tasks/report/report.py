@@ -18,7 +18,8 @@ import polars as pl
 
 from tasks.decide.verdicts import ADDRESSED
 from tasks.drift import measurement, slices
-from tasks.drift.parameters import SERIES, DriftParameters, daily_series
+from tasks.drift.daily import SERIES, daily_series
+from tasks.drift.parameters import DriftParameters
 from tasks.files import durable, parquet
 from tasks.gate.validate import PAGES
 from tasks.lake.store import Lake
@@ -239,9 +240,9 @@ def _trend(lake: Lake, window: summary.Window, names: Sequence[str]) -> pl.DataF
     """`daily_series` of the supported share of some slices; every claim counts once, without weights."""
     if window.first is None or window.last is None:
         return pl.DataFrame(schema=SERIES)
-    cells = measurement.cells(lake, DriftParameters(), since=window.first, until=window.last)
+    cells = measurement.read_cells(lake, DriftParameters(), since=window.first, until=window.last)
     sums = cells.sums.filter(pl.col("metric") == trend.METRIC)
-    return daily_series(dataclasses.replace(cells, sums=sums), wanted=names)
+    return daily_series(dataclasses.replace(cells, sums=sums), slice_names=names)
 
 
 def _of_reaudit(lake: Lake, shares: pl.DataFrame) -> pl.DataFrame:

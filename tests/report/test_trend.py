@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.drift.parameters import SERIES
+from tasks.drift.daily import SERIES
 from tasks.report import changes, flow, trend
 from tasks.report.summary import SummaryParameters
 from tasks.report.trend import TrendParameters

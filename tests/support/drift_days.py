@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.drift import drift_cells
-from tasks.drift.drift_cells import Cells
+from tasks.drift.cells import Cells, cells_of
 from tasks.lake.store import Lake
 from tasks.tables import TABLES
 from tasks.tables import UTC as UTC_TYPE
@@ -81,7 +80,7 @@ def frames(
 
 
 def cells(days: Sequence[dict[str, pl.DataFrame]]) -> Cells:
-    return Cells.concat([drift_cells.cells(day) for day in days])
+    return Cells.concat([cells_of(day) for day in days])
 
 
 def month(days: int = 30, **options: object) -> list[dict[str, pl.DataFrame]]:

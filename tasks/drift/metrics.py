@@ -1,6 +1,6 @@
 """What drift is measured on: each metric's name, unit, bad direction and practical threshold.
 
-Does not belong here: how rows become sums (`drift_cells.py`), comparison (`comparison.py`).
+Does not belong here: how rows become sums (`cells.py`), comparison (`comparison.py`).
 """
 
 from __future__ import annotations

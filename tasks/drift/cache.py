@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.drift.drift_cells import CELL, PROFILE, SEEN, VERSION, Cells
+from tasks.drift.cells import CELL, PROFILE, SEEN, VERSION, Cells
 from tasks.files import durable
 
 log = logging.getLogger("claimledger.drift")

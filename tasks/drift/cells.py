@@ -85,7 +85,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """What is read of each table, and `metadata` of outputs where it holds weights; no prompts, no answers."""
 
 
-def cells(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cells:
+def cells_of(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cells:
     """Sums over the rows of one or more UTC days of `produced_at`.
 
     Args:

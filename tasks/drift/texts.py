@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from tasks.drift.drift_cells import IDENTITY, PROFILE
+from tasks.drift.cells import IDENTITY, PROFILE
 from tasks.evidence.models import Embedder
 from tasks.lake.store import Lake
 from tasks.text.pairs import pieces
@@ -29,7 +29,7 @@ SAMPLE_OUTPUTS = 100
 and repeatable draw."""
 DIMENSIONS = 64
 """After projection: distances between means keep within some 18% (the root of 2/64)."""
-Known = Callable[[Sequence[str]], np.ndarray]
+CachedVectors = Callable[[Sequence[str]], np.ndarray]
 """Texts in, (n, d) float32 vectors out, NaN rows where the cache holds none; never computes one."""
 
 
@@ -47,7 +47,7 @@ def embed_questions(lake: Lake, days: Sequence[date], embedder: Embedder) -> Non
         embedder.encode([text for text in prompts if text.strip()])
 
 
-def profiles(lake: Lake, day: date, known: Known) -> pl.DataFrame:
+def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFrame:
     """PROFILE rows: per identity and metric, sums of projected vectors; their number in bin -1."""
     outputs = sample(lake, day)
     if outputs.is_empty():
@@ -79,7 +79,8 @@ def profiles(lake: Lake, day: date, known: Known) -> pl.DataFrame:
     texts = [questions["prompt"], claims["text"], passages["text"], cut["text"]]
     # One look-up for all: it costs the cache's size, not the number of texts.
     vectors = np.split(
-        known([text for part in texts for text in part.to_list()]), np.cumsum([len(t) for t in texts])[:-1]
+        cached_vectors([text for part in texts for text in part.to_list()]),
+        np.cumsum([len(t) for t in texts])[:-1],
     )
     of_passages = _passages(vectors[2], vectors[3], cut["passage"].to_numpy())
     parts = [

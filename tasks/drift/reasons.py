@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.drift import slices
 from tasks.drift.comparable import Comparable
-from tasks.drift.drift_metrics import METRICS, Metric
+from tasks.drift.metrics import METRICS, Metric
 
 EXPLAINED = 200
 """Drifted rows whose day is searched for coincidences, largest harm first: nobody reads more."""

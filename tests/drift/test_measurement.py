@@ -14,8 +14,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from flows.commands.cli import main
-from tasks.drift import drift_cache, drift_report, measurement, notify
+from tasks.drift import cache, measurement, notify
+from tasks.drift.daily import daily_series
 from tasks.drift.parameters import DriftParameters, DriftSettings
+from tasks.drift.table import drift_rows
 from tasks.errors import ConfigError, InputError
 from tasks.lake.store import Lake
 from tests.support.drift_days import cells, day_of, fill, frames
@@ -70,7 +72,7 @@ def test_the_lake_gives_what_the_frames_give_and_the_cache_changes_nothing(
 ) -> None:
     settings = DriftSettings()
     report = measurement.compare(lake, settings, run_id="ab" * 32, today=day_of(DAYS))
-    direct = drift_report.compare(cells(days), report.windows, settings.parameters)
+    direct = drift_rows(cells(days), report.windows, settings.parameters)
     assert_frame_equal(report.rows.drop("report_id", "run_id"), direct)
     assert report.windows.window_end == day_of(DAYS - 1)
     kept = sorted((lake.root / "cache" / "drift").iterdir())
@@ -79,11 +81,12 @@ def test_the_lake_gives_what_the_frames_give_and_the_cache_changes_nothing(
     again = measurement.compare(lake, settings, run_id="cd" * 32, today=day_of(DAYS))
     assert again.report_id == report.report_id
     assert "damaged cache" in caplog.text
-    assert drift_cache.read(kept[3]) is not None, "the day was summed and kept again"
+    assert cache.read(kept[3]) is not None, "the day was summed and kept again"
     # Today is not over: it is not compared yet.
     early = measurement.compare(lake, settings, run_id="ab" * 32, today=day_of(DAYS - 1))
     assert early.windows.window_end == day_of(DAYS - 2)
-    series = measurement.series(lake, DriftParameters(), since=day_of(3), until=day_of(5), wanted=["all"])
+    kept_days = measurement.read_cells(lake, DriftParameters(), since=day_of(3), until=day_of(5))
+    series = daily_series(kept_days, slice_names=["all"])
     assert series.filter(metric="outputs_per_day")["value"].to_list() == [200.0] * 3
 
 
@@ -154,7 +157,7 @@ def test_questions_answers_and_passages_are_compared_by_the_vectors_that_the_cac
     fill(lake, made)
     asked: list[str] = []
 
-    def known(texts: Sequence[str]) -> np.ndarray:
+    def cached_vectors(texts: Sequence[str]) -> np.ndarray:
         """Vectors by topic with some noise; answers are not cached at all."""
         asked.extend(texts)
         rng = np.random.default_rng(len(asked))
@@ -164,7 +167,9 @@ def test_questions_answers_and_passages_are_compared_by_the_vectors_that_the_cac
         vectors[["answer" in text for text in texts]] = np.nan
         return vectors.astype(np.float32)
 
-    report = measurement.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), known=known)
+    report = measurement.compare(
+        lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), cached_vectors=cached_vectors
+    )
     questions = report.rows.filter(metric="question_distance", slice="all").row(0, named=True)
     assert (questions["status"], questions["direction"]) == ("drifted", "worse")
     assert questions["changed_on"] == day_of(30)
@@ -173,7 +178,9 @@ def test_questions_answers_and_passages_are_compared_by_the_vectors_that_the_cac
     for metric in ("answer_distance", "passage_distance"):
         assert report.rows.filter(metric=metric)["status"].to_list() == ["not_measured"]
     before = len(asked)
-    measurement.compare(lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), known=known)
+    measurement.compare(
+        lake, DriftSettings(), run_id="ab" * 32, today=day_of(DAYS), cached_vectors=cached_vectors
+    )
     assert len(asked) == before, "days that are kept are not looked up again"
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.drift import drift_cells, drift_report, explained, slices
-from tasks.drift.drift_cells import Cells
-from tasks.drift.drift_metrics import METRICS
+from tasks.drift import explained, slices
+from tasks.drift.cells import Cells, cells_of
+from tasks.drift.metrics import METRICS
 from tasks.drift.parameters import DriftParameters, windows
+from tasks.drift.table import drift_rows
 from tasks.tables import DRIFT
 from tests.support.drift_days import cells, day_of, frames, month
 
@@ -23,7 +24,7 @@ def compared(
     days: list[dict[str, pl.DataFrame]] | Cells, last: int = 29, parameters: DriftParameters = PARAMETERS
 ) -> pl.DataFrame:
     found = days if isinstance(days, Cells) else cells(days)
-    rows = drift_report.compare(found, windows(parameters, day_of(last)), parameters)
+    rows = drift_rows(found, windows(parameters, day_of(last)), parameters)
     declared = {n: t for n, t in DRIFT.schema.items() if n not in ("report_id", "run_id")}
     assert dict(rows.schema) == declared
     required = [c.name for c in DRIFT.columns if not c.nullable and c.name in declared]
@@ -266,7 +267,7 @@ def test_sampling_weights_undo_an_uneven_sample() -> None:
         weights = pl.when(odd).then(pl.lit('{"w": 0.1}')).otherwise(pl.lit('{"w": 1}'))
         days.append(day | {"outputs": day["outputs"].with_columns(metadata=weights)})
     plain = row(compared(cells(days)))["current_value"]
-    weighted = Cells.concat([drift_cells.cells(day, "w") for day in days])
+    weighted = Cells.concat([cells_of(day, "w") for day in days])
     assert plain == pytest.approx(0.83, abs=0.03)
     assert row(compared(weighted))["current_value"] == pytest.approx(0.933, abs=0.02)
     assert row(compared(weighted))["current_count"] == pytest.approx(2 * 4 * (134 + 66 * 0.1), rel=0.02)

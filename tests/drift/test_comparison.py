@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from tasks.drift import changepoints, comparison, correction, distances
 from tasks.drift.comparison import Daily, Sums
-from tasks.drift.parameters import daily_series
+from tasks.drift.daily import daily_series
 from tests.support.drift_days import cells, frames, month
 
 
@@ -79,7 +79,7 @@ def test_without_day_effects_the_p_value_is_that_of_the_two_sample_score_test() 
     y = rng.binomial(n, 0.9, days).astype(float)
     base = Daily((y / n)[None, :], np.full((1, days), 0.09 / n), np.full((1, days), float(n)))
     window = Daily(np.array([[0.88]]), np.array([[0.09 / n]]), np.array([[float(n)]]))
-    found = comparison.compare(base, window, np.zeros(days, dtype=int), np.zeros(1, dtype=int))
+    found = comparison.difference(base, window, np.zeros(days, dtype=int), np.zeros(1, dtype=int))
     spread = found.dispersion
     if spread.tau2 == 0:
         error = math.sqrt(float(spread.factor[0]) * (0.09 / n + 0.09 / (n * days)))
@@ -102,7 +102,7 @@ def test_p_values_of_ordinary_weeks_are_uniform_whatever_days_do(day_effect: flo
     )
     size = 0.09 / sampling
     first, last = slice(0, 28), slice(28, 30)
-    found = comparison.compare(
+    found = comparison.difference(
         Daily(value[:, first], sampling[:, first], size[:, first]),
         Daily(value[:, last], sampling[:, last], size[:, last]),
         week[first],
@@ -195,7 +195,7 @@ def test_daily_intervals_of_independent_claims_are_wilson_s() -> None:
 
 def test_the_daily_series_is_what_counting_gives() -> None:
     days = month(4)
-    series = daily_series(cells(days), wanted=["agent=A&use_case=u0"])
+    series = daily_series(cells(days), slice_names=["agent=A&use_case=u0"])
     rows = pl.concat([d["verdicts"].join(d["outputs"], on="output_id") for d in days])
     counted = (
         rows.filter(agent="A", use_case="u0")

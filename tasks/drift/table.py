@@ -1,7 +1,7 @@
 """The drift table: every slice and metric of a window against its baseline.
 
 Belongs here: the order of steps, status, and when a difference began. Does not belong here: the statistics
-(`series.py` and what it calls), sentences (`drift_words.py`).
+(`series.py` and what it calls), sentences (`reasons.py`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tasks.drift import (
     comparable,
     correction,
     distances,
-    drift_words,
     explained,
+    reasons,
     series,
     slices,
 )
+from tasks.drift.cells import JUDGED_BY, Cells
 from tasks.drift.comparable import Comparable
-from tasks.drift.drift_cells import JUDGED_BY, Cells
-from tasks.drift.drift_metrics import METRICS
+from tasks.drift.metrics import METRICS
 from tasks.drift.parameters import DriftParameters, Windows
 from tasks.drift.series import Calendar, Compared
 from tasks.tables import DRIFT
@@ -37,7 +37,7 @@ _BAD = {name: {"up": 1.0, "down": -1.0, "neither": 0.0}[m.bad] for name, m in ME
 _ORDER = {name: number for number, name in enumerate(METRICS)}
 
 
-def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
+def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
     """Rows of the `drift` table without `report_id` and `run_id`: drifted for the worse first, by harm.
 
     Every slice that has units of a metric in either period gets a row, but for pairs with hardly any; a
@@ -59,7 +59,7 @@ def compare(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.D
             parts.append(part)
     rows = pl.concat([pl.DataFrame(schema=series.ROWS), *(p.rows for p in parts)])
     rows = _begun(_standing(rows, parameters), parts, calendar).filter(~_hopeless(parameters))
-    rows = drift_words.reasoned(rows, chosen, cells.seen)
+    rows = reasons.reasoned(rows, chosen, cells.seen)
     rows = pl.concat([rows, _not_measured(rows)], how="diagonal")
     return _table(rows, windows)
 
@@ -68,7 +68,7 @@ def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tupl
     """Cells that are alike enough to compare, and the columns to slice them by."""
     columns: list[str] = list(parameters.slices)
     if windows.kind != "release" or parameters.baseline_release is None:
-        return comparable.chosen(cells.sums, cells.profiles, since=windows.window_start), columns
+        return comparable.like_with_like(cells.sums, cells.profiles, since=windows.window_start), columns
     column, _, value = parameters.baseline_release.partition("=")
     # Slices of the column itself would have a baseline and no window, or the other way round.
     columns = [c for c in columns if c != column]
@@ -76,7 +76,7 @@ def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tupl
     is_window = pl.col("date") >= windows.window_start
     if column in JUDGED_BY:
         is_baseline |= (pl.col("date") < windows.window_start) & pl.col(column).is_null()
-        current = comparable.chosen(
+        current = comparable.like_with_like(
             cells.sums.filter(is_window), cells.profiles.filter(is_window), since=windows.window_start
         )
         return Comparable(
@@ -84,7 +84,7 @@ def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tupl
             pl.concat([cells.profiles.filter(is_baseline), current.profiles]),
             (f"the baseline is what {column} {value} judged", *current.notes),
         ), columns
-    alike = comparable.chosen(cells.sums, cells.profiles, since=windows.window_start)
+    alike = comparable.like_with_like(cells.sums, cells.profiles, since=windows.window_start)
     kept = is_baseline | is_window
     notes = (f"the baseline is {column.replace('_', ' ')} {value}", *alike.notes)
     return Comparable(alike.cells.filter(kept), alike.profiles.filter(kept), notes), columns
@@ -183,7 +183,7 @@ def _not_measured(rows: pl.DataFrame) -> pl.DataFrame:
             "baseline_count": [0.0] * len(missing),
             "current_count": [0.0] * len(missing),
             "part_of": [None] * len(missing),
-            "reason": [drift_words.not_measured(m) for m in missing],
+            "reason": [reasons.not_measured(m) for m in missing],
         },
         schema_overrides={"baseline_days": pl.Int32, "current_days": pl.Int32, "part_of": pl.String},
     )

@@ -1,0 +1,82 @@
+"""Every metric of every slice, day by day, for plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from tasks.drift import comparable, slices
+from tasks.drift.cells import Cells
+from tasks.drift.metrics import METRICS
+from tasks.drift.parameters import DriftParameters
+
+SERIES = pl.Schema(
+    {
+        "date": pl.Date,
+        "slice": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+        "count": pl.Float64,
+    }
+)
+
+
+def daily_series(
+    cells: Cells, parameters: DriftParameters | None = None, *, slice_names: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Every metric of every slice, day by day, with 95% intervals.
+
+    Args:
+        slice_names: None is all of them.
+
+    Returns:
+        SERIES rows (`date, slice, metric, value, ci_low, ci_high, count`), ordered by slice, metric and date.
+        Only verdicts by the newest verifier and policies count, as in the drift table. Intervals are
+        cluster-robust by outputs: for shares Wilson's (JASA 22, 1927) with the effective number of units, for
+        counts the normal one of a Poisson count. `count` is the number of units (claims, outputs, reviews).
+    """
+    parameters = parameters or DriftParameters()
+    sums = slices.summed(
+        comparable.like_with_like(cells.sums, cells.profiles).cells, parameters.slices, pairs=parameters.pairs
+    )
+    if slice_names is not None:
+        sums = sums.filter(pl.col("slice").is_in(list(slice_names)))
+    family = pl.col("metric").replace_strict(
+        {n: m.family for n, m in METRICS.items()}, return_dtype=pl.String
+    )
+    n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
+    squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
+    correction_ = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
+    variance = squares * correction_ / n**2
+    plain = value * (1 - value) / n
+    effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
+    z = 1.959963984540054
+    centre = (value + z**2 / (2 * effective)) / (1 + z**2 / effective)
+    half = z * (value * (1 - value) / effective + z**2 / (4 * effective**2)).sqrt() / (1 + z**2 / effective)
+    wald = z * variance.sqrt()
+    poisson = z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
+    return (
+        sums.with_columns(family=family)
+        .select(
+            "date",
+            "slice",
+            "metric",
+            value=pl.when(family == "volume").then("y").otherwise(value),
+            ci_low=pl.when(family == "volume")
+            .then(pl.max_horizontal(pl.col("y") - poisson, 0.0))
+            .when(family == "share")
+            .then((centre - half).clip(0, 1))
+            .otherwise(value - wald),
+            ci_high=pl.when(family == "volume")
+            .then(pl.col("y") + poisson)
+            .when(family == "share")
+            .then((centre + half).clip(0, 1))
+            .otherwise(value + wald),
+            count=pl.when(family == "volume").then("y").otherwise("x"),
+        )
+        .cast(SERIES)
+        .sort("slice", "metric", "date")
+    )
