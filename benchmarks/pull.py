@@ -57,8 +57,10 @@ def main(count: int) -> None:
     import orjson
     import polars as pl
 
-    from tasks.sources import files, readers
-    from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
+    from tasks.files.json_records import line_portions
+    from tasks.files.limits import LimitSettings
+    from tasks.sources import files
+    from tasks.sources.parameters import FieldMapping, SourceSettings
 
     fields = FieldMapping(**FIELDS)
     limits = LimitSettings()
@@ -73,7 +75,7 @@ def main(count: int) -> None:
 
         def strict() -> None:
             with path.open("rb") as stream:
-                assert sum(len(p.records) for p in readers.json_lines(stream, limits)) == count
+                assert sum(len(p.records) for p in line_portions(stream, limits)) == count
 
         def source() -> None:
             wanted = SourceSettings(name="s", path=str(path), fields=fields)

@@ -28,12 +28,13 @@ from tasks.decide.policies import Policy
 from tasks.drift.parameters import DriftSettings
 from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
+from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.ledger.parameters import LedgerSettings
 from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
-from tasks.sources.parameters import LimitSettings, SourceSettings
+from tasks.sources.parameters import SourceSettings
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
 from tasks.workbench import JudgeParameters
 

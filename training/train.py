@@ -25,7 +25,7 @@ import polars as pl
 from tasks.errors import InputError, ModelError
 from tasks.models import processor
 from tasks.tables import VERDICTS
-from tasks.verify import export, network
+from tasks.verify import export, network, score
 from tasks.verify.labels import CODES
 
 
@@ -326,15 +326,13 @@ def read_pairs(files: Sequence[Path]) -> pl.DataFrame:
     """Labelled pairs: `dataset`, `claim`, `evidence` (one string), `label`, in the order of the files."""
     frames = []
     for file in files:
-        try:
-            frame = pl.read_ndjson(file) if file.suffix in (".jsonl", ".ndjson") else pl.read_parquet(file)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise InputError(f"{file}: cannot be read as labelled pairs ({str(error)[:120]})") from None
-        missing = [c for c in ("claim", "evidence", "label") if c not in frame.columns]
-        if missing:
-            raise InputError(
-                f"{file}: column {', '.join(missing)} is missing; expected claim, evidence, label"
-            )
+        chunks = list(score.read_pairs(file))
+        refused = [row["reason"] for chunk in chunks for row in chunk.refused]
+        if refused:
+            raise InputError(f"{file}: {len(refused)} rows cannot be read as pairs, first {refused[0]}")
+        frame = pl.concat(chunk.frame for chunk in chunks)
+        if "label" not in frame.columns:
+            raise InputError(f"{file}: no column 'label'; expected claim, evidence, label")
         evidence = pl.col("evidence")
         if isinstance(frame.schema["evidence"], pl.List):
             evidence = evidence.list.join(" ", ignore_nulls=True)

@@ -9,7 +9,6 @@ that is not UTF-8: each goes to quarantine with a reason, and the other document
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -23,9 +22,11 @@ import polars as pl
 from tasks import tables
 from tasks.errors import ConfigError
 from tasks.evidence import documents
-from tasks.evidence.documents import RAW_CHARACTERS, READERS, RefusedError
+from tasks.evidence.documents import RAW_CHARACTERS, READERS
 from tasks.evidence.parameters import CorpusSettings
-from tasks.sources.parameters import LimitSettings
+from tasks.files import streams
+from tasks.files.limits import LimitSettings
+from tasks.files.refusal import Refusal
 
 BATCH_CHARACTERS = 32 * 2**20
 """Text that is in memory at once while reading: a batch ends when it has this much."""
@@ -65,7 +66,10 @@ def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:
         ConfigError: the path leads nowhere, or to one file of an unknown format.
     """
     path = str(settings.path)
-    root, paths = _walk(path)
+    try:
+        root, paths = streams.walk(path)
+    except Refusal as refusal:
+        raise ConfigError(f"{path}: {refusal.reason}; correct corpus.path") from None
     if Path(path).is_file() and paths[0].suffix.lower() not in READERS:
         known = ", ".join(sorted(READERS))
         raise ConfigError(f"{path}: the corpus is a file of no known format; expected one of {known}")
@@ -77,56 +81,23 @@ def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:
             continue
         try:
             if name != _shown(name):
-                raise RefusedError("name", "the file's name is not UTF-8; rename it")
+                raise Refusal("name", "the file's name is not UTF-8; rename it")
             if found != Path(path) and not found.resolve().is_relative_to(root.resolve()):
-                raise RefusedError("link", "the link leads out of the corpus folder")
+                raise Refusal("link", "the link leads out of the corpus folder")
             if not found.is_file():
-                raise RefusedError("file", "not a regular file, or a link that leads nowhere")
+                raise Refusal("file", "not a regular file, or a link that leads nowhere")
             stat = found.stat()
             if stat.st_size > limits.max_file_bytes:
-                raise RefusedError(
+                raise Refusal(
                     "size",
                     f"{stat.st_size} bytes, more than limits.max_file_bytes allows ({limits.max_file_bytes})",
                 )
             rows.append((name, os.fspath(found), stat.st_size, stat.st_mtime_ns))
-        except RefusedError as error:
+        except Refusal as error:
             refused.append(_row(name, error))
         except OSError as error:
-            refused.append(_row(name, RefusedError("unreadable", f"cannot be read: {error.strerror}")))
+            refused.append(_row(name, Refusal("unreadable", f"cannot be read: {error.strerror}")))
     return Listing(pl.DataFrame(rows, schema=FILES, orient="row").sort("file"), refused, ignored)
-
-
-def _walk(path: str) -> tuple[Path, list[Path]]:
-    """The folder that names are relative to, and every visible file."""
-    whole = Path(path)
-    if whole.is_file():
-        return whole.parent, [whole]
-    if whole.is_dir():
-        found = [
-            Path(folder) / name
-            for folder, _, names in os.walk(whole, onerror=_unreadable)
-            if not any(part.startswith(".") for part in Path(folder).relative_to(whole).parts)
-            for name in names
-        ]
-        root = whole
-    elif glob.has_magic(path):
-        parts = whole.parts
-        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        root = Path(*parts[:fixed]) if fixed else Path()
-        found = [Path(p) for p in glob.glob(path, recursive=True) if not Path(p).is_dir()]
-        if not found:
-            raise ConfigError(f"{path}: the corpus pattern matches no file; correct corpus.path")
-    else:
-        raise ConfigError(f"{path}: no such corpus; correct corpus.path or create the folder")
-    return root, sorted(p for p in found if not p.name.startswith("."))
-
-
-def _unreadable(error: OSError) -> None:
-    # Going on without a folder would take its documents for removed.
-    raise ConfigError(
-        f"{error.filename}: the corpus folder cannot be read ({error.strerror}); "
-        "give this user the right to it"
-    ) from None
 
 
 def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -> Iterator[Documents]:
@@ -135,14 +106,14 @@ def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -
     refused: list[dict[str, str]] = []
     characters = 0
     for name, path, _, _ in files.iter_rows():
-        for record in documents.records(Path(path), name, settings, limits):
+        for record in documents.read(Path(path), name, settings, limits):
             try:
-                if isinstance(record, RefusedError):
+                if isinstance(record, Refusal):
                     raise record
                 uri, text = record
                 digest = _checked_sha256(uri, text, limits)
-            except RefusedError as error:
-                if not isinstance(record, RefusedError) and record[0] != name:
+            except Refusal as error:
+                if not isinstance(record, Refusal) and record[0] != name:
                     error.reason = f"{record[0]}: {error.reason}"
                 refused.append(_row(name, error))
                 continue
@@ -156,16 +127,16 @@ def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -
 
 def _checked_sha256(uri: str, text: Any, limits: LimitSettings) -> str:
     if not isinstance(text, str):
-        raise RefusedError("text", "the text is missing or no text", repr(text))
+        raise Refusal("text", "the text is missing or no text", repr(text))
     if not text.strip():
-        raise RefusedError("empty", "there is no text in it")
+        raise Refusal("empty", "there is no text in it")
     try:
         data = text.encode()
         uri.encode()
     except UnicodeEncodeError:
-        raise RefusedError("text", "half a character (a lone surrogate)", text) from None
+        raise Refusal("text", "half a character (a lone surrogate)", text) from None
     if len(data) > limits.max_record_bytes:
-        raise RefusedError(
+        raise Refusal(
             "size",
             f"{len(data)} bytes of text, more than limits.max_record_bytes allows "
             f"({limits.max_record_bytes})",
@@ -173,7 +144,7 @@ def _checked_sha256(uri: str, text: Any, limits: LimitSettings) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _row(name: str, error: RefusedError) -> dict[str, str]:
+def _row(name: str, error: Refusal) -> dict[str, str]:
     raw = error.raw[:RAW_CHARACTERS].encode("utf-8", "backslashreplace").decode()
     return {
         "locator": _shown(name),

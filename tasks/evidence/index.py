@@ -34,10 +34,10 @@ from tasks.evidence.models import Embedder, Vectors
 from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.passages import Segment
 from tasks.files import durable
+from tasks.files.limits import LimitSettings
 from tasks.gate.reconcile import Counts
 from tasks.lake.store import Lake
 from tasks.schema import conform
-from tasks.sources.parameters import LimitSettings
 
 EMPTY_SNAPSHOT = ids.digest("snapshot")
 """Snapshot of a run without a corpus."""

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from tasks.files import csv_records, json_records
+from tasks.files.limits import LimitSettings
+from tasks.files.refusal import Refusal
 from tasks.review import cells
 from tasks.tables import VERDICTS
 
@@ -60,41 +63,32 @@ def read(data: bytes) -> Sheet:
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SheetError("it is UTF-16; save it as CSV in UTF-8")
-    # Bytes that are no UTF-8 become lone surrogates, so that they refuse their own line alone.
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    if not text.strip():
+    if not data.removeprefix(b"\xef\xbb\xbf").strip():
         raise SheetError("it is empty")
-    first = text.splitlines()[0]
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    places = _places(reader)
-    found: list[dict[str, object]] = []
+    if b"\n" not in data:  # as spreadsheet programs on old Macintoshes wrote lines
+        data = data.replace(b"\r", b"\n")
+    table = csv_records.rows(io.BytesIO(data), LimitSettings())
+    header, _ = next(table)
+    if isinstance(header, Refusal):
+        raise SheetError(f"its first line is no header ({header.reason})")
+    places = _places([cell.strip().lower() for cell in header])
+    lines: list[dict[str, object]] = []
     refused: list[tuple[int, str]] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            refused.append((line, f"{_span(line, reader.line_num)}not CSV ({error})"))
+    width = 1 + max(places.values())
+    for row, piece in table:
+        if isinstance(row, Refusal):
+            refused.append((piece.line, row.reason))
+        elif not any(cell.strip() for cell in row):
             continue
-        if not any(cell.strip() for cell in row):
-            continue
-        problem = _malformed(row, 1 + max(places.values()))
-        if problem:
-            refused.append((line, problem))
-            continue
-        values = {n: cells.original(row[at].strip()) if at < len(row) else "" for n, at in places.items()}
-        found.append({"line": line, **dict.fromkeys(COLUMNS, ""), **values})
-    return Sheet(pl.DataFrame(found, schema=SHEET), refused)
+        elif len(row) < min(width, 2):
+            refused.append((piece.line, f"it has {len(row)} cells, expected {width}"))
+        else:
+            values = {n: cells.original(row[at].strip()) if at < len(row) else "" for n, at in places.items()}
+            lines.append({"line": piece.line, **dict.fromkeys(COLUMNS, ""), **values})
+    return Sheet(pl.DataFrame(lines, schema=SHEET), refused)
 
 
-def _places(reader: object) -> dict[str, int]:
-    try:
-        header = [cell.strip().lower() for cell in next(reader)]  # type: ignore[call-overload]
-    except (StopIteration, csv.Error) as error:
-        raise SheetError(f"its first line is no header ({error})") from None
+def _places(header: list[str]) -> dict[str, int]:
     missing = [name for name in ("verdict_id", "outcome") if name not in header]
     if missing:
         raise SheetError(f"its first line has no column {missing[0]}; it must name the columns")
@@ -102,20 +96,6 @@ def _places(reader: object) -> dict[str, int]:
     if twice:
         raise SheetError(f"it has the column {twice[0]} twice")
     return {name: header.index(name) for name in COLUMNS if name in header}
-
-
-def _span(first: int, last: int) -> str:
-    return f"to line {last}: " if last > first else ""
-
-
-def _malformed(row: list[str], width: int) -> str | None:
-    if any("\ud800" <= c <= "\udfff" for cell in row for c in cell):
-        return "not UTF-8; save the file as CSV in UTF-8"
-    if any("\x00" in cell for cell in row):
-        return "it has a NUL character"
-    if len(row) < min(width, 2):
-        return f"it has {len(row)} cells, expected {width}"
-    return None
 
 
 def judged(
@@ -206,32 +186,22 @@ def read_lines(data: bytes) -> Sheet:
     """Reads a sheet of JSON Lines: records with the columns of `COLUMNS`, any others ignored.
 
     Raises:
-        SheetError: not UTF-8, or no line is a record with `verdict_id` and `outcome`.
+        SheetError: it is empty.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SheetError(f"it is not UTF-8 at byte {error.start}") from None
-    found: list[dict[str, object]] = []
+    lines: list[dict[str, object]] = []
     refused: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            refused.append((number, "not JSON"))
-            continue
-        values = {n: record.get(n) for n in COLUMNS} if isinstance(record, dict) else {}
-        if not values or not all(v is None or isinstance(v, str) for v in values.values()):
-            refused.append((number, "not a record of strings"))
-        elif any("\ud800" <= c <= "\udfff" or c == "\x00" for v in values.values() for c in v or ""):
-            refused.append((number, "it has a NUL character or half a character"))
-        else:
-            found.append({"line": number, **{n: (v or "").strip() for n, v in values.items()}})
-    if not found and not refused:
+    for portion in json_records.line_portions(io.BytesIO(data), LimitSettings()):
+        refused += [(piece.line, refusal.reason) for piece, refusal in portion.refused]
+        for record, piece in portion.records:
+            values = [record.get(name) or "" for name in COLUMNS]
+            texts = [value.strip() for value in values if isinstance(value, str)]
+            if len(texts) < len(values):
+                refused.append((piece.line, "not a record of strings"))
+            else:
+                lines.append({"line": piece.line, **dict(zip(COLUMNS, texts, strict=True))})
+    if not lines and not refused:
         raise SheetError("it is empty")
-    return Sheet(pl.DataFrame(found, schema=SHEET), refused)
+    return Sheet(pl.DataFrame(lines, schema=SHEET), sorted(refused))
 
 
 TEXTS = ("claim", "evidence", "evidence_1", "evidence_2", "evidence_3", "comment", "detail")

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import polars as pl
 
 from tasks.errors import GateError
-from tasks.sources.parameters import LimitSettings, SourceSettings
+from tasks.files.limits import LimitSettings
+from tasks.sources.parameters import SourceSettings
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Agent outputs in files: JSON Lines, JSON, CSV, Parquet; what is new since the last pull, in batches.
 
-Belongs here: which files are new, and records gathered into batches with their places. Does not belong here:
-bytes (`streams.py`, `split.py`, `strict.py`, `readers.py`) or what is known already (`pull.py`).
+Which files are new, and records gathered into batches with their places; what the lake holds already is for
+`pull.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import InputError, SourceError
-from tasks.sources import mapping, readers, streams
+from tasks.files import records, streams
+from tasks.files.limits import LimitSettings
+from tasks.files.portions import KEPT, Piece, Portion, Record
+from tasks.files.refusal import Refusal, shown
+from tasks.sources import mapping
 from tasks.sources.base import Batch
-from tasks.sources.parameters import LimitSettings, SourceSettings
-from tasks.sources.readers import Portion
-from tasks.sources.records import Constants, Fields, Mapper, RecordParameters, Refused, shown
-from tasks.sources.split import KEPT, Piece
-from tasks.sources.streams import Found, Unreadable
+from tasks.sources.parameters import SourceSettings
+from tasks.sources.records import Constants, Fields, Mapper, RecordParameters
 from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
@@ -37,6 +38,37 @@ SYSTEMATIC = 10
 """A file of at least so many records, all refused, is a problem of the source and not of its rows."""
 
 _WITHOUT_CONTENT = ("missing", "not_a_file", "empty")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source; `name` is what locators call it: its path below the source's folder."""
+
+    path: Path
+    name: str
+
+
+def discover(pattern: str) -> list[File]:
+    """The files that a path, a folder or a glob means, by name.
+
+    A folder means every file below it whose suffix is known; hidden files (`.` or `_` first) are still being
+    written and left out.
+
+    Raises:
+        SourceError: nothing there, or no file that could be read.
+    """
+    try:
+        base, paths = streams.walk(pattern, hidden="._")
+    except Refusal as refusal:
+        raise SourceError(f"{shown(pattern)}: {refusal.reason}; correct the source's path") from None
+    if Path(pattern).is_dir():
+        paths = [path for path in paths if streams.suffixes(path)[0] is not None]
+    if not paths:
+        raise SourceError(
+            f"{shown(pattern)}: the folder holds no .jsonl, .json, .csv or .parquet file; "
+            "correct the source's path"
+        )
+    return [File(path, shown(path.relative_to(base).as_posix())) for path in paths]
 
 
 def pull(
@@ -58,17 +90,18 @@ def pull(
     Raises:
         SourceError: nothing at the source's path, or a constant of the source cannot be used.
     """
-    found = streams.discover(source.path)
+    found = discover(source.path)
     try:
         mapper = _mapper(source, run_id=run_id, now=now, since=since, until=until)
-    except Refused as refusal:
+    except Refusal as refusal:
         raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
     ranged = since is not None or until is not None
     known = {} if ranged else marks
     collector = _Collector(mapper, source.name, run_id, now)
     reader = _reader_digest(source, limits)
     for file in found:
-        reading = _Reading(file, source, limits, reader=reader, now=now, response=source.fields.response)
+        required = {source.fields.response: "fields.response"}
+        reading = _Reading(file, source, limits, reader=reader, now=now, required=required)
         try:
             old = reading.unchanged(known.get(file.name))
             if old is not None:
@@ -79,12 +112,12 @@ def pull(
                 continue
             for portion in reading.portions(known.get(file.name)):
                 yield from collector.add(file, portion)
-        except Unreadable as failure:
+        except Refusal as failure:
             # A pipe must not be opened even to be shown, and what is missing has no content.
             head = b"" if failure.check in _WITHOUT_CONTENT else reading.raw_head()
             yield from collector.add(file, Portion(failure=failure), head)
         except OSError as error:
-            gone = Unreadable("missing", f"cannot be read ({error.strerror})")
+            gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
         yield from collector.finish(file, None if ranged else reading.mark())
     yield from collector.flush()
@@ -112,25 +145,25 @@ class _Reading:
 
     def __init__(
         self,
-        file: Found,
+        file: File,
         source: SourceSettings,
         limits: LimitSettings,
         *,
         reader: str,
         now: datetime,
-        response: str | None,
+        required: Mapping[str, str],
     ) -> None:
         self._file, self._source, self._limits, self._reader = file, source, limits, reader
         self._now_ns = int(now.timestamp() * 1e9)
         self._status: os.stat_result | None = None
         self._resume: tuple[int, int] | None = None
-        self._response = response
+        self._required = required
 
     def unchanged(self, mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """The file's mark as it should be now, or None where the file has to be read.
 
         Raises:
-            Unreadable: missing, empty or not a file.
+            Refusal: missing, empty or not a file.
         """
         self._status = status = streams.regular(self._file.path)
         if mark is None or mark.get("reader") != self._reader or mark.get("size") != status.st_size:
@@ -148,39 +181,17 @@ class _Reading:
         """The file's records.
 
         Raises:
-            Unreadable: what no record can be read from.
+            Refusal: what no record can be read from.
         """
-        path, limits = self._file.path, self._limits
-        compression = streams.compression_of(path)
-        with streams.unpacked(path, compression, limits.max_file_bytes) as stream:
-            head = streams.head_of(stream)
-            kind = streams.format_of(path, head, self._source.format)
-            if kind == "parquet":
-                if compression != "none":
-                    raise Unreadable("parquet", f"is Parquet inside {compression}; unpack it")
-                yield from readers.parquet_rows(path, limits, self._response)
-                return
-            if kind == "jsonl" and compression == "none" and (grown := self._grown(mark)):
-                yield from self._watched(path, *grown)
-                return
-            rewound = streams.Rewound(head, stream)
-            if kind == "json":
-                yield from readers.json_values(rewound, limits)
-            elif kind == "csv":
-                yield from readers.csv_rows(rewound, limits, self._response)
-            else:
-                for portion in readers.json_lines(rewound, limits):
-                    if compression == "none" and portion.failure is None:
-                        self._resume = portion.resume
-                    yield portion
-
-    def _watched(self, path: Path, offset: int, line: int) -> Iterator[Portion]:
-        budget = self._limits.max_file_bytes - offset
-        with streams.unpacked(path, "none", budget, start=offset) as stream:
-            for portion in readers.json_lines(stream, self._limits, line=line, offset=offset):
-                if portion.failure is None:
-                    self._resume = portion.resume
-                yield portion
+        for portion in records.portions(
+            self._file.path,
+            self._limits,
+            form=self._source.format,
+            required=self._required,
+            begin=self._grown(mark),
+        ):
+            self._resume = portion.resume
+            yield portion
 
     def _grown(self, mark: Mapping[str, Any] | None) -> tuple[int, int] | None:
         """Where to read on, where the file begins with all whole lines that were read last time."""
@@ -221,13 +232,6 @@ class _Reading:
         return mark
 
 
-def _place(file: Found, piece: Piece) -> str:
-    """A record's locator; a row of a table has a number and no bytes of its own."""
-    if not piece.raw:
-        return f"{file.name}: row {piece.line}"
-    return f"{file.name}:{piece.line} (byte {piece.offset})"
-
-
 @dataclass
 class _Tally:
     """What became of one file so far."""
@@ -248,15 +252,15 @@ class _Collector:
 
     def __init__(self, mapper: Mapper, source: str, run_id: str, now: datetime) -> None:
         self._mapper, self._source, self._run_id, self._now = mapper, source, run_id, now
-        self._records: list[tuple[dict[str, Any], Piece, Found]] = []
+        self._records: list[tuple[Record, Piece, File]] = []
         self._rows: list[dict[str, str]] = []
         self._bytes = 0
         self._tallies: dict[str, _Tally] = {}
-        self._finished: list[tuple[Found, dict[str, Any] | None]] = []
+        self._finished: list[tuple[File, dict[str, Any] | None]] = []
         self.marks: dict[str, Any] = {}
         self.problems: list[str] = []
 
-    def add(self, file: Found, portion: Portion, head: bytes = b"") -> Iterator[Batch]:
+    def add(self, file: File, portion: Portion, head: bytes = b"") -> Iterator[Batch]:
         """Takes a portion of a file; gives the batches that became full."""
         tally = self._tallies.setdefault(file.name, _Tally())
         tally.blank += portion.blank
@@ -278,7 +282,7 @@ class _Collector:
                 place = f"{file.name}: the rest" if tally.records or tally.pending else file.name
                 self._quarantine(tally, place, failure.check, f"the file {failure.reason}", head)
 
-    def finish(self, file: Found, mark: dict[str, Any] | None) -> Iterator[Batch]:
+    def finish(self, file: File, mark: dict[str, Any] | None) -> Iterator[Batch]:
         """Notes that a file is read to its end."""
         self._finished.append((file, mark))
         if len(self._finished) >= BATCH_RECORDS:
@@ -289,8 +293,8 @@ class _Collector:
         if self._records or self._rows or self._finished or self.problems or self.marks:
             yield self._batch()
 
-    def _refuse(self, file: Found, piece: Piece, refusal: Refused, raw: bytes | str) -> None:
-        place = _place(file, piece)
+    def _refuse(self, file: File, piece: Piece, refusal: Refusal, raw: bytes | str) -> None:
+        place = piece.locator(file.name)
         self._quarantine(self._tallies[file.name], place, refusal.check, refusal.reason, raw)
 
     def _quarantine(self, tally: _Tally, place: str, check: str, reason: str, raw: bytes | str) -> None:
@@ -307,7 +311,7 @@ class _Collector:
             if refusal is None:
                 self._tallies[file.name].records += 1
             else:
-                self._refuse(file, piece, refusal, readers.raw_of(record, piece))
+                self._refuse(file, piece, refusal, piece.text(record))
         records_in = len(self._records) - mapped.skipped + len(self._rows)
         frame = quarantine_rows(
             self._rows,
@@ -358,21 +362,20 @@ def propose(path: str, limits: LimitSettings | None = None) -> mapping.Proposal:
     """
     limits = limits or LimitSettings()
     probe = SourceSettings(name="sample", path=path)
-    records: list[dict[str, Any]] = []
+    sample: list[Record] = []
     sentences: list[str] = []
-    for file in streams.discover(path)[:5]:
+    for file in discover(path)[:5]:
         try:
             streams.regular(file.path)
             # Any column may turn out to hold the answer, so none is asked for.
-            reading = _Reading(
-                file, probe, limits, reader="", now=datetime.fromtimestamp(0, UTC), response=None
-            )
+            now = datetime.fromtimestamp(0, UTC)
+            reading = _Reading(file, probe, limits, reader="", now=now, required={})
             for portion in islice(reading.portions(None), 2):
-                records += [record for record, _ in portion.records[: mapping.SAMPLE]]
-                sentences += [f"{_place(file, piece)}: {r.reason}" for piece, r in portion.refused[:3]]
-        except Unreadable as failure:
+                sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
+                sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in portion.refused[:3]]
+        except Refusal as failure:
             sentences.append(f"{shown(str(file.path))} {failure.reason}")
-    if not records:
+    if not sample:
         raise InputError("; ".join(sentences[:3]) or f"{shown(path)}: no records found")
-    proposal = mapping.propose(records[: mapping.SAMPLE])
+    proposal = mapping.propose(sample[: mapping.SAMPLE])
     return mapping.Proposal(proposal.fields, proposal.sample, (*proposal.sentences, *sentences))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.sources.records import Fields, RecordParameters, Refused, instant, locate
+from tasks.files.refusal import Refusal
+from tasks.sources.records import Fields, RecordParameters, instant, locate
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
@@ -138,7 +139,7 @@ def _is_time(value: Any) -> bool:
     try:
         # A sample may be old or made: any time will do, today's clock has no say.
         instant(value, assume_utc=True, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
-    except Refused:
+    except Refusal:
         return False
     return True
 
@@ -146,7 +147,7 @@ def _is_time(value: Any) -> bool:
 def _has_no_zone(value: Any) -> bool:
     try:
         instant(value, assume_utc=False, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
-    except Refused:
+    except Refusal:
         return True
     return False
 

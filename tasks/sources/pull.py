@@ -24,9 +24,10 @@ import polars as pl
 
 from tasks.errors import GateError, InputError, SourceError
 from tasks.files import durable
+from tasks.files.limits import LimitSettings
 from tasks.sources import files
 from tasks.sources.base import Batch, Source
-from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
+from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
 UNIT_BYTES = 64 * 2**20

@@ -19,12 +19,11 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from tasks import ids
+from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.schema import conform
 from tasks.tables import OUTPUTS
 
 Keys = tuple[str | int, ...]
-RAW_CHARACTERS = 2_000
-"""Longest raw text kept in quarantine: enough to recognise a row, too little to fill a disk."""
 
 
 @dataclass(frozen=True)
@@ -72,46 +71,20 @@ class RecordParameters:
     """Where neither record nor source names one; the agent is then called like its source."""
 
 
-class Refused(Exception):  # noqa: N818 - it is a verdict on a row, not a failure of the program
-    """Why one record is not an output: the check's name and one sentence."""
-
-    def __init__(self, check: str, reason: str) -> None:
-        super().__init__(reason)
-        self.check = check
-        self.reason = reason
-
-
 @dataclass(frozen=True)
 class Mapped:
     """`outputs` in record order; `refused` maps a record's position to the reason; `skipped` lay outside
     the asked range of days."""
 
     outputs: pl.DataFrame
-    refused: dict[int, Refused]
+    refused: dict[int, Refusal]
     skipped: int
 
 
-# Everything that a terminal, a page or a log could take for an instruction: C0, C1, zero-width, bidirectional
-# controls, line separators, byte order mark, surrogates.
-_ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _UNSPEAKABLE = re.compile(r"[\ud800-\udfff]|\\u0000")
 """In JSON written without escaping: halves of characters stand as such, NUL as its escape."""
 _NUMBER = re.compile(r"-?[0-9]{9,}(?:\.[0-9]+)?")
-
-
-def shown(raw: bytes | str, limit: int = RAW_CHARACTERS) -> str:
-    """Hostile text as inert text of at most `limit` characters: invalid bytes and controls as escapes."""
-    cut = raw[: limit * 4]
-    text = cut.decode("utf-8", "backslashreplace") if isinstance(cut, bytes) else cut
-    text = _ACTIVE.sub(_escape, text[:limit])
-    whole = len(text) <= limit and len(cut) == len(raw)
-    return text if whole else text[: limit - 1] + "…"
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def locate(record: Any, parts: Sequence[str]) -> Keys | None:
@@ -177,27 +150,27 @@ def instant(value: Any, *, assume_utc: bool, now: datetime, parameters: RecordPa
     Between 2000 and 2286 the four never overlap. Digits as text (9 or more) count as a number.
 
     Raises:
-        Refused: no time, no zone, not a time, before `parameters.earliest`, or further ahead than allowed.
+        Refusal: no time, no zone, not a time, before `parameters.earliest`, or further ahead than allowed.
     """
     if value is None or value == "":
-        raise Refused("produced_at", "the record has no time")
+        raise Refusal("produced_at", "the record has no time")
     if isinstance(value, bool) or not isinstance(value, (str, int, float, datetime)):
         if isinstance(value, date):
             return instant(
                 datetime.combine(value, time()), assume_utc=assume_utc, now=now, parameters=parameters
             )
-        raise Refused("produced_at", f"the time is {_kind(value)}, expected ISO 8601 text or a number")
+        raise Refusal("produced_at", f"the time is {_kind(value)}, expected ISO 8601 text or a number")
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value) if "." in value else int(value[:25])
     try:
         moment = _epoch(value) if isinstance(value, (int, float)) else _iso(value)
     except (ValueError, OverflowError):
-        raise Refused(
+        raise Refusal(
             "produced_at", f"{shown(str(value), 60)!r} is not a time; expected ISO 8601 with a zone"
         ) from None
     if moment.tzinfo is None:
         if not assume_utc:
-            raise Refused(
+            raise Refusal(
                 "produced_at",
                 f"the time {moment.isoformat()} has no zone; if the source writes UTC, "
                 'set time_zone = "UTC" for it',
@@ -206,13 +179,13 @@ def instant(value: Any, *, assume_utc: bool, now: datetime, parameters: RecordPa
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
-        raise Refused("produced_at", f"the time {moment.isoformat()} is out of range") from None
+        raise Refusal("produced_at", f"the time {moment.isoformat()} is out of range") from None
     if moment < parameters.earliest:
-        raise Refused(
+        raise Refusal(
             "produced_at", f"the time {moment.isoformat()} is before {parameters.earliest:%Y-%m-%d}"
         )
     if moment > now + parameters.tolerance:
-        raise Refused("produced_at", f"the time {moment.isoformat()} lies in the future")
+        raise Refusal("produced_at", f"the time {moment.isoformat()} lies in the future")
     return moment
 
 
@@ -251,16 +224,16 @@ def _name(value: Any, field: str, parameters: RecordParameters) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Refused(field, f"{field} is {_kind(value)}, expected text")
+        raise Refusal(field, f"{field} is {_kind(value)}, expected text")
     if isinstance(value, float) and not math.isfinite(value):
         return None
     text = value if isinstance(value, str) else str(value)
     if len(text) > parameters.maximum_name:
-        raise Refused(
+        raise Refusal(
             field, f"{field} has {len(text)} characters, at most {parameters.maximum_name} are allowed"
         )
     if not text.isprintable() and _CONTROL.search(text):
-        raise Refused(field, f"{field} contains control characters: {shown(text, 60)!r}")
+        raise Refusal(field, f"{field} contains control characters: {shown(text, 60)!r}")
     return text
 
 
@@ -274,7 +247,7 @@ def _json_list(value: Any, field: str) -> Any:
         return value
     # An escape can spell what no text may hold; the bytes of the record did not show it.
     if "\\u" in value and _UNSPEAKABLE.search(json.dumps(parsed, ensure_ascii=False)):
-        raise Refused(field, f"{field} contains a NUL character or half a character (a lone surrogate)")
+        raise Refusal(field, f"{field} contains a NUL character or half a character (a lone surrogate)")
     return parsed
 
 
@@ -284,7 +257,7 @@ def _contexts(value: Any, text_path: list[str], uri_path: list[str]) -> tuple[li
     if value is None or value == "":
         return [], None
     if not isinstance(value, list):
-        raise Refused("contexts", f"contexts is {_kind(value)}, expected a list of texts or of records")
+        raise Refusal("contexts", f"contexts is {_kind(value)}, expected a list of texts or of records")
     contexts: list[dict[str, Any]] = []
     rests: list[Any] = []
     for position, item in enumerate(value):
@@ -293,17 +266,17 @@ def _contexts(value: Any, text_path: list[str], uri_path: list[str]) -> tuple[li
             rests.append({})
             continue
         if not isinstance(item, dict):
-            raise Refused("contexts", f"context {position} is {_kind(item)}, expected text or a record")
+            raise Refusal("contexts", f"context {position} is {_kind(item)}, expected text or a record")
         text_keys = locate(item, text_path)
         text = None if text_keys is None else _value(item, text_keys)
         if not isinstance(text, str) or text_keys is None:
-            raise Refused(
+            raise Refusal(
                 "contexts", f"context {position} has no text at {'.'.join(text_path)!r} (it is {_kind(text)})"
             )
         uri_keys = locate(item, uri_path)
         uri = None if uri_keys is None else _value(item, uri_keys)
         if isinstance(uri, (dict, list)):
-            raise Refused("contexts", f"context {position}'s address is {_kind(uri)}, expected text")
+            raise Refusal("contexts", f"context {position}'s address is {_kind(uri)}, expected text")
         contexts.append({"uri": None if uri is None else str(uri), "text": text})
         rests.append(_without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys]))
     return contexts, rests if any(rests) else None
@@ -316,7 +289,7 @@ def _tools(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        raise Refused("tools", f"tools is {_kind(value)}, expected a list of names")
+        raise Refusal("tools", f"tools is {_kind(value)}, expected a list of names")
     names = []
     for item in value:
         name = item
@@ -324,7 +297,7 @@ def _tools(value: Any) -> list[str]:
             function = item.get("function")
             name = item.get("name") or (function.get("name") if isinstance(function, dict) else None)
         if not isinstance(name, str):
-            raise Refused("tools", f"a tool is {_kind(item)} without a name, expected names")
+            raise Refusal("tools", f"a tool is {_kind(item)} without a name, expected names")
         names.append(name)
     return names
 
@@ -340,7 +313,7 @@ def _finite(value: Any) -> Any:
     """pandas writes a missing number as NaN, and JSON has no NaN: it is null. Infinity is refused."""
     if isinstance(value, float):
         if math.isinf(value):
-            raise Refused("number", "a number is infinite, expected a finite one")
+            raise Refusal("number", "a number is infinite, expected a finite one")
         return None if math.isnan(value) else value
     if isinstance(value, dict):
         return {str(k): _finite(v) for k, v in value.items()}
@@ -363,7 +336,7 @@ class Mapper:
     """Turns raw records of one source into outputs.
 
     Raises:
-        Refused: on construction, where a constant of the source cannot be used.
+        Refusal: on construction, where a constant of the source cannot be used.
     """
 
     def __init__(
@@ -389,15 +362,15 @@ class Mapper:
     def map(self, records: Sequence[dict[str, Any]]) -> Mapped:
         """Rows of `outputs` for the records that are outputs, reasons for those that are not."""
         rows: list[tuple[Any, ...]] = []
-        refused: dict[int, Refused] = {}
+        refused: dict[int, Refusal] = {}
         skipped = 0
         for position, record in enumerate(records):
             try:
                 row = self._row(record)
-            except Refused as refusal:
+            except Refusal as refusal:
                 refused[position] = refusal
             except RecursionError:
-                refused[position] = Refused("depth", "the record is nested too deep")
+                refused[position] = Refusal("depth", "the record is nested too deep")
             else:
                 day = row[0].date()
                 if (self._since and day < self._since) or (self._until and day > self._until):
@@ -423,9 +396,9 @@ class Mapper:
         given, bounds = self._constants, self._parameters
         response = get("response")
         if response is None or (isinstance(response, str) and not response.strip()):
-            raise Refused("response", f"the record has no answer at {self._response!r}")
+            raise Refusal("response", f"the record has no answer at {self._response!r}")
         if not isinstance(response, str):
-            raise Refused("response", f"the answer is {_kind(response)}, expected text")
+            raise Refusal("response", f"the answer is {_kind(response)}, expected text")
         time_value = get("produced_at")
         if time_value in (None, "") and self._constant_time is not None:
             moment = self._constant_time

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from tasks.decide import explanation, policies, verdicts
 from tasks.errors import InputError
+from tasks.files import parquet_records, records
+from tasks.files.limits import LimitSettings
+from tasks.files.portions import Piece, Record, too_long
+from tasks.files.refusal import Refusal, shown
 from tasks.privacy import addressing
 from tasks.tables import PROBABILITIES
 from tasks.text import pairs
@@ -63,7 +69,7 @@ class Chunk:
 
     frame: pl.DataFrame
     refused: list[dict[str, Any]]
-    records: list[dict[str, Any]] | None = None
+    records: list[Record] | None = None
 
 
 def score_file(
@@ -311,7 +317,7 @@ class _Sink:
         self._parquet: Any = None
         self._lines = None if suffix == ".parquet" else stack.enter_context(path.open("wb"))
 
-    def write(self, frame: pl.DataFrame, records: list[dict[str, Any]] | None) -> None:
+    def write(self, frame: pl.DataFrame, records: list[Record] | None) -> None:
         if self._lines is not None and records is not None:
             # Nested and mixed values go out as they came in.
             for record, added in zip(records, frame.select(ADDED).iter_rows(named=True), strict=True):
@@ -346,36 +352,40 @@ def read_pairs(path: Path, max_record_bytes: int = 16 * 2**20) -> Iterator[Chunk
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; name a Parquet or JSON Lines file of pairs")
-    if path.suffix.lower() == ".parquet":
-        return _read_parquet(path)
-    return _read_lines(path, max_record_bytes)
+    # Chunks bound the memory, so the size of the whole file need not.
+    limits = LimitSettings(max_record_bytes=max_record_bytes, max_file_bytes=sys.maxsize)
+    return (_read_parquet if path.suffix.lower() == ".parquet" else _read_lines)(path, limits)
 
 
-def _check_columns(path: Path, names: list[str]) -> None:
+def _check_columns(path: Path, names: Collection[str]) -> None:
     lacking = [name for name in ("claim", "evidence") if name not in names]
     if lacking:
-        shown = ", ".join(repr(name[:40]) for name in names[:20]) or "none"
-        raise InputError(f"{path}: no column {' and no column '.join(lacking)}; found the columns {shown}")
+        listed = ", ".join(repr(name[:40]) for name in list(names)[:20]) or "none"
+        raise InputError(f"{path}: no column {' and no column '.join(lacking)}; found the columns {listed}")
 
 
-def _read_parquet(path: Path) -> Iterator[Chunk]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _read_parquet(path: Path, limits: LimitSettings) -> Iterator[Chunk]:
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _check_columns(path, file.schema_arrow.names)
-            _check_types(path, pl.DataFrame(file.schema_arrow.empty_table()).schema)
-            if file.metadata.num_rows == 0:
-                yield Chunk(pl.DataFrame(file.schema_arrow.empty_table()), [])
-            for batch in file.iter_batches(batch_size=CHUNK_ROWS):
-                if batch.num_rows == 0:
-                    continue
-                frame = pl.DataFrame(pa.Table.from_batches([batch]))
-                yield Chunk(frame, [])
-    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
-        first = str(error).strip().splitlines()[:1]
-        raise InputError(f"{path}: not a readable Parquet file ({first[0][:160] if first else ''})") from None
+        with parquet_records.opened(path, limits, {}) as table:
+            empty = pl.DataFrame(table.schema.empty_table())
+            _check_columns(path, empty.columns)
+            _check_types(path, empty.schema)
+            rows = 0
+            for part in table.slices(CHUNK_ROWS):
+                sizes = pl.Series(part.sizes)
+                refused = [
+                    _refused(path, part.piece(row), too_long(part.sizes[row], limits))
+                    for row in (sizes > limits.max_record_bytes).arg_true()
+                ]
+                frame = pl.DataFrame(pa.Table.from_batches([part.batch]).cast(table.schema))
+                yield Chunk(frame.filter(sizes <= limits.max_record_bytes), refused)
+                rows += len(sizes)
+            if rows == 0:
+                yield Chunk(empty, [])
+    except Refusal as refusal:
+        raise InputError(f"{path} {refusal.reason}") from None
+    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} is not a readable Parquet file ({shown(str(error), 160)})") from None
 
 
 def _check_types(path: Path, schema: pl.Schema) -> None:
@@ -388,41 +398,58 @@ def _check_types(path: Path, schema: pl.Schema) -> None:
             raise InputError(f"{path}: column {name} is {schema[name]}, expected {expected}")
 
 
-def _read_lines(path: Path, max_record_bytes: int) -> Iterator[Chunk]:
+def _read_lines(path: Path, limits: LimitSettings) -> Iterator[Chunk]:
     """JSON Lines, read twice: first for the type of each column, which one chunk cannot know."""
-    schema = _schema(path, max_record_bytes)
-    records: list[dict[str, Any]] = []
+    schema = _schema(path, limits)
+    rows: list[Record] = []
     refused: list[dict[str, Any]] = []
-    for number, line in _numbered(path, max_record_bytes):
-        record, reason = _parse(line, max_record_bytes)
-        if record is None:
-            raw = line[:MAX_RAW_CHARACTERS].decode("utf-8", "backslashreplace")
-            refused.append({"line": number, "reason": f"{path.name} line {number}: {reason}", "raw": raw})
-        else:
-            records.append(record)
-        if len(records) + len(refused) >= CHUNK_ROWS:
-            yield Chunk(_frame(records, schema), refused, records)
-            records, refused = [], []
-    if records or refused:
-        yield Chunk(_frame(records, schema), refused, records)
+    for more, faults in _lines(path, limits):
+        rows += more
+        refused += faults
+        if len(rows) + len(refused) >= CHUNK_ROWS:
+            yield Chunk(_frame(rows, schema), refused, rows)
+            rows, refused = [], []
+    if rows or refused:
+        yield Chunk(_frame(rows, schema), refused, rows)
 
 
-def _schema(path: Path, max_record_bytes: int) -> pl.Schema:
+def _lines(path: Path, limits: LimitSettings) -> Iterator[tuple[list[Record], list[dict[str, Any]]]]:
+    """Records that are pairs, and what the quarantine file says of the others."""
+    try:
+        for portion in records.portions(path, limits, form="jsonl"):
+            rows, refused = [], portion.refused
+            for record, piece in portion.records:
+                if fault := _fault(record):
+                    refused.append((piece, Refusal("pair", fault)))
+                else:
+                    rows.append(record)
+            refused.sort(key=lambda pair: pair[0].line)
+            yield rows, [_refused(path, piece, refusal) for piece, refusal in refused]
+            if portion.failure is not None:
+                raise portion.failure
+    except Refusal as refusal:
+        raise InputError(f"{path} {refusal.reason}") from None
+
+
+def _refused(path: Path, piece: Piece, refusal: Refusal) -> dict[str, Any]:
+    where = f"line {piece.line}" if piece.raw else f"row {piece.line}"
+    raw = piece.raw[:MAX_RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+    return {"line": piece.line, "reason": f"{path.name} {where}: {refusal.reason}", "raw": raw}
+
+
+def _schema(path: Path, limits: LimitSettings) -> pl.Schema:
     """Column types over the whole file; mixed and nested values become JSON text in Parquet."""
     kinds: dict[str, set[type]] = {}
-    first_fault = ""
-    for number, line in _numbered(path, max_record_bytes):
-        record, reason = _parse(line, max_record_bytes)
-        if record is None:
-            first_fault = first_fault or f"line {number}: {reason}"
-            continue
-        for name, value in record.items():
-            big = isinstance(value, int) and not -(2**63) <= value < 2**63
-            kind = dict if big else type(value)
-            kinds.setdefault(name, set()).update(() if value is None else (kind,))
+    first_fault = "every line is blank"
+    for rows, refused in _lines(path, limits):
+        for row in refused[:1] if first_fault == "every line is blank" else ():
+            first_fault = row["reason"]
+        for record in rows:
+            for name, value in record.items():
+                kinds.setdefault(name, set()).update(() if value is None else (type(value),))
     if not kinds:
-        raise InputError(f"{path}: no usable row ({first_fault or 'the file is empty'})")
-    _check_columns(path, list(kinds))
+        raise InputError(f"{path}: no usable row ({first_fault})")
+    _check_columns(path, kinds)
     types: dict[str, pl.DataType | type[pl.DataType]] = {}
     for name, found in kinds.items():
         if found <= {bool}:
@@ -440,10 +467,10 @@ def _schema(path: Path, max_record_bytes: int) -> pl.Schema:
     return pl.Schema(types)
 
 
-def _frame(records: list[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+def _frame(rows: list[Record], schema: pl.Schema) -> pl.DataFrame:
     columns = []
     for name, dtype in schema.items():
-        values = [record.get(name) for record in records]
+        values = [row.get(name) for row in rows]
         if name == "evidence" and isinstance(dtype, pl.List):
             values = [[value] if isinstance(value, str) else value for value in values]
         elif dtype == pl.String:
@@ -452,61 +479,7 @@ def _frame(records: list[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _numbered(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their number."""
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(_lines(stream, limit), start=1):
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _lines(stream: Any, limit: int) -> Iterator[bytes]:
-    """Lines; one beyond the limit comes cut, one byte too long, and the rest of it is skipped unread."""
-    first = True
-    while line := stream.readline(limit + 1):
-        if first:
-            line, first = line.removeprefix(b"\xef\xbb\xbf"), False
-        whole = line
-        while not whole.endswith(b"\n") and len(whole) > limit:
-            whole = stream.readline(limit + 1)
-            if not whole:
-                break
-        yield line
-
-
-def _parse(line: bytes, limit: int) -> tuple[dict[str, Any] | None, str]:
-    """The record, or None and what is wrong with it."""
-    if len(line) > limit:
-        return None, f"longer than {limit} bytes"
-    try:
-        record = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
-        text = json.dumps(record, ensure_ascii=False)
-        text.encode("utf-8")  # a lone surrogate is no text
-    except UnicodeError:
-        return None, "not valid Unicode"
-    except (ValueError, RecursionError):
-        return None, "not JSON"
-    if "Infinity" in text and not _finite(record):  # the word may also stand in a text
-        return None, "a number is beyond the range of 64-bit floats"
-    fault = _fault(record)
-    return (None, fault) if fault else (record, "")
-
-
-def _finite(record: Any) -> bool:
-    """Whether JSON can say the record again: it has no infinity, as which 1e999 is read."""
-    try:
-        json.dumps(record, allow_nan=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _fault(record: Any) -> str:
-    if not isinstance(record, dict):
-        return "not a JSON object"
+def _fault(record: Record) -> str:
     claim, evidence = record.get("claim"), record.get("evidence")
     if claim is not None and not isinstance(claim, str):
         return f"claim is {type(claim).__name__}, expected a string"
@@ -514,7 +487,3 @@ def _fault(record: Any) -> str:
     if not all(item is None or isinstance(item, str) for item in items):
         return f"evidence is {type(evidence).__name__} with no text, expected a string or a list of strings"
     return ""
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)

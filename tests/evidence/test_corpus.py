@@ -17,7 +17,7 @@ from tasks import tables
 from tasks.errors import ConfigError
 from tasks.evidence import corpus
 from tasks.evidence.parameters import CorpusSettings
-from tasks.sources.parameters import LimitSettings
+from tasks.files.limits import LimitSettings
 
 LIMITS = LimitSettings()
 
@@ -138,9 +138,14 @@ def test_json_lines_name_their_documents_and_one_bad_line_costs_one_line(tmp_pat
     listing = corpus.list_files(settings, LIMITS)
     (batch,) = corpus.read(listing.files, settings, LIMITS)
     assert batch.documents["document_uri"].to_list() == ["https://example.org/1", "d.jsonl#3", "6"]
-    assert [r["check"] for r in batch.refused] == ["corpus_json", "corpus_text", "corpus_json", "corpus_text"]
+    assert [r["check"] for r in batch.refused] == [
+        "corpus_json",
+        "corpus_not_a_record",
+        "corpus_surrogate",
+        "corpus_text",
+    ]
     assert "line 2" in batch.refused[0]["reason"]
-    assert "corpus.text_field" in batch.refused[1]["reason"]
+    assert "corpus.text_field" in batch.refused[3]["reason"]
 
 
 def test_parquet_documents_and_a_parquet_of_another_shape(tmp_path: Path) -> None:
@@ -180,7 +185,11 @@ def test_what_exceeds_the_limits_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "small.txt").write_text("fits")
     documents, refused = read(tmp_path, LimitSettings(max_record_bytes=1024, max_file_bytes=10_000))
     assert documents == {"line.jsonl#2": "fits", "small.txt": "fits"}
-    assert refused == dict.fromkeys(("big.txt", "huge.txt", "line.jsonl"), "corpus_size")
+    assert refused == {
+        "big.txt": "corpus_size",
+        "huge.txt": "corpus_size",
+        "line.jsonl": "corpus_record_too_long",
+    }
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

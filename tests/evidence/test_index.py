@@ -21,8 +21,8 @@ from tasks.evidence.embeddings import CachedEmbedder
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex, nearest, publish, refresh
 from tasks.evidence.models import Vectors, load_embedder, unit
 from tasks.evidence.parameters import CorpusSettings
+from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
-from tasks.sources.parameters import LimitSettings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN = "0" * 64

@@ -20,8 +20,8 @@ from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.passages import PassageParameters, from_contexts
 from tasks.evidence.retrieval import RetrieveParameters
 from tasks.evidence.retrieve import CANDIDATES, retrieve
+from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
-from tasks.sources.parameters import LimitSettings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN = "0" * 64

@@ -98,7 +98,7 @@ def test_every_spreadsheet_programs_dialect_is_read(separator, mark, end):
         (f"{V[0]},,a,confirmed,,{'b' * 10_001}", "more than 10000 characters"),
         (f"{V[4]},,a,confirmed,,", "was erased"),
         (f"{V[0]},,a\x00b,confirmed,,", "NUL"),
-        (f'{V[0]},,"a"b,confirmed,,', "not CSV"),
+        (f'{V[0]},,"a"b,confirmed,,', "quotes cannot be read"),
         (f"{V[0]}", "1 cells"),
     ],
 )
@@ -114,16 +114,16 @@ def test_bytes_that_are_no_utf8_refuse_their_own_line_alone():
     data = sheet(f"{V[0]},,Müller,confirmed,,", f"{V[1]},,a,confirmed,,").replace("ü".encode(), b"\xfc")
     usable, refused, _ = judge(data)
     assert [row["verdict_id"] for row in usable] == [V[1]]
-    assert refused == [(2, "not UTF-8; save the file as CSV in UTF-8")]
+    assert refused == [(2, "not valid UTF-8 at byte 67 of the row")]
 
 
-def test_a_quote_that_never_closes_names_the_lines_it_swallowed():
+def test_a_quote_that_never_closes_costs_its_own_line_alone():
     usable, refused, _ = judge(
         sheet(f"{V[0]},,a,confirmed,,", f'{V[1]},,"a,confirmed,,', f"{V[2]},,a,confirmed,,")
     )
-    assert [row["verdict_id"] for row in usable] == [V[0]]
+    assert [row["verdict_id"] for row in usable] == [V[0], V[2]]
     assert refused[0][0] == 3
-    assert "to line 4" in refused[0][1]
+    assert "quotes cannot be read" in refused[0][1]
 
 
 def test_one_reviewer_who_says_two_things_of_a_verdict_has_said_neither():
@@ -161,7 +161,7 @@ def test_who_reviewed_may_be_said_once_for_all_lines():
         (b"a,b\r\n1,2\r\n", "no column verdict_id"),
         (b"verdict_id,comment\r\n", "no column outcome"),
         (b"verdict_id,outcome,outcome\r\n", "outcome twice"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "no column verdict_id"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "no header"),
     ],
 )
 def test_a_file_that_is_no_sheet_is_refused_as_a_whole(data, sentence):

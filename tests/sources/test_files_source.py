@@ -23,9 +23,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import InputError, SourceError
+from tasks.files.limits import LimitSettings
 from tasks.schema import mismatches
 from tasks.sources import files
-from tasks.sources.parameters import FieldMapping, LimitSettings, SourceSettings
+from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -321,8 +322,8 @@ BAD_FILES: dict[str, tuple[str, bytes, str, int]] = {
     "an archive": ("b.json", b"PK\x03\x04" + os.urandom(4_000), "is a binary file", 1),
     "no gzip": ("b.jsonl.gz", b"{}\n{}\n", "is named gzip and does not begin like it", 1),
     "half a gzip": ("b.jsonl.gz", gzip.compress(b"")[:9], "breaks off after 0 unpacked bytes", 1),
-    "zeros": ("b.parquet", bytes(4_000), "is no readable Parquet file", 1),
-    "half a Parquet": ("b.parquet", b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1", "is no readable Parquet", 1),
+    "zeros": ("b.parquet", bytes(4_000), "is not a readable Parquet file", 1),
+    "half a Parquet": ("b.parquet", b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1", "is not a readable Parquet", 1),
     "a CSV without the answer": ("b.csv", b"id,at,text\n1,2,3\n", "its columns are id, at, text", 1),
     "a CSV with a column twice": ("b.csv", b"id,out,out\n1,2,3\n", "has the column 'out' twice", 1),
     "too many columns": ("b.csv", ",".join(map(str, range(10_000))).encode(), "has 10000 columns, at most 2000", 1),

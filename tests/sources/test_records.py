@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import ids
+from tasks.files.refusal import Refusal, shown
 from tasks.schema import mismatches
 from tasks.sources import mapping
-from tasks.sources.records import Constants, Fields, Mapped, Mapper, RecordParameters, Refused, instant, shown
+from tasks.sources.records import Constants, Fields, Mapped, Mapper, RecordParameters, instant
 from tasks.tables import OUTPUTS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -86,7 +87,7 @@ def test_a_record_without_a_time_is_refused_unless_the_source_says_one():
 
 
 def test_a_constant_that_is_no_time_is_refused_before_any_record():
-    with pytest.raises(Refused, match="is not a time"):
+    with pytest.raises(Refusal, match="is not a time"):
         mapped(produced_at="yesterday")
 
 

@@ -158,7 +158,7 @@ def test_held_out_pairs_share_no_evidence_with_learned_ones(pairs):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ({"claim": ["a"], "label": ["supported"]}, "evidence is missing"),
+        ({"claim": ["a"], "label": ["supported"]}, "no column evidence"),
         ({"claim": ["a"], "evidence": ["b"], "label": ["true"]}, "'true'"),
         ({"claim": ["a"], "evidence": ["b"], "label": ["supported"]}, "too few"),
     ],

@@ -110,7 +110,7 @@ def test_a_number_that_json_cannot_say_again_is_refused(tmp_path, extra):
     assert (result.rows_in, result.rows_out, result.quarantined) == (2, 1, 1)
     refused = json.loads(result.quarantine.read_text("utf-8"))
     assert refused["line"] == 2
-    assert ("beyond the range" if "999" in extra else "not JSON") in refused["reason"]
+    assert ("beyond what a double" if "999" in extra else "is not a JSON number") in refused["reason"]
     assert "Infinity" not in (tmp_path / "out.jsonl").read_text().replace('"Infinity"', "")
 
 
@@ -153,8 +153,9 @@ def broken_parquet(path):
             "column evidence is Int64",
         ),
         ("in.jsonl", lambda p: p.write_text('{"text": "a"}', "utf-8"), "no column claim"),
-        ("in.jsonl", lambda p: p.write_bytes(b""), "the file is empty"),
-        ("in.jsonl", lambda p: p.write_bytes(b"\x00\x01\xff"), "no usable row"),
+        ("in.jsonl", lambda p: p.write_bytes(b"{\n"), "no usable row .in.jsonl line 1: not JSON"),
+        ("in.jsonl", lambda p: p.write_bytes(b""), "is empty"),
+        ("in.jsonl", lambda p: p.write_bytes(b"\x00\x01\xff"), "is a binary file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence_and_leaves_nothing(tmp_path, name, make, said):
