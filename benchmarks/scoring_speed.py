@@ -43,9 +43,9 @@ def classifier(folder: Path) -> Path:
     """A three-way classifier around the embedded encoder, saved as any published one is."""
     from transformers import AutoTokenizer, BertForSequenceClassification
 
-    from tasks.evidence.models import DEFAULT, _locate
+    from tasks.evidence.models import DEFAULT, locate
 
-    base = _locate(DEFAULT)
+    base = locate(DEFAULT)
     BertForSequenceClassification.from_pretrained(base, num_labels=3).save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder

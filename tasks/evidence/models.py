@@ -10,11 +10,7 @@ of its vectors in the cache starts in a fraction of a second.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
-import os
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import ModelError
+from tasks.models import folder as model_folder
 from tasks.models import processor
+from tasks.models.folder import read_json
 
 if TYPE_CHECKING:
     from tasks.evidence.parameters import EmbedderType
@@ -42,10 +40,6 @@ between two layers then no longer fits the cache of a small CPU."""
 
 RULES = 1
 """Version of windows and pooling; part of every fingerprint."""
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
-_IDENTITY = (".json", ".txt", ".model", ".safetensors")
-"""Files that decide what a model computes."""
 
 
 class Embedder(Protocol):
@@ -83,20 +77,14 @@ def load_embedder(
         ModelError: no such model, not a sentence-transformers model, pickled weights, own code, or
             weights that are not those on record.
     """
-    folder = _locate(model)
+    folder = locate(model)
     _refuse_what_is_no_model(folder, model)
     if model == DEFAULT:
-        _check_weights(folder / "model.safetensors")
+        model_folder.check_digests(folder, {"model.safetensors": DEFAULT_SHA256})
     narrow = dtype == "bfloat16" or (dtype == "auto" and processor.has_bf16())
     return SentenceEmbedder(
         folder, model, threads=threads, batch_tokens=batch_tokens, narrow=narrow and _is_bert(folder, model)
     )
-
-
-def _offline() -> None:
-    # Read by Hugging Face's libraries when they are imported, so it must stand before that.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
 
 def embedded_folder() -> Path:
@@ -115,49 +103,28 @@ def embedded_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _locate(model: str) -> Path:
+def locate(model: str) -> Path:
+    """Folder of the default, or of any other sentence-transformers model by folder or hub id.
+
+    Raises:
+        ModelError: no such model.
+    """
     if model == DEFAULT:
-        _offline()
+        model_folder.work_offline()
         return embedded_folder()
-    folder = Path(model).expanduser()
-    if folder.exists() or not _HUB_ID.fullmatch(model):
-        _offline()
-        if not folder.is_dir():
-            said = "is a file" if folder.exists() else "does not exist"
-            raise ModelError(f"{model}: {said}, expected the folder of a sentence-transformers model")
-        return folder
-    return _from_hub(model)
-
-
-def _from_hub(model: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    repository = model if "/" in model else f"sentence-transformers/{model}"
-    try:
-        return Path(
-            snapshot_download(
-                repository,
-                allow_patterns=[f"*{suffix}" for suffix in _IDENTITY],
-                ignore_patterns=["onnx/*", "openvino/*"],
-                local_files_only=os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"),
-            )
-        )
-    except Exception as error:  # noqa: BLE001 - the hub client raises some twenty types
-        raise ModelError(
-            f"{model}: neither a folder here nor a model that the Hugging Face hub or its local cache gives "
-            f"({type(error).__name__}); name a folder, or check the id and the network"
-        ) from None
+    kind = "a sentence-transformers model"
+    return model_folder.locate(model, kind, leave_out=("onnx/*", "openvino/*"), owner="sentence-transformers")
 
 
 def _is_bert(folder: Path, model: str) -> bool:
     """Whether the first module is an encoder that the lean forward pass knows."""
-    config = folder / str(_read_json(folder / "modules.json", model)[0].get("path", "")) / "config.json"
-    values = _read_json(config, model) if config.exists() else {}
+    config = folder / str(read_json(folder / "modules.json", model)[0].get("path", "")) / "config.json"
+    values = read_json(config, model) if config.exists() else {}
     return bool(values.get("model_type") == "bert" and values.get("hidden_act") == "gelu")
 
 
 def _refuse_what_is_no_model(folder: Path, model: str) -> None:
-    modules = _read_json(folder / "modules.json", model)
+    modules = read_json(folder / "modules.json", model)
     if not isinstance(modules, list) or not modules:
         raise ModelError(f"{model}: not a sentence-transformers model, modules.json lists no modules")
     for module in modules:
@@ -170,43 +137,9 @@ def _refuse_what_is_no_model(folder: Path, model: str) -> None:
         place = (folder / str(module.get("path", ""))).absolute()
         if ".." in Path(str(module.get("path", ""))).parts or not place.is_relative_to(folder.absolute()):
             raise ModelError(f"{model}: modules.json names {module['path']!r}, outside the model's folder")
-    if not any(folder.rglob("*.safetensors")):
-        raise ModelError(
-            f"{model}: no weights in safetensors format; pickled weights (.bin, .pt) can run code and are "
-            "refused, convert them with safetensors first"
-        )
-    config = folder / "config.json"
-    if config.exists() and "auto_map" in _read_json(config, model):
-        raise ModelError(f"{model}: config.json asks for remote code (auto_map), which is refused")
-
-
-def _read_json(path: Path, model: str) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ModelError(
-            f"{model}: not a sentence-transformers model, it has no {path.name}; name a folder that "
-            "SentenceTransformer.save wrote"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: {path.name} cannot be read ({type(error).__name__})") from None
-
-
-def _check_weights(weights: Path) -> None:
-    try:
-        found = _sha256(weights)
-    except OSError as error:
-        raise ModelError(f"{weights}: cannot be read ({error.strerror}); reinstall the package") from None
-    if found != DEFAULT_SHA256:
-        raise ModelError(
-            f"{weights}: SHA-256 is {found}, expected {DEFAULT_SHA256}; the weights were swapped or damaged, "
-            "reinstall the pinned package"
-        )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    model_folder.require_safetensors(folder.rglob("*"), model)
+    if (folder / "config.json").exists():
+        read_json(folder / "config.json", model)
 
 
 class SentenceEmbedder:
@@ -228,17 +161,16 @@ class SentenceEmbedder:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names and bytes of all files that decide what the model computes."""
-        state = hashlib.sha256(b"embedder %d" % RULES + (b" bfloat16" if self._narrow else b""))
-        for path in sorted(p for p in self._folder.rglob("*") if p.suffix in _IDENTITY):
-            state.update(f"{path.relative_to(self._folder).as_posix()}\0{_sha256(path)}\n".encode())
-        return state.hexdigest()
+        files = [path for path in self._folder.rglob("*") if path.suffix in model_folder.IDENTITY]
+        prefix = b"embedder %d" % RULES + (b" bfloat16" if self._narrow else b"")
+        return model_folder.identity(self._folder, files, prefix)
 
     @cached_property
     def dimension(self) -> int:
         """Length of a vector; from the configuration of the last module that states one."""
-        for module in reversed(_read_json(self._folder / "modules.json", self._name)):
+        for module in reversed(read_json(self._folder / "modules.json", self._name)):
             config = self._folder / str(module.get("path", "")) / "config.json"
-            values = _read_json(config, self._name) if config.exists() else {}
+            values = read_json(config, self._name) if config.exists() else {}
             for key in ("out_features", "embedding_dimension", "word_embedding_dimension", "hidden_size"):
                 if isinstance(values.get(key), int):
                     return int(values[key])
@@ -253,7 +185,8 @@ class SentenceEmbedder:
         logging.disable_progress_bar()
         if self._threads:
             torch.set_num_threads(self._threads)
-        try:
+
+        def load() -> Any:
             model = SentenceTransformer(
                 str(self._folder),
                 device="cpu",
@@ -264,12 +197,8 @@ class SentenceEmbedder:
             if self._narrow:
                 _narrow(model)
             return model.eval()
-        except Exception as error:  # noqa: BLE001 - whatever a damaged folder makes the libraries raise
-            first = str(error).strip().splitlines()[:1]
-            raise ModelError(
-                f"{self._name}: the model cannot be loaded ({type(error).__name__}: "
-                f"{first[0][:200] if first else 'no reason given'})"
-            ) from None
+
+        return model_folder.loaded(load, self._name)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32 of unit length, in the order of the texts; equal texts are read once.
