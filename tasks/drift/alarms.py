@@ -1,8 +1,7 @@
-"""Alarms: which drifted rows somebody is told of, and the one message that tells it.
+"""Alarms: which drifted rows people hear of, and the one message that says so.
 
-Belongs here: rules and words. Does not belong here: what drifted (`table.py`), sending
-(`tasks/drift/notify.py`). Quiet by default: an alarm is told on the night on which it is new, all of a
-night's alarms in one message, and what never stops is told once.
+Quiet by default: an alarm is sent on the night on which it is new, all of a night's alarms in one message,
+and what never stops is sent once.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class AlarmRule:
     def __post_init__(self) -> None:
         """Raises ValueError for a rule that could never raise anything."""
         if self.metric != "*" and self.metric not in METRICS:
-            raise ValueError(f"alarms: {self.metric!r} is no metric; known: *, {', '.join(METRICS)}")
+            raise ValueError(f"alarms: {self.metric!r} is not a metric; known: *, {', '.join(METRICS)}")
         if self.nights < 1:
             raise ValueError(f"alarms: nights is {self.nights}, expected 1 or more")
         if self.direction == "worse" and self.metric != "*" and METRICS[self.metric].bad == "neither":
@@ -82,23 +81,16 @@ def raised(rows: pl.DataFrame, history: pl.DataFrame, rules: Sequence[AlarmRule]
         .select("slice", "metric", "window_end", rises=pl.col("difference") > 0)
         .unique()
     )
-    drifted = drifted.with_columns(rises=pl.col("difference") > 0).join(
-        _runs(before, window_end), on=["slice", "metric", "rises"], how="left"
+    drifted = (
+        drifted.with_columns(rises=pl.col("difference") > 0)
+        .join(_runs(before, window_end), on=["slice", "metric", "rises"], how="left")
+        .with_columns(nights=pl.col("nights").fill_null(0).cast(pl.Int32) + 1)
     )
-    drifted = drifted.with_columns(nights=pl.col("nights").fill_null(0).cast(pl.Int32) + 1)
-    hit = pl.any_horizontal(
-        [_matches(rule, drifted["slice"].unique().to_list()) for rule in rules] or [False]
-    )
-    fresh = pl.any_horizontal(
-        [
-            _matches(rule, drifted["slice"].unique().to_list()) & (pl.col("nights") == rule.nights)
-            for rule in rules
-        ]
-        or [False]
-    )
+    names = drifted["slice"].unique().to_list()
+    hits = [(_matches(rule, names), pl.col("nights") == rule.nights) for rule in rules]
     return (
-        drifted.filter(hit)
-        .with_columns(is_new=fresh)
+        drifted.filter(pl.any_horizontal(pl.lit(False), *(hit for hit, _ in hits)))
+        .with_columns(is_new=pl.any_horizontal(pl.lit(False), *(hit & is_first for hit, is_first in hits)))
         .sort(pl.col("part_of").is_not_null(), -pl.col("harm"), -pl.col("difference").abs(), nulls_last=True)
         .select(RAISED.names())
         .cast(RAISED)
@@ -120,20 +112,23 @@ def _runs(before: pl.DataFrame, window_end: date) -> pl.DataFrame:
 def _matches(rule: AlarmRule, names: Sequence[str]) -> pl.Expr:
     # Only `*` is a pattern: names of agents may hold brackets and question marks.
     pattern = re.compile(fnmatch.translate(re.sub(r"([\[?])", r"[\1]", rule.slice)))
-    wanted = [name for name in names if pattern.match(name)]
-    way = {
+    direction = {
         "worse": pl.col("direction") == "worse",
         "up": pl.col("difference") > 0,
         "down": pl.col("difference") < 0,
-        "any": pl.lit(value=True),
+        "any": pl.lit(True),
     }[rule.direction]
-    metric = pl.lit(value=True) if rule.metric == "*" else pl.col("metric") == rule.metric
-    large = pl.col("difference").abs() >= rule.size
-    return metric & pl.col("slice").is_in(wanted) & way & large & (pl.col("nights") >= rule.nights)
+    return (
+        pl.col("slice").is_in([name for name in names if pattern.match(name)])
+        & (pl.lit(rule.metric == "*") | (pl.col("metric") == rule.metric))
+        & direction
+        & (pl.col("difference").abs() >= rule.size)
+        & (pl.col("nights") >= rule.nights)
+    )
 
 
 def message(alarms: pl.DataFrame, link: str) -> tuple[str, str] | None:
-    """Title and body that tell the new alarms (RAISED rows), or None where none is new.
+    """Title and body of a message about the new alarms (RAISED rows), or None where none is new.
 
     One line per slice, its most harmful change; parts of a change that has a line of its own have none. Names
     from traces are made harmless to read.
@@ -143,14 +138,12 @@ def message(alarms: pl.DataFrame, link: str) -> tuple[str, str] | None:
     new = new.filter(~pl.col("part_of").is_in(named).fill_null(value=False))
     if new.is_empty():
         return None
-    lines = new.unique("slice", keep="first", maintain_order=True)
-    said = [f"- {visible(reason)}" for reason in lines["reason"].head(LINES).to_list()]
-    more = lines.height - LINES
-    if more > 0:
-        said.append(f"- and {more} more {'slice' if more == 1 else 'slices'}")
-    count = lines.height
-    title = f"claimledger: {count} {'slice' if count == 1 else 'slices'} changed"
-    return title, "\n".join([*said, "", f"Report: {link}"])
+    reasons = new.unique("slice", keep="first", maintain_order=True)["reason"]
+    lines = [f"- {visible(reason)}" for reason in reasons.head(LINES)]
+    if (more := len(reasons) - LINES) > 0:
+        lines.append(f"- and {more} more {'slice' if more == 1 else 'slices'}")
+    title = f"claimledger: {len(reasons)} {'slice' if len(reasons) == 1 else 'slices'} changed"
+    return title, "\n".join([*lines, "", f"Report: {link}"])
 
 
 def needed_since(rules: Sequence[AlarmRule], window_end: date) -> date:

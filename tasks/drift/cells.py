@@ -4,8 +4,6 @@ Nearly every metric is a ratio of sums over outputs, because claims of one outpu
 adds y (for example its supported claims) and x (its judged claims). The six sums kept per cell (y, x, y², xy,
 x² and the number of outputs) give the ratio and its cluster-robust variance for any union of cells (Cochran,
 Sampling Techniques, 3rd ed., 1977, sections 6.4 and 9A), so no later step reads the tables again.
-
-Belongs here: rows into sums. Does not belong here: slices (`slices.py`), comparison (`comparison.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +13,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.drift.metrics import METRICS
 from tasks.privacy import addressing
-from tasks.tables import TABLES, VERDICTS
+from tasks.tables import ACTIONS, TABLES, UTC, VERDICTS
 
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
@@ -26,24 +25,9 @@ VERSION = "1"
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
 
-CELL = pl.Schema(
-    [
-        ("date", pl.Date()),
-        *((name, pl.String()) for name in IDENTITY + JUDGED_BY),
-        ("judged_at", pl.Datetime("us", "UTC")),
-        ("metric", pl.String()),
-        *((name, pl.Float64()) for name in SUMS),
-    ]
-)
-PROFILE = pl.Schema(
-    [
-        ("date", pl.Date()),
-        *((name, pl.String()) for name in IDENTITY + JUDGED_BY),
-        ("metric", pl.String()),
-        ("bin", pl.Int16()),
-        ("weight", pl.Float64()),
-    ]
-)
+_KEYS = {"date": pl.Date(), **dict.fromkeys(IDENTITY + JUDGED_BY, pl.String())}
+CELL = pl.Schema({**_KEYS, "judged_at": UTC, "metric": pl.String(), **dict.fromkeys(SUMS, pl.Float64())})
+PROFILE = pl.Schema({**_KEYS, "metric": pl.String(), "bin": pl.Int16(), "weight": pl.Float64()})
 SEEN = pl.Schema({"date": pl.Date, "snapshot": pl.String})
 
 
@@ -104,16 +88,15 @@ def cells_of(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cell
         .unique(["claim_id", *JUDGED_BY], keep="last", maintain_order=True)
         .join(outputs.select("output_id", "date", "weight", *IDENTITY), on="output_id", how="inner")
     )
-    best = _best_passages(frames["evidence"], verdicts)
-    judged = _per_output(verdicts, best)
-    parts = [
-        _summed(judged, _JUDGED),
-        _summed(_counted(outputs, judged, frames["findings"]), _COUNTED),
-        _summed(_acted(frames["actions"], verdicts, outputs), _ACTED),
-        _summed(_reviewed(frames["reviews"], verdicts), _REVIEWED),
-    ]
+    judged = _per_output(verdicts, frames["evidence"])
+    rows = {
+        "judged": judged,
+        "outputs": _counted(outputs, judged, frames["findings"]),
+        "actions": _acted(frames["actions"], verdicts, outputs),
+        "reviews": _reviewed(frames["reviews"], verdicts),
+    }
     return Cells(
-        pl.concat(parts),
+        pl.concat([_summed(rows[name], name) for name in rows]),
         _score_profile(verdicts),
         verdicts.select("date", "snapshot").unique(),
         frozenset(name for name, frame in frames.items() if frame.height),
@@ -128,9 +111,8 @@ def _outputs(outputs: pl.DataFrame, weight: str | None) -> pl.DataFrame:
     replaced = outputs.select(pl.col("supersedes").drop_nulls())["supersedes"]
     weights = pl.lit(1.0)
     if weight is not None:
-        found = pl.col("metadata").str.json_path_match(f"$.{weight}").cast(pl.Float64, strict=False)
-        usable = found.is_finite() & (found > 0)
-        weights = pl.when(usable).then(found).otherwise(1.0)
+        value = pl.col("metadata").str.json_path_match(f"$.{weight}").cast(pl.Float64, strict=False)
+        weights = pl.when(value.is_finite() & (value > 0)).then(value).otherwise(1.0)
     return outputs.filter(~pl.col("output_id").is_in(replaced.implode())).select(
         "output_id",
         *IDENTITY,
@@ -140,29 +122,15 @@ def _outputs(outputs: pl.DataFrame, weight: str | None) -> pl.DataFrame:
     )
 
 
-def _best_passages(evidence: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Per claim, verifier and snapshot: the retrieval score of the passage of rank 0."""
-    if evidence.is_empty() or verdicts.is_empty():
-        return pl.DataFrame(schema={"claim_id": pl.String, "verifier": pl.String, "snapshot": pl.String,
-                                    "retrieval_score": pl.Float64})  # fmt: skip
-    return (
-        evidence.filter(pl.col("rank") == 0)
-        .select("claim_id", "verifier", "snapshot", "retrieval_score")
-        .unique(["claim_id", "verifier", "snapshot"], keep="any")
-    )
-
-
-def _per_output(verdicts: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
+def _per_output(verdicts: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """One row per output, verifier and policy, with sums over its claims."""
-    if best.height:
-        verdicts = verdicts.join(best, on=["claim_id", "verifier", "snapshot"], how="left")
-    else:
-        verdicts = verdicts.with_columns(retrieval_score=pl.lit(None, dtype=pl.Float64))
-    is_verdict = {name: (pl.col("verdict") == name).sum() for name in VERDICTS}
+    key = ["claim_id", "verifier", "snapshot"]
+    best = evidence.filter(pl.col("rank") == 0).select(*key, "retrieval_score").unique(key, keep="any")
+    verdicts = verdicts.join(best, on=key, how="left")
     return verdicts.group_by("output_id", *JUDGED_BY).agg(
         pl.col("date", "weight", *IDENTITY).first(),
         claims=pl.len(),
-        **is_verdict,
+        **{name: (pl.col("verdict") == name).sum() for name in VERDICTS},
         p_supported=pl.col("p_supported").sum(),
         covered=(pl.col("evidence_ids").list.len() > 0).sum(),
         conflicts=pl.col("is_conflict").sum(),
@@ -177,11 +145,16 @@ def _counted(outputs: pl.DataFrame, judged: pl.DataFrame, findings: pl.DataFrame
     claims = judged.group_by("output_id").agg(pl.col("claims").max())
     # The metric is of leaks; text that addresses the verifier shows in the share of escalated answers.
     leaks = findings.filter(pl.col("kind") != addressing.KIND)
-    found = leaks.group_by("output_id").agg(findings=pl.len())
     return (
         outputs.join(claims, on="output_id", how="left")
-        .join(found, on="output_id", how="left")
-        .with_columns(pl.col("claims", "findings").fill_null(0), *_unjudged())
+        .join(leaks.group_by("output_id").agg(findings=pl.len()), on="output_id", how="left")
+        .with_columns(
+            pl.col("claims", "findings").fill_null(0),
+            verifier=pl.lit(None, pl.String),
+            policy=pl.lit(None, pl.String),
+            judged_at=pl.lit(None, UTC),
+        )
+        .with_columns(abstained=pl.col("claims") == 0)
     )
 
 
@@ -193,7 +166,7 @@ def _acted(actions: pl.DataFrame, verdicts: pl.DataFrame, outputs: pl.DataFrame)
         .with_columns(verdict_id=pl.col("verdict_ids").list.first())
         .join(verdicts.select("verdict_id", "verifier"), on="verdict_id", how="left")
         .join(outputs.select("output_id", "date", "weight", *IDENTITY), on="output_id", how="inner")
-        .with_columns(judged_at=pl.col("decided_at"))
+        .with_columns(judged_at="decided_at", **{name: pl.col("action") == name for name in ACTIONS})
     )
 
 
@@ -210,7 +183,7 @@ def _reviewed(reviews: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         reviews.sort("reviewed_at")
         .unique("verdict_id", keep="last", maintain_order=True)
         .join(verdicts, on="verdict_id", how="inner")
-        .with_columns(wrong=(pl.col("outcome") == "overturned"), stated=of_verdict)
+        .with_columns(wrong=pl.col("outcome") == "overturned", stated=of_verdict)
         .group_by("output_id", *JUDGED_BY)
         .agg(
             pl.col("date", "weight", *IDENTITY).first(),
@@ -222,65 +195,31 @@ def _reviewed(reviews: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unjudged() -> list[pl.Expr]:
-    return [
-        pl.lit(None, dtype=pl.String).alias("verifier"),
-        pl.lit(None, dtype=pl.String).alias("policy"),
-        pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias("judged_at"),
-    ]
-
-
-_ONE = pl.lit(1.0)
-_JUDGED: dict[str, tuple[pl.Expr, pl.Expr]] = {
-    "supported_share": (pl.col("supported"), pl.col("claims")),
-    "contradicted_share": (pl.col("contradicted"), pl.col("claims")),
-    "insufficient_share": (pl.col("insufficient"), pl.col("claims")),
-    "mean_p_supported": (pl.col("p_supported"), pl.col("claims")),
-    "evidence_coverage": (pl.col("covered"), pl.col("claims")),
-    "conflict_share": (pl.col("conflicts"), pl.col("claims")),
-    "retrieval_score": (pl.col("retrieval_score"), pl.col("retrieved")),
-}
-_COUNTED: dict[str, tuple[pl.Expr, pl.Expr]] = {
-    "claims_per_output": (pl.col("claims"), _ONE),
-    "abstention_share": (pl.col("claims") == 0, _ONE),
-    "outputs_per_day": (_ONE, _ONE),
-    "lag_hours": (pl.col("lag"), _ONE),
-    "findings_per_output": (pl.col("findings"), _ONE),
-}
-_ACTED: dict[str, tuple[pl.Expr, pl.Expr]] = {
-    f"{action}_share": (pl.col("action") == action, _ONE)
-    for action in ("delivered", "rephrased", "escalated")
-}
-_REVIEWED: dict[str, tuple[pl.Expr, pl.Expr]] = {
-    "overturn_share": (pl.col("overturned"), pl.col("reviews")),
-    "overconfidence": (pl.col("excess"), pl.col("reviews")),
-}
-
-
-def _summed(rows: pl.DataFrame, metrics: Mapping[str, tuple[pl.Expr, pl.Expr]]) -> pl.DataFrame:
-    """CELL rows: one per day, identity, verifier, policy and metric that has units there."""
-    keys = ["date", *IDENTITY, *JUDGED_BY]
+def _summed(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """CELL rows of the metrics of these rows: one per day, identity, verifier and policy that has units."""
+    metrics = [(m.name, m.sums[1], m.sums[2]) for m in METRICS.values() if m.sums and m.sums[0] == name]
     aggregates: list[pl.Expr] = [pl.col("judged_at").max()]
-    for name, (above, below) in metrics.items():
-        y = pl.col("weight") * above.cast(pl.Float64)
-        x = pl.col("weight") * below.cast(pl.Float64)
-        sums = (y, x, y * y, x * y, x * x, below > 0)
-        aggregates += [e.sum().cast(pl.Float64).alias(f"{name}.{s}") for s, e in zip(SUMS, sums, strict=True)]
-    wide = rows.group_by(keys).agg(aggregates)
+    for metric, above, below in metrics:
+        y, x = (pl.col("weight") * pl.col(column).cast(pl.Float64) for column in (above, below))
+        # A group sums a literal once: metrics per output count a cell, not each output, as a cluster.
+        clusters = pl.lit(1.0) if below == "one" else pl.col(below) > 0
+        sums = (y, x, y * y, x * y, x * x, clusters)
+        aggregates += [
+            e.sum().cast(pl.Float64).alias(f"{metric}.{s}") for s, e in zip(SUMS, sums, strict=True)
+        ]
+    wide = rows.with_columns(one=pl.lit(1.0)).group_by(*_KEYS).agg(aggregates)
     parts = [
-        wide.select(
-            *keys, "judged_at", pl.lit(name).alias("metric"), *(pl.col(f"{name}.{s}").alias(s) for s in SUMS)
-        ).filter(pl.col("x") > 0)
-        for name in metrics
+        wide.select(*_KEYS, "judged_at", metric=pl.lit(metric), **{s: pl.col(f"{metric}.{s}") for s in SUMS})
+        for metric, _, _ in metrics
     ]
-    return pl.concat(parts).select(CELL.names()).cast(CELL)
+    return pl.concat(parts).filter(pl.col("x") > 0).select(CELL.names()).cast(CELL)
 
 
 def _score_profile(verdicts: pl.DataFrame) -> pl.DataFrame:
     """PROFILE rows of p_supported's histogram."""
     number = (pl.col("p_supported") * SCORE_BINS).floor().clip(0, SCORE_BINS - 1).cast(pl.Int16)
     return (
-        verdicts.group_by("date", *IDENTITY, *JUDGED_BY, number.alias("bin"))
+        verdicts.group_by(*_KEYS, number.alias("bin"))
         .agg(weight=pl.col("weight").sum())
         .with_columns(metric=pl.lit("score_distance"))
         .select(PROFILE.names())

@@ -1,8 +1,5 @@
 """When a daily series changed level.
 
-Belongs here: change points of many series. Does not belong here: whether window and baseline differ
-(`comparison.py`), or what else happened on the day (`reasons.py`).
-
 Binary segmentation (Scott and Knott, Biometrics 30, 1974) on the Gaussian likelihood ratio of a shift in mean
 with known variances (Hinkley, Biometrika 57, 1970): the best split of a segment is kept when its statistic
 exceeds PENALTY x log(days), the strengthened Schwarz criterion under which the number of changes is found
@@ -31,31 +28,26 @@ class Change:
 
 
 def split_statistics(values: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Likelihood ratio and step of every split.
+    """Likelihood ratio and step of every split of one series.
 
     Args:
-        values, variances: (series, days); a NaN value or variance is a day without rows.
+        values, variances: (days,); a NaN value or variance is a day without rows.
 
     Returns:
-        (series, days) twice: entry d is for a new level that begins on day d; 0 where a side has no day.
+        (days,) twice: entry d is for a new level that begins on day d; 0 where a side has no day.
     """
-    known = np.isfinite(values) & np.isfinite(variances)
-    weights = np.where(known, 1 / np.maximum(np.where(known, variances, 1.0), 1e-12), 0.0)
-    before = np.cumsum(weights, axis=1)[:, :-1]
-    sums = np.cumsum(weights * np.nan_to_num(values), axis=1)
-    after = weights.sum(1, keepdims=True) - before
-    both = (before > 0) & (after > before[:, -1:] * 1e-12)
-    first = np.divide(sums[:, :-1], before, out=np.zeros_like(before), where=both)
-    second = np.divide(sums[:, -1:] - sums[:, :-1], after, out=np.zeros_like(after), where=both)
-    step = np.where(both, second - first, 0.0)
-    weight = np.divide(before * after, before + after, out=np.zeros_like(before), where=both)
-    nothing = np.zeros((len(values), 1))
+    is_known = np.isfinite(values) & np.isfinite(variances)
+    weights = np.where(is_known, 1 / np.maximum(np.where(is_known, variances, 1.0), 1e-12), 0.0)
+    sums = np.cumsum(weights * np.nan_to_num(values))
+    before = np.cumsum(weights)[:-1]
+    after = weights.sum() - before
     # A split whose first day has no rows begins when rows do.
-    begins = known[:, 1:]
-    return (
-        np.hstack([nothing, np.where(begins, weight * step**2, 0.0)]),
-        np.hstack([nothing, np.where(begins, step, 0.0)]),
-    )
+    sound = (before > 0) & (after > before[-1:] * 1e-12) & is_known[1:]
+    first = np.divide(sums[:-1], before, out=np.zeros_like(before), where=sound)
+    second = np.divide(sums[-1:] - sums[:-1], after, out=np.zeros_like(after), where=sound)
+    step = np.where(sound, second - first, 0.0)
+    weight = np.divide(before * after, before + after, out=np.zeros_like(before), where=sound)
+    return np.concatenate([[0.0], weight * step**2]), np.concatenate([[0.0], step])
 
 
 def segmented(values: np.ndarray, variances: np.ndarray) -> list[Change]:
@@ -63,25 +55,25 @@ def segmented(values: np.ndarray, variances: np.ndarray) -> list[Change]:
     days = int((np.isfinite(values) & np.isfinite(variances)).sum())
     if days < 2:
         return []
-    found: list[Change] = []
+    changes: list[Change] = []
     segments = [(0, len(values))]
-    while segments and len(found) < MAXIMUM_CHANGES:
+    while segments and len(changes) < MAXIMUM_CHANGES:
         start, end = segments.pop(0)
         if end - start < 2:
             continue
         best = _best(values[start:end], variances[start:end])
         if best.statistic > PENALTY * np.log(days):
             middle = start + best.day
-            found.append(Change(middle, best.statistic, best.step))
+            changes.append(Change(middle, best.statistic, best.step))
             segments += [(start, middle), (middle, end)]
-    return sorted(found, key=lambda change: change.day)
+    return sorted(changes, key=lambda change: change.day)
 
 
 def _best(values: np.ndarray, variances: np.ndarray, sign: float = 0.0) -> Change:
-    statistics, steps = split_statistics(values[None, :], variances[None, :])
-    statistics = np.where(steps[0] * sign >= 0, statistics[0], 0.0)
+    statistics, steps = split_statistics(values, variances)
+    statistics = np.where(steps * sign >= 0, statistics, 0.0)
     day = int(np.argmax(statistics))
-    return Change(day, float(statistics[day]), float(steps[0, day]))
+    return Change(day, float(statistics[day]), float(steps[day]))
 
 
 def began(values: np.ndarray, variances: np.ndarray, sign: float) -> Change | None:

@@ -41,9 +41,13 @@ class Sums:
     xx: np.ndarray
     clusters: np.ndarray
 
-    def of(self, days: np.ndarray) -> Sums:
-        """The chosen days, by a boolean mask or by numbers."""
-        return Sums(*(a[:, days] for a in (self.y, self.x, self.yy, self.xy, self.xx, self.clusters)))
+    def on(self, days: np.ndarray) -> Sums:
+        """The same series on these days (a mask or numbers)."""
+        return Sums(*(array[:, days] for array in vars(self).values()))
+
+    def of(self, series: np.ndarray) -> Sums:
+        """These series (a mask) alone."""
+        return Sums(*(array[series] for array in vars(self).values()))
 
     @property
     def rate(self) -> np.ndarray:
@@ -54,6 +58,10 @@ class Sums:
         """(series,): y over x of all days together, NaN where there are none."""
         x = self.x.sum(1)
         return np.asarray(np.divide(self.y.sum(1), x, out=np.full(len(x), np.nan), where=x > 0))
+
+    def smoothed(self) -> np.ndarray:
+        """(series,): the share of all days together, never 0 or 1 (Laplace)."""
+        return np.asarray((self.y.sum(1) + 1) / (self.x.sum(1) + 2))
 
     def squares(self, rate: np.ndarray) -> np.ndarray:
         """Sum over outputs of (y - rate x)², per series and day; `rate` broadcasts."""
@@ -68,6 +76,10 @@ class Daily:
     value: np.ndarray
     variance: np.ndarray
     size: np.ndarray
+
+    def on(self, days: np.ndarray) -> Daily:
+        """The same series on these days (a mask)."""
+        return Daily(self.value[:, days], self.variance[:, days], self.size[:, days])
 
 
 @dataclass(frozen=True)
@@ -105,17 +117,17 @@ class Difference:
 def unit_variance(base: Sums, *, is_share: bool) -> np.ndarray:
     """(series,): variance of one unit's contribution, from outputs within days.
 
-    A share of 0 or 1 has no visible variance; (y + 1) / (x + 2) (Laplace) stands in, and outputs whose claims
-    differ by less than independent ones would are given no credit for it.
+    A share of 0 or 1 has no visible variance; that of the smoothed share takes its place, and outputs whose
+    claims differ by less than independent ones would are given no credit for it.
     """
     units, outputs = base.x.sum(1), base.clusters.sum(1)
     days = (base.x > 0).sum(1)
     correction = np.where(outputs > days, outputs / np.maximum(outputs - days, 1), 1.0)
-    found = base.squares(base.rate).sum(1) * correction / np.maximum(units, 1e-300)
+    variance = base.squares(base.rate).sum(1) * correction / np.maximum(units, 1e-300)
     if is_share:
-        smooth = (base.y.sum(1) + 1) / (units + 2)
-        found = np.maximum(found, smooth * (1 - smooth))
-    return np.asarray(found)
+        smooth = base.smoothed()
+        variance = np.maximum(variance, smooth * (1 - smooth))
+    return np.asarray(variance)
 
 
 def clumping(window: Sums, base: Sums) -> np.ndarray:
@@ -199,17 +211,17 @@ def _about_weekdays(
     value: np.ndarray, weights: np.ndarray, weekday: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per series: weighted squares about weekday means, their freedom, and how they grow with τ²."""
-    value = np.nan_to_num(value)
-    statistic, degrees, slope = (np.zeros(len(value)) for _ in range(3))
-    for k in range(WEEK):
-        w, r = weights[:, weekday == k], value[:, weekday == k]
-        total = w.sum(1)
-        safe = np.maximum(total, 1e-300)
-        mean = (w * r).sum(1) / safe
-        statistic += (w * (r - mean[:, None]) ** 2).sum(1)
-        degrees += np.maximum((w > 0).sum(1) - 1, 0)
-        slope += total - (w**2).sum(1) / safe
-    return statistic, degrees, slope
+    value, week = np.nan_to_num(value), _week(weekday)
+    total = np.maximum(weights @ week, 1e-300)
+    residual = value - ((weights * value) @ week / total)[:, weekday]
+    degrees = np.maximum((weights > 0).astype(float) @ week - 1, 0)
+    slope = weights @ week - weights**2 @ week / total
+    return (weights * residual**2).sum(1), degrees.sum(1), slope.sum(1)
+
+
+def _week(weekday: np.ndarray) -> np.ndarray:
+    """(days, 7): 1.0 where a day is of a weekday; times it, an array over days becomes one over weekdays."""
+    return np.asarray(np.equal.outer(weekday, np.arange(WEEK)), dtype=float)
 
 
 def difference(
@@ -244,9 +256,8 @@ def difference(
     current = np.where(size > 0, (share * np.nan_to_num(window.value)).sum(1), np.nan)
     expected = level + (share * effects[:, window_weekday]).sum(1)
     sampling = (share**2 * np.nan_to_num(window.variance)).sum(1) * clumped
-    by_weekday = np.stack([share[:, window_weekday == k].sum(1) for k in range(WEEK)], axis=1)
     others = tau2 * (share**2).sum(1) + 1 / total
-    posterior = (by_weekday**2 * uncertain).sum(1)
+    posterior = ((share @ _week(window_weekday)) ** 2 * uncertain).sum(1)
     error = np.sqrt(factor * (sampling + others) + posterior)
     own = sampling if window_variance is None else np.maximum(window_variance, 0.0)
     interval_error = np.sqrt(factor * (own + others) + posterior)
@@ -278,11 +289,8 @@ def _weekday_effects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(series, 7) effects about the level, shrunk by empirical Bayes, and their posterior variances."""
     residual = np.nan_to_num(value) - level[:, None]
-    held = np.stack([weights[:, weekday == k].sum(1) for k in range(WEEK)], axis=1) / factor[:, None]
-    sums = (
-        np.stack([(weights * residual)[:, weekday == k].sum(1) for k in range(WEEK)], axis=1)
-        / factor[:, None]
-    )
+    held = weights @ _week(weekday) / factor[:, None]
+    sums = (weights * residual) @ _week(weekday) / factor[:, None]
     means = np.divide(sums, held, out=np.zeros_like(sums), where=held > 0)
     total = np.maximum(held.sum(1), 1e-300)
     statistic = (held * means**2).sum(1)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tasks.drift import comparable, slices
+from tasks.drift import comparable, metrics, slices
 from tasks.drift.cells import Cells
-from tasks.drift.metrics import METRICS
 from tasks.drift.parameters import DriftParameters
 
 SERIES = pl.Schema(
@@ -44,13 +43,10 @@ def daily_series(
     )
     if slice_names is not None:
         sums = sums.filter(pl.col("slice").is_in(list(slice_names)))
-    family = pl.col("metric").replace_strict(
-        {n: m.family for n, m in METRICS.items()}, return_dtype=pl.String
-    )
     n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
     squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
-    correction_ = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
-    variance = squares * correction_ / n**2
+    correction = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
+    variance = squares * correction / n**2
     plain = value * (1 - value) / n
     effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
     z = 1.959963984540054
@@ -58,24 +54,23 @@ def daily_series(
     half = z * (value * (1 - value) / effective + z**2 / (4 * effective**2)).sqrt() / (1 + z**2 / effective)
     wald = z * variance.sqrt()
     poisson = z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
+    is_volume, is_share = pl.col("family") == "volume", pl.col("family") == "share"
+
+    def bound(side: int) -> pl.Expr:
+        count = pl.max_horizontal(pl.col("y") + side * poisson, 0.0)
+        share = (centre + side * half).clip(0, 1)
+        return pl.when(is_volume).then(count).when(is_share).then(share).otherwise(value + side * wald)
+
     return (
-        sums.with_columns(family=family)
+        sums.with_columns(family=metrics.each("family", pl.String))
         .select(
             "date",
             "slice",
             "metric",
-            value=pl.when(family == "volume").then("y").otherwise(value),
-            ci_low=pl.when(family == "volume")
-            .then(pl.max_horizontal(pl.col("y") - poisson, 0.0))
-            .when(family == "share")
-            .then((centre - half).clip(0, 1))
-            .otherwise(value - wald),
-            ci_high=pl.when(family == "volume")
-            .then(pl.col("y") + poisson)
-            .when(family == "share")
-            .then((centre + half).clip(0, 1))
-            .otherwise(value + wald),
-            count=pl.when(family == "volume").then("y").otherwise("x"),
+            value=pl.when(is_volume).then("y").otherwise(value),
+            ci_low=bound(-1),
+            ci_high=bound(1),
+            count=pl.when(is_volume).then("y").otherwise("x"),
         )
         .cast(SERIES)
         .sort("slice", "metric", "date")

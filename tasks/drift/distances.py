@@ -1,7 +1,7 @@
 """Distances between distributions: of scores, and of what texts mean.
 
-Belongs here: metrics whose value is how far the window's distribution lies from the baseline's. Does not
-belong here: ratios (`comparison.py`).
+The metrics whose value is how far the window's distribution lies from the baseline's; ratios are
+`comparison.py`'s.
 
 A distance is never negative, so it has no zero to be compared with: any two weeks differ. The reference is
 how far blocks of baseline days, each as long as the window, lie from the rest of the baseline; the window's
@@ -23,7 +23,7 @@ from tasks.drift import slices
 from tasks.drift.cells import SCORE_BINS
 from tasks.drift.metrics import Metric
 from tasks.drift.parameters import DriftParameters
-from tasks.drift.series import ROWS, Calendar, Compared
+from tasks.drift.series import Calendar, Compared, placed, rows_of
 
 MINIMUM_BLOCKS = 5
 """Blocks of baseline days below which their distances' spread cannot be told."""
@@ -61,86 +61,78 @@ def compared(
     is_histogram = metric.name == "score_distance"
     names, cube, units = _arranged(part, columns, calendar, pairs=parameters.pairs and is_histogram)
     base, now = calendar.baseline, calendar.window
-    before, after = cube[:, base].sum(1), cube[:, now].sum(1)
     n_before, n_after = units[:, base].sum(1), units[:, now].sum(1)
-    used = (n_before + n_after) > 0
-    distance = between(mean(after, n_after), mean(before, n_before), is_histogram=is_histogram)
+    before, after = mean(cube[:, base].sum(1), n_before), mean(cube[:, now].sum(1), n_after)
+    distance = between(after, before, is_histogram=is_histogram)
     log_reference, blocks, usual_units = _reference(cube[:, base], units[:, base], now.sum(), is_histogram)
     # Fewer units than usual lie further off by chance alone, with the root of their number at most.
     shrunk = np.sqrt(np.minimum(n_after / np.maximum(usual_units, 1e-300), 1.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         log_distance = np.log(np.maximum(distance * shrunk, 1e-12))
     centre, spread = _moments(log_reference)
+    numbers = {
+        "baseline_days": (units[:, base] > 0).sum(1),
+        "current_days": (units[:, now] > 0).sum(1),
+        "baseline_count": n_before,
+        "current_count": n_after,
+        "current_outputs": n_after,
+        "current_value": distance,
+        "threshold": np.full(len(distance), parameters.threshold(metric)),
+        **_tested(distance, log_distance, centre, spread, blocks),
+    }
+    by_day = [
+        between(mean(cube[:, d], units[:, d]), before, is_histogram=is_histogram)
+        for d in range(calendar.days)
+    ]
+    daily = np.stack(by_day, axis=1)
+    deviation = np.maximum(spread, 1e-3) * np.exp(centre)
+    variances = np.where(np.isnan(daily), np.nan, deviation[:, None] ** 2)
+    used = (n_before + n_after) > 0
+    rows = rows_of(names, metric, numbers).filter(pl.Series(used))
+    return Compared(rows, daily[used], variances[used])
+
+
+def _tested(
+    distance: np.ndarray,
+    log_distance: np.ndarray,
+    centre: np.ndarray,
+    spread: np.ndarray,
+    blocks: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Columns of the t test of a new block against the reference's; NaN where there are too few blocks."""
     degrees = np.maximum(blocks - 1, 1)
     error = np.maximum(spread, 1e-3) * np.sqrt(1 + 1 / np.maximum(blocks, 1))
-    p_value = stats.t.sf((log_distance - centre) / error, degrees)
     half = stats.t.ppf(0.975, degrees) * error
     usual = np.exp(centre)
-    known = ~np.isnan(distance) & (blocks >= MINIMUM_BLOCKS)
-    rows = pl.DataFrame(
-        {
-            "metric": metric.name,
-            "baseline_days": (units[:, base] > 0).sum(1),
-            "current_days": (units[:, now] > 0).sum(1),
-            "baseline_count": n_before,
-            "current_count": n_after,
-            "current_outputs": n_after,
-            "standard_error": None,
-            "baseline_pooled": None,
-            "baseline_value": np.where(known, usual, np.nan),
-            "current_value": distance,
-            "difference": np.where(known, distance - usual, np.nan),
-            "ci_low": np.where(known, distance * np.exp(-half) - usual, np.nan),
-            "ci_high": np.where(known, distance * np.exp(half) - usual, np.nan),
-            "effect_size": np.where(known, log_distance - centre, np.nan),
-            "p_value": np.where(known, p_value, np.nan),
-            "threshold": parameters.threshold(metric),
-        },
-        nan_to_null=True,
-    )
-    rows = pl.concat([names, rows], how="horizontal").select(ROWS.names()).cast(ROWS)
-    daily = np.stack(
-        [
-            between(mean(cube[:, d], units[:, d]), mean(before, n_before), is_histogram=is_histogram)
-            for d in range(calendar.days)
-        ],
-        axis=1,
-    )
-    variances = np.where(np.isnan(daily), np.nan, (np.maximum(spread, 1e-3) * usual)[:, None] ** 2)
-    return Compared(rows.filter(pl.Series(used)), daily[used], variances[used])
+    columns = {
+        "baseline_value": usual,
+        "difference": distance - usual,
+        "ci_low": distance * np.exp(-half) - usual,
+        "ci_high": distance * np.exp(half) - usual,
+        "effect_size": log_distance - centre,
+        "p_value": stats.t.sf((log_distance - centre) / error, degrees),
+    }
+    is_known = ~np.isnan(distance) & (blocks >= MINIMUM_BLOCKS)
+    return {name: np.where(is_known, values, np.nan) for name, values in columns.items()}
 
 
 def _arranged(
     part: pl.DataFrame, columns: Sequence[str], calendar: Calendar, *, pairs: bool
 ) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
     """`slice, slice_kind`, (slices, days, bins) sums and (slices, days) units."""
-    within = part.with_columns(number=(pl.col("date") - calendar.first).dt.total_days()).filter(
-        pl.col("number").is_between(0, calendar.days - 1)
-    )
-    daily = within.group_by("number", "bin", *columns).agg(pl.col("weight").sum())
-    sums = pl.concat(
-        [
-            daily.group_by(slices.name(kind).alias("slice"), "number", "bin")
-            .agg(pl.col("weight").sum())
-            .with_columns(slice_kind=pl.lit(slices.kind_name(kind)))
-            for kind in slices.kinds(columns, pairs=pairs)
-        ]
-    ).join(slices.repeated(daily, columns, pairs=pairs), on="slice", how="anti")
-    names = sums.select("slice", "slice_kind").unique("slice").sort("slice").with_row_index("row")
-    placed = sums.join(names.select("slice", "row"), on="slice")
-    counted = placed.filter(pl.col("bin") < 0)
-    placed = placed.filter(pl.col("bin") >= 0)
-    numbered: list[int] = placed["bin"].unique().to_list()
-    bins = max([*numbered, SCORE_BINS - 1 if counted.is_empty() else 0]) + 1
+    days = part.filter(pl.col("date").is_between(calendar.first, calendar.day(calendar.days - 1)))
+    sums = slices.summed(days, columns, pairs=pairs, by=("date", "bin"), values=("weight",))
+    names, within = placed(sums, calendar)
+    counts, masses = within.filter(pl.col("bin") < 0), within.filter(pl.col("bin") >= 0)
+    numbers: list[int] = masses["bin"].unique().to_list()
+    bins = max([*numbers, SCORE_BINS - 1 if counts.is_empty() else 0]) + 1
     cube = np.zeros((names.height, calendar.days, bins))
-    cube[placed["row"].to_numpy(), placed["number"].to_numpy(), placed["bin"].to_numpy()] = placed[
-        "weight"
-    ].to_numpy()
-    units = cube.sum(2)
-    if counted.height:
-        units = np.zeros(cube.shape[:2])
-        units[counted["row"].to_numpy(), counted["number"].to_numpy()] = counted["weight"].to_numpy()
-    return names.drop("row"), cube, units
+    cube[tuple(masses[name].to_numpy() for name in ("row", "number", "bin"))] = masses["weight"].to_numpy()
+    if counts.is_empty():
+        return names, cube, cube.sum(2)
+    units = np.zeros(cube.shape[:2])
+    units[counts["row"].to_numpy(), counts["number"].to_numpy()] = counts["weight"].to_numpy()
+    return names, cube, units
 
 
 def _reference(
@@ -163,9 +155,8 @@ def _reference(
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(series,) mean and sample standard deviation of the known values; 0 where there are too few."""
-    known = ~np.isnan(values)
-    n = known.sum(1)
-    filled = np.where(known, values, 0.0)
-    centre = filled.sum(1) / np.maximum(n, 1)
-    squares = (np.where(known, values - centre[:, None], 0.0) ** 2).sum(1)
+    is_known = ~np.isnan(values)
+    n = is_known.sum(1)
+    centre = np.where(is_known, values, 0.0).sum(1) / np.maximum(n, 1)
+    squares = (np.where(is_known, values - centre[:, None], 0.0) ** 2).sum(1)
     return centre, np.sqrt(squares / np.maximum(n - 1, 1))

@@ -1,8 +1,5 @@
 """Which slice a change is named after: the simplest one that explains it.
 
-Belongs here: drifted rows that only show their parent's change. Does not belong here: what drifted
-(`table.py`).
-
 Where an agent got worse, some of its pairs with models and use cases stand out more than the agent itself, by
 chance and because there are many. A row is part of a parent's change (`agent=A` of `agent=A&model=M`, `all`
 of `agent=A`) where the parent's other rows moved alike: the heterogeneity between the row and the rest
@@ -15,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -32,43 +29,39 @@ def explained(rows: pl.DataFrame) -> pl.DataFrame:
         rows: with `slice, slice_kind, metric, difference, standard_error, ci_low, ci_high, threshold,
             current_count, p_value, status`; only metrics that are ratios can be split into part and rest.
     """
-    numbered = rows.with_row_index("place")
-    ratios = numbered.filter(
+    ratios = rows.with_row_index("place").filter(
         pl.col("status").is_in(["drifted", "stable"]),
         pl.col("standard_error") > 0,
         pl.col("current_count") > 0,
     )
-    if ratios.filter(status="drifted").is_empty():
-        return rows.with_columns(part_of=pl.lit(None, dtype=pl.String))
-    metrics = ratios.filter(status="drifted")["metric"].unique().implode()
+    drifted = ratios.filter(status="drifted")
     tested = {
         (row["metric"], row["slice"]): row
-        for row in ratios.filter(pl.col("metric").is_in(metrics)).iter_rows(named=True)
+        for row in ratios.filter(pl.col("metric").is_in(drifted["metric"].unique().implode())).to_dicts()
     }
     parts = Counter((metric, parent) for metric, name in tested for parent in _parents(name))
     part_of: dict[int, str] = {}
     promoted: set[int] = set()
-    drifted = ratios.filter(status="drifted").sort("p_value").head(LOOKED_AT)["place"].to_list()
-    looked_at = set(drifted)
+    looked_at = set(drifted.sort("p_value").head(LOOKED_AT)["place"])
     for pairs in (True, False):
         for (metric, name), row in tested.items():
             if ("&" in name) is not pairs or row["place"] not in looked_at | promoted:
                 continue
-            found = [
+            parents = [tested[metric, p] for p in _parents(name) if (metric, p) in tested]
+            alike = [
                 (heterogeneity, parent["slice"], parent["place"])
-                for parent in (tested.get((metric, p)) for p in _parents(name))
-                if parent is not None
-                and (heterogeneity := _explains(row, parent, parts[metric, parent["slice"]])) is not None
+                for parent in parents
+                if (heterogeneity := _explains(row, parent, parts[metric, parent["slice"]])) is not None
             ]
-            if found:
-                _, part_of[row["place"]], place = min(found)
+            if alike:
+                _, part_of[row["place"]], place = min(alike)
                 promoted.add(place)
+    places = pl.int_range(rows.height, eager=True).to_list()
     return rows.with_columns(
-        part_of=pl.Series([part_of.get(n) for n in range(rows.height)], dtype=pl.String),
-        status=pl.Series(
-            ["drifted" if n in promoted else s for n, s in enumerate(rows["status"].to_list())],
-            dtype=pl.String,
-        ),
+        part_of=pl.Series([part_of.get(place) for place in places], dtype=pl.String),
+        status=pl.when(pl.Series([place in promoted for place in places], dtype=pl.Boolean))
+        .then(pl.lit("drifted"))
+        .otherwise("status"),
     )
 
 
@@ -78,7 +71,7 @@ def _parents(name: str) -> list[str]:
     return name.split("&") if "&" in name else [slices.ALL]
 
 
-def _explains(part: dict[str, Any], parent: dict[str, Any], count: int) -> float | None:
+def _explains(part: Mapping[str, float], parent: Mapping[str, float], count: int) -> float | None:
     """Heterogeneity between a part and the rest of its parent, None where the parent does not explain it."""
     matters = abs(parent["difference"]) >= parent["threshold"]
     sure = parent["ci_low"] > 0 or parent["ci_high"] < 0

@@ -62,7 +62,7 @@ class DriftParameters:
         unknown = sorted(set(self.thresholds) - set(METRICS))
         if unknown:
             raise ValueError(
-                f"thresholds names {unknown[0]!r}, which is no metric; known: {', '.join(METRICS)}"
+                f"thresholds names {unknown[0]!r}, which is not a metric; known: {', '.join(METRICS)}"
             )
         if self.baseline == "fixed" and not (self.baseline_from and self.baseline_to):
             raise ValueError("a fixed baseline needs baseline_from and baseline_to")

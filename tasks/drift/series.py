@@ -1,11 +1,11 @@
 """Sums arranged as daily series, and the comparison of each: the numbers of one metric for all slices.
 
-Belongs here: which day is baseline or window, arrays out of sums, numbers out of arrays. Does not belong
-here: the statistics themselves (`comparison.py`), many comparisons and status (`table.py`).
+The statistics themselves are `comparison.py`; many comparisons and status come later (`table.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from tasks.drift import comparison
 from tasks.drift.cells import SUMS
-from tasks.drift.comparison import Daily, Difference, Sums
+from tasks.drift.comparison import Sums
 from tasks.drift.metrics import Metric
 from tasks.drift.parameters import DriftParameters, Windows
 
@@ -105,20 +105,20 @@ def calendar(sums: pl.DataFrame, windows: Windows, change_days: int) -> Calendar
     )
 
 
+def placed(sums: pl.DataFrame, calendar: Calendar) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`slice, slice_kind` in order, and the sums with `row` (of a slice) and `number` (of a calendar day)."""
+    numbered = sums.with_columns(number=(pl.col("date") - calendar.first).dt.total_days())
+    within = numbered.filter(pl.col("number").is_between(0, calendar.days - 1))
+    names = within.select("slice", "slice_kind").unique("slice").sort("slice").with_row_index("row")
+    return names.drop("row"), within.join(names.select("slice", "row"), on="slice")
+
+
 def arrays(sums: pl.DataFrame, calendar: Calendar) -> tuple[pl.DataFrame, Sums]:
     """`slice, slice_kind` in order, and their (slices, days) sums; days outside the calendar are left out."""
-    within = sums.with_columns(number=(pl.col("date") - calendar.first).dt.total_days()).filter(
-        pl.col("number").is_between(0, calendar.days - 1)
-    )
-    names = within.select("slice", "slice_kind").unique("slice").sort("slice").with_row_index("row")
-    placed = within.join(names.select("slice", "row"), on="slice")
-    at = (placed["row"].to_numpy(), placed["number"].to_numpy())
-    filled = []
-    for column in SUMS:
-        array = np.zeros((names.height, calendar.days))
-        array[at] = placed[column].to_numpy()
-        filled.append(array)
-    return names.drop("row"), Sums(*filled)
+    names, within = placed(sums, calendar)
+    values = np.zeros((len(SUMS), names.height, calendar.days))
+    values[:, within["row"].to_numpy(), within["number"].to_numpy()] = within.select(SUMS).to_numpy().T
+    return names, Sums(*values)
 
 
 def compared(
@@ -130,120 +130,133 @@ def compared(
         sums: what `slices.summed` gives.
     """
     names, daily = arrays(sums.filter(pl.col("metric") == metric.name), calendar)
-    base, window = daily.of(calendar.baseline), daily.of(calendar.window)
-    used = (base.x.sum(1) + window.x.sum(1)) > 0
-    if not used.any():
+    has_units = daily.x[:, calendar.baseline | calendar.window].sum(1) > 0
+    if not has_units.any():
         return None
-    names = names.filter(pl.Series(used))
-    daily, base, window = (
-        Sums(*(a[used] for a in (s.y, s.x, s.yy, s.xy, s.xx, s.clusters))) for s in (daily, base, window)
-    )
+    names, daily = names.filter(pl.Series(has_units)), daily.of(has_units)
     if metric.family == "volume":
-        found, series, scale = _volume(daily, calendar)
+        columns, values, variances = _volume(daily, calendar)
     else:
-        found, series, scale = _ratio(daily, base, window, calendar, metric)
-    values, variances = found.adjusted(series, calendar.weekday)
-    present_base, present_window = (calendar.present & m for m in (calendar.baseline, calendar.window))
-    is_volume = metric.family == "volume"
-    expected, current = found.expected, found.current
-    low, high = found.ci_low, found.ci_high
-    pooled = base.pooled()
-    if is_volume:
-        pooled = base.y.sum(1) / max(int(present_base.sum()), 1)
-        current = window.y.sum(1) / max(int(present_window.sum()), 1)
-        expected = np.exp(expected)
-        low, high = (expected * np.expm1(np.minimum(bound, LARGEST_LOG)) for bound in (low, high))
-    threshold = parameters.threshold(metric) * (np.abs(expected) if metric.relative else 1.0)
-    rows = pl.DataFrame(
-        {
-            "metric": metric.name,
-            "baseline_days": _days(base, is_volume, present_base),
-            "current_days": _days(window, is_volume, present_window),
-            "baseline_count": base.y.sum(1) if is_volume else base.x.sum(1),
-            "current_count": window.y.sum(1) if is_volume else window.x.sum(1),
-            "current_outputs": window.clusters.sum(1),
-            "standard_error": np.full(len(expected), np.nan) if is_volume else found.standard_error,
-            "baseline_pooled": pooled,
-            "baseline_value": expected,
-            "current_value": current,
-            "difference": current - expected,
-            "ci_low": low,
-            "ci_high": high,
-            "effect_size": _effect(metric, expected, current, scale),
-            "p_value": found.p_value,
-            "threshold": threshold * np.ones(len(expected)),
-        },
-        nan_to_null=True,
+        columns, values, variances = _ratio(daily, calendar, metric)
+    expected = columns["baseline_value"]
+    columns["difference"] = columns["current_value"] - expected
+    columns["threshold"] = parameters.threshold(metric) * (
+        np.abs(expected) if metric.relative else np.ones(len(expected))
     )
-    rows = pl.concat([names, rows], how="horizontal").select(ROWS.names()).cast(ROWS)
-    return Compared(rows, values, variances)
+    return Compared(rows_of(names, metric, columns), values, variances)
 
 
-def _ratio(
-    daily: Sums, base: Sums, window: Sums, calendar: Calendar, metric: Metric
-) -> tuple[Difference, Daily, np.ndarray]:
-    """Difference, daily values, and the standard deviation of one unit."""
+def rows_of(names: pl.DataFrame, metric: Metric, columns: Mapping[str, np.ndarray | float]) -> pl.DataFrame:
+    """ROWS of one metric: columns beside the slices' names; NaN and what no column gives are null."""
+    given = pl.DataFrame({"metric": metric.name, **columns}, nan_to_null=True)
+    frame = pl.concat([names, given], how="horizontal")
+    missing = [pl.lit(None).alias(name) for name in ROWS.names() if name not in frame.columns]
+    return frame.with_columns(missing).select(ROWS.names()).cast(ROWS)
+
+
+Measured = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+"""Columns of ROWS, and (rows, days) weekday-adjusted values with their variances."""
+
+
+def _ratio(daily: Sums, calendar: Calendar, metric: Metric) -> Measured:
+    base, window = daily.on(calendar.baseline), daily.on(calendar.window)
     is_share = metric.family == "share"
-    # A slice without baseline has no variance of its own; the window's stands in and nothing is tested.
+    # A slice without a baseline has no variance of its own; it gets the window's, and nothing is tested.
     per_unit = np.where(
         base.x.sum(1) > 0,
         comparison.unit_variance(base, is_share=is_share),
         comparison.unit_variance(window, is_share=is_share),
     )
-    units, outputs = np.maximum(window.x.sum(1), 1e-9), window.clusters.sum(1)
-    now = window.pooled()
-    own = window.squares(now[:, None]).sum(1) * np.where(outputs > 1, outputs / np.maximum(outputs - 1, 1), 1)
-    if is_share:
-        smooth = (window.y.sum(1) + 1) / (units + 2)
-        own = np.maximum(own, units * smooth * (1 - smooth))
-    skewness: np.ndarray | float = 0.0
-    if is_share:
-        before = (base.y.sum(1) + 1) / (base.x.sum(1) + 2)
-        plain = before * (1 - before)
-        effective = units * np.minimum(plain / np.maximum(per_unit, 1e-300), 1.0)
-        skewness = (1 - 2 * before) / np.sqrt(plain * np.maximum(effective, 1.0))
-    elif metric.is_count:
-        skewness = 1 / np.sqrt(np.maximum(base.pooled() * units, 1.0))
     series = comparison.rates(daily, per_unit)
-    found = comparison.difference(
-        _on(series, calendar.baseline),
-        _on(series, calendar.window),
+    result = comparison.difference(
+        series.on(calendar.baseline),
+        series.on(calendar.window),
         calendar.weekday[calendar.baseline],
         calendar.weekday[calendar.window],
         clumped=comparison.clumping(window, base),
-        window_variance=own / units**2,
-        skewness=skewness,
+        window_variance=_window_variance(window, is_share=is_share),
+        skewness=_skewness(base, window, per_unit, metric),
     )
-    return found, series, np.sqrt(per_unit)
+    columns = {
+        "baseline_days": (base.x > 0).sum(1),
+        "current_days": (window.x > 0).sum(1),
+        "baseline_count": base.x.sum(1),
+        "current_count": window.x.sum(1),
+        "current_outputs": window.clusters.sum(1),
+        "standard_error": result.standard_error,
+        "baseline_pooled": base.pooled(),
+        "baseline_value": result.expected,
+        "current_value": result.current,
+        "ci_low": result.ci_low,
+        "ci_high": result.ci_high,
+        "effect_size": _effect(result.expected, result.current, np.sqrt(per_unit), is_share=is_share),
+        "p_value": result.p_value,
+    }
+    return columns, *result.adjusted(series, calendar.weekday)
 
 
-def _volume(daily: Sums, calendar: Calendar) -> tuple[Difference, Daily, np.ndarray]:
+def _window_variance(window: Sums, *, is_share: bool) -> np.ndarray:
+    """(series,): sampling variance of the window's value from its own outputs."""
+    units, outputs = np.maximum(window.x.sum(1), 1e-9), window.clusters.sum(1)
+    correction = np.where(outputs > 1, outputs / np.maximum(outputs - 1, 1), 1)
+    own = window.squares(window.pooled()[:, None]).sum(1) * correction
+    if is_share:
+        smooth = window.smoothed()
+        own = np.maximum(own, units * smooth * (1 - smooth))
+    return np.asarray(own / units**2)
+
+
+def _skewness(base: Sums, window: Sums, per_unit: np.ndarray, metric: Metric) -> np.ndarray | float:
+    """Third standardised moment of the window's value if nothing changed; 0 for means but those of counts."""
+    units = np.maximum(window.x.sum(1), 1e-9)
+    if metric.family == "share":
+        before = base.smoothed()
+        plain = before * (1 - before)
+        effective = units * np.minimum(plain / np.maximum(per_unit, 1e-300), 1.0)
+        return np.asarray((1 - 2 * before) / np.sqrt(plain * np.maximum(effective, 1.0)))
+    return 1 / np.sqrt(np.maximum(base.pooled() * units, 1.0)) if metric.is_count else 0.0
+
+
+def _volume(daily: Sums, calendar: Calendar) -> Measured:
+    """Outputs a day, compared on the log scale: differences are ratios there."""
     series = comparison.log_counts(daily.y, calendar.present)
-    found = comparison.difference(
-        _on(series, calendar.baseline),
-        _on(series, calendar.window),
+    result = comparison.difference(
+        series.on(calendar.baseline),
+        series.on(calendar.window),
         calendar.weekday[calendar.baseline],
         calendar.weekday[calendar.window],
     )
-    return found, series, np.ones(len(daily.y))
-
-
-def _on(series: Daily, days: np.ndarray) -> Daily:
-    return Daily(series.value[:, days], series.variance[:, days], series.size[:, days])
-
-
-def _days(sums: Sums, is_volume: bool, present: np.ndarray) -> np.ndarray:
-    return np.full(len(sums.x), present.sum()) if is_volume else (sums.x > 0).sum(1)
-
-
-def _effect(metric: Metric, before: np.ndarray, after: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Cohen's h (1988) for shares, Glass's delta (1976) for means, the log ratio for volumes."""
+    base, window = daily.y[:, calendar.baseline].sum(1), daily.y[:, calendar.window].sum(1)
+    base_days = int((calendar.present & calendar.baseline).sum())
+    window_days = int((calendar.present & calendar.window).sum())
+    expected, current = np.exp(result.expected), window / max(window_days, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if metric.family == "share":
-            angle = [2 * np.arcsin(np.sqrt(np.clip(v, 0, 1))) for v in (before, after)]
-            effect = angle[1] - angle[0]
-        elif metric.family == "volume":
-            effect = np.log(after / before)
-        else:
-            effect = (after - before) / scale
-    return np.where(np.isfinite(effect), effect, np.nan)
+        effect = np.log(current / expected)
+    columns = {
+        "baseline_days": np.full(len(base), base_days),
+        "current_days": np.full(len(base), window_days),
+        "baseline_count": base,
+        "current_count": window,
+        "current_outputs": daily.clusters[:, calendar.window].sum(1),
+        "baseline_pooled": base / max(base_days, 1),
+        "baseline_value": expected,
+        "current_value": current,
+        "ci_low": expected * np.expm1(np.minimum(result.ci_low, LARGEST_LOG)),
+        "ci_high": expected * np.expm1(np.minimum(result.ci_high, LARGEST_LOG)),
+        "effect_size": _finite(effect),
+        "p_value": result.p_value,
+    }
+    return columns, *result.adjusted(series, calendar.weekday)
+
+
+def _effect(before: np.ndarray, after: np.ndarray, deviation: np.ndarray, *, is_share: bool) -> np.ndarray:
+    """Cohen's h (1988) for shares, Glass's delta (1976), in deviations of one unit, for means."""
+    if is_share:
+        angles = [2 * np.arcsin(np.sqrt(np.clip(value, 0, 1))) for value in (before, after)]
+        return _finite(angles[1] - angles[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _finite((after - before) / deviation)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,8 +1,7 @@
 """Slices: which part of the lake a number speaks of, and sums of cells per slice and day.
 
 A slice's name is `all`, or column=value pairs joined by `&`; `%`, `&` and `=` within a value are
-percent-encoded, and a missing value is `(none)`. Belongs here: names and sums. Does not belong here: what is
-summed (`cells.py`).
+percent-encoded, and a missing value is `(none)`.
 """
 
 from __future__ import annotations
@@ -21,11 +20,7 @@ _CODES = (("%", "%25"), ("&", "%26"), ("=", "%3D"))
 
 def kinds(columns: Sequence[str], *, pairs: bool = True) -> list[tuple[str, ...]]:
     """The column sets that define slices: none, each one, and each two."""
-    return [
-        (),
-        *((c,) for c in columns),
-        *(combinations(columns, 2) if pairs else ()),
-    ]
+    return [(), *((c,) for c in columns), *(combinations(columns, 2) if pairs else ())]
 
 
 def kind_name(kind: Sequence[str]) -> str:
@@ -64,49 +59,54 @@ def words(slice_name: str) -> str:
 
 def rows_of(slice_name: str) -> pl.Expr:
     """Whether a row with identity columns belongs to the slice."""
-    wanted = [pl.col(c).fill_null(NONE) == v for c, v in parsed(slice_name).items()]
-    return pl.all_horizontal(wanted) if wanted else pl.lit(True)
+    return pl.all_horizontal(
+        pl.lit(True), *(pl.col(c).fill_null(NONE) == v for c, v in parsed(slice_name).items())
+    )
 
 
-def summed(cells: pl.DataFrame, columns: Sequence[str], *, pairs: bool = True) -> pl.DataFrame:
-    """Sums per slice, metric and day.
+def summed(
+    cells: pl.DataFrame,
+    columns: Sequence[str],
+    *,
+    pairs: bool = True,
+    by: Sequence[str] = ("metric", "date"),
+    values: Sequence[str] = SUMS,
+) -> pl.DataFrame:
+    """Sums per slice, metric and day, or per slice and `by`.
 
     Args:
-        cells: CELL rows (or any frame with date, metric, the slicing columns and SUMS).
+        cells: any frame with the columns that slice, `by` and `values`.
 
     Returns:
-        `slice, slice_kind, metric, date` and SUMS, ordered. A slice that holds the same rows as a simpler one
-        (an agent that has but one model, the only source) is left out: it would say the same twice, and count
+        `slice, slice_kind, *by, *values`, ordered. A slice that holds the same rows as a simpler one (an
+        agent that has but one model, the only source) is left out: it would say the same twice, and count
         twice in the correction for many comparisons.
     """
-    daily = cells.group_by("date", "metric", *columns).agg(pl.col(SUMS).sum())
+    daily = cells.group_by(*by, *columns).agg(pl.col(values).sum())
     parts = [
-        daily.group_by(name(kind).alias("slice"), "metric", "date")
-        .agg(pl.col(SUMS).sum())
+        daily.group_by(name(kind).alias("slice"), *by)
+        .agg(pl.col(values).sum())
         .with_columns(slice_kind=pl.lit(kind_name(kind)))
         for kind in kinds(columns, pairs=pairs)
     ]
-    every = pl.concat(parts)
     return (
-        every.join(repeated(daily, columns, pairs=pairs), on="slice", how="anti")
-        .select("slice", "slice_kind", "metric", "date", *SUMS)
-        .sort("slice", "metric", "date")
+        pl.concat(parts)
+        .join(repeated(daily, columns, pairs=pairs), on="slice", how="anti")
+        .select("slice", "slice_kind", *by, *values)
+        .sort("slice", *by)
     )
 
 
 def repeated(daily: pl.DataFrame, columns: Sequence[str], *, pairs: bool) -> pl.DataFrame:
     """`slice` of every slice whose rows are those of one of its parts alone, or of the whole."""
     identities = daily.select(columns).unique()
-    found = [pl.DataFrame(schema={"slice": pl.String})]
-    for kind in kinds(columns, pairs=pairs):
-        held = identities.select(kind).unique() if kind else pl.DataFrame()
-        if len(kind) == 1 and held.height == 1:
-            found.append(held.select(name(kind).alias("slice")))
-        if len(kind) == 2:
-            found += [
-                held.filter(pl.len().over(column) == 1).select(name(kind).alias("slice")) for column in kind
-            ]
-            found += [
-                held.select(name(kind).alias("slice")) for column in kind if held[column].n_unique() == 1
-            ]
-    return pl.concat(found).unique()
+    parts = [pl.DataFrame(schema={"slice": pl.String})]
+    for kind in kinds(columns, pairs=pairs)[1:]:
+        values = identities.select(kind).unique()
+        if len(kind) == 1:
+            parts.append(values.head(1 if values.height == 1 else 0).select(name(kind).alias("slice")))
+            continue
+        for column in kind:
+            alone = (pl.len().over(column) == 1) | (pl.col(column).n_unique() == 1)
+            parts.append(values.filter(alone).select(name(kind).alias("slice")))
+    return pl.concat(parts).unique()

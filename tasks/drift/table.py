@@ -1,7 +1,6 @@
 """The drift table: every slice and metric of a window against its baseline.
 
-Belongs here: the order of steps, status, and when a difference began. Does not belong here: the statistics
-(`series.py` and what it calls), sentences (`reasons.py`).
+The order of steps, status, and when a difference began; the statistics are `series.py`'s and what it calls.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from tasks.drift import (
     correction,
     distances,
     explained,
+    metrics,
     reasons,
     series,
     slices,
@@ -33,8 +33,9 @@ from tasks.tables import DRIFT
 PAIR_WEIGHT = 0.5
 """Of a pair in the correction for many comparisons: there are many times as many pairs as single columns,
 each holds less, and what befalls one shows in its parts as well."""
-_BAD = {name: {"up": 1.0, "down": -1.0, "neither": 0.0}[m.bad] for name, m in METRICS.items()}
-_ORDER = {name: number for number, name in enumerate(METRICS)}
+_STATUSES = pl.Enum(["drifted", "stable", "too_few", "not_measured"])
+"""In the order of the table."""
+_IS_PAIR = pl.col("slice_kind").str.contains("&", literal=True)
 
 
 def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> pl.DataFrame:
@@ -44,13 +45,13 @@ def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> p
     metric whose table holds no row on any of these days gets one row of `all`, *not measured*. The window
     never shares a day with the baseline.
     """
-    chosen, columns = _chosen(cells, windows, parameters)
-    sums = slices.summed(chosen.cells, columns, pairs=parameters.pairs)
+    selection, columns = _selection(cells, windows, parameters)
+    sums = slices.summed(selection.cells, columns, pairs=parameters.pairs)
     calendar = series.calendar(sums, windows, parameters.change_days)
     parts: list[Compared] = []
     for metric in METRICS.values():
         if metric.family == "distance":
-            part = distances.compared(chosen.profiles, metric, columns, calendar, parameters)
+            part = distances.compared(selection.profiles, metric, columns, calendar, parameters)
         elif metric.table not in cells.filled:
             part = None
         else:
@@ -58,13 +59,15 @@ def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> p
         if part is not None:
             parts.append(part)
     rows = pl.concat([pl.DataFrame(schema=series.ROWS), *(p.rows for p in parts)])
-    rows = _begun(_standing(rows, parameters), parts, calendar).filter(~_hopeless(parameters))
-    rows = reasons.reasoned(rows, chosen, cells.seen)
-    rows = pl.concat([rows, _not_measured(rows)], how="diagonal")
-    return _table(rows, windows)
+    rows = _with_harm(explained.explained(_with_status(rows, parameters)))
+    # Thousands of pairs hold too few units in both periods together; their rows would say nothing.
+    units = pl.col("baseline_count") + pl.col("current_count")
+    rows = _with_first_day(rows, parts, calendar).filter(~(_IS_PAIR & (units < parameters.minimum_units)))
+    rows = reasons.with_reasons(rows, selection, cells.seen)
+    return _table(pl.concat([rows, _not_measured(rows)], how="diagonal"), windows)
 
 
-def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tuple[Comparable, list[str]]:
+def _selection(cells: Cells, windows: Windows, parameters: DriftParameters) -> tuple[Comparable, list[str]]:
     """Cells that are alike enough to compare, and the columns to slice them by."""
     columns: list[str] = list(parameters.slices)
     if windows.kind != "release" or parameters.baseline_release is None:
@@ -72,85 +75,70 @@ def _chosen(cells: Cells, windows: Windows, parameters: DriftParameters) -> tupl
     column, _, value = parameters.baseline_release.partition("=")
     # Slices of the column itself would have a baseline and no window, or the other way round.
     columns = [c for c in columns if c != column]
-    is_baseline = (pl.col("date") < windows.window_start) & pl.col(column).eq_missing(pl.lit(value))
     is_window = pl.col("date") >= windows.window_start
-    if column in JUDGED_BY:
-        is_baseline |= (pl.col("date") < windows.window_start) & pl.col(column).is_null()
-        current = comparable.like_with_like(
-            cells.sums.filter(is_window), cells.profiles.filter(is_window), since=windows.window_start
-        )
-        return Comparable(
-            pl.concat([cells.sums.filter(is_baseline), current.cells]),
-            pl.concat([cells.profiles.filter(is_baseline), current.profiles]),
-            (f"the baseline is what {column} {value} judged", *current.notes),
-        ), columns
-    alike = comparable.like_with_like(cells.sums, cells.profiles, since=windows.window_start)
-    kept = is_baseline | is_window
-    notes = (f"the baseline is {column.replace('_', ' ')} {value}", *alike.notes)
-    return Comparable(alike.cells.filter(kept), alike.profiles.filter(kept), notes), columns
+    is_release = pl.col(column).eq_missing(pl.lit(value))
+    if column not in JUDGED_BY:
+        alike = comparable.like_with_like(cells.sums, cells.profiles, since=windows.window_start)
+        kept = is_window | is_release
+        notes = (f"the baseline is {column.replace('_', ' ')} {value}", *alike.notes)
+        return Comparable(alike.cells.filter(kept), alike.profiles.filter(kept), notes), columns
+    is_baseline = ~is_window & (is_release | pl.col(column).is_null())
+    current = comparable.like_with_like(
+        cells.sums.filter(is_window), cells.profiles.filter(is_window), since=windows.window_start
+    )
+    return Comparable(
+        pl.concat([cells.sums.filter(is_baseline), current.cells]),
+        pl.concat([cells.profiles.filter(is_baseline), current.profiles]),
+        (f"the baseline is what {column} {value} judged", *current.notes),
+    ), columns
 
 
-def _standing(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
-    """Adds `p_adjusted, status, direction, part_of, harm`; what has too few units is not tested at all."""
-    bad = pl.col("metric").replace_strict(_BAD, return_dtype=pl.Float64)
+def _with_status(rows: pl.DataFrame, parameters: DriftParameters) -> pl.DataFrame:
+    """Adds `p_adjusted, status, direction`; what has too few units is not tested at all."""
+    few_units = pl.col("current_count") < parameters.minimum_units
+    few_outputs = pl.col("current_outputs") < parameters.minimum_outputs
     few = (
         (pl.col("baseline_days") < parameters.minimum_baseline_days)
         | (pl.col("baseline_count") < parameters.minimum_units)
-        | (
-            (pl.col("metric") != "outputs_per_day")
-            & (
-                (pl.col("current_count") < parameters.minimum_units)
-                | (pl.col("current_outputs") < parameters.minimum_outputs)
-            )
-        )
+        | ((pl.col("metric") != "outputs_per_day") & (few_units | few_outputs))
         | pl.col("p_value").is_null()
     )
-    rows = rows.with_columns(few=few).with_columns(
-        p_value=pl.when("few").then(None).otherwise("p_value"),
-    )
+    rows = rows.with_columns(few=few, p_value=pl.when(~few).then("p_value"))
     weights = rows.select(
-        pl.col("metric").replace_strict({n: m.weight for n, m in METRICS.items()}, return_dtype=pl.Float64)
-        * pl.when(pl.col("slice_kind").str.contains("&", literal=True)).then(PAIR_WEIGHT).otherwise(1.0)
-    ).to_series()
-    p_values = rows["p_value"].fill_null(np.nan).to_numpy()
-    rows = rows.with_columns(
-        p_adjusted=pl.Series(correction.adjusted(p_values, weights.to_numpy())).fill_nan(None)
+        metrics.each("weight", pl.Float64) * pl.when(_IS_PAIR).then(PAIR_WEIGHT).otherwise(1.0)
     )
+    p_values = rows["p_value"].fill_null(np.nan).to_numpy()
+    p_adjusted = correction.adjusted(p_values, weights.to_series().to_numpy())
+    rows = rows.with_columns(p_adjusted=pl.Series(p_adjusted).fill_nan(None))
     matters = pl.col("difference").abs() >= pl.col("threshold")
     sure = (pl.col("ci_low") > 0) | (pl.col("ci_high") < 0)
-    worse = pl.col("difference") * bad > 0
     drifted = (pl.col("p_adjusted") <= parameters.false_discovery_rate) & matters & sure
-    rows = explained.explained(
-        rows.with_columns(
-            status=pl.when("few")
-            .then(pl.lit("too_few"))
-            .when(drifted)
-            .then(pl.lit("drifted"))
-            .otherwise(pl.lit("stable")),
-            direction=pl.when(pl.col("difference").is_null())
-            .then(None)
-            .when((bad == 0) | (pl.col("difference") == 0))
-            .then(pl.lit("neutral"))
-            .when(worse)
-            .then(pl.lit("worse"))
-            .otherwise(pl.lit("better")),
-        )
+    harm = pl.col("difference") * metrics.each("sign", pl.Float64)
+    return rows.with_columns(
+        status=pl.when("few")
+        .then(pl.lit("too_few"))
+        .when(drifted)
+        .then(pl.lit("drifted"))
+        .otherwise(pl.lit("stable")),
+        direction=pl.when(harm == 0)
+        .then(pl.lit("neutral"))
+        .when(harm > 0)
+        .then(pl.lit("worse"))
+        .when(harm < 0)
+        .then(pl.lit("better")),
     )
+
+
+def _with_harm(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `harm`: units a day that are worse at least, by the end of the interval nearer to no change."""
     near = pl.when(pl.col("difference") > 0).then("ci_low").otherwise("ci_high")
     per_day = pl.col("current_count") / pl.max_horizontal("current_days", pl.lit(1))
     is_harm = (pl.col("status") == "drifted") & (pl.col("direction") == "worse")
-    return rows.with_columns(
-        harm=pl.when(is_harm).then((near * bad).clip(lower_bound=0.0) * per_day).otherwise(None)
-    )
+    harm = (near * metrics.each("sign", pl.Float64)).clip(lower_bound=0.0) * per_day
+    return rows.with_columns(harm=pl.when(is_harm).then(harm))
 
 
-def _hopeless(parameters: DriftParameters) -> pl.Expr:
-    """Pairs that hold too few units in both periods together: thousands of rows that say nothing."""
-    units = pl.col("baseline_count") + pl.col("current_count")
-    return pl.col("slice_kind").str.contains("&", literal=True) & (units < parameters.minimum_units)
-
-
-def _begun(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Calendar) -> pl.DataFrame:
+def _with_first_day(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Calendar) -> pl.DataFrame:
     """Adds `changed_on`: where a difference is established, the day on which its level began."""
     days: list[date | None] = [None] * rows.height
     drifted = (rows["status"] == "drifted").to_numpy()
@@ -170,36 +158,24 @@ def _begun(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Calendar) ->
 
 def _not_measured(rows: pl.DataFrame) -> pl.DataFrame:
     """One row of `all` for every metric without any."""
-    there = set(rows["metric"].to_list())
-    missing = [m for m in METRICS.values() if m.name not in there]
-    return pl.DataFrame(
-        {
-            "slice": ["all"] * len(missing),
-            "slice_kind": ["all"] * len(missing),
-            "metric": [m.name for m in missing],
-            "status": ["not_measured"] * len(missing),
-            "baseline_days": [0] * len(missing),
-            "current_days": [0] * len(missing),
-            "baseline_count": [0.0] * len(missing),
-            "current_count": [0.0] * len(missing),
-            "part_of": [None] * len(missing),
-            "reason": [reasons.not_measured(m) for m in missing],
-        },
-        schema_overrides={"baseline_days": pl.Int32, "current_days": pl.Int32, "part_of": pl.String},
+    measured = set(rows["metric"].to_list())
+    missing = [(m.name, reasons.not_measured(m)) for m in METRICS.values() if m.name not in measured]
+    return pl.DataFrame(missing, {"metric": pl.String, "reason": pl.String}, orient="row").with_columns(
+        slice=pl.lit(slices.ALL),
+        slice_kind=pl.lit(slices.ALL),
+        status=pl.lit("not_measured"),
+        baseline_days=pl.lit(0, pl.Int32),
+        current_days=pl.lit(0, pl.Int32),
+        baseline_count=pl.lit(0.0),
+        current_count=pl.lit(0.0),
     )
 
 
 def _table(rows: pl.DataFrame, windows: Windows) -> pl.DataFrame:
-    rank = pl.col("status").replace_strict(
-        {"drifted": 0, "stable": 1, "too_few": 2, "not_measured": 3}, return_dtype=pl.Int8
-    )
-    order = pl.col("metric").replace_strict(_ORDER, return_dtype=pl.Int16)
     schema = pl.Schema([(n, t) for n, t in DRIFT.schema.items() if n not in ("report_id", "run_id")])
     return (
         rows.with_columns(
-            unit=pl.col("metric").replace_strict(
-                {n: m.unit for n, m in METRICS.items()}, return_dtype=pl.String
-            ),
+            unit=metrics.each("unit", pl.String),
             window_start=pl.lit(windows.window_start),
             window_end=pl.lit(windows.window_end),
             baseline_kind=pl.lit(windows.kind),
@@ -207,11 +183,11 @@ def _table(rows: pl.DataFrame, windows: Windows) -> pl.DataFrame:
             baseline_end=pl.lit(windows.baseline_end),
         )
         .sort(
-            rank,
+            pl.col("status").cast(_STATUSES),
             pl.col("direction") != "worse",
             pl.col("part_of").is_not_null(),
             -pl.col("harm").round(6),
-            order,
+            pl.col("metric").cast(metrics.NAMES),
             "slice",
             nulls_last=True,
         )

@@ -143,7 +143,7 @@ def test_what_was_not_tested_is_no_comparison() -> None:
 def test_split_statistics_are_twice_the_gain_in_log_likelihood() -> None:
     rng = np.random.default_rng(8)
     values, variances = rng.normal(0, 1, 20), rng.uniform(0.3, 2, 20)
-    statistics, steps = changepoints.split_statistics(values[None], variances[None])
+    statistics, steps = changepoints.split_statistics(values, variances)
 
     def fitted(v: np.ndarray, s: np.ndarray) -> tuple[float, float]:
         mean = (v / s).sum() / (1 / s).sum()
@@ -154,8 +154,8 @@ def test_split_statistics_are_twice_the_gain_in_log_likelihood() -> None:
         (left, before), (right, after) = (
             fitted(values[part], variances[part]) for part in (slice(0, day), slice(day, None))
         )
-        assert statistics[0, day] == pytest.approx(2 * (left + right - whole))
-        assert steps[0, day] == pytest.approx(after - before)
+        assert statistics[day] == pytest.approx(2 * (left + right - whole))
+        assert steps[day] == pytest.approx(after - before)
 
 
 def test_changes_are_found_on_their_days_and_quiet_series_have_hardly_any() -> None:
