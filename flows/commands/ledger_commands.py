@@ -46,12 +46,12 @@ def init(*, common: Common = DEFAULTS) -> int:
 
     Example: claimledger ledger init
     """
-    from tasks.ledger import recording
+    from tasks.ledger import opening
 
     settings = common.settings()
     lake = lake_of(settings)
     with lake.lock("making the ledger"):
-        made = recording.initialise(lake, settings.ledger)
+        made = opening.initialise(lake, settings.ledger)
     document = {
         "origin": made.log.origin,
         "public_keys": [str(k) for k in made.public],
@@ -158,7 +158,7 @@ def verify(
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
     from flows.commands.progress import counter
-    from tasks.ledger import keys, recording, verify
+    from tasks.ledger import keys, opening, verify
     from tasks.ledger.log import Log
     from tasks.ledger.witness import timestamps
 
@@ -183,7 +183,7 @@ def verify(
             progress=progress,
             workers=workers,
         )
-    stamps = timestamps.check(Log.open(recording.folder(lake)), settings.ledger, lake.root)
+    stamps = timestamps.check(Log.open(opening.folder(lake)), settings.ledger, lake.root)
     found.findings += stamps.findings
     found.unverifiable += stamps.unverifiable
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(found.rows.items()))

@@ -161,7 +161,7 @@ def _stage(staging: Path, files: Sequence[tuple[File, bytes]]) -> None:
 
 
 def _finish(root: Path, manifest: Path, staging: Path) -> None:
-    record = _load(manifest)
+    record = load(manifest)
     publish(root, record_files(record), staging)
     if record["status"] != "done":
         durable.replace_json(manifest, {**record, "status": "done"})
@@ -192,7 +192,12 @@ def publish(root: Path, files: Sequence[File], staging: Path) -> None:
         durable.sync_folder(folders[-1])
 
 
-def _load(manifest: Path) -> dict[str, Any]:
+def load(manifest: Path) -> dict[str, Any]:
+    """A commit manifest.
+
+    Raises:
+        IntegrityError: it is missing or damaged.
+    """
     record = durable.read_json(manifest)
     if record is None or record.get("status") not in ("prepared", "done"):
         raise IntegrityError(f"{manifest}: not a commit manifest; restore it from a copy")
@@ -229,7 +234,7 @@ def recover(root: Path, staging_folders: Iterable[Path]) -> list[str]:
                 shutil.rmtree(staging)
                 sentences.append(f"run {run_id}, unit {unit}: discarded a commit that was never prepared")
                 continue
-            was_done = _load(manifest)["status"] == "done"
+            was_done = load(manifest)["status"] == "done"
             _finish(root, manifest, staging)
             if not was_done:
                 sentences.append(f"run {run_id}, unit {unit}: completed a commit that was interrupted")
@@ -242,6 +247,6 @@ def manifests(root: Path) -> Iterator[tuple[Path, dict[str, Any] | IntegrityErro
         if path.name.startswith((".", "_")):
             continue
         try:
-            yield path, _load(path)
+            yield path, load(path)
         except IntegrityError as error:
             yield path, error

@@ -39,7 +39,7 @@ from tasks.files import durable
 from tasks.ledger import keys, merkle, notes, segments, tiles
 from tasks.ledger.events import FRAME
 from tasks.ledger.keys import Signer
-from tasks.ledger.notes import Checkpoint, Note, NoteError, PublicKey
+from tasks.ledger.notes import Checkpoint, Note, NoteError, PublicKey, UnknownKey
 from tasks.ledger.segments import Segment
 from tasks.ledger.tiles import Tile, Tree
 
@@ -96,6 +96,7 @@ class Log:
         """Finishes or removes what a crash left; one sentence for each. Needs the lake's lock.
 
         Raises:
+            UnknownKey: none of these keys signed the newest checkpoint.
             IntegrityError: the newest signed checkpoint is not this log's, or is ahead of the segments.
         """
         sentences = []
@@ -152,7 +153,7 @@ class Log:
     def sizes(self) -> list[int]:
         """Sizes that a checkpoint was signed for, ascending."""
         folder = self.folder / "checkpoints"
-        return sorted(int(p.name) for p in folder.glob("[0-9]*") if p.name.isdigit())
+        return sorted(int(p.name) for p in folder.glob("[0-9]*") if p.name.isdecimal())
 
     def checkpoint(self, size: int) -> Checkpoint:
         """The signed checkpoint of that size.
@@ -335,7 +336,7 @@ def _count(size: int, level: int) -> int:
 
 def _rows(events: pl.DataFrame, first: int) -> tuple[pl.DataFrame, bytes]:
     """Segment rows of events: their place, digest and leaf hash beside their bytes; the leaf hashes again."""
-    if dict(events.schema) != FRAME:
+    if events.schema != FRAME:
         raise TypeError(f"events have the columns {events.columns}, expected {list(FRAME)}")
     sha256 = hashlib.sha256
     event_ids: list[str] = []
@@ -390,5 +391,7 @@ def _check_signature(path: Path, head: Checkpoint, public: Sequence[PublicKey]) 
     """A writer goes on only from a checkpoint that its own key signed."""
     try:
         head.note.signers(public, keys.verify)
+    except UnknownKey:
+        raise
     except NoteError as error:
         raise IntegrityError(f"{path}: {error}; nothing is appended to a history of unknown origin") from None

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.errors import IntegrityError, Unverifiable
 from tasks.ledger import canonical, commitments, events, merkle
@@ -40,7 +39,7 @@ class Checked:
     """What a good proof says."""
 
     kind: str
-    event: dict[str, Any]
+    event: events.Body
     index: int
     checkpoint: Checkpoint
     signed_by: tuple[str, ...]
@@ -48,7 +47,7 @@ class Checked:
     """Witnesses, with the POSIX time of their cosignature."""
     disclosed: dict[str, str]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return {
             "kind": self.kind,
@@ -108,7 +107,7 @@ def check(data: bytes, keys: Sequence[PublicKey], verify: Verify) -> Checked:
     except merkle.ProofError as error:
         raise IntegrityError(f"the event is not in the signed log: {error}") from None
     try:  # (4)
-        body = canonical.loads(event)
+        body = events.read(event)
     except canonical.CanonicalError as error:
         raise IntegrityError(f"the logged event is malformed: {error}") from None
     kind = events.known_schemas().get(str(body.get("_schema")))
@@ -152,8 +151,8 @@ def _extra(extra: bytes) -> tuple[bytes, list[dict[str, str]]]:
         ) from None
 
 
-def _opened(each: dict[str, str], body: dict[str, Any]) -> str:
-    committed = committed_fields(body)
+def _opened(each: dict[str, str], body: events.Body) -> str:
+    committed = events.committed_fields(body)
     try:
         made = commitments.commitment(bytes.fromhex(each["key"]), each["text"]).hex()
     except ValueError:
@@ -161,12 +160,3 @@ def _opened(each: dict[str, str], body: dict[str, Any]) -> str:
     if made != each["commitment"] or committed.get(each["field"]) != made:
         raise IntegrityError(f"the disclosed {each['field'][:40]} is not what the log committed to")
     return each["text"]
-
-
-def committed_fields(body: dict[str, Any]) -> dict[str, str]:
-    """Fields of an event that can be opened, with their commitments: claim, passage 0, reviewer and so on."""
-    found = {name: body[name] for name in ("claim", "reviewer") if isinstance(body.get(name), str)}
-    for passage in body.get("evidence") or []:
-        if isinstance(passage, dict) and passage.get("commitment"):
-            found[f"passage {passage.get('rank')}"] = passage["commitment"]
-    return found

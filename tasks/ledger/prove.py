@@ -17,7 +17,7 @@ import polars as pl
 from tasks.errors import ConfigError, InputError, IntegrityError, Unverifiable
 from tasks.files import durable
 from tasks.lake.store import Lake
-from tasks.ledger import commitments, events, keys, merkle, proofs, recording
+from tasks.ledger import commitments, events, keys, merkle, opening, proofs
 from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint
 from tasks.ledger.parameters import LedgerSettings
@@ -29,7 +29,7 @@ MAX_PROOF_BYTES = 1 << 20
 
 def prove(
     lake: Lake, settings: LedgerSettings, event_id: str, *, disclose: Sequence[str] = ()
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, events.Body]:
     """The text of a proof file and the event, for an event id, or the id of what the event is about.
 
     Args:
@@ -40,9 +40,9 @@ def prove(
         Unverifiable: a field's key was destroyed or is not on this machine.
         IntegrityError: what is on the disk is not what was signed.
     """
-    if not recording.exists(lake):
-        raise InputError(f"{lake.root}: this lake has no ledger yet; `claimledger audit` makes one")
-    opened = Log.open(recording.folder(lake))
+    if not opening.exists(lake):
+        raise InputError(f"{lake.root}: {opening.NONE_YET}")
+    opened = Log.open(opening.folder(lake))
     index = _index(opened, event_id)
     text = prove_index(opened, index)
     body = events.read(opened.entry(index))
@@ -136,17 +136,17 @@ def _index(opened: Log, event_id: str) -> int:
 
 
 def disclosures(
-    lake: Lake, settings: LedgerSettings, opened: Log, body: dict[str, Any], wanted: Sequence[str]
+    lake: Lake, settings: LedgerSettings, opened: Log, body: events.Body, wanted: Sequence[str]
 ) -> list[Disclosure]:
     """Opens fields of an event with the text that stands in the tables."""
-    committed = proofs.committed_fields(body)
+    committed = events.committed_fields(body)
     names = list(committed) if "all" in wanted else list(wanted)
     unknown = [name for name in names if name not in committed]
     if unknown:
         there = ", ".join(committed) or "nothing"
         raise InputError(f"{unknown[0]!r} cannot be disclosed; this event commits to {there}")
     output_id = str(body["output_id"])
-    vault = recording.vault_of(lake, settings, opened.origin)
+    vault = opening.vault_of(lake, settings, opened.origin)
     key = vault.known_keys(pl.Series([output_id]))["key"][0]
     if key is None:
         raise Unverifiable(
@@ -168,7 +168,7 @@ def disclosures(
     return found
 
 
-def _texts(lake: Lake, body: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+def _texts(lake: Lake, body: events.Body) -> dict[str, tuple[str, str | None]]:
     """Name of a field as people say it, to its name in the key's derivation and its text."""
     if body["kind"] == "review":
         rows = lake.scan("reviews").filter(pl.col("review_id") == body["subject_id"]).collect()

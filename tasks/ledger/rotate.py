@@ -1,7 +1,7 @@
 """Handing a ledger over to another key: an event that the old key signs, and a checkpoint of both.
 
 Belongs here: `ledger rotate`, between key files and commands in either direction. Does not belong here: where
-keys stand (`ledger_keys.py`).
+keys are stored (`key_places.py`).
 
 1. the new key is durable.  2. the event is appended, old and new key sign its checkpoint: from here on the
 log is the new key's. Crash: the next opening goes on with 3.  3. the old key file is retired, the new one put
@@ -14,12 +14,11 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tasks.errors import ConfigError
 from tasks.files import durable
 from tasks.lake.store import Lake
-from tasks.ledger import events, key_places, keys, recording
+from tasks.ledger import changes, events_table, key_places, keys, opening, recording
 from tasks.ledger.keys import KeySigner, Signer
 from tasks.ledger.notes import Checkpoint, PublicKey
 from tasks.ledger.parameters import LedgerSettings
@@ -34,7 +33,7 @@ class Rotated:
     advice: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return {**self.__dict__, "public_key": str(self.public), "public": str(self.public)}
 
@@ -54,36 +53,29 @@ def rotate(
         ConfigError: there is no ledger, the old key is not at hand, or the new one cannot be used.
     """
     with lake.lock("rotating the ledger's key"):
-        if not recording.exists(lake):
-            raise ConfigError(f"{recording.folder(lake)}: there is no ledger yet, so no key to hand over")
-        opened = recording.open_ledger(lake, settings)
+        if not opening.exists(lake):
+            raise ConfigError(f"{opening.folder(lake)}: there is no ledger yet, so no key to hand over")
+        opened = opening.open_ledger(lake, settings)
         old, origin = opened.signers[0], opened.log.origin
         path = key_places.key_path(settings, origin)
         new = _new_signer(lake, settings, origin, command, command_key)
         if new.public in opened.public:
             raise ConfigError(f"{new.public}: this key signs the ledger already; give another")
         before = opened.log.head.size
-        frame = events.one(
-            "configuration",
-            occurred_at=now,
-            subject_id=hashlib.sha256(str(new.public).encode()).hexdigest(),
-            run_id=run_id,
-            change="key",
-            before=str(old.public),
-            after=str(new.public),
-            policies=[],
+        subject_id = hashlib.sha256(str(new.public).encode()).hexdigest()
+        frame = changes.change(
+            "key", str(old.public), str(new.public), subject_id=subject_id, run_id=run_id, now=now
         )
         opened.log.append(frame, (old, new), run_id)
-        state = lake.read_state(recording.STATE)
-        retired = [*state.get("retired", []), str(old.public)]
-        lake.write_state(recording.STATE, {**state, "retired": [k for k in retired if k != str(new.public)]})
+        retired = [*lake.read_state(events_table.STATE).get("retired", []), str(old.public)]
+        opened.remember(retired=[key for key in retired if key != str(new.public)])
         advice = _put_in_place(path, settings, opened.log.head, old, new)
         with durable.touching(opened.log.folder):
             durable.replace(opened.log.folder / "vkey", f"{new.public}\n".encode())
         opened.signers = (new,)
-        recording.render(opened)
-        told = recording.tell(opened, settings, before)
-        return Rotated(new.public, opened.log.head.size - 1, advice, told.problems)
+        events_table.render(lake, opened.log)
+        problems = recording.tell(opened, settings, before)
+        return Rotated(new.public, opened.log.head.size - 1, advice, problems)
 
 
 def _new_signer(
@@ -115,11 +107,9 @@ def _put_in_place(
     if isinstance(new, KeySigner):
         key_places.finish_hand_over(path, head)
         return (
-            ["remove recording.signer and recording.signer_key from the configuration"]
-            if settings.signer
-            else []
+            ["remove ledger.signer and ledger.signer_key from the configuration"] if settings.signer else []
         )
     if isinstance(old, KeySigner):
         with durable.touching(path):
             path.rename(key_places.retired_path(path))
-    return [f"set recording.signer and recording.signer_key = {str(new.public)!r} in the configuration"]
+    return [f"set ledger.signer and ledger.signer_key = {str(new.public)!r} in the configuration"]

@@ -1,39 +1,38 @@
 """Are the rows of the tables those that events bind?
 
-Belongs here: which rows belong to a segment's events, and whether they say the same. Does not belong here:
-the log itself (`ledger_verify.py`), reading files (`ledger_files.py`).
+From the rows of a day the fields of their events are built again, by the code that recording used
+(`bindings.py`), encoded, and compared with the bytes in the log; nothing is parsed. An event that says
+something else is then parsed, and the difference is named: table, file, row, and the column where the event
+repeats its value, else the columns that only the row's digest covers.
 
-From the rows of a day the bytes that their events must have are built again, as far as they are known, and
-compared with the bytes in the log; nothing is parsed. What differs is then parsed and named: table, file,
-row, column where the event says it by value, else the group of columns that only the row's digest covers.
+Measured against parsing every event and an anti-join, see docs/decisions/0014.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from tasks.errors import IntegrityError
 from tasks.lake.store import Lake
-from tasks.ledger import canonical, events, recording
+from tasks.ledger import bindings, canonical, events, events_table
+from tasks.ledger.events import DAILY, JUDGED, KINDS
 from tasks.ledger.log import Log
 from tasks.ledger.rows import beside
-from tasks.ledger.verify_files import Findings, Loaded, TableFiles
+from tasks.ledger.verify_files import Loaded, TableFiles
 from tasks.ledger.verify_salts import Salts
-from tasks.tables import OUTPUTS, PROBABILITIES
+from tasks.tables import TABLES
 
 _SHOWN = 5
 """Rows of one table and segment that are named one by one; the rest is counted."""
-_JUDGED = ("verification", "re-verification")
-_BINDS_NOTHING = ",".join(
-    f'"row_{t}":null' for t in ("actions", "claims", "evidence", "passages", "verdicts")
-)
+_BINDS_NOTHING = ",".join(f'"row_{table}":null' for table in sorted(KINDS["verification"].binds))
 """A claim that was judged again with the same result has an event and no row of its own."""
+_GROUPS = (JUDGED, *((kind,) for kind in ("action", "finding", "review", "flip", "run", "health")))
+"""Kinds of events that are checked together."""
 
 
 @dataclass
@@ -49,417 +48,267 @@ class RowChecks:
     """Checks rows segment by segment; keeps between segments what several of them need."""
 
     def __init__(self, files: TableFiles, salts: Salts, erased: frozenset[str]) -> None:
-        self.files, self.salts, self.erased = files, salts, erased
-        self.found = files.found
+        self.files, self.erased = files, erased
+        self._all_salts, self._salts = salts, salts.of(pl.Series([], dtype=pl.String))
         self.checked = RowsChecked()
         self._bound: dict[str, np.ndarray] = {}
 
-    def segment(self, frame: pl.DataFrame, known_schema: pl.Series) -> RowsChecked:
+    def segment(self, frame: pl.DataFrame, is_known: pl.Series) -> RowsChecked:
         """Checks the rows that a segment's events bind.
 
         Args:
             frame: rows of one segment.
-            known_schema: whether this release knows the event's schema (Boolean, n).
+            is_known: whether this release knows the event's schema (Boolean, n).
         """
-        self.found = self.files.found
         self.checked, self._bound = RowsChecked(), {}
-        kinds = frame.filter(known_schema).select("sequence", "kind", "subject_id", "run_id", "event")
+        logged = self._binding(frame.filter(is_known))
         days: set[date] = set()
-        judged = kinds.filter(pl.col("kind").is_in(_JUDGED))
-        judged = judged.filter(~judged["event"].bin.contains(_BINDS_NOTHING.encode()))
-        days |= self._by_day(judged, self._verdicts)
-        days |= self._by_day(kinds.filter(pl.col("kind") == "action"), self._actions)
-        with self.found.catching():
-            self._findings(kinds.filter(pl.col("kind") == "finding"), sorted(days))
-        with self.found.catching():
-            self._reviews(kinds.filter(pl.col("kind") == "review"))
-        with self.found.catching():
-            self._flips(kinds.filter(pl.col("kind") == "flip"))
-        with self.found.catching():
-            self._runs(kinds.filter(pl.col("kind") == "run"))
-        with self.found.catching():
-            self._health(kinds.filter(pl.col("kind") == "health"))
-        self.checked.bound = {place: np.packbits(rows).tobytes() for place, rows in self._bound.items()}
+        for kinds in _GROUPS:
+            group = logged.filter(pl.col("kind").is_in(kinds))
+            for part, where in self._partitions(kinds[0], group, sorted(days)):
+                days |= set(where or ())
+                with self.files.found.catching():
+                    self._check(kinds[0], part, where)
+        self.checked.bound = {place: np.packbits(flags).tobytes() for place, flags in self._bound.items()}
         return self.checked
 
-    # Which rows -----------------------------------------------------------------------------------------
-
-    def _by_day(self, said: pl.DataFrame, check: Callable[[pl.DataFrame, date], None]) -> set[date]:
-        """Rows stand in the partition of the day their output was given."""
-        said = self._kept(said)
-        days = pl.from_epoch(canonical.integer_field(said["event"], "produced_at_us"), "us").dt.date()
-        found = days.drop_nulls().unique().sort().to_list()
-        for day in found:
-            with self.found.catching():
-                check(said if len(found) == 1 and not days.null_count() else said.filter(days == day), day)
-        return set(found)
-
-    def _kept(self, said: pl.DataFrame) -> pl.DataFrame:
-        """Events whose rows must be there, with `output_id`: the output was not erased and has its salt."""
-        said = said.with_columns(output_id=canonical.text_field(said["event"], "output_id"))
-        if said.is_empty():
-            return said
-        if self.erased:
-            gone = said["output_id"].is_in(list(self.erased)).fill_null(value=False)
-            self.checked.erased += int(gone.sum())
-            said = said.filter(~gone)
-        outputs = said["output_id"].unique(maintain_order=True)
-        unsalted = outputs.filter(self.salts.of(outputs)["salt"].is_null())
-        if unsalted.len():
-            self.found.unknown(
-                f"LAKE/vault/salts: the salts of {unsalted.len()} outputs are missing, so "
-                f"their rows cannot be checked, first {str(unsalted[0])[:12]}; restore them"
-            )
-            said = said.filter(~said["output_id"].is_in(unsalted.implode()))
-        return said
-
-    def _verdicts(self, said: pl.DataFrame, day: date) -> None:
-        """Verdict, claim, evidence, passages and action of each verification."""
-        loaded = self.files.rows("verdicts", [day], "verdict_id", said["subject_id"])
-        verdicts = self._mark(loaded, "verdict_id", said["subject_id"])
-        frames = self._frames(verdicts, day)
-        salts = self.salts.of(verdicts["output_id"].unique(maintain_order=True))
-        digests = events.verification_rows(frames, salts)
-        rows = beside(verdicts, digests, "verdict_id")
-        known = _known(rows, "verified_at", subject="verdict_id", scaled=_SCALED)
-        bad = self._differing("verification", said, known, _ROWS_OF_VERDICT)
-        if bad.is_empty():
-            return
-        # An output may have several actions by now; the event names the one it binds.
-        rows = rows.drop("action", "action_id", "row_actions").join(
-            _named_actions(_decoded(bad, "verification"), frames["actions"], salts),
-            on="verdict_id",
-            how="inner",
-            maintain_order="left",
+    def _binding(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Events whose rows must be there, with `output_id`: not erased, and salted where about an output."""
+        logged = frame.select("sequence", "kind", "subject_id", "run_id", "event").filter(
+            pl.col("kind").is_in([kind for group in _GROUPS for kind in group])
+            & ~pl.col("event").bin.contains(_BINDS_NOTHING.encode())
         )
-        known = _known(rows, "verified_at", subject="verdict_id", scaled=_SCALED)
-        bad = self._differing("verification", bad, known, _ROWS_OF_VERDICT)
-        if bad.is_empty():
-            return
-        spoken = _decoded(bad, "verification")
-        with self._explaining(bad, "verdicts", loaded):
-            for table in _ROWS_OF_VERDICT:
-                self._compare(table, spoken, rows, "verdict_id", day=day, loaded=loaded)
-            self._values(
-                spoken.join(rows, left_on="subject_id", right_on="verdict_id", suffix="_row"), loaded
-            )
+        logged = logged.filter((pl.col("kind") != "run") | pl.col("event").bin.contains(b',"phase":"end",'))
+        logged = logged.with_columns(output_id=canonical.text_field(logged["event"], "output_id"))
+        is_erased = pl.col("output_id").is_in(list(self.erased)).fill_null(value=False)
+        kept = logged.filter(~is_erased) if self.erased else logged
+        self.checked.erased = logged.height - kept.height
+        self._salts = self._all_salts.of(kept["output_id"].drop_nulls().unique(maintain_order=True))
+        unsalted = self._salts.filter(pl.col("salt").is_null())["output_id"]
+        if unsalted.is_empty():
+            return kept
+        self.files.found.leave_open(
+            f"LAKE/vault/salts: the salts of {unsalted.len()} outputs are missing, so their rows cannot be "
+            f"checked, first {unsalted[0][:12]}; restore them"
+        )
+        return kept.filter(~pl.col("output_id").is_in(unsalted.implode()).fill_null(value=False))
 
-    def _frames(self, verdicts: pl.DataFrame, day: date) -> dict[str, pl.DataFrame]:
-        """Rows of the other tables that belong to verdicts of one day, and perhaps more."""
-        claims = verdicts["claim_id"].unique(maintain_order=True)
-        outputs = verdicts["output_id"].unique(maintain_order=True)
-        evidence = self.files.rows("evidence", [day], "claim_id", claims).frame
+    # Which rows ---------------------------------------------------------------------------------------------
+
+    def _partitions(
+        self, kind: str, logged: pl.DataFrame, days: Sequence[date]
+    ) -> list[tuple[pl.DataFrame, Sequence[date] | None]]:
+        """Events with the days on which their rows are stored; None where that may be any day.
+
+        Args:
+            days: those of the segment's other events.
+        """
+        if logged.is_empty():
+            return []
+        if kind == "finding":
+            # The event does not say the day of its output; most often a verdict of the segment does.
+            return [(logged, days)]
+        if kind not in DAILY:
+            return [(logged, None)]
+        produced = canonical.integer_field(logged["event"], "produced_at_us")
+        by_event = pl.from_epoch(produced, "us").dt.date()
+        found = by_event.drop_nulls().unique().sort().to_list()
+        if len(found) == 1 and not by_event.null_count():
+            return [(logged, found)]
+        return [(logged.filter(by_event == day), [day]) for day in found]
+
+    def _rows(self, kind: str, logged: pl.DataFrame, days: Sequence[date] | None) -> Loaded:
+        """The rows that events are about, and others of their files."""
+        table, key = KINDS[kind].about, KINDS[kind].key
+        if key is None:
+            return self.files.rows(table, days, "run_id", logged["run_id"])
+        loaded = self.files.rows(table, days, key, logged["subject_id"])
+        if kind == "finding" and not logged["subject_id"].is_in(loaded.frame[key].implode()).all():
+            return self.files.rows(table, None, key, logged["subject_id"])
+        return loaded
+
+    def _once(self, table: str, key: str, loaded: Loaded, subjects: pl.Series) -> pl.DataFrame:
+        """The loaded rows that events are about, each once; which ones is kept, per file."""
+        is_about = loaded.frame[key].is_in(subjects.implode())
+        rows = loaded.frame if is_about.all() else loaded.frame.filter(is_about)
+        for path, flags in loaded.split(is_about.to_numpy()):
+            place = path.relative_to(self.files.root).as_posix()
+            self._bound[place] = self._bound[place] | flags if place in self._bound else flags
+        once = rows.unique(key, keep="first", maintain_order=True)
+        if once.height != rows.height:
+            twice = rows.filter(rows[key].is_duplicated())[key][0]
+            self.files.found.fail(
+                f"{table}: {rows.height - once.height} rows are there twice, first {twice[:12]} "
+                f"({loaded.file_of(key, twice)})"
+            )
+        return once
+
+    def _frames(self, kind: str, about: pl.DataFrame, days: Sequence[date] | None) -> dict[str, pl.DataFrame]:
+        """The rows that events are about, and those of other tables that they bind, and perhaps more."""
+        frames = {KINDS[kind].about: about}
+        if kind not in ("verification", "action"):
+            return frames
+        outputs = about["output_id"].unique(maintain_order=True)
+        if kind == "action":
+            rows = self.files.rows("outputs", days, "output_id", outputs).frame
+            return frames | {"outputs": rows.unique("output_id", maintain_order=True)}
+        claims = about["claim_id"].unique(maintain_order=True)
+        evidence = self.files.rows("evidence", days, "claim_id", claims).frame
         shown = evidence["passage_id"].unique(maintain_order=True)
-        passages = self.files.rows("passages", [day], "passage_id", shown).frame
+        passages = self.files.rows("passages", days, "passage_id", shown).frame
         if (evidence["origin"] == "corpus").any():
             elsewhere = self.files.corpus_passages(shown)
             passages = pl.concat([passages, elsewhere]).unique("passage_id", maintain_order=True)
-        return {
-            "verdicts": verdicts,
-            "claims": self.files.rows("claims", [day], "claim_id", claims).frame,
+        return frames | {
+            "claims": self.files.rows("claims", days, "claim_id", claims).frame,
             "evidence": evidence,
             "passages": passages,
-            "actions": self.files.rows("actions", [day], "output_id", outputs).frame,
+            "actions": self.files.rows("actions", days, "output_id", outputs).frame,
         }
 
-    def _actions(self, said: pl.DataFrame, day: date) -> None:
-        """Action and output of each action event."""
-        loaded = self.files.rows("actions", [day], "action_id", said["subject_id"])
-        actions = self._mark(loaded, "action_id", said["subject_id"])
-        ids = actions["output_id"].unique(maintain_order=True)
-        outputs = self.files.rows("outputs", [day], "output_id", ids)
-        frames = {"actions": actions, "outputs": outputs.frame.unique("output_id", maintain_order=True)}
-        digests = events.action_rows(frames, self.salts.of(ids))
-        rows = beside(actions, digests, "action_id")
-        bad = self._differing(
-            "action", said, _known(rows, "decided_at", subject="action_id"), ("actions", "outputs")
-        )
-        if bad.height:
-            spoken = _decoded(bad, "action")
-            with self._explaining(bad, "actions", loaded):
-                self._compare("actions", spoken, rows, "action_id", day=day, loaded=loaded)
-                self._compare("outputs", spoken, rows, "action_id", day=day)
+    # Whether they say the same ------------------------------------------------------------------------------
 
-    def _findings(self, said: pl.DataFrame, days: Sequence[date]) -> None:
-        """Findings stand on the day of their output, most often one that the segment's verdicts are of."""
-        said = self._kept(said)
-        if said.is_empty():
-            return
-        loaded = self.files.rows("findings", days, "finding_id", said["subject_id"])
-        if not said["subject_id"].is_in(loaded.frame["finding_id"].implode()).all():
-            loaded = self.files.rows("findings", None, "finding_id", said["subject_id"])
-        rows = self._mark(loaded, "finding_id", said["subject_id"])
-        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
-        rows = rows.with_columns(row_findings=events.single_rows("findings", rows, salts))
-        known = _known(
-            rows.with_columns(finding="kind"), "found_at", subject="finding_id", scaled=("confidence",)
-        )
-        self._single("findings", "finding", said, rows, known, key="finding_id", loaded=loaded)
+    def _check(self, kind: str, logged: pl.DataFrame, days: Sequence[date] | None) -> None:
+        """Compares what events of one kind say with the rows that they are about."""
+        declared, named = KINDS[kind], None
+        loaded = self._rows(kind, logged, days)
+        about = loaded.frame
+        if declared.key is not None:
+            about = self._once(declared.about, declared.key, loaded, logged["subject_id"])
+        if kind == "verification":
+            # An output may have several actions by now: the event says which one it binds.
+            named = logged.select(
+                verdict_id="subject_id", action_id=canonical.text_field(logged["event"], "action_id")
+            ).unique("verdict_id", keep="first", maintain_order=True)
+        elif kind == "review":
+            outputs = logged.select("output_id", review_id="subject_id").unique("review_id")
+            about = about.join(outputs, on="review_id", how="left", maintain_order="left")
+        elif kind == "health":
+            about = about.filter(~pl.col("ok"))
+        facts = bindings.facts(kind, self._frames(kind, about, days), self._salts, named)
+        if declared.key is None:
+            facts = facts.unique("subject_id", keep="first", maintain_order=True)
+        # What no event can say (NaN, beyond 2^53) becomes null, which no event says in its place.
+        is_sayable = pl.col(pl.Int64).abs() <= canonical.MAX_INTEGER
+        facts = facts.with_columns(pl.when(is_sayable).then(pl.col(pl.Int64)))
+        differing = self._differing(kind, logged, facts)
+        if differing.height:
+            self._name(kind, differing, facts, loaded)
+        if kind == "run":
+            self._manifests(logged)
 
-    def _reviews(self, said: pl.DataFrame) -> None:
-        said = self._kept(said)
-        if said.is_empty():
-            return
-        loaded = self.files.rows("reviews", None, "review_id", said["subject_id"])
-        rows = self._mark(loaded, "review_id", said["subject_id"])
-        if "output_id" not in rows.columns:
-            rows = rows.join(
-                said.select("output_id", review_id="subject_id"),
-                on="review_id",
-                how="left",
-                maintain_order="left",
+    def _differing(self, kind: str, logged: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+        """Events that say something else than their rows; of the others, the rows they bind are counted."""
+        fields = events.fields(kind)
+        facts = events.with_schema(beside(logged.select("subject_id", "kind"), facts, "subject_id"))
+        facts = facts.select(name for name in fields if name in facts.columns)
+        is_said = canonical.says(logged["event"], list(fields), facts)
+        agreed = facts.filter(is_said)
+        for table in KINDS[kind].binds:
+            self._count(table, agreed.height - agreed[f"row_{table}"].null_count())
+        return logged.filter(~is_said)
+
+    def _count(self, table: str, rows: int) -> None:
+        self.checked.counts[table] = self.checked.counts.get(table, 0) + rows
+
+    def _name(self, kind: str, logged: pl.DataFrame, facts: pl.DataFrame, loaded: Loaded) -> None:
+        """Names what differs; where no closer look finds a reason, the difference is the finding."""
+        before, about = len(self.files.found.findings), KINDS[kind].about
+        joined = _decoded(logged, kind).join(
+            facts, on="subject_id", how="left", suffix="_now", maintain_order="left"
+        )
+        for table in KINDS[kind].binds:
+            self._name_rows(kind, table, joined, loaded)
+        for name, column in _repeated(kind).items():
+            now = joined.filter(
+                pl.col("run_id_now").is_not_null() & ~pl.col(name).eq_missing(pl.col(f"{name}_now"))
             )
-        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
-        rows = rows.with_columns(row_reviews=events.single_rows("reviews", rows, salts))
-        # What the event says of the reviewer is a commitment.
-        known = _known(rows.drop("reviewer"), "reviewed_at", subject="review_id")
-        self._single("reviews", "review", said, rows, known, key="review_id", loaded=loaded)
+            for row in now.head(_SHOWN).iter_rows(named=True):
+                place = self._place(kind, row["subject_id"], loaded)
+                self.files.found.fail(
+                    f"{about}: column {column} of row {row['subject_id'][:12]} is {row[f'{name}_now']}, "
+                    f"event {row['sequence']} says {row[name]} ({place})"
+                )
+        if len(self.files.found.findings) == before:
+            self.files.found.fail(
+                f"{about}: {logged.height} events do not say what their rows say, first event "
+                f"{logged['sequence'][0]} about {logged['subject_id'][0][:12]}"
+            )
 
-    def _flips(self, said: pl.DataFrame) -> None:
-        """Flips stand on the day of their output, as verdicts do."""
-        said = self._kept(said)
-        if said.is_empty():
-            return
-        given = canonical.integer_field(said["event"], "produced_at_us")
-        days = pl.from_epoch(given, "us").dt.date().drop_nulls().unique().sort().to_list()
-        loaded = self.files.rows("flips", days, "flip_id", said["subject_id"])
-        rows = self._mark(loaded, "flip_id", said["subject_id"])
-        salts = self.salts.of(rows["output_id"].unique(maintain_order=True))
-        rows = rows.with_columns(row_flips=events.single_rows("flips", rows, salts))
-        known = _known(rows, "found_at", subject="flip_id")
-        self._single("flips", "flip", said, rows, known, key="flip_id", loaded=loaded)
+    def _name_rows(self, kind: str, table: str, joined: pl.DataFrame, loaded: Loaded) -> None:
+        """Rows that are missing or whose digest is not the one that the event binds."""
+        said, now = f"row_{table}", f"row_{table}_now"
+        bound = joined.filter(pl.col(said).is_not_null())
+        self._count(table, bound.height)
+        wrong = bound.filter(~pl.col(said).eq_missing(pl.col(now)))
+        folder = self.files.root / "tables" / table
+        if loaded.folder.name.startswith("date="):
+            folder /= loaded.folder.name
+        for row in wrong.head(_SHOWN).iter_rows(named=True):
+            what = "a row is missing" if row[now] is None else f"a row differs in {_covered(kind, table)}"
+            place = self._place(kind, row["subject_id"], loaded) if table == KINDS[kind].about else folder
+            self.files.found.fail(
+                f"{table}: {what}, bound by event {row['sequence']} about {row['subject_id'][:12]} ({place})"
+            )
+        if wrong.height > _SHOWN:
+            self.files.found.fail(
+                f"{table}: {wrong.height - _SHOWN} more rows differ or are missing ({folder})"
+            )
 
-    def _runs(self, said: pl.DataFrame) -> None:
-        """The rows of runs, and the manifests of what they published."""
-        said = said.filter(said["event"].bin.contains(b',"phase":"end",'))
-        if said.is_empty():
-            return
-        loaded = self.files.all_rows("runs")
-        rows = loaded.frame.filter(pl.col("run_id").is_in(said["run_id"].implode()))
-        rows = rows.with_columns(
-            subject=events.run_subjects(rows["run_id"], "end"),
-            row_runs=events.single_rows("runs", rows, None),
-            phase=pl.lit("end"),
-        ).unique("subject", keep="first", maintain_order=True)
-        known = _known(rows, "finished_at", subject="subject")
-        self._single("runs", "run", said, rows, known, key="subject")
-        spoken = canonical.text_field(said["event"], "commits_sha256")
-        for run_id, expected in zip(said["run_id"], spoken, strict=True):
-            with self.found.catching():
-                if expected is not None and recording.commits_digest(self.files.root, run_id) != expected:
-                    self.found.failed(
+    def _place(self, kind: str, subject: str, loaded: Loaded) -> object:
+        key = KINDS[kind].key
+        return loaded.folder if key is None else loaded.file_of(key, subject)
+
+    def _manifests(self, logged: pl.DataFrame) -> None:
+        """What a run published is what its event says."""
+        said = canonical.text_field(logged["event"], "commits_sha256")
+        for run_id, expected in zip(logged["run_id"], said, strict=True):
+            with self.files.found.catching():
+                if expected is not None and events_table.commits_digest(self.files.root, run_id) != expected:
+                    self.files.found.fail(
                         f"{self.files.root / 'runs' / run_id / 'commits'}: the manifests of this run name "
                         "other files than its event says"
                     )
 
-    def _health(self, said: pl.DataFrame) -> None:
-        """Rows of health alarms."""
-        if said.is_empty():
-            return
-        rows = self.files.all_rows("health").frame.filter(~pl.col("ok"))
-        rows = rows.with_columns(
-            subject=events.health_subjects(rows),
-            row_health=events.single_rows("health", rows, None),
-            target_kind="kind",
-        )
-        known = _known(rows, "checked_at", subject="subject").unique("subject_id", maintain_order=True)
-        self._single("health", "health", said, rows, known, key="subject")
 
-    def _single(
-        self,
-        table: str,
-        kind: str,
-        said: pl.DataFrame,
-        rows: pl.DataFrame,
-        known: pl.DataFrame,
-        *,
-        key: str,
-        loaded: Loaded | None = None,
-    ) -> None:
-        """Rows that an event binds by themselves."""
-        bad = self._differing(kind, said, known, (table,))
-        if bad.height:
-            with self._explaining(bad, table, loaded):
-                self._compare(table, _decoded(bad, kind), rows, key, loaded=loaded)
-
-    def _mark(self, loaded: Loaded, key: str, wanted: pl.Series) -> pl.DataFrame:
-        """The loaded rows that events are about, each once; which ones is kept, per file."""
-        there = loaded.frame[key].is_in(wanted.implode())
-        rows = loaded.frame if there.all() else loaded.frame.filter(there)
-        for path, flags in loaded.split(there.to_numpy()):
-            place = path.relative_to(self.files.root).as_posix()
-            before = self._bound.get(place)
-            self._bound[place] = flags if before is None else before | flags
-        once = rows.unique(key, keep="first", maintain_order=True)
-        if once.height != rows.height:
-            twice = rows.filter(rows[key].is_duplicated())[key][0]
-            self.found.failed(
-                f"{loaded.table}: {rows.height - once.height} rows are there twice, first {twice[:12]} "
-                f"({loaded.file_of(key, twice, self.files.root)})"
-            )
-        return once
-
-    # Whether they say the same --------------------------------------------------------------------------
-
-    def _differing(
-        self, kind: str, said: pl.DataFrame, known: pl.DataFrame, tables: Sequence[str]
-    ) -> pl.DataFrame:
-        """Events that say something else than their rows; of the others, the rows they bind are counted."""
-        fields = events.fields(kind)
-        facts = beside(said.select("subject_id", "kind"), known.drop("kind", strict=False), "subject_id")
-        schemas = {k: events.schema_id(k) for k in said["kind"].unique()}
-        facts = facts.with_columns(_schema=pl.col("kind").replace_strict(schemas, return_dtype=pl.String))
-        facts = facts.select(pl.col(n).cast(t) for n, t in fields.items() if n in facts.columns)
-        good = canonical.says(said["event"], list(fields), facts)
-        agreed = facts.filter(good)
-        for table in tables:
-            bound = agreed.height - agreed[f"row_{table}"].null_count()
-            self.checked.counts[table] = self.checked.counts.get(table, 0) + bound
-        return said.filter(~good)
-
-    def _explaining(self, bad: pl.DataFrame, table: str, loaded: Loaded | None) -> _Explained:
-        return _Explained(self.found, bad, table, loaded)
-
-    def _values(self, joined: pl.DataFrame, loaded: Loaded) -> None:
-        """Columns that the event says by value: named exactly where they differ."""
-        if joined.is_empty():
-            return
-        scaled = joined.select(canonical.millionths(c) for c in _SCALED)
-        pairs = [(name, joined[f"{name}_u6"], scaled[f"{name}_u6"]) for name in _SCALED]
-        pairs += [(name, joined[name], joined[f"{name}_row"]) for name in _PLAIN]
-        for column, said, row in pairs:
-            for at in (~said.eq_missing(row)).arg_true().to_list()[:_SHOWN]:
-                key = joined["subject_id"][at]
-                self.found.failed(
-                    f"verdicts: column {column} of row {key[:12]} is {row[at]}, event "
-                    f"{joined['sequence'][at]} says {said[at]} "
-                    f"({loaded.file_of('verdict_id', key, self.files.root)})"
-                )
-
-    def _compare(
-        self,
-        table: str,
-        said: pl.DataFrame,
-        rows: pl.DataFrame,
-        key: str,
-        *,
-        day: date | None = None,
-        loaded: Loaded | None = None,
-    ) -> None:
-        column = f"row_{table}"
-        bound = said.filter(pl.col(column).is_not_null()).select("sequence", "subject_id", column)
-        joined = bound.join(
-            rows.select(pl.col(key).alias("subject_id"), pl.col(column).alias("there")).unique("subject_id"),
-            on="subject_id",
-            how="left",
-            maintain_order="left",
-        )
-        self.checked.counts[table] = self.checked.counts.get(table, 0) + joined.height
-        wrong = joined.filter(~pl.col(column).eq_missing(pl.col("there")))
-        folder = self.files.root / "tables" / table
-        place = str(folder if day is None else folder / f"date={day}")
-        shown = wrong.select("sequence", "subject_id", "there").head(_SHOWN)
-        for sequence, subject, there in shown.iter_rows():
-            what = "a row is missing" if there is None else f"a row differs in {_group(table)}"
-            own = loaded is not None and loaded.table == table
-            where = loaded.file_of(key, subject, self.files.root) if own and loaded else place
-            self.found.failed(f"{table}: {what}, bound by event {sequence} about {subject[:12]} ({where})")
-        more = wrong.height - _SHOWN
-        if more > 0:
-            self.found.failed(f"{table}: {more} more rows differ or are missing ({place})")
-
-
-class _Explained:
-    """What differs must be named: where no closer look finds a reason, the difference is the finding."""
-
-    def __init__(self, found: Findings, bad: pl.DataFrame, table: str, loaded: Loaded | None) -> None:
-        self.found, self.bad, self.table, self.loaded = found, bad, table, loaded
-
-    def __enter__(self) -> None:
-        self.before = len(self.found.failures)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None and len(self.found.failures) == self.before:
-            first = self.bad["sequence"][0]
-            self.found.failed(
-                f"{self.table}: {self.bad.height} events do not say what their rows say, first event {first} "
-                f"about {self.bad['subject_id'][0][:12]}"
-            )
-
-
-_ROWS_OF_VERDICT = ("verdicts", "claims", "evidence", "passages", "actions")
-_SCALED = (*PROBABILITIES, "threshold_supported", "threshold_contradicted")
-_PLAIN = ("verdict", "policy", "verifier", "snapshot", "is_conflict", "output_id", "claim_id", "run_id")
-_BY_VALUE = {"verdicts": {*_SCALED, *_PLAIN, "verdict_id"}}
-"""Columns that an event says by value, so that a difference is named exactly."""
-
-
-def _known(rows: pl.DataFrame, time: str, *, subject: str, scaled: Sequence[str] = ()) -> pl.DataFrame:
-    """Fields of events as their rows say them, under the fields' names; `subject_id` is the key.
-
-    A number that no event can say (NaN, beyond 2^53) becomes null, which no event says in its place.
-    """
-    facts = rows.with_columns(
-        canonical.microseconds(time, "occurred_at_us"),
-        *(canonical.millionths(c) for c in scaled),
-        pl.col(subject).alias("subject_id"),
-    )
-    if "produced_at" in rows.columns:
-        facts = facts.with_columns(canonical.microseconds("produced_at"))
-    if "verdict_ids" in rows.columns:
-        facts = facts.with_columns(events.verdicts_digest(rows["verdict_ids"]))
-    sayable = pl.col(pl.Int64).abs() <= canonical.MAX_INTEGER
-    return facts.with_columns(pl.when(sayable).then(pl.col(pl.Int64)))
-
-
-def _decoded(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Events as typed fields, with their sequence."""
-    fields: dict[str, Any] = {
-        name: dtype for name, dtype in events.fields(kind).items() if not dtype.is_nested()
-    }
-    if frame.is_empty():
-        return pl.DataFrame(schema={"sequence": pl.Int64, **fields})
+def _decoded(logged: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Events as typed fields, with their sequence; fields that hold lists are left out."""
+    fields = {name: dtype for name, dtype in events.fields(kind).items() if not dtype.is_nested()}
     try:
-        body = frame["event"].cast(pl.String).str.json_decode(pl.Struct(fields)).struct.unnest()
+        bodies = logged["event"].cast(pl.String).str.json_decode(pl.Struct(fields)).struct.unnest()
     except pl.exceptions.PolarsError:
-        first, last = frame["sequence"][0], frame["sequence"][-1]
+        first, last = logged["sequence"][0], logged["sequence"][-1]
         raise IntegrityError(f"events {first} to {last}: the bytes of a {kind} are not its JSON") from None
-    return body.with_columns(sequence=frame["sequence"])
+    return bodies.with_columns(sequence=logged["sequence"])
 
 
-def _named_actions(spoken: pl.DataFrame, actions: pl.DataFrame, salts: pl.DataFrame) -> pl.DataFrame:
-    """verdict_id, action_id, action and row_actions: the row of the action that each event names."""
-    digests = events.action_rows({"actions": actions, "outputs": OUTPUTS.empty()}, salts)
-    there = actions.select("action_id", "action").join(
-        digests.select("action_id", "row_actions"), on="action_id", how="left"
-    )
-    named = spoken.select("action_id", verdict_id="subject_id").unique("verdict_id", maintain_order=True)
-    return named.join(there.unique("action_id"), on="action_id", how="left", maintain_order="left")
+def _repeated(kind: str) -> dict[str, str]:
+    """Fields of a kind that repeat a column of the row that it is about, and that column."""
+    declared, columns = KINDS[kind], TABLES[KINDS[kind].about].schema
+    repeated = {"occurred_at_us": declared.moment, "run_id": "run_id", **declared.renamed}
+    for name in declared.fields.split():
+        column, _, unit = name.rpartition("_")
+        column = column if unit in ("u6", "us") else name
+        if column in columns and name not in events.COMMITTED:
+            repeated.setdefault(name, column)
+    return repeated
 
 
-def _group(table: str) -> str:
-    by_value = _BY_VALUE.get(table, set())
-    others = [c for c in events.bound_columns(table) if c not in by_value]
+def _covered(kind: str, table: str) -> str:
+    """The columns of a table that only a row's digest covers."""
+    by_value = {KINDS[kind].key, *_repeated(kind).values()} if table == KINDS[kind].about else set()
+    others = [column for column in events.bound_columns(table) if column not in by_value]
     return f"one of {', '.join(others)}" + (" or a column named apart" if by_value else "")
 
 
-RECORDED = {
-    "verdicts": "verdict_id",
-    "actions": "action_id",
-    "findings": "finding_id",
-    "flips": "flip_id",
-}
-"""Tables each of whose rows has an event about it, and the column that event is about."""
-
-
-def unrecorded(lake: Lake, opened: Log, files: TableFiles, bound: dict[str, np.ndarray]) -> None:
+def unrecorded(lake: Lake, log: Log, files: TableFiles, bound: dict[str, np.ndarray]) -> None:
     """Rows without an event: left by an interrupted run, or put there after a run had ended.
 
     Args:
         bound: per file, which of its rows some event was about; only the other rows are looked up.
     """
-    found = files.found
-    for table, key in RECORDED.items():
+    for kind in DAILY:
+        table, key = KINDS[kind].about, str(KINDS[kind].key)
         for path in lake.files(table):
             flags = bound.get(path.relative_to(lake.root).as_posix())
             if flags is not None and flags.all():
@@ -470,19 +319,17 @@ def unrecorded(lake: Lake, opened: Log, files: TableFiles, bound: dict[str, np.n
             rows = frame.select(key, "run_id")
             if flags is not None and len(flags) >= rows.height:
                 rows = rows.filter(~pl.Series(flags[: rows.height].astype(bool)))
-            logged = opened.find(rows[key])["subject_id"].unique()
+            logged = log.find(rows[key])["subject_id"].unique()
             bare = rows.filter(~pl.col(key).is_in(logged.implode()))
-            if bare.is_empty():
-                continue
-            ended = opened.find(events.run_subjects(bare["run_id"].unique(), "end"))["run_id"]
+            ended = log.find(events.run_subjects(bare["run_id"].unique(), "end"))["run_id"]
             planted = bare.filter(pl.col("run_id").is_in(ended.implode()))
             if planted.height:
-                found.failed(
+                files.found.fail(
                     f"{path}: {planted.height} rows of {table} have no event although their run's end is "
                     f"recorded, first {planted[key][0][:12]}; they were put there"
                 )
             if bare.height > planted.height:
-                found.noticed(
+                files.found.note(
                     f"{path}: {bare.height - planted.height} rows of {table} are of an interrupted run; "
                     "the next one records them"
                 )

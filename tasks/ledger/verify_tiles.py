@@ -7,9 +7,9 @@ that they must have. Does not belong here: the tree itself (`ledger/tiles.py`).
 from __future__ import annotations
 
 from tasks.ledger import merkle, tiles
+from tasks.ledger.findings import Findings
 from tasks.ledger.log import Log
 from tasks.ledger.tiles import Tile
-from tasks.ledger.verify_files import Findings
 
 
 class TileFiles:
@@ -28,10 +28,10 @@ class TileFiles:
         try:
             stored = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            self.found.failed(f"{path}: the tile is missing; it can be rebuilt from the segments")
+            self.found.fail(f"{path}: the tile is missing; it can be rebuilt from the segments")
         else:
             if stored != data:
-                self.found.failed(f"{path}: not the tile of the tree; it can be rebuilt from the segments")
+                self.found.fail(f"{path}: not the tile of the tree; it can be rebuilt from the segments")
         if not narrower.is_dir():
             return
         for other in narrower.iterdir():
@@ -41,7 +41,7 @@ class TileFiles:
             if front is not None:
                 self.narrow.add(other.relative_to(self.log.folder).as_posix())
                 if other.read_bytes() != front:
-                    self.found.failed(f"{other}: not a tile of the tree; it can be removed")
+                    self.found.fail(f"{other}: not a tile of the tree; it can be removed")
 
     def strays(self) -> None:
         """Files among the tiles that are no tiles of a tree of this size."""
@@ -54,9 +54,9 @@ class TileFiles:
             if stray is not None and stray.width == tiles.WIDTH and stray.end <= size:
                 continue
             if stray is not None and stray.end > size:
-                self.found.noticed(f"{path}: beyond the checkpoint, left by an interrupted append")
+                self.found.note(f"{path}: beyond the checkpoint, left by an interrupted append")
             else:
-                self.found.failed(f"{path}: no tile of the tree; remove it")
+                self.found.fail(f"{path}: no tile of the tree; remove it")
 
 
 def _front(tile: Tile, data: bytes, width: int) -> bytes | None:

@@ -21,7 +21,7 @@ from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.gate.reconcile import Counts
 from tasks.judge import current_verdicts, published_claims
 from tasks.lake.store import Lake
-from tasks.ledger import recording
+from tasks.ledger import opening
 from tasks.reaudit import causes, flips
 from tasks.reaudit.flips import SampleParameters
 from tasks.schema import conform
@@ -74,7 +74,7 @@ def draw(
         )
     except ValueError as error:
         raise InputError(f"--sample: {error}") from None
-    gone = recording.erased_outputs(lake)
+    gone = opening.erased_outputs(lake)
     kept: list[pl.DataFrame] = []
     population: dict[str, int] = {}
     erased = 0

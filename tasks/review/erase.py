@@ -30,7 +30,7 @@ from tasks.errors import InputError
 from tasks.files import durable, parquet
 from tasks.lake import commits
 from tasks.lake.store import Lake
-from tasks.ledger import recording
+from tasks.ledger import events_table, opening, recording
 from tasks.ledger.parameters import LedgerSettings
 from tasks.review import disclosed, redact, report_files
 from tasks.tables import TABLES
@@ -81,7 +81,7 @@ def erase(
         lake.recover()
         texts = _texts(lake, output_id)
         done = Erased(output_id)
-        opened = recording.open_ledger(lake, settings)
+        opened = opening.open_ledger(lake, settings)
         logged = opened.log.find(pl.Series([output_id])).filter(pl.col("kind") == "erasure")
         if texts is None and logged.is_empty():
             raise InputError(f"{output_id[:80]}: no output with this id in {lake.root}")
@@ -111,7 +111,7 @@ def erase(
                 done.files.append(str(cache))
             _commit(lake, run_id, output_id, rows, done)
         done.key_destroyed = opened.vault.destroy(output_id)
-        recording.render(opened)
+        events_table.render(lake, opened.log)
     return done
 
 

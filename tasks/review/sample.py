@@ -24,7 +24,7 @@ import polars as pl
 from tasks.errors import InputError, IntegrityError, Unverifiable
 from tasks.files import durable
 from tasks.lake.store import Lake
-from tasks.ledger import events, proofs, prove, recording
+from tasks.ledger import events, opening, proofs, prove
 from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint, NoteError
 from tasks.ledger.parameters import LedgerSettings
@@ -129,9 +129,9 @@ def draw_sample(
 
 
 def _opened(lake: Lake) -> Log:
-    if not recording.exists(lake):
+    if not opening.exists(lake):
         raise InputError(f"{lake.root}: this lake has no ledger yet; `claimledger audit` makes one")
-    return Log.open(recording.folder(lake))
+    return Log.open(opening.folder(lake))
 
 
 def _head(opened: Log, file: Path | None) -> Checkpoint:

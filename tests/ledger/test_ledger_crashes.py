@@ -1,6 +1,6 @@
 """An append may be killed or refused at any write: what follows is the old log or the new one, never a third.
 
-`test_ledger_record.py` stops it by an exception at every durable write. Here the whole process dies, by
+`test_recording.py` stops it by an exception at every durable write. Here the whole process dies, by
 strace at the system call itself, and the disk is full at every write in turn.
 """
 

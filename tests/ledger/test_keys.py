@@ -13,7 +13,7 @@ import pytest
 from tasks import ids
 from tasks.errors import ConfigError
 from tasks.lake.store import Lake
-from tasks.ledger import events, keys, recording, rotate, verify
+from tasks.ledger import events, keys, opening, rotate, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tests.support import ledger_lake
@@ -217,7 +217,7 @@ def test_a_hand_over_that_is_killed_loses_neither_key(lake, wanted, tmp_path, mo
         if step == "append":
             patch.setattr(Log, "append", stop)
         elif step == "finish_hand_over":
-            patch.setattr(rotate.ledger_keys, "finish_hand_over", stop)
+            patch.setattr(rotate.key_places, "finish_hand_over", stop)
         else:
             calls: list[Path] = []
             rename = Path.rename
@@ -246,4 +246,4 @@ def test_a_hand_over_that_is_killed_loses_neither_key(lake, wanted, tmp_path, mo
 def test_there_is_nothing_to_hand_over_before_there_is_a_ledger(lake, wanted):
     with pytest.raises(ConfigError, match="no ledger yet"):
         hand_over(lake, wanted)
-    assert not recording.folder(lake).exists()
+    assert not opening.folder(lake).exists()

@@ -13,7 +13,7 @@ import pytest
 from tasks import ids
 from tasks.lake import commits
 from tasks.lake.store import Lake
-from tasks.ledger import recording, segments, verify, verify_segments
+from tasks.ledger import opening, recording, segments, verify, verify_processes, verify_segments
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.verify_salts import Salts
@@ -55,9 +55,9 @@ def test_several_processes_find_what_one_finds_in_the_same_order(lake, wanted):
 def test_a_process_that_dies_over_a_segment_is_a_finding_and_the_others_are_checked(lake, wanted, tmp_path):
     scope, works = _scope(lake, tmp_path)
     victim = works[1].segment.number
-    done = list(verify_segments.check_all(scope, works, 2, initializer=_Dying(victim)))
+    done = list(verify_processes.check_all(scope, works, 2, initializer=_Dying(victim)))
     assert [each.segment.number for each in done] == [work.segment.number for work in works]
-    [sentence] = done[1].found.failures
+    [sentence] = done[1].found.findings
     assert "the process that checked it died" in sentence
     assert all(each.hashes for each in done if each.segment.number != victim)
 
@@ -69,7 +69,7 @@ class _Dying:
         self.number = number
 
     def __call__(self, scope: verify_segments.Scope) -> None:
-        verify_segments.start(scope)
+        verify_processes.start(scope)
         real = verify_segments.SegmentChecks.check
 
         def check(checks: verify_segments.SegmentChecks, work: verify_segments.Work):
@@ -82,8 +82,8 @@ class _Dying:
 
 def _scope(lake: Lake, folder: Path) -> tuple[verify_segments.Scope, list[verify_segments.Work]]:
     opened = Log.open(lake.root / "ledger")
-    salts = folder / "salts"
-    Salts.write(salts, recording.vault_of(lake, LedgerSettings(), opened.origin).salt_files())
+    vault = opening.vault_of(lake, LedgerSettings(), opened.origin)
+    salts = Salts.write(folder / "salts", vault.salt_files())
     scope = verify_segments.Scope(lake.root, opened, salts, frozenset())
     return scope, [verify_segments.Work(segment) for segment in opened.segments]
 
@@ -186,13 +186,12 @@ def test_salts_are_found_by_id_and_never_by_its_prefix(tmp_path):
         pl.DataFrame({"output_id": list(part), "salt": [salts[p] for p in part]})
         for part in (others[:20], same, others[20:])
     ]
-    Salts.write(tmp_path / "salts", frames)
+    written = Salts.write(tmp_path / "salts", frames)
     wanted = pl.Series([*others[:5], same[2], "ab" * 8 + "f" * 48, same[0], "short", None, ids.digest("x")])
-    found = Salts.open(tmp_path / "salts").of(wanted)
+    found = written.of(wanted)
     assert found["output_id"].to_list() == wanted.to_list()
     assert found["salt"].to_list() == [salts.get(str(w)) for w in wanted.to_list()]
-    Salts.write(tmp_path / "none", [])
-    assert Salts.open(tmp_path / "none").of(wanted)["salt"].null_count() == wanted.len()
+    assert Salts.write(tmp_path / "none", []).of(wanted)["salt"].null_count() == wanted.len()
 
 
 def test_prefixes_of_ids_are_their_first_eight_bytes():

@@ -22,7 +22,7 @@ import pytest
 from tasks import ids
 from tasks.errors import ConfigError, InputError, IntegrityError, Unverifiable
 from tasks.lake.store import Lake
-from tasks.ledger import events, keys, merkle, notes, proofs, prove, recording, verify
+from tasks.ledger import events, keys, merkle, notes, opening, proofs, prove, recording, verify
 from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint, Note, Proof
 from tasks.ledger.parameters import LedgerSettings, WitnessSettings
@@ -357,7 +357,7 @@ def test_an_erased_output_is_gone_from_every_file_and_the_ledger_still_verifies(
     found = verify.verify(lake, wanted)
     assert (found.findings, found.unverifiable) == ([], [])
     assert found.erased == 4
-    assert output in recording.erased_outputs(lake)
+    assert output in opening.erased_outputs(lake)
     # Whoever had the text and its key can still prove that it is what was logged.
     assert ours(proof_file, key_of(lake)) == 0
     with pytest.raises(Unverifiable, match="erased"):
@@ -375,7 +375,7 @@ def test_nobody_can_guess_an_erased_text_from_the_log(lake, wanted):
     logged = "".join(lake.scan("events").collect()["body"])
     assert hashlib.sha256(claim.encode()).hexdigest() not in logged
     opened = Log.open(lake.root / "ledger")
-    vault = recording.vault_of(lake, wanted, opened.origin)
+    vault = opening.vault_of(lake, wanted, opened.origin)
     assert vault.known_keys(pl.Series([ids.digest("output", 0)]))["key"].to_list() == [None]
     assert ids.digest("output", 0) not in vault.salts()["output_id"].to_list()
 

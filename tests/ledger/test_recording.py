@@ -19,7 +19,7 @@ from tasks.errors import ConfigError, IntegrityError, LakeError
 from tasks.files import durable
 from tasks.lake import locks
 from tasks.lake.store import Lake
-from tasks.ledger import keys, merkle, recording, segments, verify
+from tasks.ledger import keys, merkle, opening, recording, segments, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tests.support import ledger_lake
@@ -336,7 +336,7 @@ def test_a_lost_folder_is_an_error_and_never_a_fresh_history(lake, wanted):
         record(lake, wanted)
     (lake.root / "state" / "ledger.json").unlink()
     with pytest.raises(IntegrityError, match="rows in the events table"):
-        recording.initialise(lake, wanted)
+        opening.initialise(lake, wanted)
 
 
 def test_the_key_is_private_and_outside_the_lake(lake, wanted, tmp_path):

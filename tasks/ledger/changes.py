@@ -1,0 +1,76 @@
+"""Events that say what was changed in the configuration: policies, sections of the settings, the verifier."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from tasks import ids
+from tasks.decide.policies import Policy
+from tasks.ledger import bindings, events
+
+
+def change(
+    name: str,
+    before: str | None,
+    after: str | None,
+    *,
+    subject_id: str,
+    run_id: str,
+    now: datetime,
+    policies: Sequence[Policy] = (),
+) -> pl.DataFrame:
+    """One event: what changed, from which value to which."""
+    return events.one(
+        "configuration",
+        occurred_at=now,
+        subject_id=subject_id,
+        run_id=run_id,
+        change=name,
+        before=before,
+        after=after,
+        policies=bindings.policies_field(policies),
+    )
+
+
+def policies_digest(policies: Sequence[Policy]) -> str:
+    """What policies are compared by."""
+    return ids.digest("policies", *(p.sha256 for p in policies))
+
+
+def section_digests(sections: Mapping[str, str]) -> dict[str, str]:
+    """What sections of the settings are compared by."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sections.items()}
+
+
+def sections(
+    before: Mapping[str, str] | None, after: Mapping[str, str], *, run_id: str, now: datetime
+) -> list[pl.DataFrame]:
+    """One event per section whose digest is another than before; one for all of them at first."""
+    values: dict[str, tuple[str | None, str | None]]
+    if before is None:
+        whole = ids.digest("settings", *(f"{name} {digest}" for name, digest in sorted(after.items())))
+        values = {"settings": (None, whole)}
+    else:
+        names = sorted({*before, *after})
+        values = {f"settings.{name}": (before.get(name), after.get(name)) for name in names}
+    return [
+        change(name, old, new, subject_id=ids.digest("configuration", name, new), run_id=run_id, now=now)
+        for name, (old, new) in values.items()
+        if old != new
+    ]
+
+
+def verifiers(
+    before: str | None, verdicts: pl.DataFrame, *, run_id: str, now: datetime
+) -> tuple[list[pl.DataFrame], str | None]:
+    """Events about verifiers that took over, in the order of the verdicts, and the last of them."""
+    changes = []
+    for verifier in verdicts.sort("verified_at")["verifier"].unique(maintain_order=True):
+        if verifier != before:
+            changes.append(change("verifier", before, verifier, subject_id=verifier, run_id=run_id, now=now))
+        before = verifier
+    return changes, before
