@@ -20,9 +20,9 @@ from pathlib import Path
 import polars as pl
 
 from tasks.evidence.embeddings import CachedEmbedder
-from tasks.evidence.index import publish
 from tasks.evidence.models import load_embedder
 from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.refresh import publish
 from tasks.lake.store import Lake
 from tasks.settings import Settings
 from tasks.text.sentences import segmenter

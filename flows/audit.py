@@ -105,7 +105,8 @@ def pull(run: Run, bench: Bench, since: date | None, until: date | None) -> Pull
 @stage("index", touches_the_world=True)
 def index(run: Run, bench: Bench, validator: Validator) -> CorpusIndex | None:
     """The corpus snapshot and its index, brought up to date and published."""
-    from tasks.evidence.index import EMPTY_SNAPSHOT, publish
+    from tasks.evidence.index import EMPTY_SNAPSHOT
+    from tasks.evidence.refresh import publish
 
     def check(passages: pl.DataFrame) -> pl.DataFrame:
         return checked(validator, "passages", passages)

@@ -1,15 +1,13 @@
 """Cache of a day's drift cells, so that a night sums the new day and not the last sixty again.
 
-LAKE/cache/drift/DATE-DIGEST.arrow holds the SHA-256 of what follows, a header line, and Arrow frames. DIGEST
-is over the day's files (path, size, time), the weight's key and the version of the sums. Whatever is wrong
-with a file, the day is summed again; the cache can always be deleted. It holds sums and names, no text.
+LAKE/cache/drift/DATE-DIGEST/ is an entry (`tasks/files/cache.py`) of Arrow files. DIGEST is over the day's
+files (path, size, time), the weight's key and the version of the sums. It holds sums and names, no text.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Sequence
 from datetime import date
 from hashlib import sha256
@@ -18,62 +16,55 @@ from pathlib import Path
 import polars as pl
 
 from tasks.drift.cells import CELL, PROFILE, SEEN, VERSION, Cells
-from tasks.files import durable
+from tasks.files.cache import Cache, Entry
 
-log = logging.getLogger("claimledger.drift")
 _FRAMES = {"sums": CELL, "profiles": PROFILE, "seen": SEEN}
 
 
-def place(lake_root: Path, day: date, files: Sequence[Path], weight: str | None) -> Path:
-    """Where the cells of that day's files are kept."""
-    known = [VERSION, weight]
+def name(lake_root: Path, day: date, files: Sequence[Path], weight: str | None) -> str:
+    """The entry of the cells of that day's files."""
+    inputs = [VERSION, weight]
     for file in files:
-        found = file.stat()
-        known += [str(file.relative_to(lake_root)), str(found.st_size), str(found.st_mtime_ns)]
-    name = sha256(json.dumps(known).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return lake_root / "cache" / "drift" / f"{day.isoformat()}-{name}.arrow"
+        status = file.stat()
+        inputs += [str(file.relative_to(lake_root)), str(status.st_size), str(status.st_mtime_ns)]
+    digest = sha256(json.dumps(inputs).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{day.isoformat()}-{digest}"
 
 
-def read(path: Path) -> Cells | None:
+def read(lake_root: Path, entry_name: str) -> Cells | None:
     """The cells, or None where there are none or they are damaged."""
-    try:
-        data = path.read_bytes()
-        digest, _, body = data.partition(b"\n")
-        if sha256(body).hexdigest().encode() != digest:
-            raise ValueError("not what was written")
-        header, _, rest = body.partition(b"\n")
-        parts = json.loads(header)
-        frames, offset = {}, 0
-        for name, length in parts["frames"]:
-            frame = pl.read_ipc(io.BytesIO(rest[offset : offset + length]))
-            if frame.schema != _FRAMES[name]:
-                raise ValueError(f"{name} has another schema")
-            frames[name] = frame
-            offset += length
-        return Cells(**frames, filled=frozenset(parts["filled"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        log.warning("%s: damaged cache of a day's sums (%s); the day is summed again", path, error)
-        return None
+    return _cache(lake_root).read(entry_name, _cells)
 
 
-def write(path: Path, cells: Cells) -> None:
+def write(lake_root: Path, entry_name: str, cells: Cells) -> None:
     """Keeps the cells and removes those of the same day's earlier files.
 
     Raises:
         LakeError: the cache cannot be written.
     """
-    encoded = []
-    for name in _FRAMES:
-        buffer = io.BytesIO()
-        getattr(cells, name).write_ipc(buffer, compression="zstd")
-        encoded.append((name, buffer.getvalue()))
-    header = {"frames": [[name, len(data)] for name, data in encoded], "filled": sorted(cells.filled)}
-    body = json.dumps(header).encode() + b"\n" + b"".join(data for _, data in encoded)
-    with durable.touching(path):
-        durable.make_folder(path.parent)
-        durable.replace(path, sha256(body).hexdigest().encode() + b"\n" + body)
-        for other in path.parent.glob(f"{path.name[:10]}-*.arrow"):
-            if other != path:
-                other.unlink(missing_ok=True)
+
+    def fill(folder: Path) -> None:
+        for frame in _FRAMES:
+            data = io.BytesIO()  # written by itself, Polars calls a full disk a ComputeError
+            getattr(cells, frame).write_ipc(data, compression="zstd")
+            (folder / f"{frame}.arrow").write_bytes(data.getbuffer())
+        (folder / "filled.json").write_text(json.dumps(sorted(cells.filled)), "utf-8")
+
+    cache = _cache(lake_root)
+    for other in cache.names():
+        if other[:10] == entry_name[:10]:
+            cache.remove(other)
+    cache.write(fill, entry_name)
+
+
+def _cache(lake_root: Path) -> Cache:
+    return Cache(lake_root / "cache" / "drift", "the day is summed again")
+
+
+def _cells(entry: Entry) -> Cells:
+    frames = {}
+    for frame, schema in _FRAMES.items():
+        frames[frame] = pl.read_ipc(io.BytesIO(entry.data(f"{frame}.arrow")))
+        if frames[frame].schema != schema:
+            raise ValueError(f"{frame} has another schema")
+    return Cells(**frames, filled=frozenset(json.loads(entry.data("filled.json"))))

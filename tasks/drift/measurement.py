@@ -143,8 +143,8 @@ def _last_day(lake: Lake, today: date) -> date:
 
 def _day(lake: Lake, parameters: DriftParameters, day: date, cached_vectors: CachedVectors | None) -> Cells:
     files = [f for table in COLUMNS for f in lake.files(table, since=day, until=day)]
-    place = cache.place(lake.root, day, files, parameters.weight)
-    kept = cache.read(place)
+    entry = cache.name(lake.root, day, files, parameters.weight)
+    kept = cache.read(lake.root, entry)
     if kept is not None and (cached_vectors is None or "embeddings" in kept.filled):
         return kept
     frames = {}
@@ -158,5 +158,5 @@ def _day(lake: Lake, parameters: DriftParameters, day: date, cached_vectors: Cac
     if cached_vectors is not None:
         profiles = pl.concat([summed.profiles, texts.profiles(lake, day, cached_vectors)])
         summed = replace(summed, profiles=profiles, filled=summed.filled | {"embeddings"})
-    cache.write(place, summed)
+    cache.write(lake.root, entry, summed)
     return summed

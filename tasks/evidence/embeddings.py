@@ -1,34 +1,25 @@
 """Cache of embeddings by content, so that nothing is embedded twice.
 
-LAKE/cache/embeddings/FINGERPRINT/SEGMENT/ holds `keys.npy` (n, 4) uint64, the SHA-256 of each text,
-`vectors.npy` (n, d) float32, and `digest.json` with the SHA-256 of both. A segment appears whole by one
-rename and never changes; its name is the digest of its content. Files are hashed before they are parsed,
-parsed without pickle, and vectors are mapped into memory, so a lookup costs what it finds.
-
-Whatever is wrong with a segment (torn, flipped, foreign), it is named, set aside and computed again: the
-cache can always be deleted. It holds no text, but a vector says something of its text, so the cache
-deserves the same protection as the lake.
+LAKE/cache/embeddings/FINGERPRINT/ is a cache (`tasks/files/cache.py`) of segments: `keys.npy` (n, 4) uint64,
+the SHA-256 of each text, and `vectors.npy` (n, d) float32, mapped into memory, so that a lookup costs what it
+finds. It holds no text, but a vector says something of its text, so the cache deserves the same protection as
+the lake.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import logging
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from tasks.evidence.models import Embedder, Vectors
-from tasks.files import durable
+from tasks.files.cache import Cache, Entry
 
 CHUNK_TEXTS = 2048
 """Texts between two segments: what an interruption costs, a minute or two on a small CPU."""
@@ -41,14 +32,11 @@ SMALL_SEGMENTS = 32
 
 _KEY = ("k0", "k1", "k2", "k3")
 
-log = logging.getLogger("claimledger.embeddings")
-
 
 @dataclass(frozen=True)
 class _Segment:
-    folder: Path
+    name: str
     rows: int
-    vectors_sha256: str
 
 
 class CachedEmbedder:
@@ -60,9 +48,9 @@ class CachedEmbedder:
     def __init__(self, embedder: Embedder, lake_root: Path) -> None:
         self._embedder = embedder
         self._lake_root = lake_root
-        self._maps: dict[int, np.ndarray] = {}
+        self._maps: dict[int, np.ndarray | None] = {}
+        """Vectors of the segments that were looked into; None where one is damaged."""
         self._segments: list[_Segment] = []
-        self._discarded: set[int] = set()
         self.computed = 0
         self.found = 0
 
@@ -77,17 +65,18 @@ class CachedEmbedder:
         return self._embedder.dimension
 
     @cached_property
-    def folder(self) -> Path:
-        """Where the segments of this embedder lie."""
-        return self._lake_root / "cache" / "embeddings" / self.fingerprint
+    def _cache(self) -> Cache:
+        folder = self._lake_root / "cache" / "embeddings" / self.fingerprint
+        return Cache(folder, "its texts are embedded again")
 
     @cached_property
     def _index(self) -> list[pl.DataFrame]:
         """Per segment: k0 to k3, segment, row; 40 bytes in memory per text ever embedded."""
         frames: list[pl.DataFrame] = []
-        if self.folder.is_dir():
-            for path in sorted(p for p in self.folder.iterdir() if not p.name.startswith((".", "_"))):
-                self._open(path, frames)
+        for name in self._cache.names():
+            keys = self._cache.read(name, _read_keys)
+            if keys is not None:
+                self._add(name, keys, frames)
         return frames
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -145,108 +134,64 @@ class CachedEmbedder:
                 unknown[numbers] = False
         return np.flatnonzero(unknown)
 
-    def _open(self, folder: Path, frames: list[pl.DataFrame]) -> None:
-        try:
-            digests = json.loads((folder / "digest.json").read_bytes())
-            data = (folder / "keys.npy").read_bytes()
-            if hashlib.sha256(data).hexdigest() != digests["keys"]:
-                raise ValueError("keys.npy is not what was written")
-            keys = np.load(io.BytesIO(data), allow_pickle=False)
-            if keys.dtype != np.uint64 or keys.ndim != 2 or keys.shape[1] != 4:
-                raise ValueError("keys.npy holds no SHA-256 digests")
-            segment = _Segment(folder, len(keys), str(digests["vectors"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            _discard(folder, error)
-            return
-        self._add(segment, keys, frames)
-
-    def _add(self, segment: _Segment, keys: np.ndarray, frames: list[pl.DataFrame]) -> None:
+    def _add(self, name: str, keys: np.ndarray, frames: list[pl.DataFrame]) -> None:
         frames.append(
             _frame(keys).with_columns(
                 segment=pl.lit(len(self._segments), dtype=pl.UInt32),
                 row=pl.int_range(len(keys), dtype=pl.UInt32, eager=True),
             )
         )
-        self._segments.append(segment)
+        self._segments.append(_Segment(name, len(keys)))
 
     def _vectors(self, number: int) -> np.ndarray | None:
         """A segment's vectors, mapped; None where the segment turns out to be damaged."""
-        if number in self._discarded:
-            return None
         if number not in self._maps:
             segment = self._segments[number]
-            try:
-                path = segment.folder / "vectors.npy"
-                if durable.sha256_file(path) != segment.vectors_sha256:
-                    raise ValueError("vectors.npy is not what was written")
-                vectors: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+
+            def read(entry: Entry) -> np.ndarray:
+                vectors: np.ndarray = np.load(entry.path("vectors.npy"), mmap_mode="r", allow_pickle=False)
                 if vectors.shape != (segment.rows, self.dimension) or vectors.dtype != np.float32:
                     raise ValueError("vectors.npy has another shape than keys.npy")
-            except (OSError, ValueError) as error:
-                _discard(segment.folder, error)
-                self._discarded.add(number)
-                return None
-            self._maps[number] = vectors
+                return vectors
+
+            self._maps[number] = self._cache.read(segment.name, read)
         return self._maps[number]
 
     def _append(self, keys: np.ndarray, vectors: Vectors) -> None:
         index = self._index
-        with durable.touching(self.folder):
-            segment = self._write(keys, [vectors])
-        self._add(segment, keys, index)
+        self._add(self._write(keys, [vectors]), keys, index)
 
-    def _write(self, keys: np.ndarray, parts: Sequence[np.ndarray]) -> _Segment:
-        """Writes one segment out of parts, one at a time in memory; whole or not at all."""
-        durable.make_folder(self.folder)
-        temporary = self.folder / f"_writing-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        np.save(temporary / "keys.npy", keys, allow_pickle=False)
-        mapped = np.lib.format.open_memmap(
-            temporary / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(keys), self.dimension)
-        )
-        row = 0
-        for part in parts:
-            mapped[row : row + len(part)] = part
-            row += len(part)
-        mapped.flush()
-        del mapped
-        digests = {name: durable.sha256_file(temporary / f"{name}.npy") for name in ("keys", "vectors")}
-        durable.write_new(temporary / "digest.json", json.dumps(digests, sort_keys=True).encode())
-        for name in ("keys.npy", "vectors.npy"):
-            handle = os.open(temporary / name, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
-        durable.sync_folder(temporary)
-        name = hashlib.sha256((digests["keys"] + digests["vectors"]).encode()).hexdigest()[:32]
-        place = self.folder / name
-        if place.exists():  # the same content, written by an earlier attempt
-            shutil.rmtree(temporary)
-        else:
-            temporary.rename(place)
-            durable.sync_folder(self.folder)
-        return _Segment(place, len(keys), digests["vectors"])
+    def _write(self, keys: np.ndarray, parts: Sequence[np.ndarray]) -> str:
+        """Writes one segment out of parts, one at a time in memory; returns its name."""
+
+        def fill(folder: Path) -> None:
+            np.save(folder / "keys.npy", keys, allow_pickle=False)
+            shape = (len(keys), self.dimension)
+            mapped = np.lib.format.open_memmap(
+                folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape
+            )
+            row = 0
+            for part in parts:
+                mapped[row : row + len(part)] = part
+                row += len(part)
+            mapped.flush()
+
+        return self._cache.write(fill)
 
     def _merge_small(self) -> None:
         """Many small segments become one; the old ones go after the new one stands."""
-        small = [
-            number
-            for number, segment in enumerate(self._segments)
-            if segment.rows < SMALL_ROWS and number not in self._discarded
-        ]
+        small = [number for number, segment in enumerate(self._segments) if segment.rows < SMALL_ROWS]
         if len(small) < SMALL_SEGMENTS:
             return
         sound = [(n, v) for n in small if (v := self._vectors(n)) is not None]
         keys = np.concatenate(
             [self._index[number].select(_KEY).to_numpy().astype(np.uint64) for number, _ in sound]
         )
-        with durable.touching(self.folder):
-            self._write(keys, [vectors for _, vectors in sound])
-            for number, _ in sound:
-                self._maps.pop(number, None)
-                shutil.rmtree(self._segments[number].folder, ignore_errors=True)
+        self._write(keys, [vectors for _, vectors in sound])
         self._maps.clear()
-        self._segments, self._discarded = [], set()
+        for number, _ in sound:
+            self._cache.remove(self._segments[number].name)
+        self._segments = []
         del self._index  # read again at the next lookup
 
 
@@ -260,8 +205,8 @@ def _frame(keys: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame({name: np.ascontiguousarray(keys[:, i]) for i, name in enumerate(_KEY)})
 
 
-def _discard(folder: Path, error: Any) -> None:
-    log.warning(
-        "%s: damaged embedding cache segment (%s); discarded, its texts are embedded again", folder, error
-    )
-    shutil.rmtree(folder, ignore_errors=True)
+def _read_keys(entry: Entry) -> np.ndarray:
+    keys: np.ndarray = np.load(io.BytesIO(entry.data("keys.npy")), allow_pickle=False)
+    if keys.dtype != np.uint64 or keys.ndim != 2 or keys.shape[1] != 4:
+        raise ValueError("keys.npy holds no SHA-256 digests")
+    return keys

@@ -80,6 +80,6 @@ class LexicalIndex:
         """What `save` wrote for an index of `size` rows."""
         import bm25s
 
-        if not any(folder.iterdir()):
+        if not any(folder.glob("*.npy")):
             return cls(None, size)
         return cls(bm25s.BM25.load(folder, mmap=False, allow_pickle=False, show_progress=False), size)

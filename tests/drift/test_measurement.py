@@ -77,11 +77,12 @@ def test_the_lake_gives_what_the_frames_give_and_the_cache_changes_nothing(
     assert report.windows.window_end == day_of(DAYS - 1)
     kept = sorted((lake.root / "cache" / "drift").iterdir())
     assert len(kept) == DAYS
-    kept[3].write_bytes(b"torn" + kept[3].read_bytes()[10:])
+    sums = kept[3] / "sums.arrow"
+    sums.write_bytes(b"torn" + sums.read_bytes()[10:])
     again = measurement.compare(lake, settings, run_id="cd" * 32, today=day_of(DAYS))
     assert again.report_id == report.report_id
     assert "damaged cache" in caplog.text
-    assert cache.read(kept[3]) is not None, "the day was summed and kept again"
+    assert cache.read(lake.root, kept[3].name) is not None, "the day was summed and kept again"
     # Today is not over: it is not compared yet.
     early = measurement.compare(lake, settings, run_id="ab" * 32, today=day_of(DAYS - 1))
     assert early.windows.window_end == day_of(DAYS - 2)

@@ -15,12 +15,15 @@ import polars as pl
 import pytest
 
 from tasks import tables
+from tasks.evidence import dense
 from tasks.evidence import index as index_door
 from tasks.evidence import passages as passages_stage
+from tasks.evidence.dense import DenseIndex
 from tasks.evidence.embeddings import CachedEmbedder
-from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex, nearest, publish, refresh
+from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.models import Vectors, load_embedder, unit
 from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.refresh import publish, refresh
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 
@@ -223,9 +226,9 @@ def test_altered_files_are_never_loaded_but_built_again(
     before = bench.publish()
     root = bench.lake.root / "index"
     path = {
-        "dense": index_door._dense_path(before.folder, bench.embedder),
-        "words": before.folder / "words" / "vocab.index.json",
-        "passages": before.folder / "passages.parquet",
+        "dense": before.files.folder / f"dense-{bench.embedder.fingerprint[:16]}" / "dense.faiss",
+        "words": before.files.folder / "words" / "vocab.index.json",
+        "passages": before.files.folder / "passages" / "passages.parquet",
         "manifest": root / "manifest.parquet",
     }[file]
     data = bytearray(path.read_bytes())
@@ -293,9 +296,9 @@ def test_fewer_neighbours_than_asked_for_never_become_the_last_row() -> None:
     flat.add(np.eye(4, dtype=np.float32)[:2])
     raw = flat.search(np.eye(4, dtype=np.float32)[:1], 5)[1]
     assert raw.tolist() == [[0, 1, -1, -1, -1]]
-    hits = nearest(flat, np.eye(4, dtype=np.float32)[:1], 5)
+    hits = DenseIndex(flat).search(np.eye(4, dtype=np.float32)[:1], 5)
     assert hits.select("query", "row", "score").rows() == [(0, 0, 1.0), (0, 1, 0.0)]
-    assert nearest(faiss.IndexFlatIP(4), np.eye(4, dtype=np.float32), 5).height == 0
+    assert DenseIndex(faiss.IndexFlatIP(4)).search(np.eye(4, dtype=np.float32), 5).height == 0
 
 
 def test_a_large_corpus_gets_an_inverted_file_that_finds_the_same(
@@ -303,19 +306,19 @@ def test_a_large_corpus_gets_an_inverted_file_that_finds_the_same(
 ) -> None:
     import faiss
 
-    monkeypatch.setattr(index_door, "FLAT_ROWS", 100)
+    monkeypatch.setattr(dense, "FLAT_ROWS", 100)
     lines = "\n".join(
         f'{{"text": "Line {i} about subject{i % 97} and matter{i % 89}."}}' for i in range(3000)
     )
     bench.write("many.jsonl", lines)
     index = bench.publish()
-    assert isinstance(index._dense, faiss.IndexIVFFlat)
-    assert index._dense.nprobe == index_door.PROBES
+    assert isinstance(index._dense._index, faiss.IndexIVFFlat)
+    assert index._dense._index.nprobe == dense.PROBES
     texts = [f"subject{i} matter{i}" for i in range(50)]
     found = index.search(bench.model.encode(texts), 5)
     exact = faiss.IndexFlatIP(64)
     exact.add(bench.model.encode(index._rows["text"].to_list()))
-    expected = nearest(exact, bench.model.encode(texts), 5)
+    expected = DenseIndex(exact).search(bench.model.encode(texts), 5)
     assert found.group_by("query").agg(pl.col("score").max()).sort("query")[
         "score"
     ].to_list() == pytest.approx(

@@ -13,11 +13,12 @@ import pytest
 from tasks.evidence import bm25
 from tasks.evidence import retrieve as retrieve_stage
 from tasks.evidence.embeddings import CachedEmbedder
-from tasks.evidence.index import CorpusIndex, refresh
+from tasks.evidence.index import CorpusIndex
 from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import Embedder, load_embedder
 from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.passages import PassageParameters, from_contexts
+from tasks.evidence.refresh import refresh
 from tasks.evidence.retrieval import RetrieveParameters
 from tasks.evidence.retrieve import CANDIDATES, retrieve
 from tasks.files.limits import LimitSettings

@@ -1,0 +1,195 @@
+"""Brings a corpus's snapshot up to its documents as they are, and publishes what changed.
+
+Cost follows what changed: files whose size and time are in the manifest are not read, documents whose text is
+known are not cut, texts in the cache are not embedded. The manifest moves only after the passages are
+published, so an interrupted refresh is simply done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.evidence import corpus as corpus_files
+from tasks.evidence import index as index_files
+from tasks.evidence import passages as passages_stage
+from tasks.evidence import snapshots
+from tasks.evidence.index import CorpusIndex, SnapshotFiles
+from tasks.evidence.models import Embedder
+from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.passages import PassageParameters, Segment
+from tasks.files import durable
+from tasks.files.limits import LimitSettings
+from tasks.gate.reconcile import Counts
+from tasks.lake.store import Lake
+
+
+@dataclass
+class _Changed:
+    """What the changed files gave."""
+
+    refused: list[dict[str, str]]
+    documents: list[pl.DataFrame] = field(default_factory=list)
+    """DOCUMENTS frames without their texts."""
+    passages: list[pl.DataFrame] = field(default_factory=list)
+    """PASSAGES frames of the documents whose text was not known."""
+
+
+def refresh(
+    section: CorpusSettings,
+    limits: LimitSettings,
+    lake: Lake,
+    embedder: Embedder,
+    segment: Segment,
+    *,
+    run_id: str,
+    now: datetime,
+) -> CorpusIndex | None:
+    """Brings passages and index up to the documents as they are; None where no corpus is configured.
+
+    Writes only under LAKE/index, where nothing is lost that could not be built again. What has to be
+    published is in the result; `publish` does it.
+
+    Raises:
+        ConfigError: the corpus path leads nowhere.
+        LakeError: the lake cannot be written.
+    """
+    if not section.path:
+        return None
+    # (1) what there is, and what of it is known
+    listing = corpus_files.list_files(section, limits)
+    state = lake.read_state(_state_name(section.name))
+    folder = lake.root / "index"
+    manifest, before = _previous(folder, state, section.passages)
+    kept = manifest.join(listing.files, on=snapshots.IDENTITY, how="semi")
+    files = listing.files.join(manifest, on=snapshots.IDENTITY, how="anti").sort("file")
+    # (2) read and cut what is not
+    changed = _read(files, before, section, limits, segment=segment, now=now)
+    entries = snapshots.manifest(kept, files, changed.documents)
+    unique, contested = snapshots.one_per_uri(entries)
+    refused = [*listing.refused, *changed.refused, *contested]
+    # (3) the snapshot and its files
+    snapshot = passages_stage.snapshot_id(unique, section.passages, corpus=section.name)
+    current = snapshots.current([before, *changed.passages], unique)
+    stored = SnapshotFiles(folder / snapshot)
+    stored.ensure(current, embedder)
+    index_files.prune(folder, {snapshot, str(state.get("snapshot"))})
+    # (4) what the lake does not hold yet
+    new, closed = snapshots.changes(
+        lake.scan("passages").filter(pl.col("corpus") == section.name),
+        current,
+        snapshot=snapshot,
+        before=state.get("snapshot"),
+        run_id=run_id,
+        now=now,
+    )
+    return CorpusIndex(
+        snapshot=snapshot,
+        size=current.height,
+        passages=new,
+        closed=closed,
+        quarantine=corpus_files.quarantine(refused, corpus=section.name, run_id=run_id, now=now),
+        summary={
+            "files": listing.files.height,
+            "files_read": files.height,
+            "files_ignored": listing.ignored,
+            "files_without_documents": entries.filter(pl.col("document_uri").is_null())["file"].n_unique(),
+            "documents": unique.height,
+            "documents_read": sum(frame.height for frame in changed.documents),
+            "documents_cut": sum(frame["document_uri"].n_unique() for frame in changed.passages),
+            "passages": current.height,
+            "passages_new": new.height,
+            "passages_changed": closed.height,
+            "refused": len(refused),
+        },
+        files=stored,
+        embedder=embedder,
+        manifest=index_files.parquet(snapshots.settled(entries, [row["locator"] for row in contested], now)),
+    )
+
+
+def publish(
+    section: CorpusSettings,
+    limits: LimitSettings,
+    lake: Lake,
+    embedder: Embedder,
+    segment: Segment,
+    *,
+    check: Callable[[pl.DataFrame], pl.DataFrame],
+    run_id: str,
+    now: datetime,
+) -> tuple[CorpusIndex | None, dict[str, Counts]]:
+    """`refresh`, then the lake: new passages, passages that left, quarantine, and last the manifest.
+
+    `check` validates the new passages before anything of them is published. Returns the index, None where
+    no corpus is configured, and the counts of what was committed.
+
+    Interrupted anywhere, it is done again from the old manifest; rows that are there already stay.
+    """
+    index = refresh(section, limits, lake, embedder, segment, run_id=run_id, now=now)
+    if index is None:
+        return None, {}
+    frames = {"passages": check(index.passages), "quarantine": index.quarantine}
+    counts = lake.commit(run_id, "corpus", frames, run_day=now.date())
+    if index.closed.height:
+        lake.replace_rows("passages", index.closed, run_id=run_id, unit="corpus-closed")
+    path = lake.root / "index" / "manifest.parquet"
+    with durable.touching(path):
+        durable.replace(path, index.manifest)
+    lake.write_state(
+        _state_name(section.name),
+        {
+            "snapshot": index.snapshot,
+            "manifest_sha256": durable.sha256_file(path),
+            "cut": snapshots.cut_digest(section.passages),
+        },
+    )
+    return index, counts
+
+
+def _state_name(corpus: str) -> str:
+    return f"corpus-{corpus}"
+
+
+def _previous(
+    folder: Path, state: dict[str, Any], parameters: PassageParameters
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Manifest and passages of the published snapshot; both empty where either cannot be trusted."""
+    nothing = (snapshots.MANIFEST.to_frame(), snapshots.PASSAGES.to_frame())
+    if state.get("cut") != snapshots.cut_digest(parameters):
+        return nothing
+    try:
+        data = (folder / "manifest.parquet").read_bytes()
+    except OSError:
+        return nothing
+    if hashlib.sha256(data).hexdigest() != state.get("manifest_sha256"):
+        return nothing
+    before = SnapshotFiles(folder / str(state["snapshot"])).passages()
+    return nothing if before is None else (pl.read_parquet(io.BytesIO(data)), before)
+
+
+def _read(
+    files: pl.DataFrame,
+    before: pl.DataFrame,
+    section: CorpusSettings,
+    limits: LimitSettings,
+    *,
+    segment: Segment,
+    now: datetime,
+) -> _Changed:
+    """The documents of the files, a batch at a time, and the passages of those that are new."""
+    changed = _Changed([])
+    known = before.select("document_uri", "content_sha256").unique()
+    for batch in corpus_files.read(files, section, limits):
+        changed.refused += batch.refused
+        changed.documents.append(batch.documents.drop("text"))
+        fresh = batch.documents.join(known, on=["document_uri", "content_sha256"], how="anti")
+        changed.passages.append(snapshots.cut(fresh, segment, section.passages, corpus=section.name, now=now))
+    return changed
