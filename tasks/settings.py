@@ -161,8 +161,8 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are named {name!r}; give each its own name")
-        policies.check(self.policies)
-        confidential.named(self.privacy.detectors)
+        policies.refuse_overlaps(self.policies)
+        confidential.detectors_of(self.privacy.detectors)
         return self
 
     @classmethod

@@ -1,10 +1,9 @@
 """Markdown into blocks: where prose, headings, code and table rows begin and end.
 
-Belongs here: block structure, by one pass over the lines. Does not belong here: sentences
-(`boundaries.py`), and what is a claim (`claims.py`). Follows CommonMark 0.31 and GitHub's tables where an
-agent's answer is read as written; it is a scanner and not a parser because spans must be exact characters of
-the raw text, and because its time must stay linear on hostile text. In doubt a line is prose: code and
-headings are never checked, so nothing may hide in them by accident (an open fence, a fence around prose).
+Follows CommonMark 0.31 and GitHub's tables where an agent's answer is read as written; it is a scanner and
+not a parser because spans must be exact characters of the raw text, and because its time must stay linear on
+hostile text. In doubt a line is prose: code and headings are never checked, so nothing may hide in them by
+accident (an open fence, a fence around prose).
 """
 
 from __future__ import annotations
@@ -61,143 +60,182 @@ class _Line:
     is_after_blank: bool
     is_quoted: bool
 
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
 
-def split(text: str) -> list[Block]:  # noqa: PLR0912, PLR0915 - one branch per kind of line
+
+def split(text: str) -> list[Block]:
     """Blocks of an answer, in order and apart; what lies between them is marks and white space.
 
     Block quotes are read without their marks (a sentence over several quoted lines keeps those inside it), a
     list item without its marker, a table row without its outer bars, a heading without its `#`.
     """
-    lines = _lines(text)
-    fences = _fences(lines)
-    blocks: list[Block] = []
-    paragraph: list[_Line] = []
-    place = _front_matter(text, lines, blocks)
+    return _Scanner(text).blocks()
 
-    def flush(kind: BlockKind = "prose") -> None:
-        for first, last in _parts(paragraph) if kind == "prose" else [(0, len(paragraph) - 1)]:
-            if last >= first:
-                _add(
-                    blocks,
-                    text,
-                    paragraph[first].start,
-                    paragraph[last].start + len(paragraph[last].text),
-                    kind,
-                )
-        paragraph.clear()
 
-    while place < len(lines):
-        line = lines[place]
-        if line.is_after_blank or (paragraph and paragraph[-1].is_quoted != line.is_quoted):
-            flush()
-        if place in fences:
-            flush()
-            last = fences[place]
-            if last > place:
-                _add(blocks, text, line.start, lines[last].start + len(lines[last].text), "code")
-                place = last
-        elif _is_delimiter_row(line.text) and len(paragraph) >= 1 and "|" in paragraph[-1].text:
-            header = paragraph.pop()
-            flush()
-            _add_row(blocks, text, header, "table_header")
-            while place + 1 < len(lines) and _is_row(lines[place + 1]) and place + 1 not in fences:
-                place += 1
-                _add_row(blocks, text, lines[place], "table_row")
-        elif _is_rule(line.text):
-            underlines = len(paragraph) == 1 and not paragraph[0].text.rstrip().endswith((".", "!", "?", ":"))
-            is_setext = underlines and line.text.strip()[0] in "=-" and len(paragraph[0].text) <= 200
-            flush("heading" if is_setext and not _ITEM.match(paragraph[0].text) else "prose")
-        elif found := _HEADING.match(line.text):
-            flush()
-            _add_heading(blocks, text, line, found.end())
-        elif line.text.lstrip().startswith("|") and line.text.rstrip().endswith("|") and len(line.text) > 2:
-            flush()
-            paragraph.append(line)
-            if place + 1 >= len(lines) or not _is_delimiter_row(lines[place + 1].text):
-                paragraph.clear()
-                _add_row(blocks, text, line, "table_row")
-        elif found := _ITEM.match(line.text):
-            flush()
-            position = found.end()
-            while found := _ITEM.match(line.text, position):  # a list that begins in an item: `- 1. text`
-                position = found.end()
-            rest = _Line(line.start + position, line.text[position:], False, line.is_quoted)
-            paragraph.append(rest)
+class _Scanner:
+    """One pass over the lines; `paragraph` holds the lines of prose that no other line has ended yet."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = _lines(text)
+        self.fences = _fences(self.lines)
+        self.finished: list[Block] = []
+        self.paragraph: list[_Line] = []
+
+    def blocks(self) -> list[Block]:
+        place = self._front_matter()
+        while place < len(self.lines):
+            line = self.lines[place]
+            if line.is_after_blank or (self.paragraph and self.paragraph[-1].is_quoted != line.is_quoted):
+                self._flush()
+            place = self._line(place, line) + 1
+        self._flush()
+        return self.finished
+
+    def _line(self, place: int, line: _Line) -> int:
+        """Takes in one line, and those after it that it begins a block with; the last one's place."""
+        if place in self.fences:
+            return self._code(place)
+        if _is_delimiter_row(line.text) and self.paragraph and "|" in self.paragraph[-1].text:
+            return self._table(place)
+        if _is_rule(line.text):
+            self._rule(line)
+        elif heading := _HEADING.match(line.text):
+            self._flush()
+            content = line.text.rstrip().rstrip("#")
+            self._add(line.start + heading.end(), line.start + len(content), "heading")
+        elif _is_closed_row(line.text):
+            self._flush()
+            if place + 1 < len(self.lines) and _is_delimiter_row(self.lines[place + 1].text):
+                self.paragraph.append(line)
+            else:
+                self._add_row(line, "table_row")
+        elif _ITEM.match(line.text):
+            self._flush()
+            self.paragraph.append(_without_markers(line))
         else:
-            paragraph.append(line)
-        place += 1
-    flush()
-    return blocks
+            self.paragraph.append(line)
+        return place
+
+    def _flush(self, kind: BlockKind = "prose") -> None:
+        """Ends the paragraph: a block each for what belongs together."""
+        lines = self.paragraph
+        for first, last in _parts(lines) if kind == "prose" else [(0, len(lines) - 1)]:
+            self._add(lines[first].start, lines[last].end, kind)
+        lines.clear()
+
+    def _front_matter(self) -> int:
+        """Adds the front matter; the first line after it, 0 where there is none."""
+        lines = self.lines
+        if not lines or lines[0].start != 0 or lines[0].text.rstrip() not in ("---", "+++"):
+            return 0
+        mark = lines[0].text.rstrip()
+        for place in range(1, min(len(lines), _FRONT_MATTER_LINES)):
+            line = lines[place].text
+            if line.rstrip() == mark and place > 1:
+                self._add(0, lines[place].end, "front_matter")
+                return place + 1
+            if not (_KEY.match(line) or (mark == "+++" and "=" in line)):
+                return 0
+        return 0
+
+    def _code(self, place: int) -> int:
+        self._flush()
+        last = self.fences[place]
+        if last > place:
+            self._add(self.lines[place].start, self.lines[last].end, "code")
+        return last
+
+    def _table(self, place: int) -> int:
+        header = self.paragraph.pop()
+        self._flush()
+        self._add_row(header, "table_header")
+        while place + 1 < len(self.lines) and _is_row(self.lines[place + 1]) and place + 1 not in self.fences:
+            place += 1
+            self._add_row(self.lines[place], "table_row")
+        return place
+
+    def _rule(self, line: _Line) -> None:
+        """A thematic break, or the underline of a one-line heading."""
+        title = self.paragraph[0].text if len(self.paragraph) == 1 else ""
+        is_heading = (
+            title
+            and not title.rstrip().endswith((".", "!", "?", ":"))
+            and line.text.strip()[0] in "=-"
+            and len(title) <= 200
+            and not _ITEM.match(title)
+        )
+        self._flush("heading" if is_heading else "prose")
+
+    def _add(self, start: int, end: int, kind: BlockKind) -> None:
+        piece = self.text[start:end]
+        stripped = piece.strip()
+        if stripped:
+            left = start + len(piece) - len(piece.lstrip())
+            self.finished.append(Block(left, left + len(stripped), kind))
+
+    def _add_row(self, line: _Line, kind: BlockKind) -> None:
+        left = len(line.text) - len(line.text.lstrip(" \t|"))
+        right = len(line.text.rstrip().rstrip("| \t"))
+        if right > left and not _is_delimiter_row(line.text):
+            self._add(line.start + left, line.start + right, kind)
 
 
 def _lines(text: str) -> list[_Line]:
     """Lines with something on them."""
     lines = []
     previous_end = 0
-    for found in _LINE.finditer(text):
-        content, start = found.group(), found.start()
+    for match in _LINE.finditer(text):
+        content, start = match.group(), match.start()
         quote = _QUOTE.match(content)
         if quote:
             start, content = start + quote.end(), content[quote.end() :]
         if not content or content.isspace():
             continue
-        gap = text[previous_end : found.start()].replace("\r\n", "\n").replace("\r", "\n")
+        gap = text[previous_end : match.start()].replace("\r\n", "\n").replace("\r", "\n")
         lines.append(_Line(start, content, gap.count("\n") > 1, quote is not None))
-        previous_end = found.end()
+        previous_end = match.end()
     return lines
-
-
-def _front_matter(text: str, lines: list[_Line], blocks: list[Block]) -> int:
-    """Adds the front matter and returns the first line after it; 0 where there is none."""
-    if not lines or lines[0].start != 0 or lines[0].text.rstrip() not in ("---", "+++"):
-        return 0
-    mark = lines[0].text.rstrip()
-    for place in range(1, min(len(lines), _FRONT_MATTER_LINES)):
-        line = lines[place].text
-        if line.rstrip() == mark and place > 1:
-            _add(blocks, text, 0, lines[place].start + len(line), "front_matter")
-            return place + 1
-        if not (_KEY.match(line) or (mark == "+++" and "=" in line)):
-            return 0
-    return 0
 
 
 def _fences(lines: list[_Line]) -> dict[int, int]:
     """Line of a fence → last line of its code; → itself for a fence around prose, or one never closed."""
-    found = [(place, match) for place, line in enumerate(lines) if (match := _fence(line))]
-    fences = {place: place for place, _ in found}
-    _pair(lines, found, 0, len(found), fences, is_nested=False)
+    marks = [(place, match) for place, line in enumerate(lines) if (match := _fence(line))]
+    fences = {place: place for place, _ in marks}
+    _pair(lines, marks, 0, len(marks), fences, is_nested=False)
     return fences
 
 
 def _pair(
     lines: list[_Line],
-    found: list[tuple[int, re.Match[str]]],
+    marks: list[tuple[int, re.Match[str]]],
     low: int,
     high: int,
     fences: dict[int, int],
     *,
     is_nested: bool,
 ) -> None:
-    """Pairs the fences found[low:high]; inside a fence around prose once more, and no deeper."""
+    """Pairs the fences marks[low:high]; inside a fence around prose once more, and no deeper."""
     # A search that failed is not made again for as long a mark: this keeps the time linear.
     hopeless = {"`": sys.maxsize, "~": sys.maxsize}
     index = low
     while index < high:
-        place, opening = found[index]
+        place, opening = marks[index]
         mark = opening.group(1)
         index += 1
         if len(mark) >= hopeless[mark[0]]:
             continue
-        closing = next((i for i in range(index, high) if _closes(found[i][1], mark)), None)
+        closing = next((i for i in range(index, high) if _closes(marks[i][1], mark)), None)
         if closing is None:
             hopeless[mark[0]] = len(mark)
             continue
-        last = found[closing][0]
+        last = marks[closing][0]
         if not _is_prose(opening.group(2), lines[place + 1 : last]):
             fences[place] = last
         elif not is_nested:
-            _pair(lines, found, index, closing, fences, is_nested=True)
+            _pair(lines, marks, index, closing, fences, is_nested=True)
         index = closing + 1
 
 
@@ -206,8 +244,8 @@ def _fence(line: _Line) -> re.Match[str] | None:
     return _FENCE.match(line.text, item.end() if item else 0)
 
 
-def _closes(found: re.Match[str], mark: str) -> bool:
-    return found.group(1)[0] == mark[0] and len(found.group(1)) >= len(mark) and not found.group(2).strip()
+def _closes(fence: re.Match[str], mark: str) -> bool:
+    return fence.group(1)[0] == mark[0] and len(fence.group(1)) >= len(mark) and not fence.group(2).strip()
 
 
 def _is_prose(information: str, lines: list[_Line]) -> bool:
@@ -219,6 +257,19 @@ def _is_prose(information: str, lines: list[_Line]) -> bool:
 
 def _is_delimiter_row(line: str) -> bool:
     return "|" in line and "-" in line and not line.strip(" \t|:-")
+
+
+def _is_closed_row(line: str) -> bool:
+    """A row of a table with both outer bars, which needs no header to be one."""
+    return line.lstrip().startswith("|") and line.rstrip().endswith("|") and len(line) > 2
+
+
+def _without_markers(line: _Line) -> _Line:
+    """A list item's text; a list may begin in an item: `- 1. text`."""
+    position = 0
+    while marker := _ITEM.match(line.text, position):
+        position = marker.end()
+    return _Line(line.start + position, line.text[position:], False, line.is_quoted)
 
 
 def _is_row(line: _Line) -> bool:
@@ -251,24 +302,3 @@ def _parts(paragraph: list[_Line]) -> list[tuple[int, int]]:
             parts.append((first, place))
             first = place + 1
     return [*parts, (first, len(paragraph) - 1)]
-
-
-def _add(blocks: list[Block], text: str, start: int, end: int, kind: BlockKind) -> None:
-    piece = text[start:end]
-    stripped = piece.strip()
-    if stripped:
-        left = len(piece) - len(piece.lstrip())
-        blocks.append(Block(start + left, start + left + len(stripped), kind))
-
-
-def _add_row(blocks: list[Block], text: str, line: _Line, kind: BlockKind) -> None:
-    left = len(line.text) - len(line.text.lstrip(" \t|"))
-    right = len(line.text.rstrip().rstrip("| \t"))
-    if right > left and not _is_delimiter_row(line.text):
-        _add(blocks, text, line.start + left, line.start + right, kind)
-
-
-def _add_heading(blocks: list[Block], text: str, line: _Line, left: int) -> None:
-    content = line.text.rstrip().rstrip("#")
-    if len(content) > left:
-        _add(blocks, text, line.start + left, line.start + len(content), "heading")

@@ -1,8 +1,7 @@
 """Outputs into claims: checkable statements with exact character spans.
 
-Belongs here: what is a claim, of which kind, and its id. Does not belong here: block structure
-(`blocks.py`), sentences (`boundaries.py` and the splitter, which is an argument) and words that mark a kind
-(`speech.py`). Text that addresses the verifier is a claim like any other.
+Block structure is `blocks.py`, the words that mark a kind are `speech.py`, and the sentence splitter is an
+argument. Text that addresses the verifier is a claim like any other.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import ClassVar
 
 import polars as pl
@@ -23,6 +21,16 @@ Segment = Callable[[str], list[tuple[int, int]]]
 """A sentence splitter: text in, (start, end) spans in Unicode characters out."""
 
 _TERMINATORS = frozenset(".!?…。！？｡।॥؟۔።;՞\u037e\n")
+
+
+_PIECE = {
+    "row": pl.UInt32,
+    "ordinal": pl.Int32,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "text": pl.String,
+    "block": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One claim to be: text[start:end], and the kind of block it stands in."""
+    """One claim to be: text[start:end], and the kind of block it is in."""
 
     start: int
     end: int
@@ -65,33 +73,23 @@ def extract(
     heads, code blocks and front matter are claims of kind `other`, so that nothing visible goes unlisted.
     Markers, rules and pieces without a letter or digit, or below the minimum, are not.
     """
-    found = [
-        pieces(response, segment, parameters.minimum_characters) for response in outputs["response"].to_list()
+    responses = outputs["response"].to_list()
+    per_output = [pieces(response, segment, parameters.minimum_characters) for response in responses]
+    counts = pl.Series([len(one) for one in per_output], dtype=pl.Int64)
+    kept = [
+        (row, ordinal, piece.start, piece.end, response[piece.start : piece.end], piece.block)
+        for row, (response, one) in enumerate(zip(responses, per_output, strict=True))
+        for ordinal, piece in enumerate(one[: parameters.maximum_claims])
     ]
-    counts = pl.Series([len(one) for one in found], dtype=pl.Int64)
-    kept = [one[: parameters.maximum_claims] for one in found]
-    rows = outputs.select("output_id", "produced_at").with_columns(
-        ordinal=pl.int_ranges(pl.Series([len(one) for one in kept], dtype=pl.Int64), dtype=pl.Int32)
-    )
-    rows = rows.filter(pl.col("ordinal").list.len() > 0).explode("ordinal")
-    flat = list(chain.from_iterable(kept))
-    texts = [
-        response[piece.start : piece.end]
-        for response, one in zip(outputs["response"].to_list(), kept, strict=True)
-        for piece in one
-    ]
-    rows = rows.with_columns(
-        pl.Series("start", [piece.start for piece in flat], dtype=pl.Int64),
-        pl.Series("end", [piece.end for piece in flat], dtype=pl.Int64),
-        pl.Series("text", texts, dtype=pl.String),
-        pl.Series("block", [piece.block for piece in flat], dtype=pl.String),
-        run_id=pl.lit(run_id),
+    rows = pl.DataFrame(kept, schema=_PIECE, orient="row").join(
+        outputs.select("output_id", "produced_at").with_row_index("row"), on="row", maintain_order="left"
     )
     frame = rows.with_columns(
         claim_id=ids.digest_rows("claim", [rows[c] for c in ("output_id", "start", "end", "text")]),
         kind=pl.when(pl.col("block").is_in(["prose", "table_row"]) & ~speech.is_not_factual(pl.col("text")))
         .then(pl.lit("factual"))
         .otherwise(pl.lit("other")),
+        run_id=pl.lit(run_id),
     )
     return Extracted(
         claims=conform(tables.CLAIMS, frame.select(tables.CLAIMS.schema.names())),
@@ -101,7 +99,7 @@ def extract(
 
 def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
     """Pieces of one answer in order: a sentence each in prose, else a block each."""
-    found: list[Piece] = []
+    parts: list[Piece] = []
     for block in blocks.split(text):
         spans = (
             _sentences(text, block.start, block.end, segment)
@@ -110,8 +108,8 @@ def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
         )
         for start, end in spans:
             if end - start >= minimum_characters and any(map(str.isalnum, text[start:end])):
-                found.append(Piece(start, end, block.kind))
-    return found
+                parts.append(Piece(start, end, block.kind))
+    return parts
 
 
 def _sentences(text: str, start: int, end: int, segment: Segment) -> list[tuple[int, int]]:

@@ -1,8 +1,8 @@
 """What is said but states nothing to check: questions, greetings, refusals, offers, instructions.
 
-Belongs here: the words and marks of each kind, as linear-time patterns over a column of texts. Does not
-belong here: block structure. In doubt a sentence is factual: a check too many costs milliseconds, a check too
-few lets a false statement through. English has words here; other scripts have their question marks.
+Words and marks of each kind are linear-time patterns over a column of texts. In doubt a sentence is factual:
+a check too many costs milliseconds, a check too few lets a false statement through. English has words here;
+other scripts have their question marks.
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words

@@ -1,8 +1,5 @@
 """Why a verdict is what it is, in words taken from the evidence and the scores, and never from a model.
 
-Belongs here: the sentence that decided, where it stands in its passage, how it differs from the claim. Does
-not belong here: reaching the verdict (`verdicts.py`), or marking words for the eye (`highlight.py`).
-
 The deciding sentence is the one that shares most of the claim's content with it; a word counts for more the
 fewer sentences of the passage hold it. It is what the rules compare with the claim first, so that a number
 elsewhere in a long passage does not explain anything.
@@ -15,7 +12,7 @@ import polars as pl
 from tasks.text import pairs, words
 
 LONGEST_QUOTE = 120
-"""Characters of foreign text in a reason: a line on a phone; the rest stands in the passage."""
+"""Characters of foreign text in a reason: a line on a phone; the rest is in the passage."""
 
 _END = r"([.!?。！？]+[\"'”’)\]]*)\s"
 
@@ -49,13 +46,13 @@ def deciding(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
     The first of equals. Pair i depends on row i alone.
     """
     cut = sentences(passages).with_row_index("at")
-    wanted = words.content_stems(claims).select("row", "term").unique()
+    of_claims = words.content_stems(claims).select("row", "term").unique()
     shared = (
         words.content_stems(cut["sentence"])
         .select(at="row", term="term")
         .unique()
         .join(cut.select("at", "row"), on="at")
-        .join(wanted, on=["row", "term"])
+        .join(of_claims, on=["row", "term"])
         .with_columns(weight=1.0 / pl.len().over("row", "term"))
         # Sorted, because sums of floats depend on their order and a reason must not depend on the batch.
         .sort("at", "term")

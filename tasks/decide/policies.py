@@ -1,8 +1,8 @@
 """Policies: written thresholds and actions, named and versioned, one per use case.
 
-A policy turns calibrated probabilities into a verdict per claim and an action per output. It is data: it
-is written in the configuration, goes by value into every verification event, and can be compared with
-another policy without judging anything again.
+A policy turns calibrated probabilities into a verdict per claim and an action per output. It is data, goes by
+value into every verification event, and can be compared with another without judging anything again. `Policy`
+declares its fields; columns, settings and events follow from it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Literal
+
+import polars as pl
 
 Action = Literal["delivered", "rephrased", "escalated"]
 ANY_USE_CASE = "*"
@@ -91,7 +93,21 @@ class Policy:
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def check(policies: Sequence[Policy]) -> None:
+_TYPES = {str: pl.String, int: pl.Int64, float: pl.Float64}
+COLUMNS: dict[str, type[pl.DataType]] = {"policy": pl.String} | {
+    field.name: _TYPES[type(field.default)]
+    for field in fields(Policy)
+    if field.name not in ("name", "version", "use_cases")
+}
+"""A policy as columns of a frame: its label, and every value that decides something."""
+
+
+def row_of(policy: Policy) -> dict[str, str | float]:
+    """The policy's values for COLUMNS."""
+    return {"policy": policy.label} | {name: getattr(policy, name) for name in list(COLUMNS)[1:]}
+
+
+def refuse_overlaps(policies: Sequence[Policy]) -> None:
     """Raises ValueError where two policies claim the same use case or share a label."""
     seen: dict[str, str] = {}
     labels: set[str] = set()

@@ -1,9 +1,5 @@
 """From scores of passages to a verdict per claim.
 
-Belongs here: combining passages, thresholds, conflict, reasons in words. Does not belong here: how a passage
-is scored (`tasks/verify/protocol.py`), what a policy may say (`policies.py`) or the action on an output
-(`actions.py`). No loop over rows.
-
 The order in which a verdict is reached, first that applies:
 
 1. no passage at all: insufficient;
@@ -25,7 +21,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.decide import explanation
-from tasks.decide.policies import ANY_USE_CASE, Policy
+from tasks.decide.policies import ANY_USE_CASE, COLUMNS, Policy, row_of
 from tasks.privacy import addressing
 from tasks.schema import conform
 from tasks.tables import PROBABILITIES
@@ -140,44 +136,24 @@ def _settled(frame: pl.DataFrame, passages: pl.DataFrame, together: pl.DataFrame
     return _with_verdict(frame)
 
 
-_POLICY = {
-    "policy": pl.String,
-    "threshold_supported": pl.Float64,
-    "threshold_contradicted": pl.Float64,
-    "minimum_evidence": pl.Int64,
-    "on_conflict": pl.String,
-    "when_supported": pl.String,
-    "when_insufficient": pl.String,
-    "when_contradicted": pl.String,
-    "tolerated_insufficient_ratio": pl.Float64,
-    "when_answer_addresses_judge": pl.String,
-    "when_evidence_addresses_judge": pl.String,
-}
-
-
 def with_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
     """The frame with its use case's policy: the one that names it, else the one for any."""
-
     by_use_case = {name: policy for policy in policies for name in policy.use_cases}
-    fallback = by_use_case.pop(ANY_USE_CASE, Policy())
-    rows = [[name, *_values(policy)] for name, policy in by_use_case.items()]
-    named = pl.DataFrame(rows, schema={"use_case": pl.String, **_POLICY}, orient="row")
-    default = dict(zip(_POLICY, _values(fallback), strict=True))
+    fallback = row_of(by_use_case.pop(ANY_USE_CASE, Policy()))
+    rows = [{"use_case": name, **row_of(policy)} for name, policy in by_use_case.items()]
+    named = pl.DataFrame(rows, schema={"use_case": pl.String, **COLUMNS})
     joined = frame.join(named, on="use_case", how="left", maintain_order="left")
     return joined.with_columns(
-        pl.col(name).fill_null(pl.lit(default[name], dtype)) for name, dtype in _POLICY.items()
+        pl.col(name).fill_null(pl.lit(fallback[name], dtype)) for name, dtype in COLUMNS.items()
     )
 
 
 def with_own_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
     """The frame with the values of the policy that its column `policy` names; null where it is unknown."""
-    rows = [_values(policy) for policy in policies]
-    known = pl.DataFrame(rows, schema=_POLICY, orient="row").unique("policy", maintain_order=True)
-    return frame.join(known, on="policy", how="left", maintain_order="left")
-
-
-def _values(policy: Policy) -> list[object]:
-    return [policy.label, *(getattr(policy, name) for name in list(_POLICY)[1:])]
+    rows = pl.DataFrame([row_of(policy) for policy in policies], schema=COLUMNS)
+    return frame.join(
+        rows.unique("policy", maintain_order=True), on="policy", how="left", maintain_order="left"
+    )
 
 
 def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
@@ -235,13 +211,8 @@ def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
 
 def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:
     """The claims' probabilities, replaced where all passages were read as one text."""
-    joined = frame.join(
-        together.select("claim_id", *PROBABILITIES),
-        on="claim_id",
-        how="left",
-        maintain_order="left",
-        suffix="_together",
-    )
+    scores = together.select("claim_id", *PROBABILITIES)
+    joined = frame.join(scores, on="claim_id", how="left", maintain_order="left", suffix="_together")
     return joined.with_columns(pl.coalesce(f"{name}_together", name).alias(name) for name in PROBABILITIES)
 
 
@@ -262,94 +233,93 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     """Adds `evidence_ids`, best first, `reason`, worded from the best passage for the verdict, and the span
     of the sentence in it that decided, where the verdict rests on one.
     """
-    passages = passages.with_columns(addressing.is_addressed(passages["text"]))
-    weight = (
-        pl.when(pl.col("verdict") == "contradicted")
-        .then(pl.col("p_contradicted"))
-        .otherwise(pl.col("p_supported"))
-    )
-    ordered = (
-        passages.join(frame.select("row", "verdict"), on="row", maintain_order="left")
-        .with_columns(weight=weight)
-        .sort("row", "weight", "rank", "passage_id", descending=[False, True, False, False])
-    )
-    best = ordered.group_by("row", maintain_order=True).agg(
-        pl.col("passage_id").alias("evidence_ids"),
-        pl.col("weight", "text", "document_uri", "origin", "rank").first(),
-        pl.col("text").str.join("\n").alias("all_text"),
-        pl.col("rank").filter("addresses_judge").sort().alias("addressing"),
-    )
-    frame = frame.join(best, on="row", how="left", maintain_order="left").with_columns(
+    frame = frame.join(_best(frame, passages), on="row", how="left", maintain_order="left").with_columns(
         pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
     )
     deciding = explanation.deciding(frame["claim"], frame["text"])
-    frame = frame.with_columns(
-        place=_place(),
-        difference=explanation.difference(frame["claim"], deciding["sentence"], frame["text"]),
-        absent=explanation.absent(frame["claim"], frame["all_text"]),
-        decisive_start=deciding["start"].cast(pl.Int32),
-        decisive_end=deciding["end"].cast(pl.Int32),
+    return (
+        frame.with_columns(
+            place=_place(),
+            difference=explanation.difference(frame["claim"], deciding["sentence"], frame["text"]),
+            absent=explanation.absent(frame["claim"], frame["all_text"]),
+            decisive_start=deciding["start"].cast(pl.Int32),
+            decisive_end=deciding["end"].cast(pl.Int32),
+        )
+        .with_columns(reason=_reason())
+        .with_columns(reason=pl.concat_str("reason", _note_of_unread(), _note_of_addresses()))
     )
-    verdict = pl.col("verdict")
+
+
+def _best(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Per claim: passage ids, best first, the best one's columns, and the ranks that address the verifier."""
+    is_against = pl.col("verdict") == "contradicted"
+    return (
+        passages.with_columns(addressing.is_addressed(passages["text"]))
+        .join(frame.select("row", "verdict"), on="row", maintain_order="left")
+        .with_columns(weight=pl.when(is_against).then("p_contradicted").otherwise("p_supported"))
+        .sort("row", "weight", "rank", "passage_id", descending=[False, True, False, False])
+        .group_by("row", maintain_order=True)
+        .agg(
+            pl.col("passage_id").alias("evidence_ids"),
+            pl.col("weight", "text", "document_uri", "origin", "rank").first(),
+            pl.col("text").str.join("\n").alias("all_text"),
+            pl.col("rank").filter("addresses_judge").sort().alias("addressing"),
+        )
+    )
+
+
+def _reason() -> pl.Expr:
+    """Why, in the order in which a verdict is reached."""
     score = (
-        pl.when(verdict == "supported")
-        .then(pl.col("p_supported"))
-        .when(verdict == "contradicted")
-        .then(pl.col("p_contradicted"))
-        .otherwise(pl.col("weight"))
-        .round(2)
-        .cast(pl.String)
+        pl.when(pl.col("verdict") == "supported")
+        .then("p_supported")
+        .when(pl.col("verdict") == "contradicted")
+        .then("p_contradicted")
+        .otherwise("weight")
     )
-    reason = (
+    too_long = "input_too_long: claim and passage together have {} tokens, more than the verifier reads"
+    too_few = "only {} of the {} passages that the policy asks for were found"
+    return (
         pl.when(pl.col("offered") == 0)
         .then(pl.lit("no evidence was found for this claim"))
         .when((pl.col("scored") == 0) & pl.col("unanswered"))
         .then(pl.lit("no_answer: the verifier was asked and gave no usable answer for any passage"))
         .when(pl.col("scored") == 0)
-        .then(
-            pl.format(
-                "input_too_long: claim and passage together have {} tokens, more than the verifier reads",
-                "longest",
-            )
-        )
+        .then(pl.format(too_long, "longest"))
         .when("too_few")
-        .then(
-            pl.format(
-                "only {} of the {} passages that the policy asks for were found", "scored", "minimum_evidence"
-            )
-        )
+        .then(pl.format(too_few, "scored", "minimum_evidence"))
         .when("is_conflict")
-        .then(pl.format("two passages disagree, and the policy then says {}", verdict))
-        .otherwise(explanation.worded(score))
+        .then(pl.format("two passages disagree, and the policy then says {}", "verdict"))
+        .otherwise(explanation.worded(score.round(2).cast(pl.String)))
     )
-    # A passage that nobody read may say the opposite of those that were read.
+
+
+def _note_of_unread() -> pl.Expr:
+    """A passage that nobody read may say the opposite of those that were read."""
     unread = pl.col("offered") - pl.col("scored")
-    note = pl.format("{}; {} of {} passages not read (input_too_long)", reason, unread, "offered")
-    partly = (unread > 0) & (pl.col("scored") > 0)
-    frame = frame.with_columns(reason=pl.when(partly).then(note).otherwise(reason))
+    note = pl.format("; {} of {} passages not read (input_too_long)", unread, "offered")
+    return pl.when((unread > 0) & (pl.col("scored") > 0)).then(note).otherwise(pl.lit(""))
+
+
+def _note_of_addresses() -> pl.Expr:
+    """What `ADDRESSED` matches."""
     count = pl.col("addressing").list.len()
-    warned = pl.format(
-        "{}; {} of {} passages {} the verifier (rank {})",
-        "reason",
-        count,
-        "offered",
-        pl.when(count == 1).then(pl.lit("addresses")).otherwise(pl.lit("address")),
-        pl.col("addressing").cast(pl.List(pl.String)).list.join(", "),
-    )
-    return frame.with_columns(reason=pl.when(count > 0).then(warned).otherwise("reason"))
+    ranks = pl.col("addressing").cast(pl.List(pl.String)).list.join(", ")
+    verb = pl.when(count == 1).then(pl.lit("addresses")).otherwise(pl.lit("address"))
+    note = pl.format("; {} of {} passages {} the verifier (rank {})", count, "offered", verb, ranks)
+    return pl.when(count > 0).then(note).otherwise(pl.lit(""))
 
 
 def _place() -> pl.Expr:
     """What a person calls the best passage: its document, else which of the agent's contexts."""
     uri = explanation.clean(pl.col("document_uri"))
-    own = pl.when(pl.col("origin") == "context").then(
-        pl.lit("the agent's own context")
-    ).otherwise(pl.lit("a document of the corpus"))  # fmt: skip
     number = uri.str.extract(r"^context[:#/ ]*(\d+)$")
     return (
         pl.when(number.is_not_null())
         .then(pl.format("the agent's own context {}", number))
         .when(uri.str.len_chars() > 0)
         .then(uri)
-        .otherwise(own)
+        .when(pl.col("origin") == "context")
+        .then(pl.lit("the agent's own context"))
+        .otherwise(pl.lit("a document of the corpus"))
     )

@@ -1,7 +1,6 @@
 """What text that addresses a judge looks like: families of patterns over a text's shadow (`shadow.py`).
 
-Belongs here: words and forms. Does not belong here: whether a match is a command or a report of one, and
-tables (`tasks/privacy/addressing.py`).
+Words and forms only; whether a match is a command or the report of one is decided in `addressing.py`.
 
 A gap holds no letter, digit or end of sentence and a word nothing else, so a text splits in one way; every
 quantifier is bounded; time is linear in the text. The patterns are written in what Python's `re` and Rust's

@@ -1,8 +1,7 @@
-"""Text that addresses the verifier or a judge: in which texts it stands, where, and how sure that is.
+"""Text that addresses the verifier or a judge: in which texts it is, where, and how sure that is.
 
-Belongs here: findings of the kind `judge_address`, and telling a command from the report of one. Does not
-belong here: the patterns (`text/address_patterns.py`), confidential data (`detectors.py`), and what follows
-from a finding (`policies.py`, `verdicts.py`).
+Findings of the kind `judge_address`, and how a command differs from the report of one; the patterns are
+`address_patterns.py`, and what follows from a finding is up to policies.
 
 Such text changes no verdict: no verifier of ours takes orders. It is shown because whoever writes it wants to
 change one: in an answer it speaks to its auditor, in evidence it is an indirect prompt injection (OWASP
@@ -21,7 +20,7 @@ import polars as pl
 
 from tasks.privacy import confidential, shadow
 from tasks.privacy.address_patterns import FAMILIES, RETURNS, VALUES
-from tasks.privacy.detectors import Found
+from tasks.privacy.detectors import Finding
 
 KIND = "judge_address"
 LABEL = f"{KIND}@1"
@@ -69,24 +68,24 @@ _BEFORE = 120
 """Characters before an address that say whether it is a command."""
 
 
-def addresses(text: str) -> Iterator[Found]:
+def addresses(text: str) -> Iterator[Finding]:
     """Where the text addresses a judge, in order of position and apart."""
     folded, places = shadow.fold(text)
-    found = sorted(
+    matches = sorted(
         (match.start(), -match.end(), family.outline, confidence)
         for family, pattern in _PATTERNS
         for match in pattern.finditer(folded)
         if (confidence := _confidence(family.kind, folded, match.start(), match.end()))
     )
     joined: list[tuple[int, int, str, float]] = []
-    for start, negative_end, outline, confidence in found:
-        first, last, what, known = joined[-1] if joined else (0, -_NEAR - 1, "", 0.0)
-        if start - last <= _NEAR:
-            joined[-1] = first, max(last, -negative_end), what, max(confidence, known)
+    for start, negative_end, outline, confidence in matches:
+        if joined and start - joined[-1][1] <= _NEAR:
+            first, last, what, highest = joined[-1]
+            joined[-1] = first, max(last, -negative_end), what, max(confidence, highest)
         else:
             joined.append((start, -negative_end, outline, confidence))
     for start, end, outline, confidence in joined:
-        yield Found(places[start], places[end - 1] + 1, outline, confidence)
+        yield Finding(places[start], places[end - 1] + 1, outline, confidence)
 
 
 def _confidence(kind: str, text: str, start: int, end: int) -> float:
@@ -115,9 +114,9 @@ def _confidence(kind: str, text: str, start: int, end: int) -> float:
     return REPORTED if is_reported or is_named else PLAIN
 
 
-def _is_closed(said: str, after: str) -> bool:
+def _is_closed(match: str, after: str) -> bool:
     """Whether a verdict that ends the match is the whole of it: not "supported by three witnesses"."""
-    words = said.lower().rstrip("_")
+    words = match.lower().rstrip("_")
     if not words.endswith(VALUES):
         return True
     is_value_of_code = words.startswith(RETURNS) and "supported" in words and len(words.split()) == 2
@@ -144,7 +143,7 @@ def screened(texts: pl.Series) -> pl.Series:
 def is_addressed(texts: pl.Series) -> pl.Series:
     """Which of the texts (String, n) address a judge with a confidence that is acted on (Boolean, n).
 
-    A text that stands there many times, as passages do, is looked at once.
+    A text that is given many times, as passages are, is looked at once.
     """
     different = texts.cast(pl.String).alias("text").drop_nulls().unique(maintain_order=True)
     likely = different.filter(screened(different))
@@ -158,8 +157,8 @@ def scan(outputs: pl.DataFrame, *, run_id: str, now: datetime) -> pl.DataFrame:
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
     likely = numbered.filter(screened(numbered["response"]))
     rows = [
-        (row, KIND, LABEL, found)
+        (row, KIND, LABEL, finding)
         for row, text in likely.select("row", "response").iter_rows()
-        for found in addresses(text)
+        for finding in addresses(text)
     ]
     return confidential.as_findings(rows, numbered, run_id=run_id, now=now)

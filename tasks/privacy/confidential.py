@@ -1,7 +1,7 @@
 """Outputs into findings: confidential data in responses, shown as an outline only.
 
-Belongs here: which detectors run, which finding wins where two overlap, and the table. Does not belong here:
-what confidential data looks like (`detectors.py`). No text leaves this stage but masked.
+Which detectors run, which finding wins where two overlap, and the table; what confidential data looks like is
+`detectors.py`. No text leaves this stage but masked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.errors import ConfigError
-from tasks.privacy.detectors import DETECTORS, Detector, Found
+from tasks.privacy.detectors import DETECTORS, Detector, Finding
 from tasks.schema import conform
 
 _ROW = {
@@ -39,23 +39,25 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     Raises:
         ConfigError: a detector is not known.
     """
-    chosen = named(detectors)
+    active = detectors_of(detectors)
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
     screened = numbered.select(
-        "row", "response", *(pl.col("response").str.contains(d.screen).alias(d.kind) for d in chosen)
-    ).filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in chosen)))
+        "row", "response", *(pl.col("response").str.contains(d.screen).alias(d.kind) for d in active)
+    ).filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in active)))
     rows = [
-        (row, detector.kind, detector.label, found)
+        (row, detector.kind, detector.label, finding)
         for row, response, *passes in screened.iter_rows()
-        for detector, found in _find(response, [d for d, is_on in zip(chosen, passes, strict=True) if is_on])
+        for detector, finding in _find(
+            response, [d for d, is_on in zip(active, passes, strict=True) if is_on]
+        )
     ]
     return as_findings(rows, numbered, run_id=run_id, now=now)
 
 
 def as_findings(
-    rows: Iterable[tuple[int, str, str, Found]], numbered: pl.DataFrame, *, run_id: str, now: datetime
+    rows: Iterable[tuple[int, str, str, Finding]], numbered: pl.DataFrame, *, run_id: str, now: datetime
 ) -> pl.DataFrame:
-    """FINDINGS, in the order of the rows: which row of `numbered`, kind, detector, and what it found.
+    """FINDINGS, in the order of the rows: which row of `numbered`, kind, detector, and its finding.
 
     Args:
         rows: the first of each is a value of the column `row` (UInt32).
@@ -64,25 +66,21 @@ def as_findings(
         now: becomes `found_at`.
     """
     values = [
-        (row, kind, found.start, found.end, found.masked, label, found.confidence)
-        for row, kind, label, found in rows
+        (row, kind, one.start, one.end, one.masked, label, one.confidence) for row, kind, label, one in rows
     ]
-    found = pl.DataFrame(values, schema=_ROW, orient="row").join(
+    findings = pl.DataFrame(values, schema=_ROW, orient="row").join(
         numbered.select("row", "output_id", "produced_at"), on="row", how="left", maintain_order="left"
     )
-    return conform(
-        tables.FINDINGS,
-        found.with_columns(
-            finding_id=ids.digest_rows(
-                "finding", [found[c] for c in ("output_id", "detector", "start", "end")]
-            ),
-            run_id=pl.lit(run_id),
-            found_at=pl.lit(now, dtype=tables.UTC),
-        ).select(tables.FINDINGS.schema.names()),
+    keys = [findings[name] for name in ("output_id", "detector", "start", "end")]
+    findings = findings.with_columns(
+        finding_id=ids.digest_rows("finding", keys),
+        run_id=pl.lit(run_id),
+        found_at=pl.lit(now, dtype=tables.UTC),
     )
+    return conform(tables.FINDINGS, findings.select(tables.FINDINGS.schema.names()))
 
 
-def named(names: tuple[str, ...]) -> list[Detector]:
+def detectors_of(names: tuple[str, ...]) -> list[Detector]:
     """Detectors of these names, in the order in which they run.
 
     Raises:
@@ -96,17 +94,16 @@ def named(names: tuple[str, ...]) -> list[Detector]:
     return [detector for kind, detector in DETECTORS.items() if kind in names]
 
 
-def _find(text: str, detectors: list[Detector]) -> list[tuple[Detector, Found]]:
+def _find(text: str, detectors: list[Detector]) -> list[tuple[Detector, Finding]]:
     """What the detectors find, in order of position; earlier detectors keep what later ones claim too."""
-    kept: list[tuple[int, int, Detector, Found]] = []
+    kept: list[tuple[Detector, Finding]] = []
     for detector in detectors:
-        taken = [(start, end) for start, end, _, _ in kept]
-        fresh: list[tuple[int, int, Detector, Found]] = []
+        taken = [(finding.start, finding.end) for _, finding in kept]
         last = 0
-        for found in sorted(detector.find(text), key=lambda one: (one.start, -one.end)):
-            place = bisect_left(taken, (found.end, 0))
-            if found.start >= last and (place == 0 or taken[place - 1][1] <= found.start):
-                fresh.append((found.start, found.end, detector, found))
-                last = found.end
-        kept = sorted(kept + fresh, key=lambda one: one[0])
-    return [(detector, found) for _, _, detector, found in kept]
+        for finding in sorted(detector.find(text), key=lambda one: (one.start, -one.end)):
+            place = bisect_left(taken, (finding.end, 0))
+            if finding.start >= last and (place == 0 or taken[place - 1][1] <= finding.start):
+                kept.append((detector, finding))
+                last = finding.end
+        kept.sort(key=lambda pair: pair[1].start)
+    return kept

@@ -1,9 +1,8 @@
-"""Shapes of confidential data: where each kind stands in a text, how sure that is, and its outline.
+"""Shapes of confidential data, a detector each: where it is in a text, how sure that is, and its outline.
 
-Belongs here: one detector per kind. Does not belong here: tables (`privacy.py`). A pattern proposes, a check
-disposes (Luhn, ISO 13616 mod 97, number plans, address ranges, entropy): precision is what makes a finding
-worth a look. Every quantifier is bounded and every pattern begins at the start of a token, so that time is
-linear in the text whatever it holds.
+A pattern proposes, a check disposes (Luhn, ISO 13616 mod 97, number plans, address ranges, entropy):
+precision is what makes a finding worth a look. Every quantifier is bounded and every pattern begins at the
+start of a token, so that time is linear in the text whatever it holds.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Finding:
     """text[start:end] is confidential; `masked` is its outline; `confidence` is a ratio."""
 
     start: int
@@ -33,7 +32,7 @@ class Detector:
     kind: str
     version: str
     screen: str
-    find: Callable[[str], Iterator[Found]]
+    find: Callable[[str], Iterator[Finding]]
 
     @property
     def label(self) -> str:
@@ -47,34 +46,25 @@ def _digits(piece: str) -> str:
 
 def _masked_digits(piece: str, shown: int) -> str:
     """The piece with every letter and digit but the last `shown` starred."""
-    left = sum(character.isalnum() for character in piece) - shown
-    masked = []
-    for character in piece:
-        if character.isalnum():
-            masked.append(character if left <= 0 else "*")
-            left -= 1
-        else:
-            masked.append(character)
-    return "".join(masked)
+    starred = sum(character.isalnum() for character in piece) - shown
+    return re.sub(r"[^\W_]", "*", piece, count=starred) if starred > 0 else piece
 
 
 _EMAIL = re.compile(
     r"(?<![\w.%+'-])([\w%+'-][\w.%+'-]{0,63})@((?:[\w-]{1,63}\.){1,8})([A-Za-z]{2,24})(?![\w-]|\.\w)"
 )
-_FILES = frozenset(
-    ["png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "py", "json", "md", "html"]
-)
+_FILES = frozenset("png jpg jpeg gif svg webp js ts css py json md html".split())  # noqa: SIM905
 _RESERVED_DOMAINS = re.compile(r"(?i)(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$")
 """RFC 2606: addresses that nobody can own; found, and less sure to be confidential."""
 
 
-def _emails(text: str) -> Iterator[Found]:
+def _emails(text: str) -> Iterator[Finding]:
     for match in _EMAIL.finditer(text):
         local, domain, top = match.groups()
         if top.lower() in _FILES or local.lower() == "git" or ".." in local:
             continue
         confidence = 0.7 if _RESERVED_DOMAINS.search(domain + top) else 0.95
-        yield Found(*match.span(), f"{local[0]}***@{domain[0]}***.{top}", confidence)
+        yield Finding(*match.span(), f"{local[0]}***@{domain[0]}***.{top}", confidence)
 
 
 _INTERNATIONAL = re.compile(
@@ -98,7 +88,7 @@ def _is_north_american(digits: str) -> bool:
     return len(digits) == 11 and digits[1] in "23456789" and digits[4] in "23456789"
 
 
-def _phones(text: str) -> Iterator[Found]:
+def _phones(text: str) -> Iterator[Finding]:
     for match in _INTERNATIONAL.finditer(text):
         digits = _digits(match.group()).removeprefix("00")
         if not 9 <= len(digits) <= 15 or digits.endswith("000000"):  # E.164; and round sums are no numbers
@@ -107,13 +97,13 @@ def _phones(text: str) -> Iterator[Found]:
             continue
         if match.group().startswith("00") and match.group().isdigit():
             continue  # zero-padded numbers of orders and accounts
-        yield Found(*match.span(), _masked_digits(match.group(), 2), 0.9)
+        yield Finding(*match.span(), _masked_digits(match.group(), 2), 0.9)
     for match in _NORTH_AMERICAN.finditer(text):
-        yield Found(*match.span(), _masked_digits(match.group(), 2), 0.85)
+        yield Finding(*match.span(), _masked_digits(match.group(), 2), 0.85)
     for match in _ANNOUNCED.finditer(text):
         piece = match.group(1)
         if 7 <= len(_digits(piece)) <= 15 and not _DATE.fullmatch(piece):
-            yield Found(*match.span(1), _masked_digits(piece, 2), 0.75)
+            yield Finding(*match.span(1), _masked_digits(piece, 2), 0.75)
 
 
 _CARD = re.compile(
@@ -136,12 +126,12 @@ def _luhn(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(d - 9 if d > 9 else d for d in doubled)) % 10 == 0
 
 
-def _cards(text: str) -> Iterator[Found]:
+def _cards(text: str) -> Iterator[Finding]:
     for match in _CARD.finditer(text):
         digits = _digits(match.group())
         if _ISSUERS.fullmatch(digits) and _luhn(digits) and len(set(digits)) > 1:
             is_grouped = not match.group().isdigit()
-            yield Found(*match.span(), _masked_digits(match.group(), 4), 0.95 if is_grouped else 0.85)
+            yield Finding(*match.span(), _masked_digits(match.group(), 4), 0.95 if is_grouped else 0.85)
 
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2})[0-9]{2}(?:[ \u00a0-]?[A-Z0-9]){11,30}")
@@ -159,7 +149,7 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country: SWIFT's IBAN registry (ISO 13616)."""
 
 
-def _ibans(text: str) -> Iterator[Found]:
+def _ibans(text: str) -> Iterator[Finding]:
     for match in _IBAN.finditer(text):
         needed = _IBAN_LENGTHS.get(match.group(1))
         positions = [i for i, character in enumerate(match.group()) if character.isalnum()]
@@ -171,7 +161,7 @@ def _ibans(text: str) -> Iterator[Found]:
         compact = "".join(filter(str.isalnum, text[match.start() : end]))
         if int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1:
             piece = text[match.start() : end]
-            yield Found(match.start(), end, piece[:2] + _masked_digits(piece[2:], 2), 0.98)
+            yield Finding(match.start(), end, piece[:2] + _masked_digits(piece[2:], 2), 0.98)
 
 
 _SSN = re.compile(
@@ -181,11 +171,11 @@ _SSN = re.compile(
 )
 
 
-def _social_security_numbers(text: str) -> Iterator[Found]:
+def _social_security_numbers(text: str) -> Iterator[Finding]:
     for match in _SSN.finditer(text):
         announced = match.group(1) is not None
         start, end = match.span(1 if announced else 0)
-        yield Found(start, end, _masked_digits(text[start:end], 0), 0.95 if announced else 0.85)
+        yield Finding(start, end, _masked_digits(text[start:end], 0), 0.95 if announced else 0.85)
 
 
 _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w]|\.[0-9])")
@@ -198,22 +188,18 @@ _VERSION = re.compile(
 _NETMASK = re.compile(r"255\.255\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
-def _ip_addresses(text: str) -> Iterator[Found]:
+def _ip_addresses(text: str) -> Iterator[Finding]:
     for match in _IPV4.finditer(text):
         try:
             four = ipaddress.IPv4Address(match.group())
         except ValueError:
             continue
         before = text[max(0, match.start() - 10) : match.start()]
-        if (
-            four.is_loopback
-            or four.is_unspecified
-            or _NETMASK.fullmatch(match.group())
-            or _VERSION.search(before)
-        ):
+        is_local = four.is_loopback or four.is_unspecified
+        if is_local or _NETMASK.fullmatch(match.group()) or _VERSION.search(before):
             continue
         outline = match.group().split(".", 1)[0] + ".*.*.*"
-        yield Found(*match.span(), outline, 0.9 if four.is_global else 0.7)
+        yield Finding(*match.span(), outline, 0.9 if four.is_global else 0.7)
     for match in _IPV6.finditer(text):
         piece = match.group()
         try:
@@ -222,7 +208,7 @@ def _ip_addresses(text: str) -> Iterator[Found]:
             continue
         groups = [group for group in piece.split(":") if group]
         if len(groups) >= 3 and any(map(str.isdigit, piece)) and not six.is_loopback:
-            yield Found(*match.span(), groups[0] + ":***", 0.9 if six.is_global else 0.7)
+            yield Finding(*match.span(), groups[0] + ":***", 0.9 if six.is_global else 0.7)
 
 
 _TOKENS = re.compile(
@@ -279,26 +265,24 @@ def _is_random(value: str, name: str) -> bool:
     return len(value) >= 16 and kinds >= 2 and has_digits and _entropy(value) >= _ENTROPY
 
 
-def _secrets(text: str) -> Iterator[Found]:
+def _secrets(text: str) -> Iterator[Finding]:
     for match in _PRIVATE_KEY.finditer(text):
         piece = match.group().rstrip()
-        yield Found(match.start(), match.start() + len(piece), "-----BEGIN PRIVATE KEY----- ***", 0.99)
+        yield Finding(match.start(), match.start() + len(piece), "-----BEGIN PRIVATE KEY----- ***", 0.99)
     for match in _TOKENS.finditer(text):
         prefix = _PREFIX.match(match.group())
         if match.lastgroup == "sk" and not any(map(str.isdigit, match.group())):
             continue  # `sk-` opens words joined by hyphens too
         if not _PLACEHOLDER.search(match.group()) or match.lastgroup in ("jwt", "aws"):
-            yield Found(*match.span(), (prefix.group() if prefix else "") + "***", 0.95)
+            yield Finding(*match.span(), (prefix.group() if prefix else "") + "***", 0.95)
     for match in _ASSIGNED.finditer(text):
         value = match.group("value").rstrip(".!?:")
         if len(value) >= 8 and not _PLACEHOLDER.search(value) and _is_random(value, match.group("name")):
-            yield Found(match.start("value"), match.start("value") + len(value), "***", 0.75)
+            yield Finding(match.start("value"), match.start("value") + len(value), "***", 0.75)
     for match in _IN_URL.finditer(text):
-        if not _PLACEHOLDER.search(match.group("value")) and match.group("value").lower() not in (
-            "password",
-            "pass",
-        ):
-            yield Found(*match.span("value"), "***", 0.85)
+        value = match.group("value")
+        if not _PLACEHOLDER.search(value) and value.lower() not in ("password", "pass"):
+            yield Finding(*match.span("value"), "***", 0.85)
 
 
 _KEY_SCREEN = (

@@ -1,8 +1,5 @@
 """A text as a language model reads it: without what hides letters, and with the way back to its characters.
 
-Belongs here: folding disguised spellings into plain ones. Does not belong here: what is looked for in the
-result (`tasks/privacy/addressing.py`), and what a page shows of a text (`visible.py`).
-
 Compatibility forms are decomposed (UAX #15, NFKD), marks and characters without width dropped (general
 categories Mn, Me, Cf), letters of other scripts that look like Latin ones replaced (a part of UTS #39), and
 tag characters (U+E0020 to U+E007E), which no screen shows, read as the ASCII they stand for. Each character
@@ -64,11 +61,11 @@ def fold(text: str) -> tuple[str, array[int]]:
         return text, array("q", range(len(text)))
     pieces: list[str] = []
     places = array("q")
-    known: dict[str, str] = {}
+    pieces_of: dict[str, str] = {}
     for place, character in enumerate(text):
-        piece = known.get(character)
+        piece = pieces_of.get(character)
         if piece is None:
-            piece = known[character] = _folded(character)
+            piece = pieces_of[character] = _folded(character)
         if piece:
             pieces.append(piece)
             places.extend([place] * len(piece))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.decide.policies import Policy, check, for_use_case
+from tasks.decide.policies import Policy, for_use_case, refuse_overlaps
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ def test_a_threshold_outside_zero_to_one_is_refused_by_name(name: str, value: fl
 
 def test_two_policies_for_one_use_case_are_refused() -> None:
     with pytest.raises(ValueError, match="'support' has two policies"):
-        check([Policy(name="a", use_cases=("support",)), Policy(name="b", use_cases=("support",))])
+        refuse_overlaps([Policy(name="a", use_cases=("support",)), Policy(name="b", use_cases=("support",))])
 
 
 def test_two_policies_of_one_label_are_refused() -> None:
     with pytest.raises(ValueError, match="default@1 is defined twice"):
-        check([Policy(use_cases=("a",)), Policy(use_cases=("b",))])
+        refuse_overlaps([Policy(use_cases=("a",)), Policy(use_cases=("b",))])
 
 
 def test_a_use_case_gets_its_own_policy_then_the_general_then_the_default() -> None:
