@@ -109,23 +109,10 @@ def _as(name: str, frame: pl.DataFrame, at: datetime) -> pl.DataFrame:
 
 def write_page(folder: Path) -> None:
     lake = Lake.open(str(folder))
-    run = {
-        "run_id": RUN,
-        "flow": "benchmark",
-        "started_at": NOW,
-        "finished_at": NOW,
-        "status": "completed",
-        "parameters": "{}",
-        "code_version": "0",
-        "rows_in": 0,
-        "rows_out": 0,
-        "rows_quarantined": 0,
-        "counts": "{}",
-    }
+    run = report_lake.run_row({}, run_id=RUN, started_at=NOW, finished_at=NOW)
+    lake.commit(RUN, "run", {"runs": pl.DataFrame([run], schema=TABLES["runs"].schema)}, run_day=NOW.date())
     started, worked = time.perf_counter(), time.process_time()
-    page = report.write(
-        lake, RUN, run=run, validation=[], health=TABLES["health"].empty(), checkpoint=None, now=NOW
-    )
+    page = report.write(lake, RUN, checkpoint=None, now=NOW)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu = time.process_time() - worked

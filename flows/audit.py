@@ -280,17 +280,9 @@ def close(
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.started_at.date())
     checked(validator, "runs", run.row("completed", datetime.now(UTC)))
     validator.finish()
-    row = runs.close_run(run, lake, "completed")
+    runs.close_run(run, lake, "completed")
     checkpoint = record(run, lake, settings)
-    page = report.write(
-        lake,
-        run.run_id,
-        run=row.row(0, named=True),
-        validation=validator.results(),
-        health=reached,
-        checkpoint=checkpoint,
-        now=datetime.now(UTC),
-    )
+    page = report.write(lake, run.run_id, checkpoint=checkpoint, now=datetime.now(UTC))
     runs.forget(run, lake)
     verdicts: dict[str, int] = {}
     for one in judged:
@@ -316,7 +308,7 @@ def close(
 
 
 @stage("record")
-def record(run: Run, lake: Lake, settings: Settings) -> dict[str, Any]:
+def record(run: Run, lake: Lake, settings: Settings) -> dict[str, str | int]:
     """An event for everything this run published, in the signed log; the checkpoint as plain values."""
     # After an interruption all days are looked at, because what it published may not be recorded yet.
     days = [None] if run.follows_interruption else sorted(run.days) or [run.started_at.date()]

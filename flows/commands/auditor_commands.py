@@ -68,16 +68,19 @@ def erase(
 ) -> int:
     """Erase an output's content everywhere in the lake; the ledger still verifies.
 
+    Pages of the days concerned are written again from what the lake then holds.
+
     Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject'
     """
-    from tasks.review.erase import erase as erase_output
+    from flows.erase import erase as erase_output
 
     settings = common.settings()
     run_id, now = run_of("erase")
     done = erase_output(lake_of(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now)
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
     lines = [
-        f"erased: rows {rows or 'none left'}; {len(done.files)} other files",
+        f"erased: rows {rows or 'none left'}; {len(done.files)} other files; "
+        f"{len(done.reports)} reports written again",
         f"recorded as event {done.event_index}; copies that others took (proofs, backups) stay theirs",
         *(f"not erased, because it was moved or cannot be written: {path}" for path in done.missing),
     ]

@@ -1,20 +1,21 @@
 """The report in words: what is wrong, what changed, since when, whether it is noise, what to do.
 
-Belongs here: sentences, each with the name of the query that gives its numbers. Does not belong here: the
-numbers (`summary.py`, `changes.py`) and markup.
+Each sentence names the query that gives its numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
 from tasks.drift.metrics import METRICS
-from tasks.reaudit import flips as flips_pure
-from tasks.report.summary import SummaryParameters, Totals, percentages
+from tasks.reaudit import flips as flip_figures
+from tasks.report.changes import DriftRow
+from tasks.report.parameters import ReportParameters
+from tasks.report.summary import Totals, percentages
 from tasks.visible import shortened
 
 Tone = Literal["worse", "better", "note"]
@@ -30,13 +31,13 @@ class Sentence:
 
 
 CHANGES = 3
-"""Changes told in words; all others stand in the table."""
+"""Changes told in words; the table has all others."""
 
 
-def headline(total: Totals, drift: Sequence[Mapping[str, Any]]) -> Sentence:
+def headline(total: Totals, drift: Sequence[DriftRow]) -> Sentence:
     """The page in one sentence: claims without support, and the most harmful change if there is one.
 
-    `drift` is `changes.told(...)`.
+    `drift` is `changes.notable(...)`.
     """
     if not total.answers:
         return Sentence("No answers to audit: no source has delivered any for these days.", "answers")
@@ -44,125 +45,118 @@ def headline(total: Totals, drift: Sequence[Mapping[str, Any]]) -> Sentence:
     if not total.claims:
         makes = "it makes" if total.answers == 1 else "they make"
         return Sentence(f"{answers} audited; {makes} no factual claim.", "answers")
+    worst = next((row for row in drift if _is_worse(row)), None)
+    change = f"; {_change(worst)}" if worst else ""
+    return Sentence(f"{_without_support(total)}{change}.", "verdicts")
+
+
+def _without_support(total: Totals) -> str:
     without = total.contradicted + total.insufficient
     if without:
         has = "has" if without == 1 else "have"
-        said = f"{without:,} of {number(total.claims, 'claim')} {has} no support"
-    else:
-        said = (
-            f"All {number(total.claims, 'claim')} are supported"
-            if total.claims > 1
-            else "The one claim is supported"
-        )
-    worst = next((row for row in drift if _is_worse(row)), None)
-    return Sentence(f"{said}; {_change(worst)}." if worst else f"{said}.", "verdicts")
+        return f"{without:,} of {number(total.claims, 'claim')} {has} no support"
+    if total.claims == 1:
+        return "The one claim is supported"
+    return f"All {number(total.claims, 'claim')} are supported"
 
 
 def remarks(
-    total: Totals, agents: pl.DataFrame, actions: pl.DataFrame, parameters: SummaryParameters
+    total: Totals, agents: pl.DataFrame, actions: pl.DataFrame, parameters: ReportParameters
 ) -> list[Sentence]:
     """Up to four sentences under the headline: of what kind, where it is worst, what to do, what stays open.
 
-    `agents` is `by_slice(..., "agent")`, `actions` is `by_action(...)`.
+    `agents` is the agents' `SliceTable.rows`, `actions` is `summary.all_actions(...)`.
     """
-    sentences = []
-    if total.claims:
-        parts = percentages([total.supported, total.contradicted, total.insufficient])
-        sentences.append(
-            Sentence(
-                f"{number(total.claims, 'claim')} in {number(total.answers, 'answer')}: {parts[0]} "
-                f"supported, {parts[1]} contradicted, {parts[2]} not settled by the evidence.",
-                "verdicts",
-            )
-        )
-    enough = agents.filter(pl.col("claims") >= parameters.minimum_claims, ~pl.col("is_rest"))
-    if enough.height > 1 and total.contradicted:
-        share = pl.col("contradicted") / pl.col("claims")
-        worst = enough.sort(share, descending=True).row(0, named=True)
-        name, count, of = shortened(worst["value"], 80), worst["contradicted"], worst["claims"]
-        sentences.append(
-            Sentence(
-                f"{name} is contradicted most often: {count:,} of its {number(of, 'claim')} "
-                f"({percentages([count, of - count])[0]}).",
-                "by-agent",
-            )
-        )
-    counts = dict(actions.select("action", "answers").iter_rows())
-    if any(counts.values()):
-        escalated, rephrased = counts.get("escalated", 0), counts.get("rephrased", 0)
-        delivered = counts.get("delivered", 0)
-        sentences.append(
-            Sentence(
-                f"To do: by policy {number(escalated, 'answer')} {'is' if escalated == 1 else 'are'} to be "
-                f"escalated to a person and {rephrased:,} to be rephrased; {delivered:,} can go out as "
-                f"{'it is' if delivered == 1 else 'they are'}.",
-                "actions",
-            )
-        )
+    sentences = [_kinds(total), _worst_agent(total, agents, parameters), _to_do(actions)]
     if total.conflicts:
-        sentences.append(
-            Sentence(
-                f"On {number(total.conflicts, 'claim')} the evidence contradicts itself: one passage "
-                "supports, another contradicts.",
-                "verdicts",
-            )
+        text = (
+            f"On {number(total.conflicts, 'claim')} the evidence contradicts itself: one passage supports, "
+            "another contradicts."
         )
-    return sentences
+        sentences.append(Sentence(text, "verdicts"))
+    return [sentence for sentence in sentences if sentence]
 
 
-def changes(drift: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> list[Sentence]:
+def _kinds(total: Totals) -> Sentence | None:
+    if not total.claims:
+        return None
+    parts = percentages([total.supported, total.contradicted, total.insufficient])
+    text = (
+        f"{number(total.claims, 'claim')} in {number(total.answers, 'answer')}: {parts[0]} supported, "
+        f"{parts[1]} contradicted, {parts[2]} not settled by the evidence."
+    )
+    return Sentence(text, "verdicts")
+
+
+def _worst_agent(total: Totals, agents: pl.DataFrame, parameters: ReportParameters) -> Sentence | None:
+    enough = agents.filter(pl.col("claims") >= parameters.minimum_claims, ~pl.col("is_rest"))
+    if enough.height < 2 or not total.contradicted:
+        return None
+    worst = enough.sort(pl.col("contradicted") / pl.col("claims"), descending=True, maintain_order=True)
+    name, count, claims = worst.select("value", "contradicted", "claims").row(0)
+    text = (
+        f"{shortened(name, 80)} is contradicted most often: {count:,} of its {number(claims, 'claim')} "
+        f"({percentages([count, claims - count])[0]})."
+    )
+    return Sentence(text, "by-agent")
+
+
+def _to_do(actions: pl.DataFrame) -> Sentence | None:
+    counts: dict[str, int] = dict(actions.select("action", "answers").iter_rows())
+    if not any(counts.values()):
+        return None
+    escalated, rephrased, delivered = (counts[n] for n in ("escalated", "rephrased", "delivered"))
+    text = (
+        f"To do: by policy {number(escalated, 'answer')} {'is' if escalated == 1 else 'are'} to be escalated "
+        f"to a person and {rephrased:,} to be rephrased; {delivered:,} can go out as "
+        f"{'it is' if delivered == 1 else 'they are'}."
+    )
+    return Sentence(text, "actions")
+
+
+def changes(drift: Sequence[DriftRow], counts: Mapping[str, int]) -> list[Sentence]:
     """What changed, in words: the most harmful changes, then what got better, then how much was compared.
 
-    `drift` is `changes.told(...)` and `counts` `changes.counts(...)` of the same report.
+    `drift` is `changes.notable(...)` and `counts` `changes.counts(...)` of the same report.
     """
-    compared = counts["worse"] + counts["better"] + counts["changed"] + counts["stable"]
-    said = []
+    sentences = []
     for place, row in enumerate(drift[:CHANGES]):
-        # The headline told the first one; what is left to say of it is whether it is noise.
-        told = "That is more than chance" if place == 0 and _is_worse(row) else _capital(_change(row))
-        said.append(Sentence(f"{told}{_proof(row)}.", "drift", _tone(row)))
-    more = counts["worse"] + counts["better"] + counts["changed"] - len(said)
+        # The headline names the first one; what is left to say of it is whether it is noise.
+        text = "That is more than chance" if place == 0 and _is_worse(row) else _capital(_change(row))
+        sentences.append(Sentence(f"{text}{_proof(row)}.", "drift", _tone(row)))
+    return [*sentences, _comparisons(counts, len(sentences))]
+
+
+def _comparisons(counts: Mapping[str, int], named: int) -> Sentence:
+    """How much was compared, and how much of it did not change."""
+    changed = counts["worse"] + counts["better"] + counts["changed"]
+    compared = changed + counts["stable"]
     few = f", {counts['too_few']:,} have too few rows to tell" if counts["too_few"] else ""
     if not compared:
-        said.append(
-            Sentence(
-                f"Whether anything changed cannot be told yet{few or ': nothing could be compared'}.", "drift"
-            )
-        )
-    elif said:
-        said.append(
-            Sentence(
-                (f"{more:,} more slices and metrics changed; " if more else "")
-                + f"{counts['stable']:,} of {compared:,} comparisons show no change{few}.",
-                "drift",
-            )
-        )
-    else:
-        said.append(
-            Sentence(
-                f"Nothing changed beyond chance: {number(compared, 'comparison')} of slices and metrics with "
-                f"their baseline{few}.",
-                "drift",
-                "better",
-            )
-        )
-    return said
+        unknown = few or ": nothing could be compared"
+        return Sentence(f"Whether anything changed cannot be told yet{unknown}.", "drift")
+    if named:
+        more = f"{changed - named:,} more slices and metrics changed; " if changed > named else ""
+        text = f"{more}{counts['stable']:,} of {compared:,} comparisons show no change{few}."
+        return Sentence(text, "drift")
+    text = (
+        f"Nothing changed beyond chance: {number(compared, 'comparison')} of slices and metrics with their "
+        f"baseline{few}."
+    )
+    return Sentence(text, "drift", "better")
 
 
-def reaudit(shares: pl.DataFrame, flips: pl.DataFrame) -> list[Sentence]:
+def reaudit(flips: pl.DataFrame, *, by_documents: bool) -> list[Sentence]:
     """What share of the supported verdicts no longer holds, and why; nothing where no re-audit was made.
 
-    `shares` and `flips` are rows of `flip_shares` and `flips` of one re-audit. Of the three verdicts only
-    *supported* let answers through; a table has the others.
+    `flips` is the result of the query of that name. Of the three verdicts only *supported* let answers
+    through; a table has the others. `by_documents`: all flips by evidence come from edited documents.
     """
-    if shares.is_empty():
+    if flips.is_empty():
         return []
-    by_evidence = flips.filter(pl.col("cause") == "evidence")
-    said = flips_pure.headline(shares, bool((by_evidence["evidence_change"] == "documents").all()))
-    fell = shares.filter(
-        pl.col("slice") == flips_pure.ALL, pl.col("verdict_before") == "supported", pl.col("flips") > 0
-    )
-    return [Sentence(f"{_capital(said)}.", "flips", "worse" if fell.height else "note")]
+    fell = flips.filter(pl.col("verdict_before") == "supported", pl.col("flips") > 0)
+    text = _capital(flip_figures.headline(flips, by_documents))
+    return [Sentence(f"{text}.", "flips", "worse" if fell.height else "note")]
 
 
 def number(count: int, noun: str) -> str:
@@ -175,40 +169,30 @@ def metric_words(metric: str) -> str:
     return METRICS[metric].words if metric in METRICS else metric.replace("_", " ")
 
 
-def _is_worse(row: Mapping[str, Any]) -> bool:
+def _is_worse(row: DriftRow) -> bool:
     return row["status"] == "drifted" and row["direction"] == "worse" and row["difference"] is not None
 
 
-def _change(row: Mapping[str, Any], length: int = 260) -> str:
-    """The drift table's own sentence without the notes on what was compared, which stand in the table."""
-    return shortened(str(row["reason"]).partition("; ")[0].rstrip("."), length)
+def _change(row: DriftRow, length: int = 260) -> str:
+    """The drift table's own sentence without the notes on what was compared, which the table has."""
+    return shortened(row["reason"].partition("; ")[0].rstrip("."), length)
 
 
-def _proof(row: Mapping[str, Any]) -> str:
+def _proof(row: DriftRow) -> str:
     """Whether it is noise: the difference's interval and the corrected probability."""
-    if row["ci_low"] is None or row["ci_high"] is None:
+    low, high, p = row["ci_low"], row["ci_high"], row["p_adjusted"]
+    if low is None or high is None:
         return ""
-    low, high = (_signed(row[name]) for name in ("ci_low", "ci_high"))
-    chance = ""
-    if row["p_adjusted"] is not None:
-        chance = (
-            "; adjusted p below 0.001"
-            if row["p_adjusted"] < 0.001
-            else f"; adjusted p {row['p_adjusted']:.3f}"
-        )
-    return f" (difference {low} to {high}, 95% interval{chance})"
+    chance = "" if p is None else "; adjusted p below 0.001" if p < 0.001 else f"; adjusted p {p:.3f}"
+    return f" (difference {_signed(low)} to {_signed(high)}, 95% interval{chance})"
 
 
 def _signed(value: float) -> str:
     return f"{value:+.{3 if abs(value) < 0.1 else 2}f}".replace("-", "−")
 
 
-def _tone(row: Mapping[str, Any]) -> Tone:
+def _tone(row: DriftRow) -> Tone:
     return "worse" if row["direction"] == "worse" else "better" if row["direction"] == "better" else "note"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}%"
 
 
 def _capital(text: str) -> str:

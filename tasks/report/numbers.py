@@ -1,120 +1,110 @@
-"""Every number of a page as one long table, each with the query and the cell of its result that gives it.
-
-Belongs here: the list of a page's numbers. Does not belong here: how they are computed (`summary.py`,
-`trend.py`, ...), the queries (`queries.py`), writing files (`tasks/report/report.py`).
+"""Every number of a page as one long table, each with the query and the cell of its result that it is.
 
 A number is found again by running its query in the lake's folder and taking, of the row whose key columns
-(`queries.KEYS`) are `key`, the column `column`. A test does this for every row.
+(`Query.key`) are `key`, the column `column`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from tasks.report.queries import KEYS
+from tasks.report.page import Page
+from tasks.report.queries import QUERIES
 from tasks.report.worst import ShownClaim
-from tasks.tables import PROBABILITIES, REPORT, VERDICTS
+from tasks.tables import REPORT, VERDICTS
 
-_COUNTS = ("answers", "claims", *VERDICTS)
-_COMPARED = (
-    "baseline_value", "current_value", "difference", "ci_low", "ci_high", "p_adjusted", "harm", "threshold",
-)  # fmt: skip
 HEADLINE = "headline"
 """Key of the rows that hold the page's sentences."""
+_CELLS = pl.Schema({name: REPORT.schema[name] for name in ("query", "key", "column", "value", "text")})
 
 
-def key(values: Sequence[Any]) -> str:
+def key(values: Sequence[object]) -> str:
     """Values of the key columns as one text: a JSON list, because names may hold any character."""
     return json.dumps([str(value) for value in values], ensure_ascii=False) if values else ""
 
 
-def numbers(page: Mapping[str, Any]) -> pl.DataFrame:
-    """Rows of `tables.REPORT` for a page's facts, as `report.gather` gives them."""
-    rows = [
-        {"query": query, "key": where, "column": column, "value": value, "text": text}
-        for query, where, column, value, text in _listed(page)
-        if value is not None or text is not None
-    ]
-    frame = pl.DataFrame(
-        rows,
-        schema={
-            "query": pl.String,
-            "key": pl.String,
-            "column": pl.String,
-            "value": pl.Float64,
-            "text": pl.String,
-        },
-        strict=False,
+def numbers(page: Page) -> pl.DataFrame:
+    """Rows of `tables.REPORT` for a page."""
+    sentences = [page.headline, *page.changes, *page.flip_sentences, *page.remarks]
+    texts = pl.DataFrame(
+        [(sentence.query, HEADLINE, "text", None, sentence.text) for sentence in sentences],
+        schema=_CELLS,
+        orient="row",
     )
-    return frame.with_columns(
-        run_id=pl.lit(page["run_id"]), ordinal=pl.int_range(pl.len(), dtype=pl.Int32)
-    ).select(REPORT.schema.names())
+    cells = [_cells(query, frame) for query, frame in _shown(page)]
+    return (
+        pl.concat([texts, *cells])
+        .with_columns(run_id=pl.lit(page.run.run_id), ordinal=pl.int_range(pl.len(), dtype=pl.Int32))
+        .select(REPORT.schema.names())
+    )
 
 
-_Number = tuple[str, str, str, float | None, str | None]
+def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Queries and the rows of their results that the page shows."""
+    total = pl.DataFrame([dataclasses.asdict(page.total)])
+    yield "answers", total
+    yield "verdicts", total
+    for table in page.slices:
+        yield f"by-{table.column}", table.rows.filter(~pl.col("is_rest")).rename({"value": table.column})
+    yield "over-time", page.series
+    yield "trend", page.trend
+    yield "scores", page.tenths.filter(pl.any_horizontal(pl.col(VERDICTS) > 0))
+    yield "actions", page.actions.filter(pl.col("answers") > 0)
+    yield "action-reasons", page.action_reasons
+    yield "flow", page.flow
+    yield "worst", pl.DataFrame([_probability(claim) for claim in page.claims])
+    yield "evidence", pl.DataFrame([row for claim in page.claims for row in _passages(claim)])
+    yield "findings", page.findings
+    yield "addressed-evidence", pl.DataFrame({"claims": [page.addressed_claims]})
+    yield "quarantine", page.quarantine
+    yield "reconciliation", page.tables
+    yield "validation", page.validation
+    yield "failures", page.failures
+    yield "drift", page.drift
+    yield (
+        "drift-status",
+        pl.DataFrame([{"says": name, "rows": rows} for name, rows in page.drift_counts.items() if rows]),
+    )
+    yield "flips", page.flips
+    if page.flips.height:
+        yield "flips-delivered", pl.DataFrame({"answers": [page.flips_delivered]})
+    yield "health", page.health
+    yield "run", pl.DataFrame({n: [getattr(page.run, n)] for n in QUERIES["run"].numbers})
+    yield "of-run", page.of_run
+    if page.checkpoint and "size" in page.checkpoint:
+        yield "ledger", pl.DataFrame({"size": [page.checkpoint["size"]]})
+    for query, kinds in (("judged-by", ("verifier", "snapshot")), ("decided-by", ("policy", "source"))):
+        yield query, page.identities.filter(pl.col("what").is_in(kinds))
 
 
-def _listed(page: Mapping[str, Any]) -> Iterator[_Number]:
-    for sentence in (page["headline"], *page["changes"], *page["flip_sentences"], *page["remarks"]):
-        yield sentence.query, HEADLINE, "text", None, sentence.text
-    total = page["total"]
-    yield "answers", "", "answers", total.answers, None
-    for name in (*_COUNTS[1:], "conflicts"):
-        yield "verdicts", "", name, getattr(total, name), None
-    for part in page["slices"]:
-        rows = [row for row in part["rows"] if not row["is_rest"]]
-        yield from _cells(f"by-{part['column']}", rows, _COUNTS)
-    yield from _cells("over-time", page["series"], _COUNTS[1:])
-    yield from _cells("trend", page["trend"], ("value", "ci_low", "ci_high", "count"))
-    filled = [{"tenth": n, **row} for n, row in enumerate(page["tenths"]) if any(row[v] for v in VERDICTS)]
-    yield from _cells("scores", filled, VERDICTS)
-    yield from _cells("actions", [row for row in page["actions"] if row["answers"]], ("answers",))
-    yield from _cells("action-reasons", page["action_reasons"], ("answers",))
-    yield from _cells("flow", page["flow"], ("answers",))
-    yield from _of_claims(page["claims"])
-    yield from _cells("findings", page["findings"], ("findings", "answers"))
-    yield "addressed-evidence", "", "claims", page["addressed_claims"], None
-    yield from _cells("quarantine", page["quarantine"], ("rows",))
-    yield from _cells("reconciliation", page["tables"], ("in", "published", "already_there", "quarantined"))
-    yield from _cells("validation", page["validation"], ("rows", "evaluated", "quarantined"))
-    yield from _cells("drift", page["drift"], _COMPARED)
-    says = [{"says": name, "rows": rows} for name, rows in page["drift_counts"].items() if rows]
-    yield from _cells("drift-status", says, ("rows",))
-    yield from _of_flips(page)
-    yield from _cells("health", page["health"], ("latency_ms", "lag_s"))
-    for name in ("rows_in", "rows_out", "rows_quarantined"):
-        yield "run", "", name, page["run"][name], None
-    yield from _cells("of-run", page["of_run"], ("claims",))
-    if page["checkpoint"] and "size" in page["checkpoint"]:
-        yield "ledger", "", "size", page["checkpoint"]["size"], None
-    for what, rows in page["identities"].items():
-        query = "judged-by" if what in ("verifier", "snapshot") else "decided-by"
-        yield from ((query, key([what, name]), "rows", count, None) for name, count in rows)
+def _probability(claim: ShownClaim) -> dict[str, str | float]:
+    return {"claim_id": claim.claim_id, f"p_{claim.verdict}": claim.probability}
 
 
-def _of_claims(claims: Sequence[ShownClaim]) -> Iterator[_Number]:
-    for claim in claims:
-        yield "worst", key([claim.claim_id]), f"p_{claim.verdict}", claim.probability, None
-        for passage in claim.passages:
-            where = key([claim.claim_id, claim.verifier, claim.snapshot, passage.rank])
-            for name in PROBABILITIES:
-                yield "evidence", where, name, getattr(passage, name), None
+def _passages(claim: ShownClaim) -> Iterator[dict[str, str | float]]:
+    for passage in claim.passages:
+        where = {name: getattr(claim, name) for name in ("claim_id", "verifier", "snapshot")}
+        values = {name: getattr(passage, name) for name in ("rank", *QUERIES["evidence"].numbers)}
+        yield where | values
 
 
-def _of_flips(page: Mapping[str, Any]) -> Iterator[_Number]:
-    columns = ("population", "judged", "flips", "share", "ci_low", "ci_high")
-    for row in page["flips"]:
-        yield from _cells("flips", [row, *row["causes"]], columns)
-    if page["flips"]:
-        yield "flips-delivered", "", "answers", page["flips_delivered"], None
-
-
-def _cells(query: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[_Number]:
-    for row in rows:
-        where = key([row[name] for name in KEYS[query]])
-        for column in columns:
-            yield query, where, column, row[column], None
+def _cells(query: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per cell that has a value, row by row."""
+    declared = QUERIES[query]
+    columns = [name for name in declared.numbers if name in rows.columns]
+    if rows.is_empty() or not columns:
+        return pl.DataFrame(schema=_CELLS)
+    keys = [key(values) for values in rows.select(declared.key).rows()] if declared.key else [""]
+    cells = rows.select(pl.col(columns).cast(pl.Float64)).with_columns(
+        key=pl.Series(keys, dtype=pl.String), row=pl.int_range(pl.len())
+    )
+    long = cells.unpivot(columns, index=["row", "key"], variable_name="column", value_name="number")
+    return (
+        long.drop_nulls("number")
+        .sort("row", maintain_order=True)
+        .select(pl.lit(query).alias("query"), "key", "column", value="number", text=pl.lit(None, pl.String))
+    )

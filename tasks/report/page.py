@@ -1,127 +1,125 @@
-"""Door to Jinja2: an inert, self-contained page from a template and plain facts.
+"""Everything that a page of a run shows, as one object: the templates and `report.json` are made of it.
 
-The page needs no network: style and script are inline, and its Content-Security-Policy admits exactly these
-by hash, so that nothing a trace says can load or run anything. Every text passes `visible` and the engine's
-escaping; nothing is marked safe but our own files, cleaned charts and our own JSON.
-
-Belongs here: rendering. Does not belong here: what a page says (`report.py`, `site.py`).
+Frames are results of the page's queries (`queries.py`), cut to the rows that are shown; their columns are
+those of the query unless a field says more.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from base64 import b64encode
 from collections.abc import Mapping
-from hashlib import sha256
-from importlib.resources import files
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, datetime
 
-from tasks.visible import shortened, visible
+import polars as pl
 
-NAME_CHARACTERS = 120
-"""Longest name of an agent, model or use case on a page; sources may send any length."""
+from tasks.report.headline import Sentence
+from tasks.report.queries import Window
+from tasks.report.summary import Filter, SliceTable, Totals
+from tasks.report.worst import ShownClaim, ShownPassage
 
-COMMON_SCRIPT = "common.js"
-"""What every page does: copy a query, and show on paper what the screen folds."""
-
-
-def render(
-    template: str,
-    facts: Mapping[str, Any],
-    *,
-    drawings: Mapping[str, str],
-    data: Mapping[str, Any],
-    script: str,
-) -> str:
-    """The page's HTML.
-
-    Args:
-        template: file name below `tasks/report/templates`.
-        facts: what the template names; every text in it is escaped.
-        drawings: SVG by name, already rebuilt by `charts.clean`.
-        data: what the page's script reads, as JSON in an element that does not run.
-        script: file name of the page's own script, run after the common one.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    folder = files("tasks.report") / "templates"
-    style = (folder / "report.css").read_text("utf-8")
-    code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script))
-    environment = Environment(
-        loader=PackageLoader("tasks.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    environment.filters.update(
-        count=lambda value: f"{value:,}",
-        probability=lambda value: f"{value:.2f}",
-        name=lambda value: shortened(visible(str(value)), NAME_CHARACTERS),
-        link=link,
-        duration=duration,
-        instant=lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC",
-        level=level,
-    )
-    inline = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return environment.get_template(template).render(
-        {**facts},
-        charts={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - rebuilt by charts.clean
-        # `<` cannot end the element early, whatever a name holds.
-        data_json=Markup(inline.replace("<", "\\u003c")),  # noqa: S704
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(code),  # noqa: S704 - our own file
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                f"style-src '{_source_hash(style)}'",
-                f"script-src '{_source_hash(code)}'",
-                "base-uri 'none'",
-                "form-action 'none'",
-            ]
-        ),
-    )
+Checkpoint = Mapping[str, str | int]
+"""The ledger's signed state in words: origin, size, root and what else is worth reading."""
 
 
-def _finalize(value: object) -> object:
-    """Every plain text that reaches the page loses its invisible characters, wherever it is printed."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return visible(value)
-    return value
+@dataclass(frozen=True)
+class RunFacts:
+    """The run's row of the `runs` table."""
+
+    run_id: str
+    flow: str
+    status: str
+    started_at: datetime
+    finished_at: datetime
+    code_version: str
+    parameters: Mapping[str, object]
+    rows_in: int
+    rows_out: int
+    rows_quarantined: int
 
 
-def _source_hash(text: str) -> str:
-    """CSP hash of an inline element (W3C Content Security Policy Level 3, section 2.3.1)."""
-    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+@dataclass(frozen=True)
+class Page:
+    """One page."""
+
+    run: RunFacts
+    now: datetime
+    """When it is written, UTC."""
+    is_after_erasure: bool
+    """It replaces an earlier page, because an output that the earlier one may have shown was erased."""
+    window: Window
+    unit: str
+    """day, week or month: what a bar of `series` stands for."""
+
+    headline: Sentence
+    changes: list[Sentence]
+    """What the drift report says; empty where there is none."""
+    flip_sentences: list[Sentence]
+    remarks: list[Sentence]
+
+    total: Totals
+    slices: tuple[SliceTable, ...]
+    series: pl.DataFrame
+    """`over-time`."""
+    trend: pl.DataFrame
+    trend_slices: list[str]
+    changed_on: dict[str, date]
+    """Slice to the first day of its new level of supported share."""
+    tenths: pl.DataFrame
+    """`scores`, all ten."""
+    actions: pl.DataFrame
+    """`actions`, all of the vocabulary, with `share` in words."""
+    action_reasons: pl.DataFrame
+    flow: pl.DataFrame
+    claims: list[ShownClaim]
+    filter: Filter
+    findings: pl.DataFrame
+    addressed_claims: int
+    """Claims whose evidence addresses the verifier."""
+
+    of_run: pl.DataFrame
+    tables: pl.DataFrame
+    """`reconciliation`."""
+    validation: pl.DataFrame
+    failures: pl.DataFrame
+    data_docs: str | None
+    """Where Great Expectations' own pages of this run are, seen from the page."""
+    quarantine: pl.DataFrame
+    health: pl.DataFrame
+
+    drift: pl.DataFrame
+    """`changes.ranked`: with `low`, `at` and `high`."""
+    drift_rows: int
+    drift_counts: dict[str, int]
+    flips: pl.DataFrame
+    flips_delivered: int
+
+    checkpoint: Checkpoint | None
+    identities: pl.DataFrame
+    """`judged-by` and `decided-by`."""
+    queries: dict[str, str]
+    """SQL by name."""
 
 
-def link(uri: str) -> str | None:
-    """The URI if a reader may follow it: http or https with a host, and nothing invisible in it."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(uri)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return None
-    return uri if usable and uri.isprintable() and " " not in uri and visible(uri) == uri else None
+def as_json(page: Page) -> bytes:
+    """The page as one JSON document, keys sorted, so that equal pages are equal bytes: `report.json`."""
+    fields = {"format": 2, **_fields(page)}
+    return (json.dumps(fields, default=_plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def duration(seconds: float | None) -> str:
-    """A span of time in the unit a reader would choose."""
-    if seconds is None:
-        return "–"
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
-        if abs(seconds) < limit:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{seconds / 86400:,.0f} days"
+def _fields(value: object) -> dict[str, object]:
+    assert dataclasses.is_dataclass(value)  # noqa: S101 - for the type checker
+    return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
 
 
-def level(value: float | None, sign: str = "") -> str:
-    """A metric's value: shares with three digits, larger numbers with fewer; a dash where it is unknown."""
-    if value is None:
-        return "–"
-    digits = 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
-    return f"{value:{sign},.{digits}f}".replace("-", "−")
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, pl.DataFrame):
+        return value.to_dicts()
+    if isinstance(value, ShownClaim | ShownPassage):
+        fields = _fields(value)
+        fields.pop("words")
+        return {**fields, "text": "".join(text for text, _ in value.words)}
+    return _fields(value)

@@ -2,9 +2,6 @@
 
 It is made anew from the `runs` table and the small report.parquet of each run, so nothing has to be kept in
 step, and a run whose page was never written is still listed.
-
-Belongs here: reading, rendering, writing. Does not belong here: which numbers a run's line shows
-(`tasks/report/nights.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +9,13 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from tasks.files import durable, parquet
 from tasks.lake.store import Lake
-from tasks.report import nights, page
+from tasks.report import charts, database, markup, nights
 from tasks.tables import REPORT
-
-_WIDE, _NARROW = 1130, 305
 
 
 def write(lake: Lake, *, now: datetime) -> Path:
@@ -33,13 +27,21 @@ def write(lake: Lake, *, now: datetime) -> Path:
     folder = lake.root / "reports"
     with durable.touching(folder):
         durable.make_folder(folder)
-        rows = nights.lines(lake.scan("runs").collect(), _numbers(folder))
+        rows = lines(lake, lake.scan("runs").collect(), _numbers(folder))
         listed = rows.with_columns(pl.col(pl.Datetime).dt.to_string("iso:strict")).to_dicts()
-        lines = ",\n".join(json.dumps(line, ensure_ascii=False) for line in listed)
-        durable.replace(folder / "runs.json", f"[\n{lines}\n]\n".encode())
+        text = ",\n".join(json.dumps(line, ensure_ascii=False) for line in listed)
+        durable.replace(folder / "runs.json", f"[\n{text}\n]\n".encode())
         durable.replace(folder / "runs.parquet", parquet.encode(nights.LINES, rows))
         durable.replace(folder / "index.html", render(rows, now=now).encode())
     return folder / "index.html"
+
+
+def lines(lake: Lake, runs: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `nights.LINES`, from rows of the `runs` table and of `report.parquet` files."""
+    frames = {"all_runs": runs, "all_numbers": numbers}
+    texts = nights.queries("all_runs", "all_numbers")
+    results = {name: database.over(lake, text, frames) for name, text in texts.items()}
+    return nights.lines(results["runs"], results["numbers"])
 
 
 def _numbers(folder: Path) -> pl.DataFrame:
@@ -47,7 +49,7 @@ def _numbers(folder: Path) -> pl.DataFrame:
     parts = [REPORT.empty()]
     for file in sorted(folder.glob("*/report.parquet")):
         try:
-            parts.append(nights.wanted(parquet.decode(REPORT, file.read_bytes())))
+            parts.append(nights.shown(parquet.decode(REPORT, file.read_bytes())))
         except (ValueError, TypeError, OSError):
             continue
     return pl.concat(parts)
@@ -55,22 +57,16 @@ def _numbers(folder: Path) -> pl.DataFrame:
 
 def render(rows: pl.DataFrame, *, now: datetime) -> str:
     """The page's HTML. `rows` is `nights.lines(...)`, the newest run first."""
-    from tasks.report import charts
-
     drawn = nights.drawn(rows)
-    drawings = {}
-    if drawn.height > 1:
-        drawings = {
-            "runs_wide": charts.share_by_run(drawn, _WIDE),
-            "runs_narrow": charts.share_by_run(drawn, _NARROW),
-        }
-    facts: dict[str, Any] = {
+    widths = (charts.SITE, charts.NARROW) if drawn.height > 1 else ()
+    facts = {
         "now": now,
         "runs": rows.height,
         "months": nights.months(rows),
-        "newest": next((row for row in rows.iter_rows(named=True) if row["has_page"]), None),
+        "newest": next(iter(rows.filter("has_page").head(1).to_dicts()), None),
         "flows": rows["flow"].unique().sort().to_list(),
         "drawn": drawn.height,
-        "queries": nights.QUERIES,
+        "plots": [charts.share_by_run(drawn, width) for width in widths],
+        "queries": nights.queries(),
     }
-    return page.render("site.html.j2", facts, drawings=drawings, data={}, script="site.js")
+    return markup.render("site.html.j2", facts, data={}, script="site.js")

@@ -1,44 +1,24 @@
 """The claims a reader should look at first, each with the evidence that decided it, side by side.
 
-Belongs here: which claims, which passages, which words. Does not belong here: markup and layout.
+Which claims and which passages, the queries `worst` and `evidence` say; here are their words.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TypedDict, cast
 
 import polars as pl
 
 from tasks.report.highlight import Mark, deciding_spans, densest_window, pieces
-from tasks.report.summary import SLICES
+from tasks.report.parameters import ReportParameters
 from tasks.visible import shortened, visible
 
-Standing = Literal["contradicted", "conflict", "insufficient"]
-STANDINGS: tuple[Standing, ...] = ("contradicted", "conflict", "insufficient")
-
-
-@dataclass(frozen=True)
-class WorstParameters:
-    """How many claims a page shows, and how much of their texts."""
-
-    claims: int = 24
-    """Worst claims of the whole lake: what a person reads in a quarter of an hour."""
-
-    per_slice: int = 1
-    """Worst claims of every (agent, use case, standing) besides, so that a filter finds something."""
-
-    maximum: int = 72
-    """All claims of a page; with the lengths below some 400 kB."""
-
-    passages: int = 3
-    """Passages per claim, the deciding one first."""
-
-    claim_characters: int = 1200
-    passage_characters: int = 700
-    """Longest text shown; a longer passage is cut to the part that shares most with the claim."""
+ERASED = "(this text is not in the lake: erased, or its table is not published)"
+_REASON, _PROMPT, _URI = 400, 300, 300
+"""Longest reason, question and address shown, characters."""
 
 
 @dataclass(frozen=True)
@@ -68,152 +48,121 @@ class ShownClaim:
     verdict_id: str
     verifier: str
     snapshot: str
-    standing: Standing
+    standing: str
+    """contradicted, conflict or insufficient."""
     verdict: str
     probability: float
     reason: str
     agent: str
-    model: str
+    model: str | None
     use_case: str
-    slice_indices: dict[str, int]
     produced_at: datetime
     policy: str
     prompt: str
     words: list[tuple[str, Mark | None]]
-    passages: list[ShownPassage] = field(default_factory=list)
-    more_passages: int = 0
+    passages: list[ShownPassage]
+    more_passages: int
 
 
-def select(verdicts: pl.DataFrame, parameters: WorstParameters) -> pl.DataFrame:
-    """Current verdicts worth a look, worst first, with a column `standing`.
+class _Claim(TypedDict):
+    """A row of `worst`, joined with its row of `TEXTS`."""
 
-    Contradicted claims by falling `p_contradicted`, then conflicts by how strongly both sides speak, then
-    insufficient ones by rising `p_supported`. One claim is in one standing: contradicted before conflict.
-    Half of the room goes to the first standing, so that a night of contradictions hides no conflict.
-    """
-    standing = (
-        pl.when(pl.col("verdict") == "contradicted")
-        .then(pl.lit("contradicted"))
-        .when(pl.col("is_conflict"))
-        .then(pl.lit("conflict"))
-        .when(pl.col("verdict") == "insufficient")
-        .then(pl.lit("insufficient"))
-    )
-    severity = (
-        pl.when(pl.col("standing") == "contradicted")
-        .then(pl.col("p_contradicted"))
-        .when(pl.col("standing") == "conflict")
-        .then(pl.min_horizontal("p_contradicted", "p_supported"))
-        .otherwise(1 - pl.col("p_supported"))
-    )
-    ordered = (
-        verdicts.with_columns(standing=standing)
-        .filter(pl.col("standing").is_not_null())
-        .with_columns(_severity=severity, _order=_order())
-        .sort(["_order", "_severity", "claim_id"], descending=[False, True, False])
-    )
-    room = {"contradicted": parameters.claims // 2, "conflict": parameters.claims // 4}
-    room["insufficient"] = parameters.claims - sum(room.values())
-    place = pl.int_range(pl.len()).over("standing")
-    limit = pl.col("standing").replace_strict(list(room), list(room.values()), return_dtype=pl.Int64)
-    within = pl.int_range(pl.len()).over("agent", "use_case", "standing")
-    marked = ordered.with_columns(_overall=place < limit, _slice=within < parameters.per_slice)
-    chosen = pl.concat(
-        [
-            marked.filter("_overall"),
-            # Each slice's worst, most severe slices first, as far as there is room.
-            marked.filter(~pl.col("_overall") & pl.col("_slice")),
-        ]
-    ).head(parameters.maximum)
-    return chosen.sort(["_order", "_severity", "claim_id"], descending=[False, True, False]).drop(
-        "_order", "_severity", "_overall", "_slice"
-    )
+    claim_id: str
+    verdict_id: str
+    output_id: str
+    produced_at: datetime
+    agent: str
+    model: str | None
+    use_case: str
+    verdict: str
+    standing: str
+    verifier: str
+    policy: str
+    snapshot: str
+    p_supported: float
+    p_contradicted: float
+    p_insufficient: float
+    reason: str | None
+    evidence_ids: list[str] | None
+    decisive_start: int | None
+    decisive_end: int | None
+    text: str | None
+    prompt: str | None
 
 
-def deciding_passages(
-    chosen: pl.DataFrame, evidence: pl.DataFrame, parameters: WorstParameters
-) -> pl.DataFrame:
-    """Of every chosen verdict the most telling evidence rows, in order, and `offered`: how many there were.
+class _Evidence(TypedDict):
+    """A row of `evidence`, joined with its row of `PASSAGES`."""
 
-    For a conflict the strongest supporting and contradicting passages alternate; for a contradiction the
-    most contradicting come first; otherwise the ones that say most either way.
-    """
-    judged = chosen.select("claim_id", "verifier", "snapshot", "standing")
-    rows = evidence.join(judged, on=["claim_id", "verifier", "snapshot"], how="inner")
-    says = pl.max_horizontal("p_supported", "p_contradicted")
-    weight = pl.when(pl.col("standing") == "contradicted").then(pl.col("p_contradicted")).otherwise(says)
-    side = (pl.col("standing") == "conflict") & (pl.col("p_supported") > pl.col("p_contradicted"))
-    return (
-        rows.with_columns(_weight=weight, _side=side)
-        .sort(["claim_id", "_weight", "rank"], descending=[False, True, False])
-        .with_columns(_turn=pl.int_range(pl.len()).over("claim_id", "_side"))
-        .sort(["claim_id", "_turn", "_weight", "rank"], descending=[False, False, True, False])
-        .with_columns(offered=pl.len().over("claim_id"), _place=pl.int_range(pl.len()).over("claim_id"))
-        .filter(pl.col("_place") < parameters.passages)
-        .drop("_weight", "_side", "_turn", "_place", "standing")
-    )
+    claim_id: str
+    rank: int
+    passage_id: str
+    origin: str
+    p_supported: float
+    p_contradicted: float
+    p_insufficient: float
+    tokens_offered: int
+    tokens_seen: int
+    offered: int
+    document_uri: str | None
+    text: str | None
 
 
 def present(
-    chosen: pl.DataFrame,
+    worst: pl.DataFrame,
     *,
-    claims: pl.DataFrame,
-    outputs: pl.DataFrame,
-    deciding: pl.DataFrame,
+    texts: pl.DataFrame,
+    evidence: pl.DataFrame,
     passages: pl.DataFrame,
-    parameters: WorstParameters,
+    parameters: ReportParameters,
 ) -> list[ShownClaim]:
-    """Claims as a page shows them, in the order of `chosen`.
+    """Claims as a page shows them, in the order of `worst`.
 
-    `chosen` is `select(...)` with `*_index` columns of `summary.fold_values`, reason, policy, evidence_ids,
-    decisive_start and decisive_end; `claims`
-    has claim_id, text; `outputs` output_id, prompt; `deciding` is `deciding_passages(...)`; `passages`
-    has passage_id, document_uri, text. A text that a table no longer holds is shown as erased.
+    Args: results of the queries `worst`, `TEXTS`, `evidence` and `PASSAGES`. A text that a table no longer
+    holds is shown as erased.
     """
-    texts = dict(claims.select("claim_id", "text").iter_rows())
-    prompts = dict(outputs.select("output_id", "prompt").iter_rows())
-    documents = {row["passage_id"]: row for row in passages.iter_rows(named=True)}
-    rows_of = {
-        key[0]: rows.to_dicts() for key, rows in deciding.partition_by("claim_id", as_dict=True).items()
+    claims = worst.join(texts.unique("verdict_id"), on="verdict_id", how="left", maintain_order="left")
+    rows = evidence.join(passages.unique("passage_id"), on="passage_id", how="left", maintain_order="left")
+    beside: dict[str, list[_Evidence]] = {}
+    for row in cast(list[_Evidence], rows.to_dicts()):
+        beside.setdefault(row["claim_id"], []).append(row)
+    return [
+        _shown(claim, beside.get(claim["claim_id"], []), parameters)
+        for claim in cast(list[_Claim], claims.to_dicts())
+    ]
+
+
+def _shown(row: _Claim, evidence: list[_Evidence], parameters: ReportParameters) -> ShownClaim:
+    claim = visible(shortened(row["text"] or ERASED, parameters.claim_characters))
+    marks = deciding_spans(claim, _text(evidence[0]))[0] if evidence else []
+    probabilities = {
+        "supported": row["p_supported"],
+        "contradicted": row["p_contradicted"],
+        "insufficient": row["p_insufficient"],
     }
-    shown = []
-    for row in chosen.iter_rows(named=True):
-        claim = visible(shortened(texts.get(row["claim_id"]) or ERASED, parameters.claim_characters))
-        evidence = rows_of.get(row["claim_id"], [])
-        beside = [_passage(claim, row, e, documents.get(e["passage_id"]), parameters) for e in evidence]
-        first = _text(documents.get(evidence[0]["passage_id"])) if evidence else ""
-        marks = deciding_spans(claim, first)[0] if evidence else []
-        shown.append(
-            ShownClaim(
-                claim_id=row["claim_id"],
-                output_id=row["output_id"],
-                verdict_id=row["verdict_id"],
-                verifier=row["verifier"],
-                snapshot=row["snapshot"],
-                standing=row["standing"],
-                verdict=row["verdict"],
-                probability=row[f"p_{row['verdict']}"],
-                reason=visible(shortened(row["reason"], 400)),
-                agent=row["agent"],
-                model=row["model"] or "",
-                use_case=row["use_case"],
-                slice_indices={column: row[f"{column}_index"] for column in SLICES},
-                produced_at=row["produced_at"],
-                policy=row["policy"],
-                prompt=visible(shortened(prompts.get(row["output_id"]) or "", 300)),
-                words=pieces(claim, marks),
-                passages=beside,
-                more_passages=evidence[0]["offered"] - len(evidence) if evidence else 0,
-            )
-        )
-    return shown
+    return ShownClaim(
+        claim_id=row["claim_id"],
+        output_id=row["output_id"],
+        verdict_id=row["verdict_id"],
+        verifier=row["verifier"],
+        snapshot=row["snapshot"],
+        standing=row["standing"],
+        verdict=row["verdict"],
+        probability=probabilities[row["verdict"]],
+        reason=visible(shortened(row["reason"] or ERASED, _REASON)),
+        agent=row["agent"],
+        model=row["model"],
+        use_case=row["use_case"],
+        produced_at=row["produced_at"],
+        policy=row["policy"],
+        prompt=visible(shortened(row["prompt"] or "", _PROMPT)),
+        words=pieces(claim, marks),
+        passages=[_passage(claim, row, each, parameters) for each in evidence],
+        more_passages=evidence[0]["offered"] - len(evidence) if evidence else 0,
+    )
 
 
-ERASED = "(this text is not in the lake: erased, or its table is not published)"
-
-
-def _text(document: dict[str, str] | None) -> str:
-    return _clean(document["text"]) if document else ERASED
+def _text(row: _Evidence) -> str:
+    return ERASED if row["text"] is None else _clean(row["text"])
 
 
 def _clean(text: str) -> str:
@@ -221,16 +170,10 @@ def _clean(text: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", visible(text).strip())
 
 
-def _passage(
-    claim: str,
-    verdict: dict[str, Any],
-    row: dict[str, Any],
-    document: dict[str, str] | None,
-    parameters: WorstParameters,
-) -> ShownPassage:
-    text = _text(document)
+def _passage(claim: str, verdict: _Claim, row: _Evidence, parameters: ReportParameters) -> ShownPassage:
+    text = _text(row)
     spans = deciding_spans(claim, text)[1]
-    sentence = _sentence(verdict, row, document, text)
+    sentence = _sentence(verdict, row, text)
     start, end = densest_window(text, spans, parameters.passage_characters)
     if sentence and not start <= sentence[0] < sentence[1] <= end:
         start, end = _around(sentence, len(text), parameters.passage_characters)
@@ -241,7 +184,7 @@ def _passage(
         )
         words, decisive = before + inside + after, (len(before), len(before) + len(inside))
     return ShownPassage(
-        uri=visible(shortened(document["document_uri"], 300)) if document else "",
+        uri=visible(shortened(row["document_uri"] or "", _URI)),
         origin=row["origin"],
         rank=row["rank"],
         p_supported=row["p_supported"],
@@ -255,25 +198,19 @@ def _passage(
     )
 
 
-def _sentence(
-    verdict: dict[str, Any], row: dict[str, Any], document: dict[str, str] | None, shown: str
-) -> tuple[int, int] | None:
-    """[start, end) in the shown text of the sentence that decided, if it stands in this passage."""
-    first, last = verdict["decisive_start"], verdict["decisive_end"]
-    if (
-        document is None
-        or first is None
-        or last is None
-        or verdict["evidence_ids"][:1] != [row["passage_id"]]
-    ):
+def _sentence(verdict: _Claim, row: _Evidence, shown: str) -> tuple[int, int] | None:
+    """[start, end) in the shown text of the sentence that decided, if it is in this passage."""
+    first, last, text = verdict["decisive_start"], verdict["decisive_end"], row["text"]
+    decided_here = (verdict["evidence_ids"] or [])[:1] == [row["passage_id"]]
+    if text is None or first is None or last is None or not decided_here:
         return None
-    sentence = _clean(document["text"][first:last])
-    # Cleaning moves characters, so the sentence is looked for near where it stood.
-    near = len(_clean(document["text"][:first]))
-    found = [m.start() for m in re.finditer(re.escape(sentence), shown)] if sentence else []
-    if not found:
+    sentence = _clean(text[first:last])
+    # Cleaning moves characters, so the sentence is looked for near its old place.
+    near = len(_clean(text[:first]))
+    places = [match.start() for match in re.finditer(re.escape(sentence), shown)] if sentence else []
+    if not places:
         return None
-    start = min(found, key=lambda at: abs(at - near))
+    start = min(places, key=lambda at: abs(at - near))
     return start, start + len(sentence)
 
 
@@ -281,7 +218,3 @@ def _around(sentence: tuple[int, int], length: int, room: int) -> tuple[int, int
     """[start, end) of at most `room` characters with the sentence in the middle."""
     start = max(0, min(sentence[0] - (room - (sentence[1] - sentence[0])) // 2, sentence[0], length - room))
     return start, min(length, start + room)
-
-
-def _order() -> pl.Expr:
-    return pl.col("standing").replace_strict(STANDINGS, range(len(STANDINGS)), return_dtype=pl.Int64)

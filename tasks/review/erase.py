@@ -1,14 +1,13 @@
 """Erasure: an output's content goes from every place, and the ledger still verifies.
 
-Belongs here: which places hold what, and the order. Does not belong here: keys (`vault.py`), events
-(`ledger.py`).
-
 1. the erasure event is appended: from here on rows that are gone are explained. Crash: run the command again.
-2. reports and run folders: the texts are overwritten where they stand; caches are deleted, they are rebuilt;
-   proofs, samples and review sheets that this lake wrote lose the text too, where they still stand.
-3. every table is rewritten in one commit: texts blanked, context passages and their ids removed. After the
-   other files, because the tables know what to look for in those.
-4. the key and the salt are destroyed, last, because the steps before may need to be repeated.
+2. run folders: Data Docs that show a text go, in results every string that holds it is overwritten. This
+   comes before the tables, because those know what to look for.
+3. proofs, samples and review sheets that this lake wrote lose the text, wherever they still are.
+4. pages of the output's day, and their JSON, are removed; the caller writes them again (`Erased.reports`).
+   Caches are deleted, they are rebuilt.
+5. every table is rewritten in one commit: texts blanked, context passages and their ids removed.
+6. the key and the salt are destroyed, last, because the steps before may need to be repeated.
 
 What stays says that something was there and when, and no longer what: ids, verdicts, probabilities, digests
 under a key that nobody has. Copies that people took elsewhere (an auditor's proofs, backups) are theirs: they
@@ -17,11 +16,11 @@ still prove what was logged, and nobody else can guess it.
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -32,15 +31,11 @@ from tasks.lake import commits
 from tasks.lake.store import Lake
 from tasks.ledger import events_table, opening, recording
 from tasks.ledger.parameters import LedgerSettings
-from tasks.review import disclosed, redact, report_files
+from tasks.review import disclosed, occurrence
+from tasks.review.occurrence import Texts
 from tasks.tables import TABLES
 
 ERASED = "[erased]"
-_MINIMUM = 12
-"""Shorter texts are not searched for: they would overwrite unrelated words and numbers. In pages they go with
-the element that shows the claim."""
-_LONG = 24
-"""A refused record with so many characters of an erased answer is taken for that answer."""
 
 
 @dataclass
@@ -52,19 +47,14 @@ class Erased:
     files: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Files that its text was written to and that are no longer where they were: copies that others keep."""
+    reports: list[str] = field(default_factory=list)
+    """Runs whose page covered the output's day and was removed: to be written again."""
     key_destroyed: bool = False
     event_index: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
-        return {
-            "output_id": self.output_id,
-            "rows": self.rows,
-            "files": self.files,
-            "missing": self.missing,
-            "key_destroyed": self.key_destroyed,
-            "event_index": self.event_index,
-        }
+        return asdict(self)
 
 
 def erase(
@@ -79,13 +69,14 @@ def erase(
     """
     with lake.lock("erasure"):
         lake.recover()
-        texts = _texts(lake, output_id)
+        words = _words(lake, output_id)
         done = Erased(output_id)
         opened = opening.open_ledger(lake, settings)
         logged = opened.log.find(pl.Series([output_id])).filter(pl.col("kind") == "erasure")
-        if texts is None and logged.is_empty():
+        if words is None and logged.is_empty():
             raise InputError(f"{output_id[:80]}: no output with this id in {lake.root}")
-        rows = _tables(lake, output_id, texts.own if texts else [])
+        words = words or _Words(None, Texts([]), Texts([]))
+        rows = _tables(lake, output_id, words.own)
         if logged.is_empty():
             recorded = recording.append_one(
                 lake,
@@ -102,9 +93,9 @@ def erase(
         else:
             done.event_index = int(logged["sequence"][0])
         with durable.touching(lake.root):
-            _files(lake, texts or _Texts([], [], []), done)
-            _reports(lake, output_id, done)
+            _run_folders(lake, words.all, done)
             _elsewhere(lake, output_id, done)
+            _pages(lake, words.day, done)
             cache = lake.root / "cache"
             if cache.exists():
                 shutil.rmtree(cache)
@@ -116,22 +107,24 @@ def erase(
 
 
 @dataclass(frozen=True)
-class _Texts:
-    """What is to be found and overwritten, longest first."""
+class _Words:
+    """An output's day, and what it said: all texts, and those of the agent and its user alone.
 
-    all: list[str]
-    own: list[str]
-    """What this agent said and was asked; contexts may be shown of other outputs too."""
-    claim_ids: list[str]
+    Contexts may be shown of other outputs too.
+    """
+
+    day: date | None
+    all: Texts
+    own: Texts
 
 
-def _texts(lake: Lake, output_id: str) -> _Texts | None:
-    """Every text of the output; None where there is no such output."""
+def _words(lake: Lake, output_id: str) -> _Words | None:
+    """Every text of the output that is not erased yet; None where there is no such output."""
     output = lake.scan("outputs").filter(pl.col("output_id") == output_id).collect()
     if output.is_empty():
         return None
-    claims = lake.scan("claims").filter(pl.col("output_id") == output_id).collect()
-    own = [output["prompt"][0], output["response"][0], *claims["text"].to_list()]
+    claims = lake.scan("claims").filter(pl.col("output_id") == output_id).select("text").collect()
+    own = [output["prompt"][0], output["response"][0], *claims["text"]]
     more = [text for c in output["contexts"][0].to_list() for text in (c["text"], c["uri"])]
     for table, column in (
         ("passages", "text"),
@@ -142,12 +135,7 @@ def _texts(lake: Lake, output_id: str) -> _Texts | None:
     ):
         rows = lake.scan(table).filter(pl.col("output_id") == output_id).select(column).collect()
         more += rows[column].to_list()
-    return _Texts(_searchable([*own, *more]), _searchable(own), claims["claim_id"].to_list())
-
-
-def _searchable(texts: list[str | None]) -> list[str]:
-    found = {t for t in texts if t and len(t) >= _MINIMUM and t != ERASED}
-    return sorted(found, key=lambda text: (-len(text), text))
+    return _Words(output["produced_at"][0].date(), Texts([*own, *more]), Texts(own))
 
 
 @dataclass(frozen=True)
@@ -160,7 +148,7 @@ class _Change:
     rows: int
 
 
-def _tables(lake: Lake, output_id: str, own: list[str]) -> list[_Change]:
+def _tables(lake: Lake, output_id: str, own: Texts) -> list[_Change]:
     claim_ids = (
         lake.scan("claims").filter(pl.col("output_id") == output_id).select("claim_id").collect()["claim_id"]
     )
@@ -198,7 +186,8 @@ def _tables(lake: Lake, output_id: str, own: list[str]) -> list[_Change]:
         "quarantine": (
             pl.col("locator").is_in([output_id, *claim_ids, *verdict_ids])
             | pl.col("locator").str.contains(output_id, literal=True)
-            | _repeats(own),
+            # The same answer, refused another time for its form.
+            | pl.col("raw").map_elements(own.are_in, return_dtype=pl.Boolean),
             {"raw": blank},
         ),
         "passages": (mine, {}),
@@ -210,13 +199,6 @@ def _tables(lake: Lake, output_id: str, own: list[str]) -> list[_Change]:
             if change:
                 changes.append(change)
     return changes
-
-
-def _repeats(own: list[str]) -> pl.Expr:
-    """Refused records that hold what the agent said: the same answer, refused another time for its form."""
-    long = [text for text in own if len(text) >= _LONG]
-    spelled = [spelling.decode("utf-8", "replace") for spelling in redact.spellings(long)]
-    return pl.col("raw").str.contains_any(spelled) if spelled else pl.lit(value=False)
 
 
 def _change(table: str, path: Path, which: pl.Expr, values: dict[str, pl.Expr]) -> _Change | None:
@@ -248,22 +230,8 @@ def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], don
         done.rows[change.table] = done.rows.get(change.table, 0) + change.rows
 
 
-def _reports(lake: Lake, output_id: str, done: Erased) -> None:
-    """Claims and findings beside pages, as wholes: passages are cut there, so no search finds them.
-
-    `report.parquet` holds numbers and names only.
-    """
-    for path in sorted((lake.root / "reports").glob("*/*")):
-        if path.name in report_files.NAMES and path.is_file():
-            old = path.read_text("utf-8", errors="surrogateescape")
-            new = report_files.without(path.name, old, output_id)
-            if new != old:
-                durable.replace(path, new.encode("utf-8", "surrogateescape"))
-                done.files.append(str(path))
-
-
 def _elsewhere(lake: Lake, output_id: str, done: Erased) -> None:
-    """Proofs, samples and sheets that this lake wrote, where they still stand."""
+    """Proofs, samples and sheets that this lake wrote, where they still are."""
     mine = lake.scan("verdicts").filter(pl.col("output_id") == output_id)
     verdict_ids = mine.select("verdict_id").collect()["verdict_id"].to_list()
     changed, missing = disclosed.erase(lake, output_id, verdict_ids)
@@ -271,35 +239,58 @@ def _elsewhere(lake: Lake, output_id: str, done: Erased) -> None:
     done.missing += missing
 
 
-def _files(lake: Lake, texts: _Texts, done: Erased) -> None:
-    """Overwrites the texts in reports, run folders and state, in every spelling those files use.
-
-    A page may show a text in pieces, so elements about the output's claims go whole; a page that shows its
-    words even then goes whole too.
-    """
-    spelled = redact.spellings(texts.all)
-    elements = {f"claim-{claim_id[:16]}" for claim_id in texts.claim_ids}
-    for folder in ("reports", "runs", "state"):
-        for path in sorted((lake.root / folder).rglob("*")):
+def _run_folders(lake: Lake, texts: Texts, done: Erased) -> None:
+    """Folders of pages that show a text go whole; elsewhere a file loses the strings that hold it."""
+    for folder in sorted((lake.root / "runs").glob("*")):
+        for path in sorted(folder.rglob("*")):
             if not path.is_file() or path.suffix == ".parquet" or path.parent.name == "commits":
                 continue
-            old = path.read_bytes()
-            new = old
-            if path.suffix == ".html":
-                page = redact.without_elements(_decoded(old), elements, f"<p>{ERASED}</p>")
-                new = page.encode("utf-8", "surrogateescape")
-            for spelling in spelled:
-                new = new.replace(spelling, ERASED.encode())
-            # Only now: a question that other answers were asked too is overwritten there, and the page stays.
-            if path.suffix == ".html" and redact.shows(_decoded(new), texts.own):
-                new = _INSTEAD.encode()
-            if new != old:
-                durable.replace(path, new)
-                done.files.append(str(path))
+            content = path.read_bytes().decode("utf-8", "replace")
+            if not texts.are_in(content):
+                continue
+            part = folder / path.relative_to(folder).parts[0]
+            if part != path:
+                shutil.rmtree(part)
+            else:
+                _without_texts(path, content, texts)
+            done.files.append(str(part))
+            _remove_page(lake.root / "reports" / folder.name, done)  # it links to them
 
 
-_INSTEAD = f"<!doctype html><meta charset=utf-8><title>{ERASED}</title><p>This page showed an erased output."
+def _without_texts(path: Path, content: str, texts: Texts) -> None:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        path.unlink()
+    else:
+        clean = occurrence.without(value, texts, ERASED)
+        durable.replace(
+            path, json.dumps(clean, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        )
 
 
-def _decoded(page: bytes) -> str:
-    return page.decode("utf-8", "surrogateescape")
+def _pages(lake: Lake, day: date | None, done: Erased) -> None:
+    """Removes the pages that cover a day, and those that do not say which days they cover."""
+    for folder in sorted((lake.root / "reports").glob("*")):
+        if day is not None and _covers(folder, day):
+            _remove_page(folder, done)
+
+
+def _covers(folder: Path, day: date) -> bool:
+    try:
+        window = json.loads((folder / "report.json").read_bytes())["window"]
+        return bool(window["first"] <= day.isoformat() <= window["last"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def _remove_page(folder: Path, done: Erased) -> None:
+    """Removes a run's page and its JSON; its numbers hold no text, and say that there was a page."""
+    files = [folder / name for name in ("index.html", "report.json", "report.parquet")]
+    if folder.name in done.reports or not any(file.exists() for file in files):
+        return
+    done.reports.append(folder.name)
+    for file in files[:2]:
+        if file.exists():
+            file.unlink()
+            done.files.append(str(file))

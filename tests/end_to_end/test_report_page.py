@@ -17,7 +17,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tasks import ids
-from tasks.report import nights, numbers, report, site
+from tasks.lake.store import Lake
+from tasks.report import numbers, report, site
 from tasks.tables import REPORT, RUNS
 from tests.support import report_lake
 
@@ -52,15 +53,8 @@ def site_file(page_file: Path) -> Path:
 def unmeasured_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a lake without a drift report and without a re-audit."""
     lake, run = report_lake.build(tmp_path_factory.mktemp("unmeasured") / "lake", measured=False)
-    return report.write(
-        lake,
-        run["run_id"],
-        run=run,
-        validation=report_lake.VALIDATION,
-        health=report_lake.health(),
-        checkpoint={"size": 12, "root": "ab" * 32},
-        now=report_lake.NOW,
-    )
+    checkpoint = {"size": 12, "root": "ab" * 32}
+    return report.write(lake, run["run_id"], checkpoint=checkpoint, now=report_lake.NOW)
 
 
 @pytest.fixture(scope="module")
@@ -405,11 +399,13 @@ def test_a_thousand_runs_are_one_small_page_that_still_answers(
         {"query": "of-run", "key": numbers.key([verdict]), "column": "claims", "value": count}
         for verdict, count in (("supported", 31.0), ("contradicted", 2.0), ("insufficient", 7.0))
     ]
-    found = runs.select("run_id").join(
+    rows = runs.select("run_id").join(
         pl.DataFrame(said).with_row_index("ordinal").cast({"ordinal": pl.Int32}), how="cross"
     )
     file = tmp_path / "index.html"
-    page = site.render(nights.lines(runs, found.select(REPORT.schema.names())), now=report_lake.NOW)
+    lake = Lake.open(str(tmp_path / "lake"))
+    results = site.lines(lake, runs, rows.select(REPORT.schema.names()))
+    page = site.render(results, now=report_lake.NOW)
     file.write_text(page, "utf-8")
     assert file.stat().st_size < 600_000
     tab = visit(file=file)

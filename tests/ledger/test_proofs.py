@@ -380,7 +380,7 @@ def test_nobody_can_guess_an_erased_text_from_the_log(lake, wanted):
     assert ids.digest("output", 0) not in vault.salts()["output_id"].to_list()
 
 
-@pytest.mark.parametrize("step", ["_commit", "_files"])
+@pytest.mark.parametrize("step", ["_commit", "_run_folders"])
 def test_an_interrupted_erasure_is_finished_by_running_it_again(lake, wanted, monkeypatch, step):
     from tasks.review import erase as module
 

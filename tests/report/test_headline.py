@@ -6,21 +6,26 @@ import polars as pl
 import pytest
 
 from tasks.report import changes, headline, summary
-from tasks.report.summary import SummaryParameters, Totals
+from tasks.report.changes import DriftRow
+from tasks.report.parameters import ReportParameters
+from tasks.report.summary import Totals
 from tests.support import report_lake
 
-BOUNDS = SummaryParameters()
-NOTHING = dict.fromkeys(("worse", "better", "changed", "stable", "too_few", "not_measured"), 0)
+BOUNDS = ReportParameters()
 
 
-def told(drift: pl.DataFrame) -> list[dict[str, object]]:
-    return changes.told(drift)
+def notable(drift: pl.DataFrame) -> list[DriftRow]:
+    return changes.notable(changes.ranked(drift))
+
+
+def counts(**rows: int) -> dict[str, int]:
+    return changes.counts(pl.DataFrame({"says": list(rows), "rows": list(rows.values())}))
 
 
 def test_the_headline_says_what_has_no_support_and_what_got_worse() -> None:
     total = Totals(400, 2104, 1792, 65, 247, 3)
     assert headline.headline(total, []).text == "312 of 2,104 claims have no support."
-    assert headline.headline(total, told(report_lake.drift())).text == (
+    assert headline.headline(total, notable(report_lake.drift())).text == (
         "312 of 2,104 claims have no support; supported share of agent ada fell from 0.93 to 0.81 on 2 March "
         "2026, the day model M2 first appears."
     )
@@ -53,7 +58,7 @@ def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:
     said = headline.remarks(
         Totals(82, 82, 78, 4, 0, 0),
         agents,
-        summary.by_action(pl.DataFrame({"action": ["delivered"]})),
+        summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [1]})),
         BOUNDS,
     )
     assert (
@@ -66,7 +71,7 @@ def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:
 
 def test_whether_it_is_noise_stands_beside_what_changed() -> None:
     drift = report_lake.drift()
-    said = headline.changes(told(drift), changes.counts(drift))
+    said = headline.changes(notable(drift), counts(worse=1, better=1, stable=1, too_few=1, not_measured=1))
     assert said[0].text == (
         "That is more than chance (difference −0.16 to −0.080, 95% interval; adjusted p below 0.001)."
     )
@@ -75,11 +80,11 @@ def test_whether_it_is_noise_stands_beside_what_changed() -> None:
 
 
 def test_too_few_rows_are_never_told_as_no_change() -> None:
-    said = headline.changes([], NOTHING | {"too_few": 12})
+    said = headline.changes([], counts(too_few=12))
     assert [s.text for s in said] == [
         "Whether anything changed cannot be told yet, 12 have too few rows to tell."
     ]
-    quiet = headline.changes([], NOTHING | {"stable": 30})
+    quiet = headline.changes([], counts(stable=30))
     assert quiet[0].text.startswith("Nothing changed beyond chance: 30 comparisons")
     assert quiet[0].tone == "better"
 
@@ -101,18 +106,18 @@ def test_the_part_that_carries_the_harm_is_named_instead_of_the_whole() -> None:
             row("use_case=u", "use_case", 4.0),
         ]
     )
-    names = [r["slice"] for r in changes.told(rows)]
+    names = [r["slice"] for r in notable(rows)]
     assert names == ["agent=a", "agent=a&model=m", "use_case=u"]
     spread = pl.concat([row("all", "all", 20.0), row("agent=a", "agent", 6.0)])
-    assert [r["slice"] for r in changes.told(spread)] == ["all", "agent=a"]
+    assert [r["slice"] for r in notable(spread)] == ["all", "agent=a"]
 
 
 def test_the_re_audit_is_told_by_cause_and_silent_where_there_was_none() -> None:
-    frames = report_lake.flips(report_lake.rows().frames()["verdicts"])
-    (said,) = headline.reaudit(frames["flip_shares"], frames["flips"])
+    shares = report_lake.flips(report_lake.rows().frames()["verdicts"])["flip_shares"]
+    (said,) = headline.reaudit(shares, by_documents=True)
     assert said.text.startswith(
         "5.0% of the supported claims no longer hold (95% interval 2.5% to 10.0%): 2.5 points"
     )
     assert "because the documentation changed" in said.text
     assert said.tone == "worse"
-    assert headline.reaudit(frames["flip_shares"].clear(), frames["flips"].clear()) == []
+    assert headline.reaudit(shares.clear(), by_documents=True) == []

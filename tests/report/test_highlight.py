@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tasks.report import worst
 from tasks.report.highlight import deciding_spans, densest_window, pieces
+from tasks.report.parameters import ReportParameters
 
 TEXTS = st.text(st.sampled_from("abcdeé 1234.,:%-[]\nÀß"), max_size=200)
 
@@ -85,11 +86,10 @@ def test_a_long_passage_is_cut_so_that_the_sentence_that_decided_stays(place: in
     shown = worst._passage(
         "Records stay for 24 months.",
         verdict,
-        row,
-        {"text": text, "document_uri": ""},
-        worst.WorstParameters(),
+        row | {"text": text, "document_uri": ""},
+        ReportParameters(),
     )
     assert shown.decisive is not None
     said = "".join(t for t, _ in shown.words[slice(*shown.decisive)])
     assert said == "Audit  records\nstay for 12 months⟨U+200B⟩."
-    assert len("".join(t for t, _ in shown.words)) <= worst.WorstParameters().passage_characters
+    assert len("".join(t for t, _ in shown.words)) <= ReportParameters().passage_characters

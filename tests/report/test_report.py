@@ -15,13 +15,14 @@ import duckdb
 import polars as pl
 import pytest
 
+from flows.erase import erase
 from tasks import ids
 from tasks.errors import LakeError
 from tasks.lake.store import Lake
 from tasks.ledger.parameters import LedgerSettings
 from tasks.report import nights, numbers, report, site
-from tasks.report.queries import KEYS
-from tasks.review.erase import erase
+from tasks.report.page import Page
+from tasks.report.queries import QUERIES
 from tasks.tables import REPORT, RUNS
 from tests.support import report_lake
 
@@ -31,15 +32,13 @@ def lake_and_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[s
     return report_lake.build(tmp_path_factory.mktemp("report") / "lake")
 
 
-def gathered(lake: Lake, run: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    given = {"run": run, "validation": report_lake.VALIDATION, "health": report_lake.health()}
-    given |= {"checkpoint": None, "now": report_lake.NOW} | changes
-    return report.gather(lake, run["run_id"], **given)
+def gathered(lake: Lake, run_id: str = report_lake.RUN_ID, **changes: Any) -> Page:
+    return report.gather(lake, run_id, **{"checkpoint": None, "now": report_lake.NOW} | changes)
 
 
 @pytest.fixture(scope="module")
-def facts(lake_and_run: tuple[Lake, dict[str, Any]]) -> dict[str, Any]:
-    return gathered(*lake_and_run)
+def page(lake_and_run: tuple[Lake, dict[str, Any]]) -> Page:
+    return gathered(lake_and_run[0])
 
 
 @pytest.fixture
@@ -53,62 +52,42 @@ def duck(lake_and_run: tuple[Lake, dict[str, Any]]) -> Iterator[Any]:
     os.chdir(here)
 
 
-def test_the_headline_counts_every_claim_once_by_its_last_verdict(facts: dict[str, Any]) -> None:
-    assert facts["headline"].text.startswith(
-        "6 of 12 claims have no support; supported share of agent ada fell"
-    )
-    assert facts["remarks"][0].text == (
+def test_the_headline_counts_every_claim_once_by_its_last_verdict(page: Page) -> None:
+    assert page.headline.text.startswith("6 of 12 claims have no support; supported share of agent ada fell")
+    assert page.remarks[0].text == (
         "12 claims in 11 answers: 50% supported, 17% contradicted, 33% not settled by the evidence."
     )
 
 
-def test_every_query_of_the_page_runs_in_the_lake_s_folder(facts: dict[str, Any], duck: Any) -> None:
-    assert len(facts["queries"]) >= 27
-    for name, sql in facts["queries"].items():
-        assert isinstance(duck(sql), pl.DataFrame), name
-
-
-def test_every_number_of_the_page_is_the_cell_of_its_query(facts: dict[str, Any], duck: Any) -> None:
-    """Not a sample: each row of report.parquet is looked up in the result of the query that it names."""
-    shown = numbers.numbers(facts).filter(pl.col("value").is_not_null())
+def test_every_number_of_the_page_is_the_cell_of_its_printed_query(page: Page, duck: Any) -> None:
+    """An outsider's check: each printed text, run in the lake's folder, gives every row of report.parquet."""
+    shown = numbers.numbers(page).filter(pl.col("value").is_not_null())
     assert shown.height > 250
-    assert set(shown["query"]) == set(facts["queries"]) - {"ledger"}
+    assert set(shown["query"]) == set(page.queries) - {"ledger"}
     for name, rows in shown.group_by("query", maintain_order=True):
         query = str(name[0])
-        columns = KEYS.get(query, ())
-        found = {
-            numbers.key([row[c] for c in columns]): row for row in duck(facts["queries"][query]).to_dicts()
-        }
+        columns = QUERIES[query].key
+        cells = {numbers.key([row[c] for c in columns]): row for row in duck(page.queries[query]).to_dicts()}
         for row in rows.iter_rows(named=True):
-            assert found[row["key"]][row["column"]] == pytest.approx(row["value"], abs=1e-9), row
-
-
-def test_no_number_of_a_query_is_missing_on_the_page(facts: dict[str, Any], duck: Any) -> None:
-    queries = facts["queries"]
-    for column, slices in ((part["column"], part["rows"]) for part in facts["slices"]):
-        assert duck(queries[f"by-{column}"])["value"].to_list() == [row["value"] for row in slices]
-    assert duck(queries["over-time"])["period"].to_list() == [row["period"] for row in facts["series"]]
-    assert duck(queries["worst"])["claim_id"].to_list() == [claim.claim_id for claim in facts["claims"]]
-    assert duck(queries["flow"])["answers"].sum() == facts["total"].answers
-    assert duck(queries["drift"]).height == facts["drift_rows"] == 5
+            assert cells[row["key"]][row["column"]] == pytest.approx(row["value"], abs=1e-9), row
 
 
 def test_text_that_addresses_the_verifier_is_counted_apart_from_confidential_data(
-    lake_and_run: tuple[Lake, dict[str, Any]], facts: dict[str, Any], duck: Any
+    page: Page,
 ) -> None:
-    assert facts["addressed_claims"] == duck(facts["queries"]["addressed-evidence"])["claims"].item() == 1
-    page = report.render(facts)
-    assert '<span>Confidential data</span><b class="bad">! 1 found</b>' in page
-    assert '<span>Text to the verifier</span><b class="bad">! 1 in answers</b>' in page
-    assert "Evidence that addresses the verifier was shown for 1 claim;" in page
+    assert page.addressed_claims == 1
+    text = report.render(page)
+    assert '<span>Confidential data</span>\n<b class="bad">! 1 found</b>' in text
+    assert '<span>Text to the verifier</span>\n<b class="bad">! 1 in answers</b>' in text
+    assert "Evidence that addresses the verifier was shown for 1 claim;" in text
 
 
 def test_the_ledger_s_query_counts_the_events_under_the_checkpoint(
     lake_and_run: tuple[Lake, dict[str, Any]], duck: Any
 ) -> None:
-    facts = gathered(*lake_and_run, checkpoint={"size": 0, "root": "ab" * 32})
-    assert duck(facts["queries"]["ledger"])["size"].item() == 0
-    ledger = numbers.numbers(facts).filter(pl.col("query") == "ledger")
+    page = gathered(lake_and_run[0], checkpoint={"size": 0, "root": "ab" * 32})
+    assert duck(page.queries["ledger"])["size"].item() == 0
+    ledger = numbers.numbers(page).filter(pl.col("query") == "ledger")
     assert ledger.select("column", "value").row(0) == ("size", 0.0)
 
 
@@ -152,8 +131,8 @@ def test_the_site_lists_every_run_also_those_without_a_page(tmp_path: Path) -> N
     here = Path.cwd()
     os.chdir(lake.root)
     try:
-        counted = duckdb.sql(nights.QUERIES["numbers"]).pl().row(0, named=True)
-        listed = duckdb.sql(nights.QUERIES["runs"]).pl()
+        counted = duckdb.sql(nights.queries()["numbers"]).pl().row(0, named=True)
+        listed = duckdb.sql(nights.queries()["runs"]).pl()
     finally:
         os.chdir(here)
     assert counted == {n: rows.row(1, named=True)[n] for n in counted}
@@ -185,9 +164,10 @@ def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_si
             assert word not in text, (file, word)
     after = page.read_text("utf-8")
     assert "Our office is in Ghent." in after  # the others stay
-    assert after.count('<details class="claim') == before.count('<details class="claim') - 1
-    claims = json.loads((page.parent / "report.json").read_bytes())["claims"]
-    assert output not in {claim["output_id"] for claim in claims}
+    assert after.count('<details class="claim') == before.count('<details class="claim')  # its verdict stays
+    assert "[erased]" in after
+    assert "Written again on 2026-03-20 03:00:00 UTC, because an output was erased." in after
+    assert "because an output was erased" not in before
     assert "j***@e***.org" in after
     erase(
         lake,
@@ -201,34 +181,51 @@ def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_si
         assert "j***@e***.org" not in file.read_text("utf-8")
 
 
-def test_an_interrupted_erasure_still_takes_the_claim_out_of_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "step", ["tasks.review.erase._commit", "tasks.report.report.write_page", "tasks.report.site.write"]
+)
+def test_an_interrupted_erasure_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The tables may hold no text any more by which it could be searched."""
     lake, page = report_lake.write(tmp_path / "lake")
     output, settings = ids.digest("output", "ada-wrong"), LedgerSettings(key_folder=str(tmp_path / "keys"))
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.review.erase._reports", stop)
+        patch.setattr(step, stop)
         with pytest.raises(KeyboardInterrupt):
             erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
+    # Whatever is missing in between, the words are not on a page.
+    assert not page.exists() or "12 months" not in page.read_text("utf-8")
     erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW)
     for file in (page, page.parent / "report.json"):
         assert "12 months" not in file.read_text("utf-8")
 
 
-def test_the_filter_s_numbers_add_up_to_the_headline(facts: dict[str, Any]) -> None:
-    rows, total = facts["filter"]["rows"], facts["total"]
+def test_a_page_of_other_days_is_left_alone(tmp_path: Path) -> None:
+    lake, page = report_lake.write(tmp_path / "lake")
+    document = json.loads((page.parent / "report.json").read_bytes())
+    document["window"] = {"first": "2025-01-01", "last": "2025-03-31"}
+    (page.parent / "report.json").write_text(json.dumps(document), "utf-8")
+    page.write_text("as it was", "utf-8")
+    settings = LedgerSettings(key_folder=str(tmp_path / "keys"))
+    output = ids.digest("output", "ada-wrong")
+    done = erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
+    assert done.reports == []
+    assert page.read_text("utf-8") == "as it was"
+
+
+def test_the_filter_s_numbers_add_up_to_the_headline(page: Page) -> None:
+    rows, total = page.filter.rows, page.total
     assert [sum(row[3 + i] for row in rows) for i in range(4)] == [
         total.answers, total.supported, total.contradicted, total.insufficient
     ]  # fmt: skip
 
 
-def test_worst_claims_stand_beside_the_passage_that_decided_them(facts: dict[str, Any]) -> None:
-    by_text = {"".join(text for text, _ in claim.words): claim for claim in facts["claims"]}
+def test_worst_claims_stand_beside_the_passage_that_decided_them(page: Page) -> None:
+    by_text = {"".join(text for text, _ in claim.words): claim for claim in page.claims}
     wrong = by_text["The warranty lasts 24 months."]
     assert wrong.standing == "contradicted"
     assert wrong.passages[0].uri == "https://handbook.example/warranty"
@@ -244,32 +241,49 @@ def test_worst_claims_stand_beside_the_passage_that_decided_them(facts: dict[str
     assert conflict.standing == "conflict"
     assert {p.p_supported > p.p_contradicted for p in conflict.passages} == {True, False}
     assert by_text["Our office is in Ghent."].passages == []
-    assert [claim.standing for claim in facts["claims"]] == sorted(
-        (claim.standing for claim in facts["claims"]), key=("contradicted", "conflict", "insufficient").index
+    assert [claim.standing for claim in page.claims] == sorted(
+        (claim.standing for claim in page.claims), key=("contradicted", "conflict", "insufficient").index
     )
 
 
 def test_a_run_with_a_range_covers_that_range_only(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
     lake, run = lake_and_run
     one_day = json.dumps({"from": "2026-03-01", "to": "2026-03-01", "reverify": False})
-    day = gathered(lake, run | {"parameters": one_day})
-    assert day["total"].answers == 5
-    assert [str(row["period"]) for row in day["series"]] == ["2026-03-01"]
+    row = run | {"run_id": "d" * 64, "parameters": one_day}
+    lake.commit(
+        "d" * 64, "run", {"runs": pl.DataFrame([row], schema=RUNS.schema)}, run_day=report_lake.NOW.date()
+    )
+    page = gathered(lake, "d" * 64)
+    assert page.total.answers == 5
+    assert [str(day) for day in page.series["period"]] == ["2026-03-01"]
+
+
+def test_a_page_written_again_covers_the_days_that_it_covered(tmp_path: Path) -> None:
+    """Without a range it covers the newest days; those that came after the run are not its own."""
+    lake, run = report_lake.build(tmp_path / "lake")
+    later = lake.scan("outputs").head(1).collect()
+    at = report_lake.NOW + timedelta(days=200)
+    later = later.with_columns(output_id=pl.lit("e" * 64), produced_at=at, ingested_at=at)
+    lake.commit("e" * 64, "later", {"outputs": later}, run_day=at.date())
+    assert str(gathered(lake, run["run_id"]).window.last) == "2026-03-03"
+
+
+def test_a_run_that_the_lake_does_not_know_has_no_report(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    with pytest.raises(LakeError, match="no run cccccccccccc"):
+        gathered(lake_and_run[0], "c" * 64)
 
 
 def test_an_empty_lake_gives_a_page_that_says_so(tmp_path: Path) -> None:
     lake = Lake.open(str(tmp_path / "lake"))
     lake.ensure_tables(report_lake.NOW.date())
     run = report_lake.run_row({}, rows_in=0, rows_out=0, rows_quarantined=0)
-    page = report.write(
-        lake,
+    lake.commit(
         run["run_id"],
-        run=run,
-        validation=[],
-        health=report_lake.health().clear(),
-        checkpoint=None,
-        now=report_lake.NOW,
+        "run",
+        {"runs": pl.DataFrame([run], schema=RUNS.schema)},
+        run_day=report_lake.NOW.date(),
     )
+    page = report.write(lake, run["run_id"], checkpoint=None, now=report_lake.NOW)
     text = page.read_text("utf-8")
     assert "No answers to audit" in text
     assert text.count("not measured yet") == 2
@@ -279,12 +293,12 @@ def test_an_empty_lake_gives_a_page_that_says_so(tmp_path: Path) -> None:
 
 
 def test_the_page_is_the_same_bytes_for_the_same_lake(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
-    assert report.render(gathered(*lake_and_run)) == report.render(gathered(*lake_and_run))
+    assert report.render(gathered(lake_and_run[0])) == report.render(gathered(lake_and_run[0]))
 
 
 def test_no_hostile_character_or_markup_reaches_the_page(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
     checkpoint = {"origin": report_lake.HOSTILE, "size": 3}
-    page = report.render(gathered(*lake_and_run, checkpoint=checkpoint))
+    page = report.render(gathered(lake_and_run[0], checkpoint=checkpoint))
     assert "\x1b" not in page
     assert "\u202e" not in page
     assert "\u200b" not in page
@@ -299,8 +313,8 @@ def test_no_hostile_character_or_markup_reaches_the_page(lake_and_run: tuple[Lak
 
 
 def test_a_checkpoint_is_shown_with_its_size_and_root(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
-    page = report.render(gathered(*lake_and_run, checkpoint={"size": 321, "root": "ab" * 32}))
-    assert "<dt>Size</dt><dd><code>321</code>" in page
+    page = report.render(gathered(lake_and_run[0], checkpoint={"size": 321, "root": "ab" * 32}))
+    assert "<dt>Size</dt>\n<dd><code>321</code>" in page
     assert "ab" * 32 in page
 
 
@@ -314,13 +328,5 @@ def test_a_page_that_cannot_be_written_is_one_sentence_and_leaves_no_half_page(
 
     monkeypatch.setattr("tasks.files.durable.write_new", full)
     with pytest.raises(LakeError, match="No space left"):
-        report.write(
-            lake,
-            run["run_id"],
-            run=run,
-            validation=[],
-            health=report_lake.health(),
-            checkpoint=None,
-            now=report_lake.NOW,
-        )
+        report.write(lake, run["run_id"], checkpoint=None, now=report_lake.NOW)
     assert not (lake.root / "reports" / run["run_id"] / "index.html").exists()

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from flows.erase import erase
 from tasks import ids, tables
 from tasks.errors import Unverifiable
 from tasks.files import durable
@@ -18,9 +19,9 @@ from tasks.lake.store import Lake
 from tasks.ledger import prove, recording, verify
 from tasks.ledger.parameters import LedgerSettings
 from tasks.report import report
-from tasks.review import disclosed, redact, reviews
+from tasks.review import disclosed, reviews
 from tasks.review import erase as module
-from tasks.review.erase import erase
+from tasks.review.occurrence import Texts
 from tasks.review.queue import QueueParameters
 from tasks.review.sample import draw_sample
 from tasks.tables import quarantine_rows
@@ -173,10 +174,7 @@ def run(lake: Lake, wanted: LedgerSettings) -> module.Erased:
 def written(lake: Lake, wanted: LedgerSettings, elsewhere: Path) -> None:
     """What a lake writes besides tables: a report, results, a proof, a sample, sheets, a cache."""
     run_id = ids.digest("run", 0)
-    run = lake.scan("runs").collect().row(0, named=True)
-    shown = report.write(
-        lake, run_id, run=run, validation=[], health=tables.HEALTH.empty(), checkpoint=None, now=NIGHT
-    )
+    shown = report.write(lake, run_id, checkpoint=None, now=NIGHT)
     assert CANARY in shown.read_text()
     folder = lake.run_folder(run_id)
     (folder / "validation.json").write_text(json.dumps({"sample": [SAID]}))
@@ -223,7 +221,7 @@ def test_nothing_that_an_output_said_is_in_any_file_afterwards(lake, wanted, tmp
         prove.prove(lake, wanted, VERDICT, disclose=["claim"])
 
 
-@pytest.mark.parametrize("step", ["_files", "_elsewhere", "_commit"])
+@pytest.mark.parametrize("step", ["_run_folders", "_elsewhere", "_pages", "_commit"])
 def test_an_erasure_killed_at_any_step_is_whole_after_the_next(lake, wanted, tmp_path, monkeypatch, step):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -276,26 +274,5 @@ def test_every_table_with_words_of_an_output_has_its_erasure(lake):
         for name, table in tables.TABLES.items()
         if owned & set(table.schema.names()) and texts & set(table.schema.names())
     }
-    planned = {change.table for change in module._tables(lake, OUTPUT, [SAID])}
+    planned = {change.table for change in module._tables(lake, OUTPUT, Texts([SAID]))}
     assert concerned - planned == set()
-
-
-# Pages --------------------------------------------------------------------------------------------------
-
-
-def test_an_element_goes_whole_whatever_is_inside_and_nothing_beside_it():
-    page = (
-        "<p>a</p>\n<details id='claim-1'><details>x</details>\n<mark>y</mark></details>\n<p>b</p>"
-        "<details id=claim-2>z</details>"
-    )
-    assert redact.without_elements(page, {"claim-1"}, "-") == (
-        "<p>a</p>\n-\n<p>b</p><details id=claim-2>z</details>"
-    )
-    assert redact.without_elements(page, {"claim-3"}, "-") == page
-
-
-def test_a_text_in_pieces_is_still_seen():
-    page = "<p>The quick <mark class=x>brown</mark> fox\njumps over 13 &amp; 14 lazy dogs today</p>"
-    assert redact.shows(page, ["The quick brown fox jumps over 13 & 14 lazy dogs today"])
-    assert not redact.shows(page, ["The quick brown fox sleeps under 13 & 14 lazy dogs"])
-    assert not redact.shows(page, ["fox"])

@@ -15,7 +15,7 @@ from tasks import ids, tables
 from tasks.drift.slices import ALL
 from tasks.lake.store import Lake
 from tasks.report import report
-from tasks.report.summary import SLICES
+from tasks.report.queries import SLICES
 from tasks.tables import TABLES
 
 NOW = datetime(2026, 3, 20, 3, 0, tzinfo=UTC)
@@ -333,11 +333,10 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     return lake, run
 
 
-def write(folder: Path, **changes: Any) -> tuple[Lake, Path]:
-    """The lake, and its page with all that stands beside it."""
-    lake, run = build(folder)
-    given = {"run": run, "validation": VALIDATION, "health": health(), "checkpoint": None, "now": NOW}
-    return lake, report.write(lake, RUN_ID, **{**given, **changes})
+def write(folder: Path) -> tuple[Lake, Path]:
+    """The lake, and its page with all that is beside it."""
+    lake, _ = build(folder)
+    return lake, report.write(lake, RUN_ID, checkpoint=None, now=NOW)
 
 
 VALIDATION = [

@@ -86,8 +86,8 @@
         cells[1].textContent = numbers.format(claims);
         counts.forEach((count, place) => {
           const cell = cells[2 + place];
-          cell.firstChild.textContent = shares[place];
-          cell.lastChild.textContent = numbers.format(count);
+          cell.querySelector(".share").textContent = shares[place];
+          cell.querySelector(".count").textContent = numbers.format(count);
         });
         draw(element.querySelector(".bar"), counts);
       }

@@ -1,0 +1,35 @@
+"""Erasure, readable as a table of contents: take the content away, then write the pages again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tasks.lake.store import Lake
+from tasks.ledger import opening
+from tasks.ledger.parameters import LedgerSettings
+from tasks.report import report, site
+from tasks.report.page import Checkpoint
+from tasks.review import erase as erasure
+from tasks.review.erase import Erased
+
+
+def erase(
+    lake: Lake, settings: LedgerSettings, output_id: str, *, reason: str, run_id: str, now: datetime
+) -> Erased:
+    """Erases one output's content everywhere, and writes the pages that may have shown it again.
+
+    Running it again finishes what was interrupted: a page that is missing is written again too.
+
+    Raises:
+        InputError, ConfigError, LakeError: as `tasks.review.erase.erase`.
+    """
+    with lake.lock("erasure"):
+        done = erasure.erase(lake, settings, output_id, reason=reason, run_id=run_id, now=now)
+        head = opening.open_ledger(lake, settings).log.head
+        checkpoint: Checkpoint = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+        recorded_runs = set(lake.scan("runs").select("run_id").collect()["run_id"])
+        for report_id in done.reports:
+            if report_id in recorded_runs:
+                report.write_page(lake, report_id, checkpoint=checkpoint, now=now, is_after_erasure=True)
+        site.write(lake, now=now)
+    return done

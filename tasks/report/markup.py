@@ -1,0 +1,134 @@
+"""Door to Jinja2: an inert, self-contained page from a template and plain facts.
+
+The page needs no network: style and script are inline, and its Content-Security-Policy admits exactly these
+by hash, so that nothing a trace says can load or run anything. Every text passes `visible` and the engine's
+escaping; nothing is marked safe but our own files and our own JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from tasks.report.summary import percentages
+from tasks.visible import shortened, visible
+
+NAME_CHARACTERS = 120
+"""Longest name of an agent, model or use case on a page; sources may send any length."""
+
+COMMON_SCRIPT = "common.js"
+"""What every page does: copy a query, and show on paper what the screen folds."""
+
+
+def render(template: str, facts: Mapping[str, object], *, data: Mapping[str, object], script: str) -> str:
+    """The page's HTML.
+
+    Args:
+        template: file name below `tasks/report/templates`.
+        facts: what the template names; every text in it is escaped.
+        data: what the page's script reads, as JSON in an element that does not run.
+        script: file name of the page's own script, run after the common one.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("tasks.report") / "templates"
+    style = (folder / "report.css").read_text("utf-8")
+    code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script))
+    environment = Environment(
+        loader=PackageLoader("tasks.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters.update(_FILTERS)
+    inline = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return environment.get_template(template).render(
+        facts,
+        # `<` cannot end the element early, whatever a name holds.
+        data_json=Markup(inline.replace("<", "\\u003c")),  # noqa: S704
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(code),  # noqa: S704 - our own file
+        policy=_policy(style, code),
+    )
+
+
+def _policy(style: str, code: str) -> str:
+    sources = [
+        "default-src 'none'",
+        f"style-src '{_source_hash(style)}'",
+        f"script-src '{_source_hash(code)}'",
+    ]
+    return "; ".join([*sources, "base-uri 'none'", "form-action 'none'"])
+
+
+def _finalize(value: object) -> object:
+    """Every plain text that reaches the page loses its invisible characters, wherever it is printed."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return visible(value)
+    return value
+
+
+def _source_hash(text: str) -> str:
+    """CSP hash of an inline element (W3C Content Security Policy Level 3, section 2.3.1)."""
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+
+
+def link(uri: str) -> str | None:
+    """The URI if a reader may follow it: http or https with a host, and nothing invisible in it."""
+    try:
+        parts = urlsplit(uri)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return None
+    return uri if usable and uri.isprintable() and " " not in uri and visible(uri) == uri else None
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time in the unit a reader would choose."""
+    if seconds is None:
+        return "–"
+    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if abs(seconds) < limit:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds / 86400:,.0f} days"
+
+
+def level(value: float | None, sign: str = "") -> str:
+    """A metric's value: shares with three digits, larger numbers with fewer; a dash where it is unknown."""
+    if value is None:
+        return "–"
+    digits = 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    return f"{value:{sign},.{digits}f}".replace("-", "−")
+
+
+def _rows(frame: pl.DataFrame) -> list[dict[str, object]]:
+    return frame.to_dicts()
+
+
+def _percent(share: float | None, digits: int = 0) -> str:
+    """A share as percent, without the sign; a dash where it is unknown."""
+    return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+_FILTERS = {
+    "count": lambda value: f"{value:,}",
+    "probability": lambda value: f"{value:.2f}",
+    "name": lambda value: shortened(visible(str(value)), NAME_CHARACTERS),
+    "rows": _rows,
+    "percent": _percent,
+    "percentages": percentages,
+    "link": link,
+    "duration": duration,
+    "instant": lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC",
+    "day": lambda value: f"{value.day} {value:%b}",
+    "level": level,
+}

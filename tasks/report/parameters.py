@@ -1,0 +1,58 @@
+"""How much a page shows. Every bound keeps the page's size apart from the lake's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReportParameters:
+    """Bounds of one page."""
+
+    window_days: int = 90
+    """Days up to the newest answer, where the run names no range: a quarter, the usual audit period."""
+
+    slices: int = 15
+    """Rows per table of agents, models or use cases; the rest are one row, so sums still hold."""
+
+    daily_points: int = 120
+    """More days than this are drawn as weeks, more weeks than this as months."""
+
+    cube_rows: int = 4000
+    """Combinations of agent, model and use case that the page's filter can add up; some 100 kB."""
+
+    minimum_claims: int = 30
+    """Smaller slices are listed but not named in the headline: their shares are mostly chance."""
+
+    groups: int = 40
+    """Rows of any other table on the page."""
+
+    identities: int = 10
+    """Verifiers, snapshots, policies and sources named, of each the most frequent."""
+
+    claims: int = 24
+    """Worst claims of the whole lake: what a person reads in a quarter of an hour. Half of the room goes to
+    contradictions and a quarter to conflicts, so that a night of contradictions hides no conflict."""
+
+    claims_per_slice: int = 1
+    """Worst claims of every (agent, use case, standing) besides, so that a filter finds something."""
+
+    maximum_claims: int = 72
+    """All claims of a page; with the lengths below some 400 kB."""
+
+    passages: int = 3
+    """Passages per claim, the deciding one first."""
+
+    claim_characters: int = 1200
+    passage_characters: int = 700
+    """Longest text shown; a longer passage is cut to the part that shares most with the claim."""
+
+    cards: int = 9
+    """Small charts: three rows of three on a desk; more are not looked at."""
+
+    drifted_cards: int = 5
+    """Small charts that slices which drifted may take."""
+
+    def __post_init__(self) -> None:
+        if self.maximum_claims < self.claims:
+            raise ValueError(f"maximum_claims is {self.maximum_claims}, expected {self.claims} or more")

@@ -1,0 +1,26 @@
+-- What a page speaks of, and the words of the claims that it shows: no numbers, so they are not printed.
+
+-- name: verdict_days
+SELECT min(date) AS first, max(date) AS last FROM current_verdicts;
+
+-- name: texts
+SELECT judged.verdict_id, judged.reason, judged.evidence_ids, judged.decisive_start, judged.decisive_end,
+       claims.text, outputs.prompt
+FROM $verdicts AS judged
+LEFT JOIN $claims AS claims ON claims.claim_id = judged.claim_id AND claims.date = judged.date
+LEFT JOIN $outputs AS outputs ON outputs.output_id = judged.output_id AND outputs.date = judged.date
+WHERE judged.claim_id IN ($shown) AND judged.date IN ($days);
+
+-- name: passages
+SELECT passage_id, document_uri, text FROM $passages
+WHERE passage_id IN (SELECT unnest(?)) AND (corpus <> 'context' OR date IN ($days));
+
+-- name: days
+SELECT DISTINCT date FROM $outputs
+WHERE ingested_at <= (SELECT finished_at FROM $runs WHERE run_id = '$run_id');
+
+-- name: newest_drift
+SELECT report_id FROM $drift ORDER BY run_id = '$run_id' DESC, window_end DESC, report_id DESC LIMIT 1;
+
+-- name: newest_reaudit
+SELECT run_id FROM $flip_shares ORDER BY run_id = '$run_id' DESC, found_at DESC, run_id DESC LIMIT 1;

@@ -1,0 +1,297 @@
+-- The queries that give the numbers of a page. What begins with a dollar sign is filled in by queries.py: tables
+-- of the lake, days and ids of the run, orders of vocabularies. Each query is printed on the page, complete by
+-- itself. `key` names the columns that tell its rows apart, `numbers` those whose cells the page shows.
+
+-- name: answers
+-- numbers: answers
+SELECT count(*) AS answers FROM window_outputs;
+
+-- name: verdicts
+-- numbers: claims, supported, contradicted, insufficient, conflicts
+SELECT $counts,
+       count(*) FILTER (is_conflict) AS conflicts
+FROM current_verdicts;
+
+-- name: by
+-- key: $columns
+-- numbers: answers, claims, supported, contradicted, insufficient
+SELECT $columns, coalesce(answers, 0) AS answers, coalesce(claims, 0) AS claims,
+       coalesce(supported, 0) AS supported, coalesce(contradicted, 0) AS contradicted,
+       coalesce(insufficient, 0) AS insufficient
+FROM (SELECT $recorded, count(*) AS answers FROM window_outputs GROUP BY ALL)
+FULL JOIN (
+  SELECT $recorded,
+         $counts
+  FROM current_verdicts GROUP BY ALL
+) USING ($columns)
+ORDER BY contradicted DESC, insufficient DESC, claims DESC, $columns;
+
+-- name: over-time
+-- key: period
+-- numbers: claims, supported, contradicted, insufficient
+SELECT date_trunc('$period', date)::DATE AS period,
+       $counts
+FROM current_verdicts GROUP BY 1 ORDER BY 1;
+
+-- name: trend
+-- key: slice, date
+-- numbers: value, ci_low, ci_high, count
+WITH named AS (
+  SELECT date, output_id, supersedes,
+         $encoded
+  FROM $outputs
+  $trend_window
+), last AS (
+  SELECT date, output_id, verdict, verifier, policy, verified_at FROM $verdicts
+  $trend_window
+  QUALIFY row_number() OVER (
+    PARTITION BY claim_id, verifier, policy ORDER BY verified_at DESC, verdict_id DESC) = 1
+), judged AS (
+  SELECT named.*, last.verdict, last.verifier, last.policy, last.verified_at
+  FROM last JOIN named USING (output_id, date)
+  WHERE NOT EXISTS (SELECT 1 FROM named AS newer
+                    WHERE newer.supersedes = named.output_id AND newer.date = named.date)
+), comparable AS (
+  -- Only like is compared with like: the newest verifier, and the newest version of each policy.
+  SELECT * FROM judged
+  WHERE verifier = (SELECT verifier FROM judged ORDER BY verified_at DESC, verifier DESC LIMIT 1)
+    AND policy IN (SELECT policy FROM judged QUALIFY row_number() OVER (
+      PARTITION BY split_part(policy, '@', 1) ORDER BY verified_at DESC, policy DESC) = 1)
+), clusters AS (
+  SELECT date, output_id, policy, $any_values,
+         count(*) FILTER (verdict = 'supported')::DOUBLE AS y, count(*)::DOUBLE AS x
+  FROM comparable GROUP BY 1, 2, 3
+), cells AS (
+  SELECT date,
+         coalesce(nullif(concat_ws('&',
+           $named), ''), 'all') AS slice,
+         sum(y) AS y, sum(x) AS x, sum(y * y) AS yy, sum(x * y) AS xy, sum(x * x) AS xx, count(*) AS m
+  FROM clusters GROUP BY GROUPING SETS ($sets)
+), shares AS (
+  SELECT date, slice, x, y / x AS p,
+         greatest(yy - 2 * y / x * xy + y / x * y / x * xx, 0)
+           * CASE WHEN m > 1 THEN m / (m - 1) ELSE 1 END / (x * x) AS variance
+  FROM cells
+), sizes AS (
+  SELECT *, x / CASE WHEN p * (1 - p) > 0 THEN greatest(variance * x / (p * (1 - p)), 1) ELSE 1 END AS n,
+         1.959963984540054 AS z
+  FROM shares
+)
+-- Wilson's interval with the effective number of claims, answers as clusters.
+SELECT date, slice, p AS value,
+       greatest((p + z*z / (2*n) - z * sqrt(p * (1-p) / n + z*z / (4*n*n))) / (1 + z*z / n), 0) AS ci_low,
+       least((p + z*z / (2*n) + z * sqrt(p * (1-p) / n + z*z / (4*n*n))) / (1 + z*z / n), 1) AS ci_high,
+       x AS count
+FROM sizes ORDER BY slice, date;
+
+-- name: scores
+-- key: tenth
+-- numbers: supported, contradicted, insufficient
+SELECT least(floor(p_supported * 10), 9)::INTEGER AS tenth,
+       $counts
+FROM current_verdicts GROUP BY 1 ORDER BY 1;
+
+-- name: actions
+-- key: action
+-- numbers: answers
+SELECT action, count(*) AS answers FROM last_actions GROUP BY 1 ORDER BY list_position($action_order, action);
+
+-- name: action-reasons
+-- key: action, policy
+-- numbers: answers
+SELECT action, policy, sum(n)::BIGINT AS answers, first(reason ORDER BY n DESC, reason) AS reason
+FROM (SELECT action, policy, reason, count(*) AS n FROM last_actions GROUP BY ALL)
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
+
+-- name: flow
+-- key: standing, action
+-- numbers: answers
+WITH standings AS (
+  -- Of an answer's claims the worst one counts.
+  SELECT coalesce(worst, 'no_claims') AS standing, coalesce(action, 'undecided') AS action
+  FROM window_outputs
+  LEFT JOIN (
+    SELECT output_id, arg_min(standing, list_position($standing_order, standing)) AS worst
+    FROM current_verdicts GROUP BY 1
+  ) USING (output_id)
+  LEFT JOIN last_actions USING (output_id)
+)
+SELECT standing, action, count(*) AS answers
+FROM standings GROUP BY 1, 2
+ORDER BY list_position($standing_order, standing), list_position($action_order, action);
+
+-- name: worst
+-- key: claim_id
+-- numbers: p_supported, p_contradicted, p_insufficient
+WITH severe AS (
+  SELECT *, CASE standing WHEN 'contradicted' THEN p_contradicted
+                          WHEN 'conflict' THEN least(p_contradicted, p_supported)
+                          ELSE 1 - p_supported END AS severity
+  FROM current_verdicts WHERE standing <> 'supported'
+), placed AS (
+  -- The worst of each standing, and besides these the worst of each agent and use case.
+  SELECT *, row_number() OVER (PARTITION BY standing ORDER BY severity DESC, claim_id) AS place,
+         CASE standing WHEN 'contradicted' THEN $claim_room // 2 WHEN 'conflict' THEN $claim_room // 4
+                       ELSE $claim_room - $claim_room // 2 - $claim_room // 4 END AS room,
+         row_number() OVER (PARTITION BY agent, use_case, standing ORDER BY severity DESC, claim_id)
+           AS place_in_slice
+  FROM severe
+)
+SELECT claim_id, verdict_id, output_id, produced_at, agent, model, use_case, verdict, standing, verifier,
+       policy, snapshot, p_supported, p_contradicted, p_insufficient
+FROM (
+  SELECT * FROM placed
+  WHERE place <= room OR place_in_slice <= $slice_room
+  ORDER BY place > room, list_position($standing_order, standing), severity DESC, claim_id
+  LIMIT $whole_room
+)
+ORDER BY list_position($standing_order, standing), severity DESC, claim_id;
+
+-- name: evidence
+-- key: claim_id, verifier, snapshot, rank
+-- numbers: p_supported, p_contradicted, p_insufficient
+WITH weighed AS (
+  SELECT evidence.*, standing = 'conflict' AND evidence.p_supported > evidence.p_contradicted AS supports,
+         count(*) OVER (PARTITION BY claim_id) AS offered,
+         CASE standing WHEN 'contradicted' THEN evidence.p_contradicted
+                       ELSE greatest(evidence.p_supported, evidence.p_contradicted) END AS weight
+  FROM $evidence AS evidence JOIN current_verdicts USING (claim_id, verifier, snapshot)
+  WHERE claim_id IN ($shown) AND evidence.date IN ($days)
+), turns AS (
+  -- The strongest first; where the evidence is in conflict, both sides take turns.
+  SELECT *, row_number() OVER (PARTITION BY claim_id, supports ORDER BY weight DESC, rank) AS turn
+  FROM weighed
+)
+SELECT claim_id, verifier, snapshot, rank, passage_id, origin, p_supported, p_contradicted, p_insufficient,
+       tokens_offered, tokens_seen, offered
+FROM turns
+QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY turn, weight DESC, rank) <= $passage_room
+ORDER BY claim_id, turn, weight DESC, rank;
+
+-- name: findings
+-- key: kind, detector
+-- numbers: findings, answers
+SELECT kind, detector, count(*) AS findings, count(DISTINCT output_id) AS answers,
+       first(masked ORDER BY confidence DESC, finding_id) AS example
+FROM $findings
+$window
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
+
+-- name: addressed-evidence
+-- numbers: claims
+SELECT count(*) AS claims FROM current_verdicts WHERE is_addressed;
+
+-- name: quarantine
+-- key: table, source, check
+-- numbers: rows
+SELECT "table", source, "check", count(*) AS rows,
+       first(reason ORDER BY locator, row_sha256) AS reason, min(locator) AS locator
+FROM $quarantine
+WHERE run_id = '$run_id'
+GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3;
+
+-- name: reconciliation
+-- key: table
+-- numbers: in, published, already_there, quarantined
+SELECT *, "in" = published + already_there + quarantined AS adds_up
+FROM (
+  SELECT key AS "table", coalesce((value->>'in')::BIGINT, 0) AS "in",
+         coalesce((value->>'published')::BIGINT, 0) AS published,
+         coalesce((value->>'already_there')::BIGINT, 0) AS already_there,
+         coalesce((value->>'quarantined')::BIGINT, 0) AS quarantined
+  FROM $runs AS runs, json_each(runs.counts)
+  WHERE run_id = '$run_id'
+)
+ORDER BY 1;
+
+-- name: validation
+-- key: table
+-- numbers: rows, evaluated, quarantined
+SELECT result->>'table' AS "table", coalesce(sum((result->>'rows')::BIGINT), 0)::BIGINT AS rows,
+       coalesce(sum((result->>'evaluated')::BIGINT), 0)::BIGINT AS evaluated,
+       coalesce(sum((result->>'quarantined')::BIGINT), 0)::BIGINT AS quarantined,
+       coalesce(bool_or((result->>'gate_failed')::BOOLEAN), false) AS gate_failed
+FROM (SELECT unnest((content->'results')::JSON[]) AS result FROM $validation)
+GROUP BY 1 ORDER BY 1;
+
+-- name: failures
+-- key: table, expectation, column, severity
+-- numbers: rows
+SELECT "table", failure->>'expectation' AS expectation, failure->>'column' AS "column",
+       failure->>'severity' AS severity, sum((failure->>'rows')::BIGINT)::BIGINT AS rows
+FROM (
+  SELECT result->>'table' AS "table", unnest((result->'failures')::JSON[]) AS failure
+  FROM (SELECT unnest((content->'results')::JSON[]) AS result FROM $validation)
+)
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 5 DESC, 2, 3, 4;
+
+-- name: drift
+-- key: slice, metric
+-- numbers: baseline_value, current_value, difference, ci_low, ci_high, p_adjusted, harm, threshold
+SELECT * FROM $drift
+WHERE report_id = '$report_id'
+ORDER BY status, harm DESC NULLS LAST, slice, metric;
+
+-- name: drift-status
+-- key: says
+-- numbers: rows
+SELECT CASE WHEN status <> 'drifted' THEN status
+            WHEN direction IN ('worse', 'better') THEN direction ELSE 'changed' END AS says,
+       count(*) AS rows
+FROM $drift
+WHERE report_id = '$report_id'
+GROUP BY 1 ORDER BY 1;
+
+-- name: flips
+-- key: verdict_before, cause
+-- numbers: population, judged, flips, share, ci_low, ci_high
+SELECT slice, verdict_before, cause, population, judged, flips, share, ci_low, ci_high, found_at
+FROM $flip_shares
+WHERE run_id = '$reaudit' AND slice = 'all' AND (cause = 'any' OR flips > 0)
+ORDER BY list_position($verdict_order, verdict_before), list_position($cause_order, cause);
+
+-- name: flips-delivered
+-- numbers: answers
+SELECT count(DISTINCT output_id) FILTER (is_delivered AND verdict <> 'supported') AS answers,
+       coalesce(bool_and(evidence_change = 'documents') FILTER (cause = 'evidence'), true) AS by_documents
+FROM $flips
+WHERE run_id = '$reaudit';
+
+-- name: health
+-- key: target
+-- numbers: latency_ms, lag_s
+SELECT target, kind, checked_at, ok, latency_ms, lag_s, error FROM $health
+WHERE run_id = '$run_id'
+ORDER BY ok, kind, target;
+
+-- name: run
+-- numbers: rows_in, rows_out, rows_quarantined
+SELECT flow, status, started_at, finished_at, parameters, code_version, rows_in, rows_out, rows_quarantined
+FROM $runs
+WHERE run_id = '$run_id';
+
+-- name: of-run
+-- key: verdict
+-- numbers: claims
+SELECT verdict, count(*) AS claims FROM $verdicts
+WHERE run_id = '$run_id'
+GROUP BY 1 ORDER BY 1;
+
+-- name: ledger
+-- numbers: size
+SELECT count(*) AS size FROM $events
+WHERE sequence < $ledger_size;
+
+-- name: judged-by
+-- key: what, name
+-- numbers: rows
+SELECT 'verifier' AS what, verifier AS name, count(*) AS rows FROM current_verdicts GROUP BY 1, 2
+UNION ALL SELECT 'snapshot', snapshot, count(*) FROM current_verdicts GROUP BY 1, 2
+ORDER BY 1, 3 DESC, 2;
+
+-- name: decided-by
+-- key: what, name
+-- numbers: rows
+SELECT 'policy' AS what, policy AS name, count(*) AS rows FROM last_actions GROUP BY 1, 2
+UNION ALL SELECT 'source', source, count(*) FROM window_outputs GROUP BY 1, 2
+ORDER BY 1, 3 DESC, 2;

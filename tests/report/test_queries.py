@@ -1,0 +1,188 @@
+"""The queries of a page, run over small lakes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks import ids
+from tasks.lake.store import Lake
+from tasks.report import queries
+from tasks.report.database import Database
+from tasks.report.parameters import ReportParameters
+from tasks.report.queries import CHOICES, QUERIES, Query, Scope, Window
+from tasks.tables import TABLES
+from tests.support import report_lake
+
+DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RUN = ids.digest("run", "queries")
+WHOLE = Window(date(2026, 1, 1), date(2027, 12, 31))
+SCOPE = Scope(RUN, WHOLE, WHOLE)
+
+
+def verdicts(*rows: tuple[str, str, str], **columns: Any) -> pl.DataFrame:
+    """(agent, use case, verdict) per row, an hour apart."""
+    return pl.DataFrame(
+        [
+            {"claim_id": f"c{i:03}", "verdict_id": f"v{i}", "output_id": f"o{i}", "agent": agent}
+            | {"use_case": use_case, "verdict": verdict, "is_conflict": False, "verified_at": DAY}
+            | {"p_supported": 0.4, "p_contradicted": 0.3, "verifier": "m", "snapshot": "s", "reason": "r"}
+            | {"produced_at": DAY + timedelta(hours=i)}
+            for i, (agent, use_case, verdict) in enumerate(rows)
+        ]
+    ).with_columns(**columns)
+
+
+def lake_of(folder: Path, **frames: pl.DataFrame) -> Lake:
+    """A lake with these rows; columns that they lack are null."""
+    lake = Lake.open(str(folder / "lake"))
+    full = {
+        name: pl.concat([TABLES[name].empty(), frame], how="diagonal_relaxed").cast(TABLES[name].schema)
+        for name, frame in frames.items()
+    }
+    lake.commit(RUN, "unit", full, run_day=DAY.date())
+    return lake
+
+
+def result(lake: Lake, query: Query, scope: Scope = SCOPE) -> pl.DataFrame:
+    with Database(lake, scope) as database:
+        database.make_common_tables()
+        return database.rows(query)
+
+
+def test_only_the_last_verdict_of_a_claim_counts(tmp_path: Path) -> None:
+    early = verdicts(("a", "u", "supported"))
+    late = early.with_columns(
+        verdict=pl.lit("contradicted"), verdict_id=pl.lit("w"), verified_at=DAY + timedelta(days=1)
+    )
+    lake = lake_of(tmp_path, verdicts=pl.concat([late, early]))
+    assert result(lake, QUERIES["verdicts"]).row(0) == (1, 0, 1, 0, 0)
+
+
+def test_every_probability_falls_into_a_tenth(tmp_path: Path) -> None:
+    frame = verdicts(*[("a", "u", "supported")] * 3, p_supported=pl.Series([0.0, 0.55, 1.0]))
+    tenths = result(lake_of(tmp_path, verdicts=frame), QUERIES["scores"])
+    assert tenths["tenth"].to_list() == [0, 5, 9]
+
+
+def test_a_series_has_weeks_that_begin_on_monday(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, verdicts=verdicts(("a", "u", "supported")))
+    series = result(lake, QUERIES["over-time"], replace(SCOPE, period="week"))
+    assert series["period"].to_list() == [date(2026, 2, 23)]
+
+
+def test_worst_claims_are_ordered_bounded_and_leave_room_for_every_standing(tmp_path: Path) -> None:
+    rows = (
+        [("a", "u", "contradicted")] * 50 + [("a", "u", "insufficient")] * 50 + [("b", "u", "insufficient")]
+    )
+    frame = verdicts(
+        *rows,
+        p_contradicted=pl.int_range(pl.len()) / 200,
+        p_supported=pl.when(pl.col("agent") == "b").then(0.45).otherwise(0.4),
+        is_conflict=pl.int_range(pl.len()).is_between(60, 69),
+    )
+    lake = lake_of(tmp_path, verdicts=frame)
+    few = ReportParameters(claims=12, claims_per_slice=1, maximum_claims=14)
+    chosen = result(lake, QUERIES["worst"], replace(SCOPE, parameters=few))
+    assert chosen["standing"].to_list() == ["contradicted"] * 6 + ["conflict"] * 3 + ["insufficient"] * 4
+    assert chosen["p_contradicted"].head(6).is_sorted(descending=True)
+    assert "b" in chosen["agent"].to_list()
+    many = replace(SCOPE, parameters=replace(few, claims_per_slice=50))
+    assert result(lake, QUERIES["worst"], many).height == 14
+
+
+def test_both_sides_of_a_conflict_are_shown_before_more_of_one_side(tmp_path: Path) -> None:
+    judged = verdicts(("a", "u", "insufficient"), is_conflict=True)
+    evidence = pl.DataFrame(
+        {"claim_id": "c000", "verifier": "m", "snapshot": "s", "rank": rank, "passage_id": f"p{rank}"}
+        | {"p_supported": supported, "p_contradicted": contradicted, "produced_at": DAY}
+        for rank, (supported, contradicted) in enumerate([(0.99, 0.0), (0.98, 0.0), (0.97, 0.0), (0.1, 0.8)])
+    )
+    scope = replace(
+        SCOPE, claims=("c000",), claim_days=(DAY.date(),), parameters=ReportParameters(passages=2)
+    )
+    shown = result(lake_of(tmp_path, verdicts=judged, evidence=evidence), QUERIES["evidence"], scope)
+    assert shown["passage_id"].to_list() == ["p0", "p3"]
+    assert shown["offered"].to_list() == [4, 4]
+
+
+def test_every_answer_flows_from_its_worst_verdict_to_its_action(tmp_path: Path) -> None:
+    frames = report_lake.rows().frames()
+    links = result(lake_of(tmp_path, **frames), QUERIES["flow"])
+    assert links["answers"].sum() == frames["outputs"].height
+    counts = {(standing, action): answers for standing, action, answers in links.iter_rows()}
+    assert counts["contradicted", "escalated"] == 2
+    assert counts["conflict", "rephrased"] == 1
+    assert counts["no_claims", "delivered"] == 1
+    without = {name: frame for name, frame in frames.items() if name != "actions"}
+    assert set(result(lake_of(tmp_path / "b", **without), QUERIES["flow"])["action"]) == {"undecided"}
+
+
+def test_validation_is_added_up_per_table(tmp_path: Path) -> None:
+    failure = {"expectation": "between", "column": "p_supported", "severity": "critical", "rows": 2}
+    units: list[dict[str, object]] = [
+        {"table": "verdicts", "rows": 10, "evaluated": 7, "quarantined": 2, "failures": [failure]},
+        {"table": "verdicts", "rows": 5, "evaluated": 7, "quarantined": 2, "failures": [failure]}
+        | {"gate_failed": True},
+        {"table": "claims", "rows": 0, "evaluated": 0, "failures": []},
+    ]
+    lake = lake_of(tmp_path)
+    (lake.run_folder(RUN) / "validation.json").write_text(json.dumps({"results": units}))
+    assert result(lake, QUERIES["validation"]).rows() == [
+        ("claims", 0, 0, 0, False),
+        ("verdicts", 15, 14, 4, True),
+    ]
+    assert result(lake, QUERIES["failures"]).to_dicts() == [{"table": "verdicts"} | failure | {"rows": 4}]
+
+
+def test_results_that_are_missing_damaged_or_of_another_form_are_no_rows(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path)
+    file = lake.run_folder(RUN) / "validation.json"
+    for text in (None, '{"results": [', '{"sample": ["[erased]"]}', "[]"):
+        if text is not None:
+            file.write_text(text)
+        assert result(lake, QUERIES["validation"]).is_empty()
+        assert result(lake, QUERIES["failures"]).is_empty()
+
+
+def test_a_table_that_does_not_reconcile_is_shown_as_such(tmp_path: Path) -> None:
+    counts = {"claims": {"in": 3, "published": 2, "already_there": 0, "quarantined": 0}}
+    run = pl.DataFrame([report_lake.run_row(counts, run_id=RUN)], schema=TABLES["runs"].schema)
+    assert result(lake_of(tmp_path, runs=run), QUERIES["reconciliation"]).rows() == [
+        ("claims", 3, 2, 0, 0, False)
+    ]
+
+
+def test_the_run_s_own_drift_report_comes_before_that_of_the_newest_window(tmp_path: Path) -> None:
+    mine = report_lake.drift().with_columns(run_id=pl.lit(RUN), report_id=pl.lit("a" * 64))
+    newer = mine.with_columns(
+        run_id=pl.lit("b" * 64),
+        report_id=pl.lit("c" * 64),
+        window_end=pl.col("window_end") + timedelta(days=1),
+    )
+    lake = lake_of(tmp_path, drift=pl.concat([mine, newer]))
+    assert result(lake, CHOICES["newest_drift"]).item() == "a" * 64
+    assert result(lake, CHOICES["newest_drift"], replace(SCOPE, run_id="d" * 64)).item() == "c" * 64
+    assert result(lake_of(tmp_path / "b"), CHOICES["newest_drift"]).is_empty()
+
+
+def test_files_of_an_older_release_and_odd_folder_names_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "a, 'b' [c] *"
+    folder.mkdir()
+    lake = lake_of(folder, verdicts=verdicts(("a", "u", "supported")))
+    (file,) = lake.files("verdicts")
+    pl.read_parquet(file, glob=False).drop("decisive_start", "decisive_end").write_parquet(file)
+    texts = result(lake, CHOICES["texts"], replace(SCOPE, claims=("c000",), claim_days=(DAY.date(),)))
+    assert texts.select("reason", "decisive_start").row(0) == ("r", None)
+
+
+def test_every_printed_query_names_its_days_and_no_slot_is_left_open() -> None:
+    texts = queries.published(SCOPE)
+    assert texts.keys() == QUERIES.keys()
+    assert all("2026-01-01" in texts[name] for name in ("answers", "verdicts", "trend", "findings"))
+    assert not [name for name, text in texts.items() if "$" in text.replace(")$'", "")]
