@@ -254,9 +254,9 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
             raise InputError(f"--from-source {from_source}: unknown kind of source, expected files")
         if not path:
             raise InputError("--from-source files needs --path: a file, folder or glob to sample")
-        from tasks.sources.pull import propose_mapping
+        from tasks.sources.files import propose
 
-        proposal = propose_mapping(path)
+        proposal = propose(path)
         name, source_path = "exports", _text(str(Path(path).absolute()))
         fields = {k: v for k, v in asdict(proposal.fields).items() if v is not None}
         if "contexts" not in fields:

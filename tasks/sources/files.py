@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from tasks.files.portions import KEPT, Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import mapping
 from tasks.sources.base import Batch
-from tasks.sources.parameters import SourceSettings
-from tasks.sources.records import Constants, Fields, Mapper, RecordParameters
+from tasks.sources.parameters import RecordParameters, SourceSettings
+from tasks.sources.records import Mapper
 from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
@@ -92,7 +92,7 @@ def pull(
     """
     found = discover(source.path)
     try:
-        mapper = _mapper(source, run_id=run_id, now=now, since=since, until=until)
+        mapper = Mapper(source, run_id=run_id, now=now, since=since, until=until)
     except Refusal as refusal:
         raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
     ranged = since is not None or until is not None
@@ -121,16 +121,6 @@ def pull(
             yield from collector.add(file, Portion(failure=gone))
         yield from collector.finish(file, None if ranged else reading.mark())
     yield from collector.flush()
-
-
-def _mapper(
-    source: SourceSettings, *, run_id: str, now: datetime, since: date | None, until: date | None
-) -> Mapper:
-    constants = Constants(
-        source.agent, source.model, source.use_case, source.produced_at, source.time_zone == "UTC"
-    )
-    fields = Fields(**asdict(source.fields))
-    return Mapper(fields, constants, source=source.name, run_id=run_id, now=now, since=since, until=until)
 
 
 def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
@@ -354,23 +344,22 @@ class _Collector:
         return warnings
 
 
-def propose(path: str, limits: LimitSettings | None = None) -> mapping.Proposal:
-    """Samples a path, folder or glob and proposes which fields mean what.
+def propose(path: str) -> mapping.Proposal:
+    """Samples a path, folder or glob and proposes which fields mean what, with what a person has to look at.
 
     Raises:
-        SourceError: nothing there. InputError: nothing that could be read as records.
+        InputError: nothing there, or nothing that could be read as records.
     """
-    limits = limits or LimitSettings()
-    probe = SourceSettings(name="sample", path=path)
     sample: list[Record] = []
     sentences: list[str] = []
-    for file in discover(path)[:5]:
+    try:
+        files = discover(path)[:5]
+    except SourceError as error:
+        raise InputError(str(error)) from None
+    for file in files:
         try:
-            streams.regular(file.path)
-            # Any column may turn out to hold the answer, so none is asked for.
-            now = datetime.fromtimestamp(0, UTC)
-            reading = _Reading(file, probe, limits, reader="", now=now, required={})
-            for portion in islice(reading.portions(None), 2):
+            # Any column may turn out to hold the answer, so none is required.
+            for portion in islice(records.portions(file.path, LimitSettings()), 2):
                 sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
                 sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in portion.refused[:3]]
         except Refusal as failure:
@@ -378,4 +367,4 @@ def propose(path: str, limits: LimitSettings | None = None) -> mapping.Proposal:
     if not sample:
         raise InputError("; ".join(sentences[:3]) or f"{shown(path)}: no records found")
     proposal = mapping.propose(sample[: mapping.SAMPLE])
-    return mapping.Proposal(proposal.fields, proposal.sample, (*proposal.sentences, *sentences))
+    return replace(proposal, sentences=(*proposal.sentences, *sentences))

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
-from tasks.sources.records import Fields, RecordParameters, instant, locate
+from tasks.sources.parameters import FieldMapping, RecordParameters
+from tasks.sources.paths import locate
+from tasks.sources.times import instant
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
@@ -67,16 +69,16 @@ _URI = (
 class Proposal:
     """Proposed paths, a few sample records, and a sentence for everything a person has to look at."""
 
-    fields: Fields
-    sample: tuple[dict[str, Any], ...]
+    fields: FieldMapping
+    sample: tuple[Record, ...]
     sentences: tuple[str, ...]
 
 
-def propose(records: Sequence[dict[str, Any]]) -> Proposal:
+def propose(records: Sequence[Record]) -> Proposal:
     """Proposes paths by name, type and frequency; what is not found stays unset and is said."""
     records = list({repr(record): record for record in records}.values())
     seen: Counter[str] = Counter()
-    values: dict[str, list[Any]] = {}
+    values: dict[str, list[object]] = {}
     for record in records:
         for path, value in _paths(record):
             seen[path] += 1
@@ -104,10 +106,10 @@ def propose(records: Sequence[dict[str, Any]]) -> Proposal:
         )
     if "id" not in chosen:
         sentences.append("no field holds an id of its own; each record's content will be its id")
-    return Proposal(Fields(**{**chosen, **inner}), tuple(records[:3]), tuple(sentences))
+    return Proposal(FieldMapping(**{**chosen, **inner}), tuple(records[:3]), tuple(sentences))
 
 
-def _paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _paths(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
     if depth > _DEEPEST or not isinstance(value, dict):
         return
     for key, item in value.items():
@@ -121,7 +123,7 @@ def _paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
             yield from _paths(item[0], f"{path}.0", depth + 2)
 
 
-def _fits(field: str, value: Any) -> bool:
+def _fits(field: str, value: object) -> bool:
     if field == "contexts":
         return _holds_texts(value)
     if field == "tools":
@@ -135,7 +137,7 @@ def _fits(field: str, value: Any) -> bool:
     return isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) <= 200
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     try:
         # A sample may be old or made: any time will do, today's clock has no say.
         instant(value, assume_utc=True, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
@@ -144,7 +146,7 @@ def _is_time(value: Any) -> bool:
     return True
 
 
-def _has_no_zone(value: Any) -> bool:
+def _has_no_zone(value: object) -> bool:
     try:
         instant(value, assume_utc=False, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
     except Refusal:
@@ -152,19 +154,19 @@ def _has_no_zone(value: Any) -> bool:
     return False
 
 
-def _holds_texts(value: Any) -> bool:
+def _holds_texts(value: object) -> bool:
     """A list of texts, of records with a text, or a list as tables without nesting carry it."""
     if isinstance(value, str):
         return value.lstrip()[:1] == "["
     return isinstance(value, list) and all(isinstance(v, str) or _text_key(v) is not None for v in value)
 
 
-def _text_key(item: Any) -> str | None:
+def _text_key(item: object) -> str | None:
     """Where a context keeps its text."""
     return next((c for c in _TEXT if locate(item, c.split(".")) is not None), None)
 
 
-def _first(field: str, patterns: Sequence[str], usual: dict[str, list[Any]]) -> str | None:
+def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) -> str | None:
     for pattern in patterns:
         matches = [
             p for p in usual if re.search(pattern, p.lower()) and all(_fits(field, v) for v in usual[p])
@@ -181,16 +183,16 @@ def _is_prose(text: str) -> bool:
     return " " in text.strip() and text.lstrip()[:1] not in ("{", "[")
 
 
-def _longest_text(usual: dict[str, list[Any]]) -> str | None:
-    lengths = {
-        path: sum(map(len, texts)) / len(texts)
-        for path, texts in usual.items()
-        if all(isinstance(t, str) for t in texts) and sum(map(_is_prose, texts)) >= _SHARE * len(texts)
-    }
+def _longest_text(usual: dict[str, list[object]]) -> str | None:
+    lengths = {}
+    for path, values in usual.items():
+        texts = [value for value in values if isinstance(value, str)]
+        if len(texts) == len(values) and sum(map(_is_prose, texts)) >= _SHARE * len(texts):
+            lengths[path] = sum(map(len, texts)) / len(texts)
     return max(lengths, key=lambda p: (lengths[p], p)) if lengths else None
 
 
-def _inner(lists: Sequence[Any]) -> dict[str, str]:
+def _inner(lists: Sequence[object]) -> dict[str, str]:
     """Keys of text and address in contexts that are records."""
     items = [item for value in lists if isinstance(value, list) for item in value if isinstance(item, dict)]
     if not items:

@@ -1,8 +1,9 @@
-"""What a source is, where its records keep each thing."""
+"""What a source is, where its records keep each thing, and what a record may say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import MaxLen, MinLen
@@ -50,3 +51,17 @@ class SourceSettings:
     time_zone: Literal["UTC"] | None = None
     """Times without a zone are refused unless this says that they are UTC."""
     fields: FieldMapping = FieldMapping()
+
+
+@dataclass(frozen=True)
+class RecordParameters:
+    """Bounds on what a record may say."""
+
+    earliest: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    """No agent answered before: 1969, 1970 and year 1 are what unset clocks and zeros turn into."""
+    tolerance: timedelta = timedelta(days=1)
+    """How far ahead of the pull a record may lie: a wrong zone is at most 14 hours, a wrong clock more."""
+    maximum_name: int = 1_000
+    """Characters of an id or a name; longer ones are content in the wrong field."""
+    default_use_case: str = "unspecified"
+    """Where neither record nor source names one; the agent is then called like its source."""

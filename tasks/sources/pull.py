@@ -22,12 +22,12 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from tasks.errors import GateError, InputError, SourceError
+from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.limits import LimitSettings
 from tasks.sources import files
 from tasks.sources.base import Batch, Source
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.parameters import SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
 UNIT_BYTES = 64 * 2**20
@@ -348,30 +348,3 @@ def _unit(parts: list[pl.DataFrame], day: date, shard: int, folder: Path) -> Uni
     frame = pl.concat(parts)
     path = _write(frame, folder / "units" / day.isoformat() / f"{shard:06d}.parquet")
     return Unit(day, shard, path, frame.height)
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Where a source's records seem to keep each field; a start to correct."""
-
-    fields: FieldMapping
-    sample: tuple[dict[str, Any], ...]
-    sentences: tuple[str, ...]
-    """What a person has to look at."""
-
-
-def propose_mapping(path: str) -> Proposal:
-    """A field mapping for the files at `path`, with sample records and sentences on what to look at.
-
-    Raises:
-        InputError: nothing there, or nothing that could be read as records.
-    """
-    try:
-        proposal = files.propose(path)
-    except SourceError as error:
-        raise InputError(str(error)) from None
-    try:
-        fields = FieldMapping(**vars(proposal.fields))
-    except ValueError as error:
-        raise InputError(f"{path}: no mapping could be proposed ({error})") from None
-    return Proposal(fields, proposal.sample, proposal.sentences)

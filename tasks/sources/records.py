@@ -1,8 +1,7 @@
 """From a source's raw records to rows of `outputs`: names, times, contexts, ids, and reasons for refusal.
 
-Belongs here: what a record means. Does not belong here: how its bytes were read (`tasks/sources`) or whether
-it is known already (`pull.py`). A record is refused rather than repaired; the reason says what was
-expected.
+A record is refused rather than repaired; the reason says what was expected. How its bytes were read is in
+`tasks/files`, whether it is known already in `pull.py`.
 """
 
 from __future__ import annotations
@@ -10,65 +9,49 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import date, datetime
+from typing import NamedTuple, TypedDict
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from tasks import ids
+from tasks.files.portions import Record
 from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.schema import conform
+from tasks.sources.parameters import RecordParameters, SourceSettings
+from tasks.sources.paths import Keys, at, kind, locate, without
+from tasks.sources.times import instant
 from tasks.tables import OUTPUTS
 
-Keys = tuple[str | int, ...]
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSPEAKABLE = re.compile(r"[\ud800-\udfff]|\\u0000")
+"""In JSON written without escaping: halves of characters stand as such, NUL as its escape."""
 
 
-@dataclass(frozen=True)
-class Fields:
-    """Dotted paths into a record; the meaning of each is that of `FieldMapping` in the settings."""
+class Context(TypedDict):
+    """One of an output's own contexts."""
 
-    id: str | None = None
-    produced_at: str | None = None
-    prompt: str | None = None
-    response: str = "response"
-    agent: str | None = None
-    model: str | None = None
-    use_case: str | None = None
-    session_id: str | None = None
-    contexts: str | None = None
-    context_text: str = "text"
-    context_uri: str = "uri"
-    tools: str | None = None
-    metadata: str | None = None
+    uri: str | None
+    text: str
 
 
-@dataclass(frozen=True)
-class Constants:
-    """What the source says of every record that does not say it itself."""
+class Row(NamedTuple):
+    """One output before its ids; names are those of the table."""
 
-    agent: str | None = None
-    model: str | None = None
-    use_case: str | None = None
-    produced_at: str | None = None
-    assume_utc: bool = False
-    """Times without a zone are UTC; otherwise they are refused."""
-
-
-@dataclass(frozen=True)
-class RecordParameters:
-    """Bounds on what a record may say."""
-
-    earliest: datetime = datetime(2000, 1, 1, tzinfo=UTC)
-    """No agent answered before: 1969, 1970 and year 1 are what unset clocks and zeros turn into."""
-    tolerance: timedelta = timedelta(days=1)
-    """How far ahead of the pull a record may lie: a wrong zone is at most 14 hours, a wrong clock more."""
-    maximum_name: int = 1_000
-    """Characters of an id or a name; longer ones are content in the wrong field."""
-    default_use_case: str = "unspecified"
-    """Where neither record nor source names one; the agent is then called like its source."""
+    produced_at: datetime
+    source_id: str | None
+    agent: str
+    model: str | None
+    use_case: str
+    session_id: str | None
+    prompt: str | None
+    response: str
+    contexts: list[Context]
+    tools: list[str]
+    metadata: str
 
 
 @dataclass(frozen=True)
@@ -81,150 +64,12 @@ class Mapped:
     skipped: int
 
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNSPEAKABLE = re.compile(r"[\ud800-\udfff]|\\u0000")
-"""In JSON written without escaping: halves of characters stand as such, NUL as its escape."""
-_NUMBER = re.compile(r"-?[0-9]{9,}(?:\.[0-9]+)?")
-
-
-def locate(record: Any, parts: Sequence[str]) -> Keys | None:
-    """Keys that lead to a dotted path's value, or None.
-
-    A key may itself contain dots (`attributes` → `gen_ai.output.messages`): the longest key that exists is
-    tried first. A part of digits indexes a list.
-    """
-    if not parts:
-        return ()
-    if isinstance(record, dict):
-        for length in range(len(parts), 0, -1):
-            key = parts[0] if length == 1 else ".".join(parts[:length])
-            if key in record:
-                rest = locate(record[key], parts[length:])
-                if rest is not None:
-                    return (key, *rest)
-    elif isinstance(record, list) and parts[0].isascii() and parts[0].isdigit():
-        index = int(parts[0][:9])
-        if index < len(record):
-            rest = locate(record[index], parts[1:])
-            if rest is not None:
-                return (index, *rest)
-    return None
-
-
-def _value(record: Any, keys: Keys) -> Any:
-    for key in keys:
-        record = record[key]
-    return record
-
-
-def _without(record: Any, keys: Sequence[Keys]) -> Any:
-    """A copy without the values at `keys`; what becomes empty by that disappears, lists keep their length."""
-    gone = {k[0] for k in keys if len(k) == 1}
-    inner = {k[0] for k in keys if len(k) > 1}
-    if isinstance(record, list):
-        return [
-            None
-            if i in gone
-            else _without(item, [k[1:] for k in keys if len(k) > 1 and k[0] == i])
-            if i in inner
-            else item
-            for i, item in enumerate(record)
-        ]
-    rest: dict[str, Any] = {}
-    for key, value in record.items():
-        if key in gone:
-            continue
-        if key in inner:
-            value = _without(value, [k[1:] for k in keys if len(k) > 1 and k[0] == key])  # noqa: PLW2901
-            if value in ({}, []):
-                continue
-        rest[key] = value
-    return rest
-
-
-def instant(value: Any, *, assume_utc: bool, now: datetime, parameters: RecordParameters) -> datetime:
-    """A record's time as a microsecond UTC instant.
-
-    ISO 8601 text with a zone (`Z`, `+02:00`, ` UTC`), or a number since 1970-01-01 whose unit follows from
-    its magnitude: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
-    Between 2000 and 2286 the four never overlap. Digits as text (9 or more) count as a number.
-
-    Raises:
-        Refusal: no time, no zone, not a time, before `parameters.earliest`, or further ahead than allowed.
-    """
-    if value is None or value == "":
-        raise Refusal("produced_at", "the record has no time")
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, datetime)):
-        if isinstance(value, date):
-            return instant(
-                datetime.combine(value, time()), assume_utc=assume_utc, now=now, parameters=parameters
-            )
-        raise Refusal("produced_at", f"the time is {_kind(value)}, expected ISO 8601 text or a number")
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = float(value) if "." in value else int(value[:25])
-    try:
-        moment = _epoch(value) if isinstance(value, (int, float)) else _iso(value)
-    except (ValueError, OverflowError):
-        raise Refusal(
-            "produced_at", f"{shown(str(value), 60)!r} is not a time; expected ISO 8601 with a zone"
-        ) from None
-    if moment.tzinfo is None:
-        if not assume_utc:
-            raise Refusal(
-                "produced_at",
-                f"the time {moment.isoformat()} has no zone; if the source writes UTC, "
-                'set time_zone = "UTC" for it',
-            )
-        moment = moment.replace(tzinfo=UTC)
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:
-        raise Refusal("produced_at", f"the time {moment.isoformat()} is out of range") from None
-    if moment < parameters.earliest:
-        raise Refusal(
-            "produced_at", f"the time {moment.isoformat()} is before {parameters.earliest:%Y-%m-%d}"
-        )
-    if moment > now + parameters.tolerance:
-        raise Refusal("produced_at", f"the time {moment.isoformat()} lies in the future")
-    return moment
-
-
-def _epoch(value: int | float) -> datetime:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("not finite")
-    size = abs(value)
-    per_second = 1 if size < 1e11 else 10**3 if size < 1e14 else 10**6 if size < 1e17 else 10**9
-    # Whole microseconds by integer arithmetic: a float of seconds would lose the last digits of nanoseconds.
-    micro = value * 10**6 // per_second if isinstance(value, int) else round(value * (10**6 / per_second))
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micro)
-
-
-def _iso(value: str | datetime) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    text = value.strip()
-    if len(text) > 64:
-        raise ValueError("too long for a time")
-    if text[-4:] in (" UTC", " GMT"):
-        text = text[:-4] + "+00:00"
-    return datetime.fromisoformat(text)
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    names = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), type(value).__name__)
-
-
-def _name(value: Any, field: str, parameters: RecordParameters) -> str | None:
+def _name(value: object, field: str, parameters: RecordParameters) -> str | None:
     """A name or id: a value, never a path, so `/` and `..` are fine and controls are not."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Refusal(field, f"{field} is {_kind(value)}, expected text")
+        raise Refusal(field, f"{field} is {kind(value)}, expected text")
     if isinstance(value, float) and not math.isfinite(value):
         return None
     text = value if isinstance(value, str) else str(value)
@@ -237,7 +82,7 @@ def _name(value: Any, field: str, parameters: RecordParameters) -> str | None:
     return text
 
 
-def _json_list(value: Any, field: str) -> Any:
+def _json_list(value: object, field: str) -> object:
     """Tables without nesting carry lists as JSON text."""
     if not isinstance(value, str) or value.lstrip()[:1] != "[":
         return value
@@ -251,45 +96,49 @@ def _json_list(value: Any, field: str) -> Any:
     return parsed
 
 
-def _contexts(value: Any, text_path: list[str], uri_path: list[str]) -> tuple[list[dict[str, Any]], Any]:
-    """Contexts, and what their records carried besides text and address (None where nothing)."""
+def _contexts(value: object, text_path: list[str], uri_path: list[str]) -> tuple[list[Context], list[Record]]:
+    """Contexts, and what the record of each carried besides text and address."""
     value = _json_list(value, "contexts")
     if value is None or value == "":
-        return [], None
+        return [], []
     if not isinstance(value, list):
-        raise Refusal("contexts", f"contexts is {_kind(value)}, expected a list of texts or of records")
-    contexts: list[dict[str, Any]] = []
-    rests: list[Any] = []
+        raise Refusal("contexts", f"contexts is {kind(value)}, expected a list of texts or of records")
+    contexts: list[Context] = []
+    rests: list[Record] = []
     for position, item in enumerate(value):
         if isinstance(item, str):
             contexts.append({"uri": None, "text": item})
             rests.append({})
-            continue
-        if not isinstance(item, dict):
-            raise Refusal("contexts", f"context {position} is {_kind(item)}, expected text or a record")
-        text_keys = locate(item, text_path)
-        text = None if text_keys is None else _value(item, text_keys)
-        if not isinstance(text, str) or text_keys is None:
-            raise Refusal(
-                "contexts", f"context {position} has no text at {'.'.join(text_path)!r} (it is {_kind(text)})"
-            )
-        uri_keys = locate(item, uri_path)
-        uri = None if uri_keys is None else _value(item, uri_keys)
-        if isinstance(uri, (dict, list)):
-            raise Refusal("contexts", f"context {position}'s address is {_kind(uri)}, expected text")
-        contexts.append({"uri": None if uri is None else str(uri), "text": text})
-        rests.append(_without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys]))
-    return contexts, rests if any(rests) else None
+        elif isinstance(item, dict):
+            context, rest = _context(item, f"context {position}", text_path, uri_path)
+            contexts.append(context)
+            rests.append(rest)
+        else:
+            raise Refusal("contexts", f"context {position} is {kind(item)}, expected text or a record")
+    return contexts, rests
 
 
-def _tools(value: Any) -> list[str]:
+def _context(item: Record, name: str, text_path: list[str], uri_path: list[str]) -> tuple[Context, Record]:
+    text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)
+    text = None if text_keys is None else at(item, text_keys)
+    if not isinstance(text, str) or text_keys is None:
+        reason = f"{name} has no text at {'.'.join(text_path)!r} (it is {kind(text)})"
+        raise Refusal("contexts", reason)
+    uri = None if uri_keys is None else at(item, uri_keys)
+    if isinstance(uri, dict | list):
+        raise Refusal("contexts", f"{name}'s address is {kind(uri)}, expected text")
+    rest = without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys])
+    return {"uri": None if uri is None else str(uri), "text": text}, rest
+
+
+def _tools(value: object) -> list[str]:
     value = _json_list(value, "tools")
     if value is None or value == "":
         return []
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        raise Refusal("tools", f"tools is {_kind(value)}, expected a list of names")
+        raise Refusal("tools", f"tools is {kind(value)}, expected a list of names")
     names = []
     for item in value:
         name = item
@@ -297,19 +146,19 @@ def _tools(value: Any) -> list[str]:
             function = item.get("function")
             name = item.get("name") or (function.get("name") if isinstance(function, dict) else None)
         if not isinstance(name, str):
-            raise Refusal("tools", f"a tool is {_kind(item)} without a name, expected names")
+            raise Refusal("tools", f"a tool is {kind(item)} without a name, expected names")
         names.append(name)
     return names
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     """Compact JSON with sorted keys, so that a record whose keys changed places is the same record."""
     return json.dumps(
         _finite(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain
     )
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """pandas writes a missing number as NaN, and JSON has no NaN: it is null. Infinity is refused."""
     if isinstance(value, float):
         if math.isinf(value):
@@ -322,7 +171,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return shown(value, 10 * RAW_CHARACTERS) if isinstance(value, bytes) else str(value)
 
 
@@ -330,6 +179,7 @@ _PATHS = (
     "id", "produced_at", "prompt", "response", "agent", "model", "use_case", "session_id", "contexts",
     "tools", "metadata",
 )  # fmt: skip
+_NAMES = ("id", "agent", "model", "use_case", "session_id")
 
 
 class Mapper:
@@ -341,27 +191,25 @@ class Mapper:
 
     def __init__(
         self,
-        fields: Fields,
-        constants: Constants,
+        source: SourceSettings,
         *,
-        source: str,
         run_id: str,
         now: datetime,
         since: date | None = None,
         until: date | None = None,
         parameters: RecordParameters | None = None,
     ) -> None:
-        self._parameters = parameters or RecordParameters()
-        self._constants, self._source, self._run_id, self._now = constants, source, run_id, now
+        self._source, self._run_id, self._now = source, run_id, now
         self._since, self._until = since, until
+        self._parameters = parameters or RecordParameters()
+        fields = source.fields
         self._paths = {name: path.split(".") for name in _PATHS if (path := getattr(fields, name))}
         self._text, self._uri = fields.context_text.split("."), fields.context_uri.split(".")
-        self._response = fields.response
-        self._constant_time = None if constants.produced_at is None else self._instant(constants.produced_at)
+        self._constant_time = None if source.produced_at is None else self._instant(source.produced_at)
 
-    def map(self, records: Sequence[dict[str, Any]]) -> Mapped:
+    def map(self, records: Sequence[Record]) -> Mapped:
         """Rows of `outputs` for the records that are outputs, reasons for those that are not."""
-        rows: list[tuple[Any, ...]] = []
+        rows: list[Row] = []
         refused: dict[int, Refusal] = {}
         skipped = 0
         for position, record in enumerate(records):
@@ -372,80 +220,66 @@ class Mapper:
             except RecursionError:
                 refused[position] = Refusal("depth", "the record is nested too deep")
             else:
-                day = row[0].date()
+                day = row.produced_at.date()
                 if (self._since and day < self._since) or (self._until and day > self._until):
                     skipped += 1
                 else:
                     rows.append(row)
         return Mapped(self._frame(rows), refused, skipped)
 
-    def _instant(self, value: Any) -> datetime:
-        return instant(
-            value, assume_utc=self._constants.assume_utc, now=self._now, parameters=self._parameters
-        )
+    def _instant(self, value: object) -> datetime:
+        is_utc = self._source.time_zone == "UTC"
+        return instant(value, assume_utc=is_utc, now=self._now, parameters=self._parameters)
 
-    def _row(self, record: dict[str, Any]) -> tuple[Any, ...]:
-        found = {
-            name: keys
-            for name, parts in self._paths.items()
-            if (keys := _at(record, parts)) is not None
-        }  # fmt: skip
-        get: Callable[[str], Any] = lambda name: (  # noqa: E731
-            _value(record, found[name]) if name in found else None
-        )
-        given, bounds = self._constants, self._parameters
-        response = get("response")
+    def _row(self, record: Record) -> Row:
+        keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
+        values = {name: at(record, k) for name, k in keys.items()}
+        source, bounds = self._source, self._parameters
+        names = {name: _name(values.get(name), name, bounds) for name in _NAMES}
+        response, prompt, moment = values.get("response"), values.get("prompt"), values.get("produced_at")
         if response is None or (isinstance(response, str) and not response.strip()):
-            raise Refusal("response", f"the record has no answer at {self._response!r}")
+            raise Refusal("response", f"the record has no answer at {source.fields.response!r}")
         if not isinstance(response, str):
-            raise Refusal("response", f"the answer is {_kind(response)}, expected text")
-        time_value = get("produced_at")
-        if time_value in (None, "") and self._constant_time is not None:
-            moment = self._constant_time
-        else:
-            moment = self._instant(time_value)
-        prompt = get("prompt")
-        if prompt is not None and not isinstance(prompt, str):
-            prompt = _json(prompt)
-        contexts, rest_of_contexts = _contexts(get("contexts"), self._text, self._uri)
-        if "metadata" in found:
-            metadata = get("metadata")
-            metadata = metadata if isinstance(metadata, str) and _is_json(metadata) else _json(metadata)
-        else:
-            rest = _without(record, list(found.values()))
-            if rest_of_contexts is not None:
-                rest[".".join(self._paths["contexts"])] = rest_of_contexts
-            metadata = _json(rest)
-        return (
-            moment,
-            _name(get("id"), "id", bounds),
-            _name(get("agent"), "agent", bounds) or given.agent or self._source,
-            _name(get("model"), "model", bounds) or given.model,
-            _name(get("use_case"), "use_case", bounds) or given.use_case or bounds.default_use_case,
-            _name(get("session_id"), "session_id", bounds),
-            prompt,
-            response,
-            contexts,
-            _tools(get("tools")),
-            metadata,
+            raise Refusal("response", f"the answer is {kind(response)}, expected text")
+        contexts, rests = _contexts(values.get("contexts"), self._text, self._uri)
+        return Row(
+            produced_at=self._constant_time
+            if moment in (None, "") and self._constant_time is not None
+            else self._instant(moment),
+            source_id=names["id"],
+            agent=names["agent"] or source.agent or source.name,
+            model=names["model"] or source.model,
+            use_case=names["use_case"] or source.use_case or bounds.default_use_case,
+            session_id=names["session_id"],
+            prompt=prompt if prompt is None or isinstance(prompt, str) else _json(prompt),
+            response=response,
+            contexts=contexts,
+            tools=_tools(values.get("tools")),
+            metadata=self._metadata(record, keys, values, rests),
         )
 
-    def _frame(self, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-        names = (
-            "produced_at", "source_id", "agent", "model", "use_case", "session_id", "prompt", "response",
-            "contexts", "tools", "metadata",
-        )  # fmt: skip
-        columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    def _metadata(self, record: Record, keys: dict[str, Keys], values: Record, contexts: list[Record]) -> str:
+        """What the record has under its path, or else everything that no other path named."""
+        if "metadata" in values:
+            metadata = values["metadata"]
+            return metadata if isinstance(metadata, str) and _is_json(metadata) else _json(metadata)
+        rest = without(record, list(keys.values()))
+        if any(contexts):
+            rest[".".join(self._paths["contexts"])] = contexts
+        return _json(rest)
+
+    def _frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        columns = zip(*rows, strict=True) if rows else ([] for _ in Row._fields)
         frame = pl.DataFrame(
-            [_series(name, list(values)) for name, values in zip(names, columns, strict=True)]
+            [_series(name, list(values)) for name, values in zip(Row._fields, columns, strict=True)]
         )
         content = [frame["produced_at"].to_physical()]
         content += [frame[c] for c in ("agent", "model", "use_case", "session_id", "prompt", "response")]
-        content += [_joined(rows, 8), _joined(rows, 9), frame["metadata"]]
+        content += [_joined([r.contexts for r in rows]), _joined([r.tools for r in rows]), frame["metadata"]]
         frame = frame.with_columns(content_sha256=ids.digest_rows("content", content))
         # A record that has no id of its own is what it says: its content is its id.
         frame = frame.with_columns(
-            source=pl.lit(self._source), source_id=pl.coalesce("source_id", "content_sha256")
+            source=pl.lit(self._source.name), source_id=pl.coalesce("source_id", "content_sha256")
         )
         output_id = ids.digest_rows("output", [frame[c] for c in ("source", "source_id", "content_sha256")])
         return conform(
@@ -459,7 +293,7 @@ class Mapper:
         )
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def _series(name: str, values: Sequence[object]) -> pl.Series:
     if name != "contexts":
         return pl.Series(name, values, dtype=OUTPUTS.schema[name], strict=True)
     # Polars builds a list of records by one small frame a row; Arrow does it in one pass, ten times as fast.
@@ -467,18 +301,17 @@ def _series(name: str, values: list[Any]) -> pl.Series:
     return pl.Series(name, pa.array(values, type=pa.large_list(record)), dtype=OUTPUTS.schema[name])
 
 
-def _at(record: dict[str, Any], parts: list[str]) -> Keys | None:
+def _keys(record: Record, parts: list[str]) -> Keys | None:
     # One part is by far the commonest path; the general search costs ten times as much.
     if len(parts) == 1:
         return (parts[0],) if parts[0] in record else None
     return locate(record, parts)
 
 
-def _joined(rows: list[tuple[Any, ...]], position: int) -> pl.Series:
+def _joined(lists: Sequence[Sequence[object]]) -> pl.Series:
     """Lists as text for the digest; `json` has one spelling for each value."""
     spelled = (
-        json.dumps(row[position], ensure_ascii=False, separators=(",", ":")) if row[position] else "[]"
-        for row in rows
+        json.dumps(items, ensure_ascii=False, separators=(",", ":")) if items else "[]" for items in lists
     )
     return pl.Series(list(spelled), dtype=pl.String)
 

@@ -23,8 +23,9 @@ from tasks.schema import mismatches
 from tasks.settings import RunnerSettings, Settings
 from tasks.sources import pull as pulling
 from tasks.sources.base import Batch
+from tasks.sources.files import propose
 from tasks.sources.parameters import FieldMapping, SourceSettings
-from tasks.sources.pull import Pulled, propose_mapping, pull_sources, watermark
+from tasks.sources.pull import Pulled, pull_sources, watermark
 from tasks.tables import OUTPUTS, QUARANTINE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -436,7 +437,7 @@ def test_the_sample_keeps_gold_labels_apart_and_is_reproducible(tmp_path):
 
 
 def test_a_mapping_is_proposed_for_the_sample():
-    proposal = propose_mapping(str(SAMPLES / "outputs"))
+    proposal = propose(str(SAMPLES / "outputs"))
     expected = configuration.load(SAMPLES / "claimledger.toml").sources[0].fields
     assert proposal.fields == expected
     assert proposal.sentences == ()

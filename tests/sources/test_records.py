@@ -14,15 +14,18 @@ from tasks import ids
 from tasks.files.refusal import Refusal, shown
 from tasks.schema import mismatches
 from tasks.sources import mapping
-from tasks.sources.records import Constants, Fields, Mapped, Mapper, RecordParameters, instant
+from tasks.sources.parameters import FieldMapping, RecordParameters, SourceSettings
+from tasks.sources.records import Mapped, Mapper
+from tasks.sources.times import instant
 from tasks.tables import OUTPUTS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-FIELDS = Fields(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
+FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
 
 
-def mapped(*records: dict[str, Any], fields: Fields = FIELDS, **constants: Any) -> Mapped:
-    return Mapper(fields, Constants(**constants), source="bot", run_id="0" * 64, now=NOW).map(records)
+def mapped(*records: dict[str, Any], fields: FieldMapping = FIELDS, **constants: Any) -> Mapped:
+    source = SourceSettings(name="bot", path="", fields=fields, **constants)
+    return Mapper(source, run_id="0" * 64, now=NOW).map(records)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def test_times_that_cannot_be_are_refused_with_what_was_expected(value, says):
 
 
 def test_a_time_without_a_zone_is_utc_only_where_the_source_says_so():
-    assert mapped(record(at="2026-11-01T10:00:00"), assume_utc=True).outputs.height == 1
+    assert mapped(record(at="2026-11-01T10:00:00"), time_zone="UTC").outputs.height == 1
 
 
 def test_a_clock_may_be_ahead_by_a_day():
@@ -183,7 +186,7 @@ def test_what_is_not_mapped_is_kept_as_metadata_also_inside_contexts():
 
 
 def test_paths_reach_into_lists_and_keys_with_dots():
-    fields = Fields(
+    fields = FieldMapping(
         response="choices.0.message.content", produced_at="t", model="attributes.gen_ai.response.model"
     )
     raw = {
@@ -203,7 +206,7 @@ def test_paths_reach_into_lists_and_keys_with_dots():
 def test_a_mapped_record_is_left_as_it_was():
     raw = record(nested={"a": {"b": 1}})
     before = json.dumps(raw)
-    mapped(raw, fields=Fields(response="out", produced_at="at", id="nested.a.b"))
+    mapped(raw, fields=FieldMapping(response="out", produced_at="at", id="nested.a.b"))
     assert json.dumps(raw) == before
 
 
@@ -239,7 +242,7 @@ def test_a_missing_number_of_a_table_is_null_and_infinity_is_refused():
 
 def test_a_range_of_days_passes_over_what_is_outside_both_ends_included():
     mapper = Mapper(
-        FIELDS, Constants(), source="bot", run_id="0" * 64, now=NOW,
+        SourceSettings(name="bot", path="", fields=FIELDS), run_id="0" * 64, now=NOW,
         since=date(2026, 11, 2), until=date(2026, 11, 3),
     )  # fmt: skip
     result = mapper.map([record(at=f"2026-11-0{d}T23:59:59Z") for d in range(1, 5)])
@@ -295,7 +298,7 @@ def test_a_mapping_is_proposed_from_names_types_and_frequency():
     }
     proposal = mapping.propose([raw, raw])
     assert vars(proposal.fields) | {"tools": None} == vars(
-        Fields(
+        FieldMapping(
             id="trace.id", produced_at="timestamp", prompt="input.question", response="output.text",
             model="model", contexts="retrieval.documents", context_text="content", context_uri="source",
         )
