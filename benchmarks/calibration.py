@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.verify import local_calibration, metrics
-from tasks.verify.calibrate import matrix, scores_of
+from tasks.verify import metrics
+from tasks.verify.calibrate import cross_fitted, fit, matrix, parts, scores_of
 from tasks.verify.labels import CODES
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
@@ -60,7 +60,7 @@ def with_few(p: np.ndarray, codes: np.ndarray, evidence: np.ndarray, size: int) 
     for seed in range(SEEDS):
         chosen = np.random.default_rng(seed).permutation(len(codes))[:size]
         others = ~np.isin(evidence, evidence[chosen])
-        fitted = local_calibration.fit(p[chosen], codes[chosen])
+        fitted = fit(p[chosen], codes[chosen])
         errors.append(judged(fitted.apply(p[others]), codes[others]))
     return mean(errors)
 
@@ -68,10 +68,7 @@ def with_few(p: np.ndarray, codes: np.ndarray, evidence: np.ndarray, size: int) 
 def measured(name: str, scored: pl.DataFrame) -> dict[str, Any]:
     p, codes = matrix(scored), scored["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     evidence = scored["evidence"]
-    after = [
-        local_calibration.cross_fitted(p, codes, local_calibration.parts(evidence, 5, seed))
-        for seed in range(SEEDS)
-    ]
+    after = [cross_fitted(p, codes, parts(evidence, 5, seed)) for seed in range(SEEDS)]
     sizes = {str(size): size for size in SIZES if size <= len(codes) // 2} | {"half": len(codes) // 2}
     return {
         "file": name,

@@ -5,7 +5,7 @@ LAKE is an audited lake whose claims the simulated nights are made of, for examp
 `claimledger audit --lake LAKE`. Options: `--nights N`, `--seed N`, `--supported SHARE` of what falls, and
 `--correlation RHO` of the claims of one answer.
 
-Beside our alarms stand the default tests of two well-known tools on the same nights. They are re-implemented
+Beside our alarms are the default tests of two well-known tools on the same nights. They are re-implemented
 from the tools' documentation (see `benchmarks/drift_peers.py`), not the tools themselves.
 """
 
@@ -43,8 +43,8 @@ PEER_EVERY = 4
 
 def compared(days: list[Cells], last: int) -> pl.DataFrame:
     """The drift rows of a night: the newest NEEDED days of the list end with day number `last`."""
-    found = Cells.concat(days[-NEEDED:])
-    return drift_rows(found, windows(PARAMETERS, FIRST_DAY + timedelta(days=last)), PARAMETERS)
+    cells = Cells.concat(days[-NEEDED:])
+    return drift_rows(cells, windows(PARAMETERS, FIRST_DAY + timedelta(days=last)), PARAMETERS)
 
 
 def alarmed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -65,7 +65,7 @@ def nights(
     )
     world = World(pool, seed, parameters)
     days: list[Cells] = []
-    found: dict[str, list[bool]] = {name: [] for name in ("claimledger", *PEERS)}
+    ordinary: dict[str, list[bool]] = {name: [] for name in ("claimledger", *PEERS)}
     hits: dict[str, list[bool]] = {name: [] for name in ("claimledger", *PEERS)}
     first: list[str] = []
     dated: list[bool] = []
@@ -77,22 +77,26 @@ def nights(
         rows = compared(days, number)
         tested = rows.filter(metric="supported_share").filter(pl.col("p_value").is_not_null())
         slices_seen = max(slices_seen, tested.height)
-        found["claimledger"].append(alarmed(rows).height > 0)
+        ordinary["claimledger"].append(alarmed(rows).height > 0)
         if every and number % PEER_EVERY == 0:
             counts = Counts.of(Cells.concat(days), tested["slice"].to_list())
             for name, peer in PEERS.items():
-                found[name].append(bool(peer(counts)))
+                ordinary[name].append(bool(peer(counts)))
         if every and number % every == 0:
             _fall(world, days, number, hits=hits, first=first, dated=dated)
-        if len(found["claimledger"]) % 10 == 0:
-            _say(found, hits, first, dated)
-    _say(found, hits, first, dated)
+        if len(ordinary["claimledger"]) % 10 == 0:
+            _say(ordinary, hits, first, dated)
+    _say(ordinary, hits, first, dated)
     if not hits["claimledger"]:
-        return {"nights": count, "slices": slices_seen, "alarm_nights": float(np.mean(found["claimledger"]))}
+        return {
+            "nights": count,
+            "slices": slices_seen,
+            "alarm_nights": float(np.mean(ordinary["claimledger"])),
+        }
     return {
         "nights": count, "slices": slices_seen, "supported_share": supported,
         "output_correlation": correlation, "runs": len(hits["claimledger"]),
-        "alarm_nights": {name: float(np.mean(was)) for name, was in found.items()},
+        "alarm_nights": {name: float(np.mean(was)) for name, was in ordinary.items()},
         "detected": {name: float(np.mean(was)) for name, was in hits.items()},
         "right_slice_first": float(np.mean([name == SLICE for name in first])),
         "change_within_a_day": float(np.mean(dated)),
@@ -131,15 +135,15 @@ def _fall(
 
 
 def _say(
-    found: dict[str, list[bool]], hits: dict[str, list[bool]], first: list[str], dated: list[bool]
+    ordinary: dict[str, list[bool]], hits: dict[str, list[bool]], first: list[str], dated: list[bool]
 ) -> None:
     print(
-        f"after {len(found['claimledger'])} ordinary nights and {len(hits['claimledger'])} falls of 5 points "
-        f"in {SLICE} (400 claims a night):"
+        f"after {len(ordinary['claimledger'])} ordinary nights and {len(hits['claimledger'])} falls of 5 "
+        f"points in {SLICE} (400 claims a night):"
     )
     print(f"  {'':47} {'any alarm on an':>17} {'fall reported':>17}")
     print(f"  {'':47} {'ordinary night':>17} {'within 2 nights':>17}")
-    for name, was in found.items():
+    for name, was in ordinary.items():
         hit = f"{np.mean(hits[name]):.3f}" if hits[name] else "-"
         alarm = f"{np.mean(was):.3f}" if was else "-"
         print(f"  {name:47} {alarm:>17} {hit:>17}")
@@ -167,20 +171,19 @@ SCENARIOS: dict[str, tuple[tuple[Change, ...], WorldParameters, int, str]] = {
 def scenarios(pool: Pool, seed: int) -> dict[str, object]:
     """One night of each planted change, in words."""
     out: dict[str, object] = {}
-    for name, (changes, parameters, night, wanted) in SCENARIOS.items():
+    for name, (changes, parameters, night, expected) in SCENARIOS.items():
         world = World(pool, seed, parameters, changes)
         days = [cells_of(world.day(n)) for n in range(night + 1 - 2 * NEEDED, night + 1) if n >= 0]
-        found = Cells.concat(days)
-        rows = drift_rows(found, windows(PARAMETERS, FIRST_DAY + timedelta(night)), PARAMETERS)
+        rows = drift_rows(Cells.concat(days), windows(PARAMETERS, FIRST_DAY + timedelta(night)), PARAMETERS)
         raised = alarmed(rows)
-        said = raised["slice"][0] if raised.height else ""
+        alarm = raised["slice"][0] if raised.height else ""
         whole = rows.filter(metric="supported_share", slice="all")
         volume = rows.filter(metric="outputs_per_day", status="drifted").sort("p_value")
-        print(f"{name}: {'as expected' if said == wanted else f'EXPECTED {wanted!r}, GOT {said!r}'}")
+        print(f"{name}: {'as expected' if alarm == expected else f'EXPECTED {expected!r}, GOT {alarm!r}'}")
         print(f"  {raised['reason'][0] if raised.height else whole['reason'][0]}")
         if volume.height:
             print(f"  {volume['reason'][0]}")
-        out[name] = {"alarm": said, "expected": wanted}
+        out[name] = {"alarm": alarm, "expected": expected}
     return out
 
 

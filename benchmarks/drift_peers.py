@@ -38,7 +38,7 @@ class Counts:
     scores: np.ndarray
 
     @classmethod
-    def of(cls, cells: Cells, wanted: list[str]) -> Counts:
+    def of(cls, cells: Cells, slice_names: list[str]) -> Counts:
         first = cells.sums["date"].min()
         days = (cells.sums["date"].max() - first).days + 1  # type: ignore[operator]
         scores = cells.profiles.filter(metric="score_distance").with_columns(
@@ -50,10 +50,12 @@ class Counts:
             (cells.sums.filter(pl.col("metric").is_in(VERDICTS)), VERDICTS),
             (scores, [str(number) for number in range(SCORE_BINS)]),
         ):
-            sums = slices.summed(rows, columns).filter(pl.col("slice").is_in(wanted))
-            array = np.zeros((len(wanted), days, len(names)))
+            sums = slices.summed(rows, columns).filter(pl.col("slice").is_in(slice_names))
+            array = np.zeros((len(slice_names), days, len(names)))
             places = [
-                sums["slice"].replace_strict(wanted, range(len(wanted)), return_dtype=pl.Int64).to_numpy(),
+                sums["slice"]
+                .replace_strict(slice_names, range(len(slice_names)), return_dtype=pl.Int64)
+                .to_numpy(),
                 (sums["date"] - first).dt.total_days().to_numpy(),
                 sums["metric"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy(),
             ]
@@ -96,9 +98,9 @@ def nannyml(counts: Counts) -> int:
             chunks = reference[reference.sum(1) > 0]
             if len(chunks) < 2 or column[-1].sum() == 0:
                 continue
-            known = np.array([jensenshannon(whole, chunk, base=2) for chunk in chunks])
-            found = jensenshannon(whole, column[-1], base=2)
-            if abs(found - known.mean()) > 3 * known.std():
+            usual = np.array([jensenshannon(whole, chunk, base=2) for chunk in chunks])
+            distance = jensenshannon(whole, column[-1], base=2)
+            if abs(distance - usual.mean()) > 3 * usual.std():
                 alarms += 1
                 break
     return alarms

@@ -112,18 +112,16 @@ def scale() -> dict[str, object]:
         size = sum(f.stat().st_size for f in Path(folder).rglob("*.parquet")) / 2**30
         command = [sys.executable, "-m", "benchmarks.drift_scale", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    found |= {"verdicts": verdicts, "lake_gib": size}
-    print(f"{verdicts:,} verdicts, {found['slices']} slices, {size:.1f} GiB, load {found['load']:.0f}")
+    figures = json.loads(done.stdout)
+    figures |= {"verdicts": verdicts, "lake_gib": size}
+    print(f"{verdicts:,} verdicts, {figures['slices']} slices, {size:.1f} GiB, load {figures['load']:.0f}")
     print(
-        f"  {found['processor_s']:.1f} s of processor time, {found['wall_s']:.1f} s on the clock: "
-        f"{found['processor_s'] / (2 * LIMIT_S):.2f} of two cores' {LIMIT_S:.0f} s"
+        f"  {figures['processor_s']:.1f} s of processor time, {figures['wall_s']:.1f} s on the clock: "
+        f"{figures['processor_s'] / (2 * LIMIT_S):.2f} of two cores' {LIMIT_S:.0f} s"
     )
-    print(
-        f"  {found['peak_gib']:.2f} GiB at most: {found['peak_gib'] / LIMIT_GIB:.2f} of {LIMIT_GIB:.0f} GiB"
-    )
-    print(f"  again, from the cache: {found['again_processor_s']:.1f} s of processor time")
-    return found
+    print(f"  {figures['peak_gib']:.2f} GiB: {figures['peak_gib'] / LIMIT_GIB:.2f} of {LIMIT_GIB:.0f} GiB")
+    print(f"  again, from the cache: {figures['again_processor_s']:.1f} s of processor time")
+    return figures
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from typing import get_args
 import numpy as np
 
 from tasks.models.kernels import Kernel
-from tasks.verify.features import chosen_rows
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
 from training.artefact import by_dataset
+from training.fusion import chosen_rows
 from training.train import read_pairs
 
 

@@ -41,10 +41,11 @@ from tasks.decide.policies import Policy
 from tasks.evidence.parameters import CorpusSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.ledger.parameters import LedgerSettings
-from tasks.models.folder import MANIFEST, embedded_models
 from tasks.settings import Settings
 from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.verify.load import resolve
 from tasks.verify.parameters import VerifierSettings
+from tests.support.small_verifier import at_temperature
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples"
 LIMIT = 0.95
@@ -87,20 +88,6 @@ def edit(docs: Path, names: list[str]) -> None:
             path.write_text(re.sub(r"\d+", lambda m: str(int(m[0]) + 3), text), "utf-8")
         else:
             path.unlink()
-
-
-def other_verifier(folder: Path) -> VerifierSettings:
-    """The embedded verifier at another temperature: other bytes, another fingerprint, other scores."""
-    place = folder / "other-verifier"
-    shutil.copytree(embedded_models() / "features", place)
-    model = json.loads((place / "model.json").read_text())
-    model["temperature"] = TEMPERATURE
-    data = json.dumps(model).encode()
-    (place / "model.json").write_bytes(data)
-    manifest = json.loads((place / MANIFEST).read_text())
-    manifest["files"]["model.json"] = hashlib.sha256(data).hexdigest()
-    (place / MANIFEST).write_text(json.dumps(manifest))
-    return VerifierSettings(model=str(place))
 
 
 def settings(folder: Path, policies: tuple[Policy, ...], verifier: VerifierSettings) -> Settings:
@@ -176,8 +163,10 @@ def main() -> None:
         by_use_case = write(base, records(options.outputs))
         names = sorted(by_use_case)
         edited_cases, other_cases = names[::2], names[1::2]
-        usual, old = (Policy(),), VerifierSettings(model="features")
-        new = VerifierSettings(model=options.verifier) if options.verifier else other_verifier(base)
+        usual, old = (Policy(),), VerifierSettings()
+        new = VerifierSettings(model=options.verifier or "")
+        if not options.verifier:
+            new = at_temperature(base, TEMPERATURE, resolve("default"))
         started = time.process_time()
         first = audit(settings(base, usual, old))
         results["claims"] = sum(first.verdicts.values())

@@ -71,14 +71,14 @@ def measure(rows: list[dict[str, Any]]) -> None:
         by_topic: dict[str, int] = defaultdict(int)
         wrong: list[str] = []
         for row in rows:
-            gold, found = boundaries(row["text"], row["spans"]), boundaries(row["text"], split(row["text"]))
-            hit += len(gold & found)
-            extra += len(found - gold)
-            missed += len(gold - found)
-            right += gold == found
-            by_topic[row["topic"]] += len(gold ^ found)
-            for end in sorted(gold ^ found):
-                wrong.append(f"  {'+' if end in found else '-'} {row['text'][max(0, end - 25) : end]!r}")
+            gold, ends = boundaries(row["text"], row["spans"]), boundaries(row["text"], split(row["text"]))
+            hit += len(gold & ends)
+            extra += len(ends - gold)
+            missed += len(gold - ends)
+            right += gold == ends
+            by_topic[row["topic"]] += len(gold ^ ends)
+            for end in sorted(gold ^ ends):
+                wrong.append(f"  {'+' if end in ends else '-'} {row['text'][max(0, end - 25) : end]!r}")
         precision, recall = hit / max(1, hit + extra), hit / (hit + missed)
         f1 = 2 * precision * recall / (precision + recall)
         seconds = []

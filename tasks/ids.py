@@ -53,8 +53,8 @@ def text_sha256(texts: pl.Series) -> pl.Series:
 def prefixes(texts: pl.Series) -> np.ndarray:
     """The first eight bytes of hex ids as numbers (uint64, n): what ids are looked up by, eight bytes each.
 
-    Where one of them is no hex id, all are found under their digests' prefixes. A prefix is never believed:
-    who looks something up by it compares the ids.
+    Where one of them is not a hex id, all are looked up by their digests' prefixes. A prefix is never
+    trusted: whoever looks something up by it compares the ids.
     """
     if texts.is_empty():
         return np.empty(0, dtype="<u8")

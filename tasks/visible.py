@@ -1,7 +1,6 @@
 """Hostile text made visible: what a page, a chart or a log may show of a trace.
 
-Belongs here: characters that act instead of being seen. Does not belong here: markup, which is escaped by
-the template engine that writes it.
+Markup is not its concern: the template engine that writes it escapes it.
 
 Control characters, bidirectional overrides and zero-width characters reorder, hide or forge what a reader
 sees (Unicode TR36, "Unicode Security Considerations"; CVE-2021-42574, "Trojan Source"). They are replaced

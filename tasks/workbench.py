@@ -96,7 +96,7 @@ class Workbench:
         """The configured verifier."""
         from tasks.verify.load import load
 
-        return load(self.parameters.verifier, threads=self.parameters.threads, embedder=self.embedder)
+        return load(self.parameters.verifier, threads=self.parameters.threads)
 
     def record_usage(self, run_id: str) -> dict[str, Any]:
         """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none."""

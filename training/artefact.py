@@ -1,7 +1,6 @@
-"""From a trained network to the artefact that scores: export, fusion and calibration on rows it never saw.
+"""From a trained network to the artefact that scores: int8 weights, and a fusion fitted on rows it never saw.
 
-Belongs here: the order of those steps and the figures they give. Does not belong here: each step itself
-(`export.py`, `crossencoder.py`).
+How the fusion is fitted: `fusion.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +14,22 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from safetensors.torch import save_file
 
+from tasks.models import kernels
+from tasks.models.folder import Manifest, write_manifest
 from tasks.tables import VERDICTS
-from tasks.verify import crossencoder, export, features, metrics, selection
+from tasks.verify import crossencoder, metrics, selection
+from tasks.verify.artefact import load_artefact
+from tasks.verify.crossencoder import Fusion
+from tasks.verify.network import load_network
 from tasks.verify.parameters import VerifierSettings
 from tasks.verify.protocol import Verifier
+from tasks.verify.softmax import Softmax
+from training import fusion
 
+WEIGHTS = "model.int8.safetensors"
+TRAINED = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -72,17 +81,15 @@ def pack(
         ModelError: a folder that is not a trained network, or no exporter.
     """
     parameters = parameters or PackParameters()
-    frame = features.chosen_rows(features.prepare(labelled), parameters.rows_per_dataset)
+    frame = fusion.chosen_rows(labelled, parameters.rows_per_dataset)
     export_network(trained, out)
-    weights = features.vocabulary(frame, parameters.vocabulary)
+    weights = fusion.vocabulary(frame, parameters.vocabulary)
     chosen = selection.SelectionParameters()
     network = network_of(out, threads=threads)
     values = inputs(frame, network, weights, chosen, progress)
-    fusion, probabilities = crossencoder.fit(frame, values, weights, chosen)
+    fitted, probabilities = fusion.fit_fusion(frame, values, weights, chosen)
     figures = by_dataset(frame, probabilities)
-    crossencoder.write_artefact(
-        out, fusion, fitted={"rows": frame.height, "held_out_figures": figures, **about}
-    )
+    write_artefact(out, fitted, fitted={"rows": frame.height, "held_out_figures": figures, **about})
     return Packed(out, frame, values, probabilities, figures)
 
 
@@ -93,7 +100,7 @@ def export_network(trained: Path, out: Path) -> None:
         ModelError: a folder that is not a trained network.
     """
     out.mkdir(parents=True, exist_ok=True)
-    export.export(trained, out)
+    pack_weights(trained, out)
     for name in TOKENIZER_FILES:
         if (trained / name).resolve() != (out / name).resolve():
             shutil.copyfile(trained / name, out / name)
@@ -106,11 +113,37 @@ def export_network(trained: Path, out: Path) -> None:
     (out / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
+def pack_weights(trained: Path, out: Path) -> None:
+    """Writes int8 weights into `out` from the safetensors of `trained`: a quarter of their size.
+
+    Matrices of the encoder become int8 with a scale per row, so that the same file serves every kernel:
+    int8 as it is, bfloat16 and float32 from it.
+
+    Raises:
+        ModelError: weights that are not this network's.
+    """
+    state = load_network(trained, TRAINED).state_dict()
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(kernels.pack({name: value for name, value in state.items() if value.numel()}), out / WEIGHTS)
+
+
+def write_artefact(folder: Path, fusion: Fusion, **about: object) -> None:
+    """Adds fusion and manifest to a folder that holds weights, tokenizer and configuration."""
+    (folder / crossencoder.FUSION_FILE).write_text(fusion.to_json(), "utf-8")
+    names = [WEIGHTS, crossencoder.FUSION_FILE, "config.json", "tokenizer.json", "tokenizer_config.json"]
+    write_manifest(
+        folder, crossencoder.KIND, names, weights=WEIGHTS, premise="claim", temperature=1.0, **about
+    )
+
+
 def network_of(folder: Path, *, threads: int = 0) -> Verifier:
     """The int8 network of a folder alone, without fusion."""
-    from tasks.verify.classifiers import load_artefact
-
-    manifest = {"files": {export.WEIGHTS: ""}, "weights": export.WEIGHTS, "premise": "claim"}
+    manifest: Manifest = {
+        "kind": crossencoder.KIND,
+        "files": {WEIGHTS: ""},
+        "weights": WEIGHTS,
+        "premise": "claim",
+    }
     return load_artefact(
         folder, manifest, VerifierSettings(batch_tokens=crossencoder.BATCH_TOKENS), threads=threads
     )
@@ -124,13 +157,11 @@ def inputs(
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """(n, len(INPUTS)) of the logistic model, chunk by chunk."""
-    from tasks.verify.softmax import Softmax
-
     nothing = Softmax(np.zeros(0), np.zeros(0), np.zeros((1, 3)), 1.0)
-    fusion = crossencoder.Fusion(nothing, 1.0, *weights, chosen)
+    unfitted = Fusion(nothing, 1.0, *weights, chosen)
     parts = []
     for chunk in frame.iter_slices(crossencoder.CHUNK_PAIRS // 4):
-        parts.append(crossencoder.compute(chunk["claim"], chunk["evidence"], network, fusion)[0])
+        parts.append(crossencoder.compute(chunk["claim"], chunk["evidence"], network, unfitted)[0])
         if progress:
             progress(chunk.height)
     return np.concatenate(parts)

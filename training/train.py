@@ -24,9 +24,14 @@ import polars as pl
 
 from tasks.errors import InputError, ModelError
 from tasks.models import processor
-from tasks.tables import VERDICTS
-from tasks.verify import export, network, score
+from tasks.verify import score
 from tasks.verify.labels import CODES
+from tasks.verify.network import PairNetwork, load_network
+from training import artefact
+from training.artefact import TRAINED, WEIGHTS
+
+OF_HEAD = "sharpness"
+"""A weight that only this network has: what tells a trained one from an encoder."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,8 @@ def train(
 
 def _weights_of(base: Path) -> Path:
     """The weights that training starts from: trained ones, else packed ones."""
-    packed = base / export.WEIGHTS
-    return packed if packed.exists() and not (base / export.TRAINED).exists() else base / export.TRAINED
+    packed = base / WEIGHTS
+    return packed if packed.exists() and not (base / TRAINED).exists() else base / TRAINED
 
 
 def _start(base: Path) -> tuple[Any, Any]:
@@ -160,13 +165,44 @@ def _start(base: Path) -> tuple[Any, Any]:
     weights = _weights_of(base)
     try:
         with safe_open(weights, framework="pt") as stored:
-            trained = network.OF_HEAD in stored.keys()  # noqa: SIM118 - no dict
+            trained = OF_HEAD in stored.keys()  # noqa: SIM118 - no dict
     except (SafetensorError, OSError):
         trained = False
     if not trained:
-        return network.from_sentence_encoder(base, len(VERDICTS))
-    model = export.load_network(base, weights.name).requires_grad_(requires_grad=True)
+        return from_sentence_encoder(base)
+    model = load_network(base, weights.name).requires_grad_(requires_grad=True)
     return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False), model
+
+
+def from_sentence_encoder(base: Path) -> tuple[Any, PairNetwork]:
+    """(tokenizer, network) around a BERT encoder's safetensors weights, the head drawn at random.
+
+    Raises:
+        ModelError: the folder holds no BERT encoder with safetensors weights and a tokenizer.
+    """
+    from transformers import AutoTokenizer, BertModel
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+        encoder = BertModel.from_pretrained(
+            base,
+            add_pooling_layer=False,
+            # No dropout: each pair is seen about once, and drawing the masks costs a third of the time.
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(f"{base}: no BERT encoder can be loaded ({str(error)[:160]})") from None
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
+    return tokenizer, PairNetwork(encoder, tokenizer.cls_token_id, tokenizer.sep_token_id)
 
 
 def held_out_share(count: int, parameters: TrainParameters) -> float:
@@ -317,8 +353,6 @@ def _write_network(out: Path, model: Any, tokenizer: Any) -> None:
 
 def _pack(out: Path, kept_back: pl.DataFrame, threads: int) -> dict[str, Any]:
     """Makes `out` an artefact that `verifier.model` can name; returns its held-out figures."""
-    from training import artefact
-
     return artefact.pack(out, kept_back, out, threads=threads).figures
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from flows.commands.console import DEFAULTS, Common, table
 from flows.commands.progress import counter, shares
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DONE = 0
 
@@ -49,7 +52,6 @@ def train(
     base: Annotated[
         Path | None, Parameter(help="Encoder or verifier to start from; default the embedded encoder.")
     ] = None,
-    kind: Annotated[str, Parameter(help="cross-encoder, or features: small.")] = "cross-encoder",
     epochs: float = 1.0,
     max_minutes: Annotated[float | None, Parameter(help="End, and anneal, by then.")] = None,
     seed: int = 7,
@@ -63,35 +65,30 @@ def train(
 
     Example: claimledger train reviews.parquet -o models/ours
     """
-    from tasks.errors import InputError
+    from tasks.errors import ConfigError
+    from tasks.evidence.models import embedded_folder
 
-    if not pairs:
-        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
-    if kind not in ("cross-encoder", "features"):
-        raise InputError(f"--kind {kind}: unknown kind of verifier, expected cross-encoder or features")
-    settings = common.settings()
-    if kind == "features":
-        from tasks.verify.features import fit_features
-        from training.train import read_pairs
-
-        report: dict[str, Any] = fit_features(read_pairs(pairs), output)
-    else:
-        from tasks.evidence.models import embedded_folder
+    _check_named(pairs)
+    try:
         from training.train import train as train_network
-
-        with shares(common.quiet or common.json, "training") as progress:
-            trained = train_network(
-                pairs,
-                output,
-                base=base or embedded_folder(),
-                epochs=epochs,
-                max_minutes=max_minutes,
-                seed=seed,
-                device=device,
-                threads=settings.runner.threads,
-                progress=progress,
-            )
-        report = trained.report
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"claimledger train needs the training extra, {error.name} is missing: pip install "
+            "'claimledger[train]'"
+        ) from None
+    settings = common.settings()
+    with shares(common.quiet or common.json, "training") as progress:
+        report = train_network(
+            pairs,
+            output,
+            base=base or embedded_folder(),
+            epochs=epochs,
+            max_minutes=max_minutes,
+            seed=seed,
+            device=device,
+            threads=settings.runner.threads,
+            progress=progress,
+        ).report
     common.answer(report, [f"{key}: {value}" for key, value in report.items()] + [f"verifier: {output}"])
     return DONE
 
@@ -99,7 +96,7 @@ def train(
 def evaluate(
     *pairs: Path,
     verifier: Annotated[
-        list[str] | None, Parameter(help="Name, folder or hub id; several stand side by side.")
+        list[str] | None, Parameter(help="Name, folder or hub id; several are compared side by side.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
@@ -107,13 +104,11 @@ def evaluate(
 
     With 95% bootstrap intervals, beside cosine similarity alone. Without --verifier, of the configured one.
 
-    Example: claimledger evaluate labelled.parquet --verifier default --verifier features
+    Example: claimledger evaluate labelled.parquet --verifier default --verifier models/ours
     """
-    from tasks.errors import InputError
     from tasks.verify.evaluate import evaluate_files, load_named, side_by_side
 
-    if not pairs:
-        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+    _check_named(pairs)
     with counter(common.quiet or common.json, "evaluating") as progress:
         settings = common.settings().scoring
         figures = evaluate_files(pairs, settings, progress, verifiers=load_named(verifier or [], settings))
@@ -142,26 +137,22 @@ def calibrate(
 
     Example: claimledger calibrate -o calibration.json --risk 0.05
     """
-    from tasks.errors import InputError
-    from tasks.verify.calibrate import calibrate_to_file
+    from flows.calibrate import calibrate as calibrate_to_file
     from tasks.verify.risk import RiskParameters, least_rows, sentence
 
-    for name, value in (("--risk", risk), ("--confidence", confidence)):
-        if not 0 < value < 1:
-            raise InputError(f"{name} is {value}, expected a number between 0 and 1")
-    parameters = RiskParameters(risk=risk, confidence=confidence)
+    parameters = RiskParameters(risk=_share("--risk", risk), confidence=_share("--confidence", confidence))
     settings = common.settings()
     with counter(common.quiet or common.json, "scoring") as progress:
         fitted, document = calibrate_to_file(
             pairs, output, settings.scoring, parameters, lake=settings.lake, seed=seed, progress=progress
         )
-    found = fitted.calibration
+    parts = fitted.calibration
     lines = [
         f"{fitted.rows} pairs scored; calibration fitted on {fitted.fitted_rows} of them: temperature "
-        f"{found.temperature:.2f} and bias {found.bias:+.2f} of supported, {found.rest_temperature:.2f} and "
-        f"{found.rest_bias:+.2f} of contradicted among the rest",
+        f"{parts.temperature:.2f} and bias {parts.bias:+.2f} of supported, {parts.rest_temperature:.2f} and "
+        f"{parts.rest_bias:+.2f} of contradicted among the rest",
         *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
-        *([f"{refused} lines are no pairs"] if (refused := document["lines_refused"]) else []),
+        *([f"{refused} lines are not pairs"] if (refused := document["lines_refused"]) else []),
         *_asked(document["usage"]),
         "",
         *table(*_before_and_after(fitted.figures)),
@@ -169,11 +160,26 @@ def calibrate(
         "",
         *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
         f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
-        "for claims like these pairs: a review queue is no random sample, `claimledger sample` draws one",
+        "for claims like these pairs: a review queue is not a random sample, `claimledger sample` draws one",
         f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
     ]
     common.answer(document, lines)
     return DONE
+
+
+def _check_named(pairs: tuple[Path, ...]) -> None:
+    if not pairs:
+        from tasks.errors import InputError
+
+        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+
+
+def _share(option: str, value: float) -> float:
+    if not 0 < value < 1:
+        from tasks.errors import InputError
+
+        raise InputError(f"{option} is {value}, expected a number between 0 and 1")
+    return value
 
 
 def _asked(usage: dict[str, Any] | None) -> list[str]:
@@ -182,7 +188,7 @@ def _asked(usage: dict[str, Any] | None) -> list[str]:
     return [f"the judge was asked: {spent}"] if usage else []
 
 
-def _before_and_after(figures: Any) -> tuple[list[str], list[list[object]]]:
+def _before_and_after(figures: pl.DataFrame) -> tuple[list[str], list[list[object]]]:
     measures = {
         "calibration error": "calibration_error",
         "by chance": "calibration_error_by_chance",

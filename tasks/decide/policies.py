@@ -83,7 +83,7 @@ class Policy:
 
     @property
     def sha256(self) -> str:
-        """Digest over every value: two policies of one label and different values are told apart.
+        """Digest over every value: two policies of one label and different values differ in it.
 
         A value of `_LATER` counts where it is not the default, so that a policy that was written before the
         key existed keeps its digest.

@@ -46,7 +46,7 @@ def combine(probabilities: np.ndarray, group: np.ndarray, count: int) -> np.ndar
     """(n, 3) scores of passages to (count, 3) of claims; `group` (n,) is each passage's claim.
 
     The maximum of support and of contradiction, scaled to sum 1 where they exceed it; the rest is
-    insufficient. A fact stands in one passage, and passages that say nothing must not outvote it. Claims
+    insufficient. A fact is in one passage, and passages that say nothing must not outvote it. Claims
     without a passage are (0, 0, 1). The order of passages does not matter.
     """
     best = np.zeros((count, 2))

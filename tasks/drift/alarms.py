@@ -44,7 +44,7 @@ class AlarmRule:
     metric: str = "supported_share"
     """A metric's name, or `*`."""
     slice: str = "*"
-    """Pattern of slice names, in which `*` stands for anything: `all`, `agent=*`, `*model=gpt-4*`."""
+    """Pattern of slice names, in which `*` matches anything: `all`, `agent=*`, `*model=gpt-4*`."""
     direction: Literal["worse", "up", "down", "any"] = "worse"
     size: float = 0.0
     """Smallest difference in the metric's unit; below the metric's own threshold nothing drifts anyway."""
@@ -104,7 +104,7 @@ def _runs(before: pl.DataFrame, window_end: date) -> pl.DataFrame:
         before.with_columns(ago=ago)
         .sort("ago")
         .group_by("slice", "metric", "rises", maintain_order=True)
-        # Nights 1, 2, 3 ago stand at places 1, 2, 3; the first gap ends the run.
+        # Nights 1, 2, 3 ago are at places 1, 2, 3; the first gap ends the run.
         .agg(nights=(pl.col("ago") == pl.int_range(1, pl.len() + 1)).cum_prod().sum().cast(pl.Int32))
     )
 

@@ -1,7 +1,7 @@
 """Only like is compared with like: verdicts by one verifier, under one version of each policy.
 
 Another verifier gives other verdicts of the same answers, and so does another threshold; neither says
-anything about the agents. So what an older verifier or policy version judged is left out, and it is said.
+anything about the agents. So what an older verifier or policy version judged is left out, with a note.
 """
 
 from __future__ import annotations

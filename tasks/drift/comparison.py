@@ -10,7 +10,7 @@ an effect of their own with variance τ². Ignoring either makes every ordinary 
 1. Sampling variance per unit, from residuals within baseline days (Cochran 1977, section 6.4); the window's
    follows from its own number of units, as in a score test.
 2. τ² by moments about weekday means (DerSimonian and Laird, Controlled Clinical Trials 7, 1986), pooled over
-   the series of a metric, because 28 days alone tell little of a variance.
+   the series of a metric, because 28 days alone say little about a variance.
 3. Weekday effects, shrunk by their own moment estimate (Morris, JASA 78, 1983).
 4. The remaining dispersion per series, moderated towards the common one (Smyth, Statistical Applications
    in Genetics and Molecular Biology 3, 2004); the t distribution gets the degrees of freedom that follow.
@@ -154,8 +154,8 @@ def log_counts(y: np.ndarray, present: np.ndarray) -> Daily:
 
 def dispersion(base: Daily, weekday: np.ndarray) -> Dispersion:
     """How much baseline days vary beyond sampling, in steps 2 and 4 above; `weekday` is (days,), 0 to 6."""
-    known = base.size > 0
-    sampling = np.where(known, 1 / np.maximum(base.variance, 1e-12), 0.0)
+    has_rows = base.size > 0
+    sampling = np.where(has_rows, 1 / np.maximum(base.variance, 1e-12), 0.0)
     statistic, degrees, slope = _about_weekdays(base.value, np.nan_to_num(sampling), weekday)
     tau2 = max(0.0, float((statistic - degrees).sum() / max(slope.sum(), 1e-300)))
     # Large slices have large slopes and would decide alone: the median over series resists one odd slice.
@@ -163,7 +163,7 @@ def dispersion(base: Daily, weekday: np.ndarray) -> Dispersion:
     if usable.any():
         each = (statistic - degrees)[usable] / slope[usable]
         tau2 = max(0.0, min(tau2, float(np.median(each)))) if usable.sum() > 2 else tau2
-    weights = np.where(known, 1 / (np.nan_to_num(np.maximum(base.variance, 1e-12), nan=1.0) + tau2), 0.0)
+    weights = np.where(has_rows, 1 / (np.nan_to_num(np.maximum(base.variance, 1e-12), nan=1.0) + tau2), 0.0)
     statistic, degrees, _ = _about_weekdays(base.value, weights, weekday)
     factor, freedom = moderated(statistic / np.maximum(degrees, 1), degrees)
     return Dispersion(tau2, factor, freedom)
@@ -245,8 +245,8 @@ def difference(
     """
     spread = dispersion(base, base_weekday)
     factor, tau2 = spread.factor, spread.tau2
-    known = base.size > 0
-    weights = np.where(known, 1 / (np.nan_to_num(base.variance, nan=1.0) + tau2 + 1e-12), 0.0)
+    has_rows = base.size > 0
+    weights = np.where(has_rows, 1 / (np.nan_to_num(base.variance, nan=1.0) + tau2 + 1e-12), 0.0)
     total = np.maximum(weights.sum(1), 1e-300)
     level = (weights * np.nan_to_num(base.value)).sum(1) / total
     effects, uncertain = _weekday_effects(base.value, weights, level, factor, base_weekday)
@@ -270,9 +270,9 @@ def difference(
     shift = np.nan_to_num(np.asarray(skewness) * part**1.5 * (np.minimum(statistic**2, 16) - 1) / 6)
     p_value = 2 * stats.t.sf(np.abs(statistic - shift), spread.degrees)
     half = stats.t.ppf(0.975, spread.degrees) * interval_error
-    unknown = np.isnan(change) | (known.sum(1) == 0)
+    unknown = np.isnan(change) | ~has_rows.any(1)
     return Difference(
-        expected=np.where(known.any(1), expected, np.nan),
+        expected=np.where(has_rows.any(1), expected, np.nan),
         current=current,
         standard_error=np.where(unknown, np.nan, error),
         ci_low=np.where(unknown, np.nan, change - half),

@@ -26,7 +26,7 @@ from tasks.drift.parameters import DriftParameters
 from tasks.drift.series import Calendar, Compared, placed, rows_of
 
 MINIMUM_BLOCKS = 5
-"""Blocks of baseline days below which their distances' spread cannot be told."""
+"""Blocks of baseline days below which their distances' spread is not known."""
 
 
 def between(first: np.ndarray, second: np.ndarray, *, is_histogram: bool) -> np.ndarray:
@@ -39,8 +39,8 @@ def between(first: np.ndarray, second: np.ndarray, *, is_histogram: bool) -> np.
 
 def mean(weights: np.ndarray, units: np.ndarray) -> np.ndarray:
     """(series, bins): sums (series, bins) over units (series,), NaN where there are none."""
-    known = units[:, None] > 0
-    return np.asarray(np.divide(weights, units[:, None], out=np.full(weights.shape, np.nan), where=known))
+    out = np.full(weights.shape, np.nan)
+    return np.asarray(np.divide(weights, units[:, None], out=out, where=units[:, None] > 0))
 
 
 def compared(

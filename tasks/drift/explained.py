@@ -1,6 +1,6 @@
 """Which slice a change is named after: the simplest one that explains it.
 
-Where an agent got worse, some of its pairs with models and use cases stand out more than the agent itself, by
+Where an agent got worse, some of its pairs with models and use cases differ more than the agent itself, by
 chance and because there are many. A row is part of a parent's change (`agent=A` of `agent=A&model=M`, `all`
 of `agent=A`) where the parent's other rows moved alike: the heterogeneity between the row and the rest
 (Cochran's Q, Biometrics 10, 1954) is not larger than what the rest shows against no change, but for the price

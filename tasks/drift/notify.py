@@ -1,7 +1,6 @@
 """Door to apprise: one message to the places that the environment names.
 
-Belongs here: sending. Does not belong here: what is said (`tasks/drift/alarms.py`). URLs hold
-secrets, so they come from an environment variable only, and no failure repeats them.
+URLs hold secrets, so they come from an environment variable only, and no failure repeats them.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from tasks.errors import ConfigError
 def send(title: str, body: str, variable: str) -> list[str]:
     """Sends a message to every URL of the environment variable, blank-separated; warnings in words.
 
-    Without the variable nothing is sent and nothing is said. A place that does not answer is a warning: the
-    alarm stands in the report all the same.
+    Without the variable nothing is sent. A place that does not answer is a warning: the alarm is in the
+    report all the same.
 
     Raises:
-        ConfigError: the variable holds something that is no apprise URL; its place is said, not its text.
+        ConfigError: the variable holds something that is not an apprise URL; the message gives its place, not
+            its text.
     """
     urls = os.environ.get(variable, "").split()
     if not urls:
@@ -30,7 +30,7 @@ def send(title: str, body: str, variable: str) -> list[str]:
         place = apprise.Apprise()
         if not place.add(url):
             raise ConfigError(
-                f"{variable}: URL {number} of {len(urls)} is none that apprise knows; "
+                f"{variable}: apprise does not recognise URL {number} of {len(urls)}; "
                 "see the list of services in apprise's documentation"
             )
         if not place.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):

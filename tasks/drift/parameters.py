@@ -30,11 +30,11 @@ class DriftParameters:
     change_days: int = 60
     """Days in which a change point is looked for."""
     minimum_baseline_days: int = 10
-    """Days with rows below which a day's own variation cannot be told: too few."""
+    """Days with rows below which a day's own variation is not known: too few."""
     minimum_units: int = 100
     """Claims, outputs or reviews in the window below which two points are less than two units: too few."""
     minimum_outputs: int = 20
-    """Outputs in the window below which their variation cannot be told: too few."""
+    """Outputs in the window below which their variation is not known: too few."""
     false_discovery_rate: float = 0.1
     """Share of drifted rows that may be chance. Alarms look one way only, so theirs is half of it."""
     slices: tuple[Literal["source", "agent", "model", "use_case"], ...] = (
@@ -52,11 +52,9 @@ class DriftParameters:
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that no comparison can mean."""
-        counts = ("baseline_days", "window_days", "change_days", "minimum_baseline_days", "minimum_units",
-                  "minimum_outputs")  # fmt: skip
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        for name, value in vars(self).items():
+            if type(value) is int and value < 1:
+                raise ValueError(f"{name} is {value}, expected 1 or more")
         if not 0 < self.false_discovery_rate < 1:
             raise ValueError(f"false_discovery_rate is {self.false_discovery_rate}, expected between 0 and 1")
         unknown = sorted(set(self.thresholds) - set(METRICS))
@@ -76,7 +74,7 @@ class DriftParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class DriftSettings:
-    """What changed against earlier days, and who is told."""
+    """Whether drift is measured, what raises an alarm, and who hears of it."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
 

@@ -44,10 +44,10 @@ def with_reasons(rows: pl.DataFrame, selection: Comparable, seen: pl.DataFrame) 
     for number, (place, metric, name, before, after, day) in enumerate(drifted.select(columns).iter_rows()):
         besides = coincidences(name, day, selection.cells, snapshots) if day and number < SEARCHED else []
         sentences.append((place, sentence(METRICS[metric], name, (before, after), day, besides)))
-    told = pl.DataFrame(sentences, {"place": pl.UInt32, "sentence": pl.String}, orient="row")
+    texts = pl.DataFrame(sentences, {"place": pl.UInt32, "sentence": pl.String}, orient="row")
     notes = pl.lit("".join(f"; {note}" for note in selection.notes))
     return (
-        numbered.join(told, on="place", how="left", maintain_order="left")
+        numbered.join(texts, on="place", how="left", maintain_order="left")
         .with_columns(reason=pl.coalesce("sentence", _undrifted()) + notes)
         .drop("place", "sentence")
     )

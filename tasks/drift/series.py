@@ -18,32 +18,21 @@ from tasks.drift.comparison import Sums
 from tasks.drift.metrics import Metric
 from tasks.drift.parameters import DriftParameters, Windows
 
+_NUMBERS = (
+    "baseline_count", "current_count", "current_outputs", "standard_error", "baseline_pooled",
+    "baseline_value", "current_value", "difference", "ci_low", "ci_high", "effect_size", "p_value",
+    "threshold",
+)  # fmt: skip
 ROWS = pl.Schema(
     {
-        "slice": pl.String,
-        "slice_kind": pl.String,
-        "metric": pl.String,
-        "baseline_days": pl.Int32,
-        "current_days": pl.Int32,
-        "baseline_count": pl.Float64,
-        "current_count": pl.Float64,
-        "current_outputs": pl.Float64,
-        "standard_error": pl.Float64,
-        "baseline_pooled": pl.Float64,
-        "baseline_value": pl.Float64,
-        "current_value": pl.Float64,
-        "difference": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "effect_size": pl.Float64,
-        "p_value": pl.Float64,
-        "threshold": pl.Float64,
+        **dict.fromkeys(("slice", "slice_kind", "metric"), pl.String()),
+        **dict.fromkeys(("baseline_days", "current_days"), pl.Int32()),
+        **dict.fromkeys(_NUMBERS, pl.Float64()),
     }
 )
-
-
+"""One metric of one slice: what both periods hold, and how they differ."""
 LARGEST_LOG = 50.0
-"""A logarithm of a ratio beyond it says only that nothing is known; its exponential would overflow."""
+"""A logarithm of a ratio beyond it says only that nothing is certain; its exponential would overflow."""
 
 
 @dataclass(frozen=True)

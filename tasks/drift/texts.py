@@ -1,8 +1,5 @@
 """What a day's texts mean, for the drift of questions, answers and retrieved passages.
 
-Belongs here: a day's sample of texts, their cached embeddings, and sums of them per identity. Does not belong
-here: how far two days lie apart (`tasks/drift/distances.py`).
-
 Only vectors that the lake's cache already holds are used, because a night must not embed its history again:
 claims and passages were embedded when they were judged; the audit adds the sampled questions. Vectors are
 projected at random to fewer dimensions, which keeps distances (Johnson and Lindenstrauss, 1984), so that
@@ -94,7 +91,7 @@ def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFra
 def _passages(whole: np.ndarray, pieces_of: np.ndarray, passage: np.ndarray) -> np.ndarray:
     """A passage's own vector, else the mean of its pieces', which is what was embedded without a corpus."""
     total = np.zeros(whole.shape)
-    np.add.at(total, passage, pieces_of)  # a piece that is not known makes its passage NaN
+    np.add.at(total, passage, pieces_of)  # a piece without a vector makes its passage NaN
     norms = np.linalg.norm(total, axis=1, keepdims=True)
     means = np.divide(total, norms, out=np.full(total.shape, np.nan), where=norms > 0)
     return np.asarray(np.where(np.isnan(whole), means, whole))

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from tasks.errors import ModelError
 from tasks.files import durable
@@ -32,12 +32,25 @@ MAX_MANIFEST_BYTES = 2**20
 """A manifest is a page of JSON; anything larger is not one and is not parsed."""
 
 
+class Manifest(TypedDict):
+    """What `claimledger.json` says of its folder."""
+
+    kind: str
+    files: dict[str, str]
+    """SHA-256 by file name."""
+    weights: NotRequired[str]
+    """Name of the file of weights, of a network."""
+    premise: NotRequired[str]
+    """Which text the network reads first: claim or evidence."""
+    temperature: NotRequired[float]
+
+
 def embedded_models() -> Path:
     """Folder of the artefacts that ship with the project."""
     return Path(str(files("tasks"))).parent / "data" / "models"
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The artefact's manifest, after every file it names was found to have the recorded SHA-256.
 
     Raises:
@@ -47,7 +60,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
             raise ModelError(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes, so not a manifest")
-        manifest: dict[str, Any] = json.loads(file.read_bytes())
+        manifest: Manifest = json.loads(file.read_bytes())
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):

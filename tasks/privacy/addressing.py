@@ -89,7 +89,7 @@ def addresses(text: str) -> Iterator[Finding]:
 
 
 def _confidence(kind: str, text: str, start: int, end: int) -> float:
-    """Of a match; 0 where what stands around it says that nobody is addressed."""
+    """Of a match; 0 where the text around it says that nobody is addressed."""
     before, after = text[max(0, start - _BEFORE) : start], text[end : end + 40]
     commanded = _COMMANDED.search(before if start <= _BEFORE else " " + before)
     if kind == "override":

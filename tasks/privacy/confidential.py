@@ -37,7 +37,7 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     are looked at one by one.
 
     Raises:
-        ConfigError: a detector is not known.
+        ConfigError: a detector does not exist.
     """
     active = detectors_of(detectors)
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
@@ -84,7 +84,7 @@ def detectors_of(names: tuple[str, ...]) -> list[Detector]:
     """Detectors of these names, in the order in which they run.
 
     Raises:
-        ConfigError: one is not known; the sentence says which is meant.
+        ConfigError: one does not exist; the message says which may be meant.
     """
     for name in names:
         if name not in DETECTORS:

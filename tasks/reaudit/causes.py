@@ -213,7 +213,7 @@ class _Earlier:
         for settings in self._candidates(identity):
             try:
                 threads = self.bench.parameters.threads
-                verifier = load_verifier(settings, threads=threads, embedder=self.bench.embedder)
+                verifier = load_verifier(settings, threads=threads)
             except ClaimledgerError as error:
                 self.notices.append(f"an earlier verifier cannot be loaded: {error}")
                 continue

@@ -1,10 +1,10 @@
-"""What a claim and a passage have in common, and where they differ: features and explainable differences.
+"""What a claim and a passage have in common, and where they differ.
 
 Two groups of functions, all vectorised over pairs and deterministic:
 
 * `number_mismatch`, `unit_mismatch`, `date_mismatch`, `name_missing`, `negation_mismatch` compare a claim
   with its evidence and return *what* differs, for reasons in words;
-* `pieces` and `features` turn pairs into the matrix that the features verifier weighs.
+* `pieces` and `shared_words` turn pairs into numbers that the default verifier weighs.
 
 Regular expressions are Polars' (linear time), so hostile text costs no more than its length.
 Bump `RULES_VERSION` with any change that can change a score: it is part of verifiers' fingerprints.
@@ -12,7 +12,7 @@ Bump `RULES_VERSION` with any change that can change a score: it is part of veri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,30 +37,6 @@ class PieceParameters:
     """The same for text that is not all ASCII; scripts without spaces say more per character."""
 
 
-FEATURES = (
-    "cosine_best",
-    "cosine_all",
-    "coverage",
-    "coverage_best",
-    "bigrams",
-    "rarest_missing",
-    "numbers_missing",
-    "numbers_missing_best",
-    "numbers_present",
-    "names_missing",
-    "names_present",
-    "negated_claim_only",
-    "negated_evidence_only",
-    "opposites",
-    "unit_differs",
-    "date_differs",
-    "number_differs",
-    "claim_length",
-    "evidence_length",
-    "evidence_extra",
-)
-"""Columns of `features`, in order; what each means stands in `features`."""
-
 SHARED = (
     "coverage",
     "coverage_best",
@@ -69,18 +45,7 @@ SHARED = (
     "claim_length",
     "evidence_length",
 )
-"""Columns of `features` that a network is helped by: how much is shared, and how much there is."""
-
-OPPOSITES = (
-    "numbers_missing_best",
-    "negated_claim_only",
-    "negated_evidence_only",
-    "opposites",
-    "unit_differs",
-    "date_differs",
-    "number_differs",
-)
-"""Columns that name a way in which evidence contradicts a claim; names may be missing without any."""
+"""Columns of `shared_words`: how much of a claim is shared, and how much text there is."""
 
 _CITATION_MARKS = r"\s?(?:\[\^?\d{1,3}\^?(?:\s?[,;–-]\s?\d{1,3}){0,20}\]|【[^】]{1,40}】)"
 
@@ -156,8 +121,8 @@ def date_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
 def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     """First name in each claim that no part of its evidence mentions ("Boston"); null where none is."""
     pairs = _pairs(claims, evidence)
-    missing = _names(pairs["claim"]).join(
-        _tokens(pairs["evidence"]), on=["row", "term"], how="anti", maintain_order="left"
+    missing = words.names(pairs["claim"]).join(
+        words.tokens(pairs["evidence"]), on=["row", "term"], how="anti", maintain_order="left"
     )
     first = missing.group_by("row").agg(pl.col("shown").first())
     return _by_row(first, "shown", len(pairs))
@@ -181,61 +146,6 @@ def negation_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     )["negated"]
 
 
-def features(
-    claims: pl.Series,
-    passages: pl.Series,
-    cut: pl.DataFrame,
-    cosine: np.ndarray,
-    cosine_all: np.ndarray,
-    *,
-    weights: Mapping[str, float],
-    unknown_weight: float,
-) -> np.ndarray:
-    """Matrix (n, len(FEATURES)) float64, every value finite.
-
-    Args:
-        claims: n claims.
-        passages: n passages, pair i in row i.
-        cut: `pieces(passages)`, m rows.
-        cosine: (m,) cosine similarity of each piece and its pair's claim.
-        cosine_all: (n,) cosine similarity of the claim and the mean of the passage's pieces.
-        weights: inverse document frequency by stem; `unknown_weight` for stems it lacks.
-
-    The columns: similarity to the best piece and to the whole; share of the claim's content stems, by
-    weight, found in the passage and in the best piece; share of adjacent stem pairs found; weight of the
-    rarest stem missing, over `unknown_weight`; share of the claim's numbers missing in passage and best
-    piece, and whether it has any; the same for names; negation in the claim or in the best piece alone;
-    opposites such as rise and fall; a unit, date or counted number that differs; logarithm of stems and
-    of pieces; share of the best piece's stems that the claim lacks. The best piece is the most similar.
-    """
-    count = len(claims)
-    pairs = _pairs(claims, passages)
-    shared, best_text = _shared(pairs, cut, cosine, weights, unknown_weight)
-    numbers_missing, has_numbers = _missing(
-        words.numbers(pairs["claim"]), words.numbers(pairs["evidence"]), count
-    )
-    numbers_best, _ = _missing(words.numbers(pairs["claim"]), words.numbers(best_text), count)
-    names_missing, has_names = _missing(
-        _names(pairs["claim"]).select("row", "term"), _tokens(pairs["evidence"]), count
-    )
-    negated = negation_mismatch(pairs["claim"], best_text)
-    columns = shared | {
-        "cosine_all": cosine_all,
-        "numbers_missing": numbers_missing,
-        "numbers_missing_best": numbers_best,
-        "numbers_present": has_numbers,
-        "names_missing": names_missing,
-        "names_present": has_names,
-        "negated_claim_only": (negated == "the claim").fill_null(value=False).to_numpy(),
-        "negated_evidence_only": (negated == "the evidence").fill_null(value=False).to_numpy(),
-        "opposites": words.has_opposite(pairs["claim"], best_text).to_numpy(),
-        "unit_differs": unit_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-        "date_differs": date_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-        "number_differs": number_mismatch(pairs["claim"], best_text)["claim"].is_not_null().to_numpy(),
-    }
-    return _matrix(columns, FEATURES, count)
-
-
 def shared_words(
     claims: pl.Series,
     passages: pl.Series,
@@ -245,65 +155,40 @@ def shared_words(
     weights: Mapping[str, float],
     unknown_weight: float,
 ) -> np.ndarray:
-    """Matrix (n, len(SHARED)) float64: those columns of `features` that count shared words and lengths.
+    """Matrix (n, len(SHARED)) float64, every value finite.
 
-    `similarity` (m,) chooses the best piece of `cut`; the rest is as for `features`.
+    Args:
+        claims: n claims.
+        passages: n passages, pair i in row i.
+        cut: `pieces(passages)`, m rows.
+        similarity: (m,) of each piece and its pair's claim; the most similar one is the best piece.
+        weights: inverse document frequency by stem; `unknown_weight` for stems it lacks.
+
+    The columns: share of the claim's content stems, by weight, found in the passage and in the best piece;
+    share of adjacent stem pairs found; weight of the rarest stem missing, over `unknown_weight`; logarithm of
+    stems and of pieces.
     """
-    columns, _ = _shared(_pairs(claims, passages), cut, similarity, weights, unknown_weight)
-    return _matrix(columns, SHARED, len(claims))
-
-
-def _shared(
-    pairs: pl.DataFrame,
-    cut: pl.DataFrame,
-    similarity: np.ndarray,
-    weights: Mapping[str, float],
-    unknown_weight: float,
-) -> tuple[dict[str, np.ndarray], pl.Series]:
-    """Columns by name, and the text of each row's best piece."""
+    pairs = _pairs(claims, passages)
     count = pairs.height
     best = (
         cut.select(row="passage", text="text")
         .with_columns(similarity=pl.Series(similarity, dtype=pl.Float64))
         .group_by("row", maintain_order=True)
-        .agg(
-            pl.col("similarity").max(),
-            pl.col("text").sort_by("similarity", descending=True).first(),
-            pl.len(),
-        )
+        .agg(pl.col("text").sort_by("similarity", descending=True).first(), pl.len())
     )
-    best_text = _by_row(best, "text", count).fill_null("")
+    best_stems = _stems(_by_row(best, "text", count).fill_null(""))
     claim_stems = _weighted(pairs["claim"], weights, unknown_weight)
-    best_stems = _weighted(best_text, weights, unknown_weight)
     coverage, rarest = _coverage(claim_stems, _stems(pairs["evidence"]), count, unknown_weight)
-    coverage_best, _ = _coverage(claim_stems, best_stems.select("row", "term"), count, unknown_weight)
-    extra, _ = _coverage(best_stems, claim_stems.select("row", "term"), count, unknown_weight)
-    bigrams_missing, _ = _missing(words.bigrams(pairs["claim"]), words.bigrams(pairs["evidence"]), count)
+    coverage_best, _ = _coverage(claim_stems, best_stems, count, unknown_weight)
     columns = {
-        "cosine_best": _by_row(best, "similarity", count).fill_null(0.0).to_numpy(),
         "coverage": coverage,
         "coverage_best": coverage_best,
-        "bigrams": 1.0 - bigrams_missing,
+        "bigrams": 1.0 - _missing(words.bigrams(pairs["claim"]), words.bigrams(pairs["evidence"]), count),
         "rarest_missing": rarest,
         "claim_length": np.log1p(_counts(claim_stems, count)),
         "evidence_length": np.log1p(_by_row(best, "len", count).fill_null(0).to_numpy()),
-        "evidence_extra": 1.0 - extra,
     }
-    return columns, best_text
-
-
-def _matrix(columns: Mapping[str, np.ndarray], names: Sequence[str], count: int) -> np.ndarray:
-    return np.column_stack([np.asarray(columns[n], np.float64) for n in names]).reshape(count, len(names))
-
-
-def document_frequencies(texts: pl.Series) -> pl.DataFrame:
-    """`term`, `count`: in how many of the texts each content stem stands, most frequent first."""
-    return (
-        _stems(texts)
-        .group_by("term")
-        .agg(pl.len().alias("count"))
-        .sort(["count", "term"], descending=[True, False])
-    )
+    return np.column_stack([np.asarray(columns[n], np.float64) for n in SHARED]).reshape(count, len(SHARED))
 
 
 # One long frame of (row, term) per kind of term, then joins: no loop over pairs.
@@ -318,16 +203,8 @@ def _by_row(frame: pl.DataFrame, column: str, count: int) -> pl.Series:
     return rows.join(frame.select("row", column), on="row", how="left", maintain_order="left")[column]
 
 
-def _tokens(texts: pl.Series) -> pl.DataFrame:
-    return words.tokens(texts).select("row", "term").unique()
-
-
 def _stems(texts: pl.Series) -> pl.DataFrame:
     return words.content_stems(texts).select("row", "term").unique(maintain_order=True)
-
-
-def _names(claims: pl.Series) -> pl.DataFrame:
-    return words.names(claims)
 
 
 def _weighted(texts: pl.Series, weights: Mapping[str, float], unknown_weight: float) -> pl.DataFrame:
@@ -365,12 +242,11 @@ def _coverage(
     )
 
 
-def _missing(wanted: pl.DataFrame, present: pl.DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Share of `wanted` (row, term) that is absent from `present`, and whether anything was wanted."""
-    wanted = wanted.select("row", "term").unique()
-    absent = wanted.join(present.select("row", "term").unique(), on=["row", "term"], how="anti")
-    asked, lacking = _counts(wanted, count), _counts(absent, count)
-    return lacking / np.maximum(asked, 1), (asked > 0).astype(np.float64)
+def _missing(required: pl.DataFrame, present: pl.DataFrame, count: int) -> np.ndarray:
+    """(count,) share of the distinct `required` (row, term) that is absent from `present`."""
+    required = required.select("row", "term").unique()
+    absent = required.join(present.select("row", "term").unique(), on=["row", "term"], how="anti")
+    return np.asarray(_counts(absent, count) / np.maximum(_counts(required, count), 1))
 
 
 def _counts(frame: pl.DataFrame, count: int) -> np.ndarray:

@@ -103,58 +103,6 @@ UNITS = {
     for name in names.split()
 }
 
-OPPOSITES = (
-    ("increas", "decreas"),
-    ("rise", "fall"),
-    ("rose", "fell"),
-    ("grow", "shrink"),
-    ("higher", "lower"),
-    ("high", "low"),
-    ("more", "less"),
-    ("more", "fewer"),
-    ("most", "least"),
-    ("before", "after"),
-    ("first", "last"),
-    ("large", "small"),
-    ("larger", "smaller"),
-    ("largest", "smallest"),
-    ("older", "younger"),
-    ("north", "south"),
-    ("northern", "southern"),
-    ("east", "west"),
-    ("eastern", "western"),
-    ("male", "female"),
-    ("man", "woman"),
-    ("win", "lose"),
-    ("won", "lost"),
-    ("begin", "end"),
-    ("began", "end"),
-    ("start", "finish"),
-    ("alive", "dead"),
-    ("born", "died"),
-    ("always", "never"),
-    ("all", "none"),
-    ("above", "below"),
-    ("inside", "outside"),
-    ("true", "fals"),
-    ("allow", "forbid"),
-    ("accept", "reject"),
-    ("safe", "dangerou"),
-    ("possibl", "impossibl"),
-    ("legal", "illegal"),
-    ("success", "failure"),
-    ("succe", "fail"),
-    ("fast", "slow"),
-    ("hot", "cold"),
-    ("young", "old"),
-    ("asleep", "awake"),
-    ("sleep", "awake"),
-    ("sit", "stand"),
-    ("indoor", "outdoor"),
-    ("empty", "full"),
-)
-"""Pairs of stems that cannot both hold of one thing at one time."""
-
 _WORD = r"[\p{L}\p{N}]+(?:['’.\-][\p{L}\p{N}]+)*"
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _NEGATION = (
@@ -296,27 +244,6 @@ def names(texts: pl.Series) -> pl.DataFrame:
 def is_negated(texts: pl.Series) -> pl.Series:
     """Whether an odd number of negations stands in each text; two cancel each other."""
     return texts.str.count_matches(_NEGATION).fill_null(0) % 2 == 1
-
-
-_SIDES = pl.DataFrame(
-    {"term": [a for a, _ in OPPOSITES] + [b for _, b in OPPOSITES],
-     "opposite": [b for _, b in OPPOSITES] + [a for a, _ in OPPOSITES]}
-)  # fmt: skip
-
-
-def has_opposite(claims: pl.Series, evidence: pl.Series) -> pl.Series:
-    """Whether the evidence has the opposite of one of the claim's words, and not that word itself."""
-    claimed = _plain_stems(claims).join(_SIDES, on="term")
-    given = _plain_stems(evidence)
-    against = claimed.join(given, on=["row", "term"], how="anti").join(
-        given.rename({"term": "opposite"}), on=["row", "opposite"], how="semi"
-    )
-    rows = pl.DataFrame({"row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True)})
-    return rows.select(pl.col("row").is_in(against["row"].implode()).alias("has_opposite"))["has_opposite"]
-
-
-def _plain_stems(texts: pl.Series) -> pl.DataFrame:
-    return tokens(texts).select("row", term=_stem(pl.col("term"))).unique()
 
 
 def token_counts(texts: pl.Series) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The embedded default: a small cross-encoder over selected sentences, fused with rules, calibrated.
 
-Belongs here: composing the parts, loading, and fitting what combines them. Does not belong here: the
-network (`network.py`), its forward passes (`classifiers.py`), the rules (`text/pairs.py`) or the
-choice of sentences (`verify/selection.py`).
+Belongs here: composing the parts and loading them. Does not belong here: the network (`network.py`), its
+windows and batches (`pair_classifier.py`), the rules (`text/pairs.py`), the choice of sentences
+(`selection.py`) or how the fusion was fitted (`training/fusion.py`).
 
 How a pair is judged:
 
@@ -23,26 +23,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from tasks.errors import InputError, ModelError
-from tasks.models.folder import write_manifest
+from tasks.errors import ModelError
 from tasks.text import pairs, words
-from tasks.verify import calibration, selection, softmax
-from tasks.verify.labels import CODES
+from tasks.verify import selection, softmax
+from tasks.verify.artefact import load_artefact
 from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
 from tasks.verify.selection import SelectionParameters
 
 if TYPE_CHECKING:
+    from tasks.models.folder import Manifest
     from tasks.verify.parameters import VerifierSettings
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
 CODE_VERSION = 2
-"""Bump with a change here or in `verify/selection.py` that can change a score."""
+"""Bump with a change here or in `selection.py` that can change a score."""
 CHUNK_PAIRS = 2048
 """Pairs whose terms are in memory at once; enough to sort batches by length."""
 BATCH_TOKENS = 1024
@@ -51,10 +51,6 @@ UNREADABLE = r"[\p{L}\p{N}]{101,}"
 """A word of more than 100 characters is one unknown piece to the tokeniser, equal to every other."""
 LOWEST_LOG = -7.0
 """Probabilities below a thousandth say the same: they must not reach the logistic model as outliers."""
-FUSION = softmax.SoftmaxParameters(l2=0.03)
-"""More penalty than for rules alone, since network and words say much the same; chosen leave-source-out."""
-VARIANT = r" \([^()]*\)$"
-"""What follows the name of a data set where it is a variant of another, held out together with it."""
 NETWORK_INPUTS = (
     "log_supported",
     "log_contradicted",
@@ -187,10 +183,10 @@ def compute(
         (pl.len().over("row") > 1) & (pl.col("sentence").str.count_matches(r"\w+") >= 3)
     )
     owner = parts["row"].to_numpy()
-    asked = pl.concat([lines.rename("claim"), parts["sentence"].rename("claim")])
-    told = pl.concat([passages.rename("text"), passages[owner].rename("text")])
-    gathered = selection.gather(asked, told, fusion.weights, fusion.unknown_weight, fusion.selection)
-    scores = network.score(asked.to_list(), gathered.to_list())
+    questions = pl.concat([lines.rename("claim"), parts["sentence"].rename("claim")])
+    texts = pl.concat([passages.rename("text"), passages[owner].rename("text")])
+    gathered = selection.gather(questions, texts, fusion.weights, fusion.unknown_weight, fusion.selection)
+    scores = network.score(questions.to_list(), gathered.to_list())
     logs = np.maximum(np.log(np.maximum(scores.probabilities, 1e-9)), LOWEST_LOG)
     count = len(claims)
     whole, by_part = logs[:count], logs[count:]
@@ -210,15 +206,13 @@ def compute(
 
 
 def load_cross_encoder(
-    folder: Path, manifest: dict[str, Any], settings: VerifierSettings, *, threads: int = 0
+    folder: Path, manifest: Manifest, settings: VerifierSettings, *, threads: int = 0
 ) -> FusedCrossEncoder:
-    """An artefact of `pack`, whose digests `verifier.read_manifest` has checked.
+    """A folder of `training.artefact.pack`, whose digests `read_manifest` has checked.
 
     Raises:
         ModelError: malformed artefact, or one fitted with other rules.
     """
-    from tasks.verify.classifiers import load_artefact
-
     file = folder / FUSION_FILE
     try:
         fusion = Fusion.from_json(file.read_bytes())
@@ -229,54 +223,3 @@ def load_cross_encoder(
     narrow = replace(settings, batch_tokens=min(settings.batch_tokens, BATCH_TOKENS))
     network = load_artefact(folder, manifest, narrow, threads=threads)
     return FusedCrossEncoder(folder.name, network, fusion, settings, fingerprint(files=manifest["files"]))
-
-
-def fit(
-    frame: pl.DataFrame,
-    values: np.ndarray,
-    fusion_weights: tuple[dict[str, float], float],
-    parameters: SelectionParameters,
-) -> tuple[Fusion, np.ndarray]:
-    """(fusion, (n, 3) probabilities of each row by a fusion that never saw its data set).
-
-    Args:
-        frame: `label` and `dataset` of n rows that the network did not learn from.
-        values: (n, len(INPUTS)) of `compute`.
-        fusion_weights: inverse document frequencies and that of unknown stems.
-        parameters: how sentences were selected.
-
-    Raises:
-        InputError: only one kind of label.
-    """
-    from tasks.verify.features import balanced_weights
-
-    if frame["label"].eq("supported").sum() in (0, frame.height):
-        raise InputError("calibration needs supported rows and others; only one kind is there")
-    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
-    rows = balanced_weights(frame)
-    held_out = _held_out_logits(values, codes, rows, frame["dataset"].str.replace(VARIANT, "").to_numpy())
-    temperature = calibration.fit_temperature(held_out, codes, rows)
-    fusion = Fusion(softmax.fit(values, codes, rows, FUSION), temperature, *fusion_weights, parameters)
-    return fusion, softmax.softmax(held_out / temperature)
-
-
-def _held_out_logits(
-    values: np.ndarray, codes: np.ndarray, rows: np.ndarray, dataset: np.ndarray
-) -> np.ndarray:
-    """(n, 3) logits of every row by a fusion that saw nothing of its data set; five folds where only one."""
-    groups = dataset if len(np.unique(dataset)) > 1 else np.arange(len(dataset)) % 5
-    logits = np.zeros((len(codes), 3))
-    for group in np.unique(groups):
-        held = groups == group
-        model = softmax.fit(values[~held], codes[~held], rows[~held], FUSION)
-        logits[held] = model.logits(values[held])
-    return logits
-
-
-def write_artefact(folder: Path, fusion: Fusion, **about: Any) -> None:
-    """Adds fusion and manifest to a folder that holds weights, tokenizer and configuration."""
-    from tasks.verify.export import WEIGHTS
-
-    (folder / FUSION_FILE).write_text(fusion.to_json(), "utf-8")
-    names = [WEIGHTS, FUSION_FILE, "config.json", "tokenizer.json", "tokenizer_config.json"]
-    write_manifest(folder, KIND, names, weights=WEIGHTS, premise="claim", temperature=1.0, **about)

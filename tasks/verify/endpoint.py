@@ -21,20 +21,20 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import polars as pl
 
 from tasks.errors import ConfigError, ModelError
 from tasks.text import words
 from tasks.verify import prompt
-from tasks.verify.protocol import Scores, fingerprint
+from tasks.verify.protocol import Scores, Usage, distinct, fingerprint
 
 if TYPE_CHECKING:
     from tasks.verify.parameters import EndpointSettings, VerifierSettings
@@ -48,19 +48,6 @@ FEW = 3
 """Unanswered pairs that are always tolerated: a share of a handful says nothing."""
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass
-class Usage:
-    """What the endpoint was asked, as its replies say."""
-
-    requests: int = 0
-    retries: int = 0
-    unanswered: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    """In the currency of the configured prices; 0 where none are configured."""
 
 
 class _TryAgainError(Exception):
@@ -105,53 +92,47 @@ class Endpoint:
         Raises:
             ModelError: the endpoint refuses, stays unreachable, or answers too often with something else.
         """
-        frame = pl.DataFrame(
-            {"claim": list(claims), "passage": list(passages)},
-            schema={"claim": pl.String, "passage": pl.String},
-        )
-        distinct = frame.unique(maintain_order=True).with_row_index("at")
-        place = frame.join(distinct, on=["claim", "passage"], how="left", maintain_order="left")
-        at = place["at"].to_numpy()
-        offered = words.token_counts(distinct["claim"]) + words.token_counts(distinct["passage"])
-        said = (distinct["claim"].str.strip_chars() != "") & (distinct["passage"].str.strip_chars() != "")
+        pairs, place = distinct(claims, passages)
+        offered = words.token_counts(pairs["claim"]) + words.token_counts(pairs["passage"])
+        has_words = (pairs["claim"].str.strip_chars() != "") & (pairs["passage"].str.strip_chars() != "")
         fits = offered <= self._longest
-        probabilities = np.tile([0.0, 0.0, 1.0], (distinct.height, 1))
+        probabilities = np.tile([0.0, 0.0, 1.0], (pairs.height, 1))
         seen = np.where(fits, offered, 0)
-        repeats = np.bincount(at, minlength=distinct.height)
-        asked = np.flatnonzero(fits & said.to_numpy())
+        repeats = np.bincount(place, minlength=pairs.height)
+        asked = np.flatnonzero(fits & has_words.to_numpy())
         if progress and (rest := int(repeats.sum() - repeats[asked].sum())):
             progress(rest)
-        for row, answer in self._ask_all(distinct, asked):
+        for row, answer in self._ask_all(pairs, asked):
             if answer is None:
                 seen[row] = 0
             else:
                 probabilities[row] = answer
             if progress:
                 progress(int(repeats[row]))
-        unanswered = int((seen[asked] == 0).sum())
-        if unanswered > max(FEW, self._settings.tolerated_unanswered_ratio * len(asked)):
-            raise ModelError(
-                f"{self.name}: {unanswered} of {len(asked)} answers were not the JSON object asked for; "
-                "nothing was decided, name a model that follows instructions or raise "
-                "verifier.endpoint.tolerated_unanswered_ratio"
-            )
+        self._check_answered(int((seen[asked] == 0).sum()), len(asked))
         return Scores(
-            probabilities[at],
-            offered[at].astype(np.int32),
-            seen[at].astype(np.int32),
-            fits[at].astype(np.int32),
+            probabilities[place],
+            offered[place].astype(np.int32),
+            seen[place].astype(np.int32),
+            fits[place].astype(np.int32),
         )
 
-    def _ask_all(self, distinct: pl.DataFrame, rows: np.ndarray) -> Any:
-        """(row, answer) as they come; the first failure stops what has not begun."""
-        import httpx
+    def _check_answered(self, unanswered: int, asked: int) -> None:
+        if unanswered > max(FEW, self._settings.tolerated_unanswered_ratio * asked):
+            raise ModelError(
+                f"{self.name}: {unanswered} of {asked} answers were not the JSON object asked for; nothing "
+                "was decided, name a model that follows instructions or raise "
+                "verifier.endpoint.tolerated_unanswered_ratio"
+            )
 
-        claims, passages = distinct["claim"], distinct["passage"]
+    def _ask_all(self, pairs: pl.DataFrame, rows: np.ndarray) -> Iterator[tuple[int, prompt.Answer | None]]:
+        """(row, answer) as they come; the first failure stops what has not begun."""
+        claims, passages = pairs["claim"], pairs["passage"]
         with (
             httpx.Client(timeout=self._settings.timeout_s, follow_redirects=False) as client,
             ThreadPoolExecutor(self._settings.concurrency) as pool,
         ):
-            ahead: dict[Future[Any], int] = {}
+            ahead: dict[Future[prompt.Answer | None], int] = {}
             waiting = iter(rows.tolist())
             try:
                 while True:
@@ -169,7 +150,7 @@ class Endpoint:
                 for future in ahead:
                     future.cancel()
 
-    def _ask(self, client: Any, claim: str, passage: str) -> tuple[float, float, float] | None:
+    def _ask(self, client: httpx.Client, claim: str, passage: str) -> prompt.Answer | None:
         body = json.dumps(
             {
                 "model": self._model,
@@ -198,9 +179,7 @@ class Endpoint:
                 time.sleep(min(pause * self._settings.pause_scale, LONGEST_WAIT_S))
         raise AssertionError("unreachable")
 
-    def _post(self, client: Any, body: bytes) -> bytes:
-        import httpx
-
+    def _post(self, client: httpx.Client, body: bytes) -> bytes:
         headers = {"content-type": "application/json", "accept": "application/json"}
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
@@ -226,7 +205,7 @@ class Endpoint:
         except (httpx.HTTPError, OSError) as error:
             raise _TryAgainError(f"the connection failed ({type(error).__name__})") from None
 
-    def _answer(self, body: bytes) -> tuple[float, float, float] | None:
+    def _answer(self, body: bytes) -> prompt.Answer | None:
         """The judgement in a reply, None where it holds another text; counts what it cost."""
         try:
             reply = json.loads(body)
@@ -295,8 +274,3 @@ def _checked(url: str) -> str:
             f"verifier.endpoint.url {url[:100]}: texts go to https addresses alone (http on this machine)"
         )
     return url.rstrip("/") + "/chat/completions"
-
-
-def load_endpoint(settings: VerifierSettings) -> Endpoint:
-    """The judge that the settings name."""
-    return Endpoint(settings)

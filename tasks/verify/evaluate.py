@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from tasks.errors import InputError
 from tasks.tables import PROBABILITIES
+from tasks.text.pairs import pieces
 from tasks.verify import metrics
 from tasks.verify.labels import CODES
 from tasks.verify.load import load
 from tasks.verify.protocol import Verifier
-from tasks.verify.score import read_pairs, score_frame
+from tasks.verify.score import read_pairs
+from tasks.verify.scoring import score_frame
 
 if TYPE_CHECKING:
     from tasks.evidence.models import Embedder
@@ -91,7 +93,7 @@ def evaluate_files(
             rows += [
                 {
                     "dataset": str(name),
-                    **figures(frame.filter(pl.col("dataset") == name)),
+                    **_figures(frame.filter(pl.col("dataset") == name)),
                     "verifier": verifier.name,
                 }
                 for verifier, frame in zip(verifiers, frames, strict=True)
@@ -158,8 +160,6 @@ def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 def cosine(frame: pl.DataFrame, embedder: Embedder) -> pl.Series:
     """Similarity of each claim to the closest piece of its evidence; 0 where there is none."""
-    from tasks.text.pairs import pieces
-
     evidence = pl.col("evidence")
     if isinstance(frame.schema["evidence"], pl.List):
         evidence = evidence.list.join("\n", ignore_nulls=True)
@@ -173,35 +173,8 @@ def cosine(frame: pl.DataFrame, embedder: Embedder) -> pl.Series:
     return pl.Series("cosine", best)
 
 
-def figures(frame: pl.DataFrame) -> dict[str, Any]:
-    """Figures of one data set, from `label`, `verdict`, the probabilities and, if there, `cosine`."""
-    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
-    said = frame["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
-    truth, supported = (codes != 0).astype(int), (said != 0).astype(int)
-    stated = frame[PROBABILITIES[0]].to_numpy()
-    low, high = metrics.balanced_accuracy_interval(truth, supported, 2)
-    known = codes < 3
-    each = metrics.recalls(codes[known], said[known], 3)
-    three_way = len(np.unique(codes[known])) > 1 and bool((codes[known] > 0).any())
-    result: dict[str, Any] = {
-        "rows": frame.height,
-        "balanced_accuracy": metrics.balanced_accuracy(truth, supported, 2),
-        "ci_low": low,
-        "ci_high": high,
-        "three_way_balanced_accuracy": metrics.balanced_accuracy(codes[known], said[known], 3)
-        if three_way
-        else None,
-        "recall_supported": each[0],
-        "recall_contradicted": each[1],
-        "recall_insufficient": each[2],
-        "recall_not_supported": metrics.recalls(truth, supported, 2)[1],
-        "expected_calibration_error": metrics.expected_calibration_error(stated, codes == 0),
-        "balanced_calibration_error": metrics.balanced_calibration_error(stated, codes == 0),
-        "calibration_error_by_chance": metrics.calibration_error_by_chance(stated),
-        "brier": metrics.brier(stated, codes == 0),
-    }
-    if "cosine" in frame.columns:
-        guess = (frame["cosine"].to_numpy() < COSINE_THRESHOLD).astype(int)
-        result["cosine_balanced_accuracy"] = metrics.balanced_accuracy(truth, guess, 2)
-    unknown = {k: None for k, v in result.items() if isinstance(v, float) and np.isnan(v)}
-    return {**result, **unknown}
+def _figures(frame: pl.DataFrame) -> dict[str, float | None]:
+    truth = (frame["label"] != "supported").to_numpy().astype(int)
+    guess = (frame["cosine"].to_numpy() < COSINE_THRESHOLD).astype(int)
+    cosine_accuracy = metrics.balanced_accuracy(truth, guess, 2)
+    return {**metrics.figures(frame), "cosine_balanced_accuracy": cosine_accuracy}

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
+
+from tasks.tables import PROBABILITIES
+from tasks.verify.labels import CODES
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,33 @@ def of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
 def brier(probability: np.ndarray, hit: np.ndarray) -> float:
     """Mean squared distance between stated probability and outcome (Brier 1950); 0 is best."""
     return float(np.mean((probability - hit.astype(float)) ** 2)) if len(probability) else float("nan")
+
+
+def figures(frame: pl.DataFrame) -> dict[str, float | None]:
+    """Figures of one data set, from `label`, `verdict` and probabilities; None where there are no rows."""
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    said = frame["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    truth, supported = (codes != 0).astype(int), (said != 0).astype(int)
+    stated = frame[PROBABILITIES[0]].to_numpy()
+    low, high = balanced_accuracy_interval(truth, supported, 2)
+    known = codes < 3
+    each = recalls(codes[known], said[known], 3)
+    three_way = len(np.unique(codes[known])) > 1 and bool((codes[known] > 0).any())
+    result: dict[str, float] = {
+        "rows": frame.height,
+        "balanced_accuracy": balanced_accuracy(truth, supported, 2),
+        "ci_low": low,
+        "ci_high": high,
+        "three_way_balanced_accuracy": balanced_accuracy(codes[known], said[known], 3)
+        if three_way
+        else float("nan"),
+        "recall_supported": each[0],
+        "recall_contradicted": each[1],
+        "recall_insufficient": each[2],
+        "recall_not_supported": recalls(truth, supported, 2)[1],
+        "expected_calibration_error": expected_calibration_error(stated, codes == 0),
+        "balanced_calibration_error": balanced_calibration_error(stated, codes == 0),
+        "calibration_error_by_chance": calibration_error_by_chance(stated),
+        "brier": brier(stated, codes == 0),
+    }
+    return {name: None if np.isnan(value) else value for name, value in result.items()}

@@ -3,8 +3,8 @@
 Belongs here: the words of the question, the fence around the trace's text, and the strict reading of a reply.
 Does not belong here: sending it (`tasks/verify/endpoint.py`).
 
-A claim and its evidence come from traces, so they may say anything, also to the judge. They stand between two
-marks that hold the SHA-256 of what is between them, as one JSON object in ASCII whose angle brackets are
+A claim and its evidence come from traces, so they may say anything, also to the judge. They are put between
+two marks that hold the SHA-256 of what is between them, as one JSON object in ASCII whose angle brackets are
 escaped: no text can hold its own digest, nor any bracket, so none can close the fence.
 """
 
@@ -15,6 +15,8 @@ import json
 
 from tasks.tables import VERDICTS
 
+Answer = tuple[float, float, float]
+"""Probabilities in the order of `VERDICTS`, which sum to 1."""
 VERSION = 1
 """Bump with any change to the words or the reading: it is part of the verifier's fingerprint."""
 
@@ -45,7 +47,7 @@ def messages(claim: str, evidence: str) -> list[dict[str, str]]:
     ]
 
 
-def read_answer(content: object) -> tuple[float, float, float] | None:
+def read_answer(content: object) -> Answer | None:
     """(supported, contradicted, insufficient) that sum to 1, or None for anything but exactly that object.
 
     No text around it, no other key, no key twice, no string or NaN for a number: a reply that is not what was
@@ -54,12 +56,12 @@ def read_answer(content: object) -> tuple[float, float, float] | None:
     if not isinstance(content, str) or len(content) > LONGEST_ANSWER:
         return None
     try:
-        found = json.loads(content, object_pairs_hook=_once, parse_constant=_refuse)
+        answer = json.loads(content, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or set(found) != set(VERDICTS):
+    if not isinstance(answer, dict) or set(answer) != set(VERDICTS):
         return None
-    values = [found[name] for name in VERDICTS]
+    values = [answer[name] for name in VERDICTS]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1 for v in values):
         return None
     total = float(sum(values))
@@ -70,10 +72,10 @@ def read_answer(content: object) -> tuple[float, float, float] | None:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise ValueError("a key twice")
-    return found
+    return values
 
 
 def _refuse(name: str) -> object:

@@ -1,7 +1,7 @@
 """The verifier behind one small Protocol: (claims, passages) in, probabilities (n, 3) out.
 
-Belongs here: the Protocol, its result, and which implementation a setting means. Does not belong here:
-how one computes (`features.py`, `classifiers.py`) or what follows from the scores (`decide/verdicts.py`).
+Belongs here: the Protocol and its result. Does not belong here: which implementation a setting means
+(`load.py`), how one computes, or what follows from the scores (`decide/verdicts.py`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,35 @@ class ReadsTogether(Protocol):
         ...
 
 
-def fingerprint(**parts: Any) -> str:
+@dataclass
+class Usage:
+    """What a remote judge was asked, as its replies say."""
+
+    requests: int = 0
+    retries: int = 0
+    unanswered: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """In the currency of the configured prices; 0 where none are configured."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A verifier that counts what it asks of a remote judge."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """So far; None where no remote judge is behind it."""
+        ...
+
+
+def usage_of(verifier: Verifier) -> Usage | None:
+    """What the remote judge behind a verifier was asked; None of any other verifier."""
+    return verifier.usage if isinstance(verifier, Metered) else None
+
+
+def fingerprint(**parts: object) -> str:
     """Hex SHA-256 over named parts, as canonical JSON."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
@@ -91,6 +117,16 @@ def empty_scores(count: int) -> Scores:
     probabilities[:, 2] = 1.0
     zeros = np.zeros(count, np.int32)
     return Scores(probabilities, zeros, zeros.copy(), zeros.copy())
+
+
+def distinct(claims: Sequence[str], passages: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray]:
+    """(distinct pairs as `at`, `claim`, `passage`; (n,) the distinct pair of each given one)."""
+    frame = pl.DataFrame(
+        {"claim": list(claims), "passage": list(passages)}, schema={"claim": pl.String, "passage": pl.String}
+    )
+    pairs = frame.unique(maintain_order=True).with_row_index("at")
+    joined = frame.join(pairs, on=["claim", "passage"], how="left", maintain_order="left")
+    return pairs, joined["at"].to_numpy()
 
 
 def score_distinct(
@@ -107,17 +143,10 @@ def score_distinct(
         score: claims and passages of at most `chunk_pairs` distinct pairs to their scores.
         progress: gets numbers of given pairs newly done.
     """
-    import polars as pl
-
-    frame = pl.DataFrame(
-        {"claim": list(claims), "passage": list(passages)}, schema={"claim": pl.String, "passage": pl.String}
-    )
-    distinct = frame.unique(maintain_order=True).with_row_index("at")
-    joined = frame.join(distinct, on=["claim", "passage"], how="left", maintain_order="left")
-    place = joined["at"].to_numpy()
-    repeats = np.bincount(place, minlength=distinct.height)
+    pairs, place = distinct(claims, passages)
+    repeats = np.bincount(place, minlength=pairs.height)
     parts = []
-    for chunk in distinct.iter_slices(chunk_pairs):
+    for chunk in pairs.iter_slices(chunk_pairs):
         parts.append(score(chunk["claim"], chunk["passage"]))
         if progress:
             progress(int(repeats[chunk["at"].to_numpy()].sum()))

@@ -1,7 +1,7 @@
 """Thresholds with a guarantee: how low may a threshold be before too much of what it lets through is wrong.
 
 Belongs here: exact bounds and the tests along a fixed sequence of thresholds. Does not belong here: the
-probabilities (`local_calibration.py`) or what a policy does with a threshold (`decide/policies.py`).
+probabilities (`calibration.py`) or what a policy does with a threshold (`decide/policies.py`).
 
 What is guaranteed: where rows are drawn independently from what will be judged, the share of wrong ones
 among all that reach a proposed threshold exceeds `risk` in at most 1 − `confidence` of such draws. What is

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from tasks.lake.store import Lake
 from tasks.review import reviews
 from tasks.review.erase import erase
 from tasks.review.queue import QueueParameters
-from tasks.verify import calibrated
+from tasks.verify import calibration
+from tasks.verify.calibration import Calibration
 from tasks.verify.load import load
-from tasks.verify.local_calibration import Calibration
 from tasks.verify.parameters import VerifierSettings
 from tests.end_to_end.conftest import Answer
 from tests.support import reaudit_lake
 from tests.support.reaudit_lake import FACTS, NOON, Team
+from tests.support.small_verifier import small_folder, small_verifier
 
 Command = Callable[..., Answer]
 P = ["p_supported", "p_contradicted", "p_insufficient"]
@@ -62,7 +64,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Team:
 @pytest.fixture
 def config(reviewed: Team, tmp_path: Path) -> Path:
     file = tmp_path / "claimledger.toml"
-    file.write_text(f'lake = "{reviewed.settings.lake}"\n[verifier]\nmodel = "features"\n')
+    file.write_text(f'lake = "{reviewed.settings.lake}"\n[verifier]\nmodel = "{small_folder()}"\n')
     return file
 
 
@@ -77,10 +79,10 @@ def test_what_people_decided_in_the_lake_calibrates_the_verifier(reviewed, confi
     assert all(found["threshold"] is None for found in said["thresholds"].values())
     written = json.loads((tmp_path / "c.json").read_text())
     assert written["kind"] == "claimledger-calibration"
-    assert written["verifier"] == load(VerifierSettings(model="features")).fingerprint
+    assert written["verifier"] == load(small_verifier()).fingerprint
     assert written.items() >= {k: said[k] for k in ("temperature", "bias", "rows", "figures")}.items()
     assert "Harwick" not in (tmp_path / "c.json").read_text()
-    assert (Calibration.from_dict(written), written["verifier"]) == calibrated.read(tmp_path / "c.json")
+    assert (Calibration.from_dict(written), written["verifier"]) == calibration.read(tmp_path / "c.json")
     config.write_text(config.read_text() + 'calibration = "c.json"\n')
     again = command("calibrate", "-o", str(tmp_path / "d.json"), "--config", str(config), "--quiet")
     assert (again.code, again.out) == (0, "")
@@ -94,7 +96,7 @@ def test_an_erased_answer_has_no_part_in_a_calibration(reviewed, tmp_path, comma
     judged = copy.table("verdicts").filter(pl.col("output_id") == output).height
     erase(lake, copy.settings.ledger, output, reason="r", run_id=ids.digest("e"), now=NOON)
     file = tmp_path / "c.toml"
-    file.write_text(f'lake = "{copy.settings.lake}"\n[verifier]\nmodel = "features"\n')
+    file.write_text(f'lake = "{copy.settings.lake}"\n[verifier]\nmodel = "{small_folder()}"\n')
     done = command("calibrate", "-o", str(tmp_path / "c.json"), "--config", str(file), "--json")
     assert done.document["rows"] == 26 - judged
 
@@ -114,7 +116,7 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
     assert "threshold_supported = " in done.out
     assert "at or under 0.5 with 0.95 confidence on 60 rows" in done.out
     assert "`claimledger sample` draws one" in done.out
-    assert calibrated.read(tmp_path / "new" / "c.json")
+    assert calibration.read(tmp_path / "new" / "c.json")
     scored = command(
         "score", str(tmp_path / "p.jsonl"), "-o", str(tmp_path / "s.parquet"), "--config", str(config)
     )
@@ -125,8 +127,8 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
     )
     assert moved.code == 0
     before, after = (pl.read_parquet(tmp_path / f"{name}.parquet").select(P).to_numpy() for name in "st")
-    calibration = calibrated.read(tmp_path / "new" / "c.json")[0]
-    assert after == pytest.approx(calibration.apply(before), abs=1e-4)
+    fitted = calibration.read(tmp_path / "new" / "c.json")[0]
+    assert after == pytest.approx(fitted.apply(before), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
         (["--risk", "nan"], "--risk is nan"),
         (["missing.jsonl"], "missing.jsonl: no such file"),
         (["bare.jsonl"], "no column 'label'"),
-        (["few.jsonl"], "calibration needs 20 labelled pairs or more, 1 are there"),
+        (["few.jsonl"], "calibration needs 20 labelled pairs or more, and there are 1"),
         (["--lake", "nowhere"], "no review gives a label yet"),
     ],
 )
@@ -160,7 +162,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(config, elsewhere, comman
 
 
 def test_a_calibration_of_another_verifier_is_refused_before_anything_is_judged(config, elsewhere, command):
-    calibrated.write(Path("c.json"), Calibration(), load(VerifierSettings(model="features")), {})
+    calibration.write(Path("c.json"), Calibration(), load(small_verifier()), {})
     values = json.loads(Path("c.json").read_text())
     Path("c.json").write_text(json.dumps(values | {"verifier": "0" * 64}))
     Path("p.jsonl").write_text('{"claim": "a", "evidence": "b"}\n')
@@ -174,8 +176,8 @@ def test_a_calibration_of_another_verifier_is_refused_before_anything_is_judged(
 def test_an_audit_judges_under_the_calibration_and_a_reaudit_names_it_as_the_cause(reviewed, tmp_path):
     copy = reviewed.copy(tmp_path / "team")
     doubt = Calibration(temperature=1.0, bias=-15.0)
-    calibrated.write(tmp_path / "c.json", doubt, load(VerifierSettings(model="features"), threads=1), {})
-    doubting = copy.with_(verifier=VerifierSettings(model="features", calibration=str(tmp_path / "c.json")))
+    calibration.write(tmp_path / "c.json", doubt, load(small_verifier(), threads=1), {})
+    doubting = copy.with_(verifier=replace(small_verifier(), calibration=str(tmp_path / "c.json")))
     done = doubting.reaudit()
     found = doubting.flips(done)
     assert done.extra["changed"] == ["the verifier"]

@@ -10,7 +10,8 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from tasks.errors import ModelError
 from tasks.models import int8, kernels
-from tasks.verify import export, network
+from tasks.verify.network import PairNetwork, load_network
+from training.artefact import TRAINED, WEIGHTS, pack_weights
 
 KERNELS = ("float32", "bfloat16", "int8")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{n}" for n in range(195))]
@@ -33,8 +34,8 @@ def trained(tmp_path_factory):
     vocabulary = {word: place for place, word in enumerate(WORDS)}
     tokenizer = BertTokenizerFast(vocab=vocabulary, model_max_length=128)
     encoder = BertModel(config, add_pooling_layer=False)
-    model = network.build(encoder, 3, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    save_file(model.state_dict(), folder / export.TRAINED)
+    model = PairNetwork(encoder, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    save_file(model.state_dict(), folder / TRAINED)
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -42,7 +43,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def packed(trained):
-    export.export(trained, trained)
+    pack_weights(trained, trained)
     return trained
 
 
@@ -67,15 +68,15 @@ def answers(model, given):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_answers_as_the_trained_network_does(packed, kernel):
     given = batch(40, 64)
-    expected = answers(export.load_network(packed), given)
-    got = answers(export.load_network(packed, export.WEIGHTS, kernel), given)
+    expected = answers(load_network(packed, TRAINED), given)
+    got = answers(load_network(packed, WEIGHTS, kernel), given)
     assert expected.std(axis=0).min() > 0.005  # the network tells these pairs apart
     np.testing.assert_allclose(got, expected, atol=0.02)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_an_answer_depends_on_the_pair_alone(packed, kernel):
-    model = export.load_network(packed, export.WEIGHTS, kernel)
+    model = load_network(packed, WEIGHTS, kernel)
     given = batch(30, 64, seed=1)
     together = answers(model, given)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(3))
@@ -104,8 +105,9 @@ def test_rows_of_zeros_stay_zeros():
 
 
 def test_a_packed_file_is_a_quarter_and_comes_back_within_half_a_step(trained):
-    state = load_file(export.export(trained, trained))
-    original = load_file(trained / export.TRAINED)
+    pack_weights(trained, trained)
+    state = load_file(trained / WEIGHTS)
+    original = load_file(trained / TRAINED)
     restored = kernels.unpack(state)
     assert set(restored) == set(original)
     matrices = [n for n, v in state.items() if v.dtype == torch.int8]
@@ -118,7 +120,7 @@ def test_a_packed_file_is_a_quarter_and_comes_back_within_half_a_step(trained):
 def test_a_packed_file_without_its_scales_is_refused(packed, tmp_path):
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((packed / name).read_bytes())
-    state = load_file(packed / export.WEIGHTS)
+    state = load_file(packed / WEIGHTS)
     save_file({n: v for n, v in state.items() if not n.endswith(kernels.SCALE)}, tmp_path / "bad.safetensors")
     with pytest.raises(ModelError, match="int8 without a scale"):
-        export.load_network(tmp_path, "bad.safetensors", "float32")
+        load_network(tmp_path, "bad.safetensors", "float32")

@@ -13,13 +13,15 @@ import pytest
 from flows.audit import Outcome
 from tasks.decide.policies import Policy
 from tasks.errors import InputError
+from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.ledger import verify
 from tasks.reaudit.parameters import ReauditSettings
 from tasks.review import erase
 from tasks.tables import FLIP_SHARES, FLIPS, REAUDITS
 from tests.support import reaudit_lake
-from tests.support.reaudit_lake import NOON, Team, other_verifier
+from tests.support.reaudit_lake import NOON, Team
+from tests.support.small_verifier import at_temperature
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_a_stricter_policy_is_the_cause_of_what_it_flips(team):
 
 
 def test_another_verifier_is_the_cause_of_what_it_flips(team):
-    colder = team.with_(verifier=other_verifier(team.folder, 40.0))
+    colder = team.with_(verifier=at_temperature(team.folder, 40.0))
     done = colder.reaudit()
     found = colder.flips(done)
     assert found.height > 0
@@ -145,7 +147,7 @@ def test_another_verifier_is_the_cause_of_what_it_flips(team):
 
 def test_a_lost_old_verifier_leaves_one_order_and_naming_it_brings_the_others_back(tmp_path):
     """Judged by a verifier that is gone since; then a document and the verifier change together."""
-    lost = other_verifier(tmp_path, 1.2)
+    lost = at_temperature(tmp_path, 1.2)
     before = reaudit_lake.made(tmp_path / "team").with_(verifier=lost)
     before.audit()
     kept = Path(lost.model).rename(tmp_path / "moved")
@@ -164,12 +166,27 @@ def test_a_lost_old_verifier_leaves_one_order_and_naming_it_brings_the_others_ba
     assert set(found["attribution"]) == {"one_at_a_time"}
 
 
+def test_a_lake_that_was_judged_by_the_withdrawn_features_verifier_still_opens_and_says_so(team):
+    """As an earlier release left it: the verifier that the lake remembers is one that this release lacks."""
+    lake = Lake.open(team.settings.lake)
+    remembered = lake.read_state(runs.VERIFIERS)
+    for verifier in remembered.values():
+        verifier["settings"]["model"] = "features"
+    lake.write_state(runs.VERIFIERS, remembered)
+    sound(team)
+    team.document("plant", 94)
+    done = team.with_(verifier=at_temperature(team.folder, 1.2)).reaudit()
+    assert done.extra["flips"] == 3
+    assert any("this release no longer has the features verifier" in warning for warning in done.warnings)
+    sound(team)
+
+
 def test_passages_that_vanished_leave_a_flip_unexplained_and_counted(team):
     """The verifier changed, and the old passages that it would have to read are gone from the lake."""
     for path in (team.folder / "lake" / "tables" / "passages").rglob("*.parquet"):
         path.unlink()
     team.document("plant", 94)
-    changed = team.with_(verifier=other_verifier(team.folder, 1.2))
+    changed = team.with_(verifier=at_temperature(team.folder, 1.2))
     done = changed.reaudit()
     found = changed.flips(done)
     assert found.height == 3

@@ -12,12 +12,10 @@ from tasks.decide.policies import Policy
 from tasks.privacy import addressing
 from tasks.verify.load import load
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
-from tasks.verify.score import score_file, score_frame
+from tasks.verify.score import score_file
+from tasks.verify.scoring import score_frame
+from tests.support.small_verifier import small_verifier
 
-MODELS = (
-    pytest.param("features", marks=pytest.mark.slow),  # embeds every piece of half a million characters
-    "minilm-l6-claims",
-)
 FILLER = "The committee met again on Monday and talked about other matters of the day. "
 DECISIVE = "The new bridge over the river was opened in May 1998 by the mayor of Porto."
 CLAIM = "The bridge was opened in May 1998."
@@ -49,9 +47,9 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module", params=MODELS)
-def verifier(request):
-    return load(VerifierSettings(model=request.param), threads=1)
+@pytest.fixture(scope="module")
+def verifier():
+    return load(VerifierSettings(), threads=1)
 
 
 @pytest.mark.timeout(240)
@@ -165,14 +163,15 @@ def test_unusable_lines_are_set_aside_by_line_and_reason_and_the_rest_keeps_its_
         b"not json",
         json.dumps({"claim": WRONG, "evidence": [DECISIVE, None, ""], "id": 2}).encode(),
         b"[" * 50_000,
-        json.dumps({"claim": "\x00\x1b", "evidence": ["x"], "id": 3}).encode(),
+        json.dumps({"claim": "\x1b", "evidence": ["x"], "id": 3}).encode(),
+        json.dumps({"claim": "\x00", "evidence": ["x"], "id": 4}).encode(),
     ]
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(lines))
-    parameters = ScoringParameters(verifier=VerifierSettings(model="features"))
+    parameters = ScoringParameters(verifier=small_verifier())
     done = score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", parameters)
-    assert (done.rows_in, done.rows_out, done.quarantined) == (8, 3, 5)
+    assert (done.rows_in, done.rows_out, done.quarantined) == (9, 3, 6)
     out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
     assert [row["id"] for row in out] == [1, 2, 3]
     refused = [json.loads(line) for line in done.quarantine.read_text("utf-8").splitlines()]
-    assert [row["line"] for row in refused] == [2, 3, 4, 5, 7]
+    assert [row["line"] for row in refused] == [2, 3, 4, 5, 7, 9]
     assert all(row["reason"].startswith("in.jsonl line ") for row in refused)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +26,7 @@ from tasks.sources.files import propose
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.sources.pull import Pulled, pull_sources, watermark
 from tasks.tables import OUTPUTS, QUARANTINE
+from training import make_sample
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out")
@@ -409,18 +409,15 @@ def test_the_bundled_sample_is_pulled_whole(lake):
 
 
 def test_the_sample_keeps_gold_labels_apart_and_is_reproducible(tmp_path):
-    specification = importlib.util.spec_from_file_location("make_sample", SAMPLES / "make_sample.py")
-    maker = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(maker)
     row = {
         "id": "ff" * 16, "question": "q", "answer": "a", "system": "gpt4", "field": "Law",
         "specific_field": "x", "contexts": [],
         "claims": [{"text": "a", "support": "GOLD", "correctness": "c", "worthiness": "w"}],
     }  # fmt: skip
     source = write(tmp_path / "in.jsonl", row)
-    counts = maker.main(source, tmp_path / "one")
+    counts = make_sample.main(source, tmp_path / "one")
     assert (
-        maker.main(source, tmp_path / "two")
+        make_sample.main(source, tmp_path / "two")
         == counts
         == {"outputs/expertqa-gpt4.jsonl.gz": 1, "gold/claims.jsonl.gz": 1}
     )
@@ -432,7 +429,7 @@ def test_the_sample_keeps_gold_labels_apart_and_is_reproducible(tmp_path):
         for text in gzip.decompress(packed).splitlines():
             trace = json.loads(text)
             assert not {"claims", "support", "correctness"} & set(trace)
-            at = maker.produced_at(trace["trace"]["id"])
+            at = make_sample.produced_at(trace["trace"]["id"])
             assert trace["timestamp"] == at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

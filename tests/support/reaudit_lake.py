@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field, replace
@@ -18,11 +17,11 @@ from tasks.decide.policies import Policy
 from tasks.evidence.parameters import CorpusSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.ledger.parameters import LedgerSettings
-from tasks.models.folder import MANIFEST, embedded_models
 from tasks.reaudit.parameters import ReauditSettings
 from tasks.settings import RunnerSettings, Settings
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.verify.parameters import VerifierSettings
+from tests.support.small_verifier import small_verifier
 
 FACTS = {
     "plant": ("The Harwick plant has {} reactors in service.", 92),
@@ -45,7 +44,7 @@ class Team:
     folder: Path
     policy: Policy = Policy(on_conflict="supported")
     """What a document on another topic says against a claim does not count here."""
-    verifier: VerifierSettings = VerifierSettings(model="features")
+    verifier: VerifierSettings = field(default_factory=small_verifier)
     reaudits: ReauditSettings = field(default_factory=ReauditSettings)
 
     @property
@@ -126,17 +125,3 @@ def made(folder: Path) -> Team:
     rows.append({"id": "both", "at": NOON.isoformat(), "agent": "second-bot", "text": both})
     (folder / "outputs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return team
-
-
-def other_verifier(folder: Path, temperature: float) -> VerifierSettings:
-    """The embedded verifier, calibrated otherwise: other weights in a file of its own."""
-    place = folder / f"verifier-{temperature}"
-    shutil.copytree(embedded_models() / "features", place)
-    model = json.loads((place / "model.json").read_text())
-    model["temperature"] = temperature
-    data = json.dumps(model).encode()
-    (place / "model.json").write_bytes(data)
-    manifest = json.loads((place / MANIFEST).read_text())
-    manifest["files"]["model.json"] = hashlib.sha256(data).hexdigest()
-    (place / MANIFEST).write_text(json.dumps(manifest))
-    return VerifierSettings(model=str(place))

@@ -88,27 +88,25 @@ def test_pieces_hold_every_character_that_is_not_white_space(texts):
 
 def compute(claims, passages):
     cut = pairs.pieces(pl.Series(passages))
-    return pairs.features(
+    return pairs.shared_words(
         pl.Series(claims),
         pl.Series(passages),
         cut,
         np.linspace(0, 1, cut.height),
-        np.zeros(len(claims)),
         weights={"alpha": 1.0},
         unknown_weight=3.0,
     )
 
 
-def test_features_of_equal_texts_are_full_coverage_and_no_difference():
-    values = dict(zip(pairs.FEATURES, compute(["Alpha has 5 km."], ["Alpha has 5 km."])[0], strict=True))
+def test_equal_texts_share_every_word():
+    values = dict(zip(pairs.SHARED, compute(["Alpha has 5 km."], ["Alpha has 5 km."])[0], strict=True))
     assert values["coverage"] == values["coverage_best"] == values["bigrams"] == 1.0
-    assert values["numbers_missing"] == values["names_missing"] == values["unit_differs"] == 0.0
-    assert values["numbers_present"] == 1.0
+    assert values["rarest_missing"] == 0.0
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=200)), min_size=1, max_size=6))
-def test_features_are_finite_for_any_text(rows):
+def test_shared_words_are_finite_for_any_text(rows):
     assert np.isfinite(compute([c for c, _ in rows], [p for _, p in rows])).all()
 
 

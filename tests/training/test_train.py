@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tasks.errors import InputError, ModelError
-from tasks.verify import export
+from flows.commands import model_commands
+from tasks.errors import ConfigError, InputError, ModelError
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
+from training import artefact
 from training import train as training
 from training.train import TrainParameters, train
 
@@ -129,7 +131,7 @@ def test_training_goes_on_from_a_trained_verifier_head_included(pairs, base, tmp
     run(pairs, base, first, epochs=1)
     learned = weights(first)
     if packed:
-        export.export(first, first)
+        artefact.pack_weights(first, first)
         (first / "model.safetensors").unlink()
     still = TrainParameters(**{**PARAMETERS.__dict__, "learning_rate": 0.0})
     train([pairs], again, base=first, epochs=0.2, pack=False, threads=1, parameters=still)
@@ -192,3 +194,13 @@ def test_a_trained_folder_is_a_verifier_and_a_changed_one_is_refused(pairs, base
         stream.write(b"x")
     with pytest.raises(ModelError, match=r"model\.int8\.safetensors: SHA-256"):
         load(VerifierSettings(model=str(broken)))
+
+
+def test_without_the_training_extra_the_command_says_how_to_install_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "training.train", None)
+    with pytest.raises(ConfigError) as caught:
+        model_commands.train(tmp_path / "pairs.parquet", output=tmp_path / "out")
+    assert str(caught.value) == (
+        "claimledger train needs the training extra, training.train is missing: "
+        "pip install 'claimledger[train]'"
+    )

@@ -14,7 +14,7 @@ from tasks.errors import ModelError
 from tasks.models.folder import MANIFEST, embedded_models
 from tasks.verify.load import load, resolve
 from tasks.verify.parameters import VerifierSettings
-from tasks.verify.score import score_frame
+from tasks.verify.scoring import score_frame
 
 NAME = "minilm-l6-claims"
 FILLER = "The committee met again on Monday and talked about other matters of the day. "

@@ -19,7 +19,7 @@ from tasks.verify import prompt
 from tasks.verify.endpoint import KEY, Endpoint
 from tasks.verify.load import load
 from tasks.verify.parameters import EndpointSettings, VerifierSettings
-from tasks.verify.score import score_frame
+from tasks.verify.scoring import score_frame
 
 YES = {"supported": 0.9, "contradicted": 0.04, "insufficient": 0.06}
 

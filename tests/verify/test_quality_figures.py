@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tasks.errors import ModelError
-from tasks.verify import calibration, metrics, softmax
+from tasks.verify import metrics, softmax
 from tasks.verify.labels import CODES, read_labels
+from training import regression
 
 
 def test_balanced_accuracy_is_the_mean_recall_of_the_classes_present():
@@ -38,7 +39,7 @@ def test_a_temperature_takes_back_the_factor_by_which_logits_are_too_sure():
     random = np.random.default_rng(1)
     logits = random.normal(size=(4000, 3)) * 2
     codes = (softmax.softmax(logits).cumsum(axis=1) > random.random((4000, 1))).argmax(axis=1)
-    assert calibration.fit_temperature(logits * 3, codes) == pytest.approx(3.0, rel=0.1)
+    assert regression.fit_temperature(logits * 3, codes) == pytest.approx(3.0, rel=0.1)
 
 
 def labelled(count=1500):
@@ -50,7 +51,7 @@ def labelled(count=1500):
 
 def test_the_regression_learns_three_classes_and_survives_a_round_trip():
     values, codes = labelled()
-    model = softmax.fit(values, codes, np.ones(len(codes)))
+    model = regression.fit(values, codes, np.ones(len(codes)))
     assert (model.logits(values).argmax(axis=1) == codes).mean() > 0.9
     again = softmax.Softmax.from_lists(model.to_lists())
     assert np.array_equal(again.logits(values), model.logits(values))
@@ -60,10 +61,10 @@ def test_rows_that_are_only_not_supported_move_the_margin_of_support_alone():
     values, codes = labelled()
     coarse = codes.copy()
     coarse[: len(codes) // 2][codes[: len(codes) // 2] > 0] = CODES["not_supported"]
-    model = softmax.fit(values, coarse, np.ones(len(codes)))
+    model = regression.fit(values, coarse, np.ones(len(codes)))
     predicted = model.logits(values).argmax(axis=1)
     assert (predicted == codes).mean() > 0.9
-    only_coarse = softmax.fit(values, np.where(codes == 0, 0, CODES["not_supported"]), np.ones(len(codes)))
+    only_coarse = regression.fit(values, np.where(codes == 0, 0, CODES["not_supported"]), np.ones(len(codes)))
     p = softmax.softmax(only_coarse.logits(values))
     assert ((p[:, 0] > 0.5) == (codes == 0)).mean() > 0.9
     assert np.allclose(p[:, 1], p[:, 2], atol=1e-3)

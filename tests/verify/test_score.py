@@ -13,7 +13,7 @@ from tasks.errors import InputError
 from tasks.verify import score
 from tasks.verify.parameters import ScoringParameters
 from tasks.verify.protocol import Scores
-from tasks.verify.score import ADDED, score_frame
+from tasks.verify.scoring import ADDED, score_frame
 
 
 class ByWord:

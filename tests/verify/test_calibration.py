@@ -12,22 +12,24 @@ import numpy as np
 import polars as pl
 import pytest
 
+from flows.calibrate import scores_of_files
 from tasks.decide import policies
 from tasks.errors import InputError, ModelError
-from tasks.verify import calibrated
-from tasks.verify.calibrate import calibrate, scores_of_files
+from tasks.verify import calibration
+from tasks.verify.calibrate import calibrate
+from tasks.verify.calibration import Calibration
 from tasks.verify.evaluate import evaluate_files, load_named
 from tasks.verify.load import load
-from tasks.verify.local_calibration import Calibration
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
 from tasks.verify.protocol import ReadsTogether, Scores, Verifier
 from tasks.verify.risk import RiskParameters
-from tasks.verify.score import score_frame
+from tasks.verify.scoring import score_frame
+from tests.support.small_verifier import small_verifier
 
 CALIBRATION = Calibration(0.5, -1.0, 2.0, 0.3)
 CLAIMS = ["The plant has 92 reactors.", "It is blue.", "", "word " * 600]
 PASSAGES = ["The plant has 92 reactors in service.", "It is not blue.", "Something.", "word"]
-FEATURES = VerifierSettings(model="features")
+SMALL = small_verifier()
 
 
 @dataclasses.dataclass
@@ -45,22 +47,22 @@ class Stub:
 
 
 @pytest.fixture(scope="module")
-def features() -> Verifier:
-    return load(FEATURES)
+def small() -> Verifier:
+    return load(SMALL)
 
 
 @pytest.fixture
-def file(tmp_path: Path, features: Verifier) -> Path:
-    calibrated.write(tmp_path / "c.json", CALIBRATION, features, {"rows": 3})
+def file(tmp_path: Path, small: Verifier) -> Path:
+    calibration.write(tmp_path / "c.json", CALIBRATION, small, {"rows": 3})
     return tmp_path / "c.json"
 
 
 def with_(file: Path) -> VerifierSettings:
-    return replace(FEATURES, calibration=str(file))
+    return replace(SMALL, calibration=str(file))
 
 
-def test_scores_are_the_verifiers_own_calibrated_and_all_else_is_as_it_was(file, features):
-    before, after = features.score(CLAIMS, PASSAGES), load(with_(file)).score(CLAIMS, PASSAGES)
+def test_scores_are_the_verifiers_own_calibrated_and_all_else_is_as_it_was(file, small):
+    before, after = small.score(CLAIMS, PASSAGES), load(with_(file)).score(CLAIMS, PASSAGES)
     assert (after.probabilities == CALIBRATION.apply(before.probabilities)).all()
     assert (after.probabilities[0] != before.probabilities[0]).any()
     for name in ("tokens_offered", "tokens_seen", "windows"):
@@ -69,7 +71,7 @@ def test_scores_are_the_verifiers_own_calibrated_and_all_else_is_as_it_was(file,
 
 
 def test_what_was_not_read_stays_insufficient_and_counts_as_not_read():
-    scores = calibrated.CalibratedVerifier(Stub(), Calibration(20.0, 20.0)).score(["c"] * 3, ["p"] * 3)
+    scores = calibration.CalibratedVerifier(Stub(), Calibration(20.0, 20.0)).score(["c"] * 3, ["p"] * 3)
     assert scores.probabilities[2].tolist() == [0.0, 0.0, 1.0]
     assert scores.is_read.tolist() == [True, True, False]
     assert (scores.probabilities[:2, 0] > 0.9).all()
@@ -77,23 +79,22 @@ def test_what_was_not_read_stays_insufficient_and_counts_as_not_read():
 
 def test_each_calibration_gives_the_verifier_another_name_and_the_same_one_the_same():
     def name_of(**change: float) -> str:
-        return calibrated.CalibratedVerifier(Stub(), dataclasses.replace(CALIBRATION, **change)).fingerprint
+        return calibration.CalibratedVerifier(Stub(), dataclasses.replace(CALIBRATION, **change)).fingerprint
 
     names = [
         Stub.fingerprint,
         name_of(),
         *(name_of(**{field: 1.5}) for field in CALIBRATION.as_dict()),
-        calibrated.CalibratedVerifier(Stub(fingerprint="6" * 64), CALIBRATION).fingerprint,
+        calibration.CalibratedVerifier(Stub(fingerprint="6" * 64), CALIBRATION).fingerprint,
     ]
     assert len(set(names)) == len(names)
     assert name_of() == name_of()
 
 
-def test_a_calibrated_verifier_reads_passages_together_where_the_other_does(tmp_path, file, features):
-    assert not isinstance(load(with_(file)), ReadsTogether)
-    assert not isinstance(features, ReadsTogether)
+def test_a_calibrated_verifier_reads_passages_together_where_the_other_does(tmp_path, file, small):
+    assert not isinstance(calibration.CalibratedVerifier(Stub(), CALIBRATION), ReadsTogether)
     default = load(VerifierSettings(), threads=1)
-    calibrated.write(tmp_path / "d.json", CALIBRATION, default, {})
+    calibration.write(tmp_path / "d.json", CALIBRATION, default, {})
     wrapped = load(VerifierSettings(calibration=str(tmp_path / "d.json")), threads=1)
     assert isinstance(default, ReadsTogether)
     assert isinstance(wrapped, ReadsTogether)
@@ -110,9 +111,9 @@ def test_a_calibrated_verifier_reads_passages_together_where_the_other_does(tmp_
 
 
 def test_what_a_remote_judge_cost_is_still_told():
-    judge = calibrated.CalibratedVerifier(Stub(usage={"requests": 3}), CALIBRATION)
+    judge = calibration.CalibratedVerifier(Stub(usage={"requests": 3}), CALIBRATION)
     assert judge.usage == {"requests": 3}
-    assert calibrated.CalibratedVerifier(Stub(), CALIBRATION).usage is None
+    assert calibration.CalibratedVerifier(Stub(), CALIBRATION).usage is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_what_a_remote_judge_cost_is_still_told():
         (b"\xff\xfe{", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "not a calibration, which has kind 'claimledger-calibration'"),
-        (b'{"kind": "features"}', "not a calibration"),
+        (b'{"kind": "cross-encoder"}', "not a calibration"),
         (b'{"kind": "claimledger-calibration", "verifier": 3}', "verifier is no fingerprint"),
         ({"temperature": float("nan")}, "temperature is nan, expected a number from 0.05 to 20.0"),
         ({"bias": None}, "bias is None, expected a number"),
@@ -131,7 +132,7 @@ def test_what_a_remote_judge_cost_is_still_told():
         (b" " * (2**20 + 1), "larger than 1048576 bytes"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_sentence(file, features, content, said):
+def test_a_file_that_cannot_be_used_is_one_sentence(file, small, content, said):
     if content is None:
         file.unlink()
     elif isinstance(content, bytes):
@@ -144,7 +145,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(file, features, content, sai
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     if "configured one" in said:
-        assert features.fingerprint[:12] in str(caught.value)
+        assert small.fingerprint[:12] in str(caught.value)
 
 
 def test_a_path_that_no_system_takes_is_one_sentence():
@@ -167,17 +168,15 @@ def pairs_of(count: int) -> pl.DataFrame:
 def test_evaluate_is_of_the_calibrated_verifier_and_of_named_ones_without(tmp_path, file):
     pairs_of(12).write_parquet(tmp_path / "p.parquet")
     settings = ScoringParameters(verifier=with_(file))
-    assert evaluate_files([tmp_path / "p.parquet"], settings)["verifier"].to_list() == [
-        "features, calibrated"
-    ]
-    assert [verifier.name for verifier in load_named(["features"], settings)] == ["features"]
+    assert evaluate_files([tmp_path / "p.parquet"], settings)["verifier"].to_list() == ["small, calibrated"]
+    assert [verifier.name for verifier in load_named([SMALL.model], settings)] == ["small"]
 
 
-def test_scores_hold_no_text_and_lines_that_are_no_pairs_are_counted(tmp_path, features):
+def test_scores_hold_no_text_and_lines_that_are_no_pairs_are_counted(tmp_path, small):
     pairs_of(30).write_ndjson(tmp_path / "p.jsonl")
     with (tmp_path / "p.jsonl").open("a") as stream:
         stream.write("{broken\n")
-    scored, refused = scores_of_files([tmp_path / "p.jsonl"], features, 2**20)
+    scored, refused = scores_of_files([tmp_path / "p.jsonl"], small, 2**20)
     assert (scored.height, refused) == (30, 1)
     assert scored.columns == [
         "dataset",
@@ -208,7 +207,7 @@ def scored(labels: list[str], evidence: list[str] | None = None, p: float = 0.6)
     [
         (
             scored(["supported", "contradicted"] * 9),
-            "calibration needs 20 labelled pairs or more, 18 are there",
+            "calibration needs 20 labelled pairs or more, and there are 18",
         ),
         (scored(["supported"] * 30), "all 30 pairs are supported; calibration needs"),
         (scored(["contradicted", "insufficient", "not_supported"] * 10), "all 30 pairs are not supported"),
@@ -250,7 +249,7 @@ def test_a_report_says_before_and_after_by_data_set_and_for_all():
     assert again.thresholds == found.thresholds
 
 
-def test_a_report_of_very_many_data_sets_stays_a_page(tmp_path, features):
+def test_a_report_of_very_many_data_sets_stays_a_page(tmp_path, small):
     frame = scored(["supported", "not_supported", "supported"] * 100).with_columns(
         dataset=pl.Series([f"{i} is a {'long ' * 100} name" if i > 50 else "first" for i in range(300)])
     )
@@ -264,7 +263,7 @@ def test_a_report_of_very_many_data_sets_stays_a_page(tmp_path, features):
 
 def test_the_calibration_is_fitted_on_one_half_and_thresholds_come_from_the_other():
     """Labels of the tested half are turned round: the calibration stays, the threshold goes."""
-    from tasks.verify.local_calibration import parts
+    from tasks.verify.calibrate import parts
 
     random = np.random.default_rng(2)
     said = random.beta(3, 1, 1200)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.verify import local_calibration, metrics
-from tasks.verify.local_calibration import FLOOR, Calibration, cross_fitted, fit, parts
+from tasks.verify import metrics
+from tasks.verify.calibrate import LocalParameters, cross_fitted, fit, parts
+from tasks.verify.calibration import FLOOR, Calibration
 
 SUPPORTED, CONTRADICTED, INSUFFICIENT, NOT_SUPPORTED = range(4)
 
@@ -73,7 +74,7 @@ def test_a_distortion_is_taken_back():
 
 def test_twenty_reviews_can_do_little_harm_and_the_prior_is_why():
     """Of a verifier that needs no calibration; `wide` believes anything beforehand."""
-    wide = local_calibration.LocalParameters(temperature_scale=5.0, bias_scale=10.0)
+    wide = LocalParameters(temperature_scale=5.0, bias_scale=10.0)
     p, codes = drawn(2000, 3)
     hit = codes == SUPPORTED
     harm: dict[str, list[float]] = {"prior": [], "wide": []}

@@ -1,9 +1,9 @@
 """Makes the bundled sample from ExpertQA's real answers; the same input gives the same bytes.
 
-    python -m data.samples.make_sample PATH/TO/expertqa_outputs.jsonl
+    python -m training.make_sample PATH/TO/expertqa_outputs.jsonl
 
-Writes `outputs/expertqa-SYSTEM.jsonl.gz` in the nested form that agent platforms export, and
-`gold/claims.jsonl.gz` with the experts' labels, which no input file carries.
+Writes `outputs/expertqa-SYSTEM.jsonl.gz` below data/samples, in the nested form that agent platforms export,
+and `gold/claims.jsonl.gz` with the experts' labels, which no input file carries.
 
 Rule of the assigned times: ExpertQA has none. An answer's second is its id (hexadecimal, modulo 30 days)
 after 2026-10-20T00:00:00Z, so all of them lie before 2026-11-19T00:00:00Z.
@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 FIRST = datetime(2026, 10, 20, tzinfo=UTC)
 SECONDS = 30 * 24 * 3600
 MODELS = {"bing_chat": "bing-chat", "gpt4": "gpt-4"}
@@ -71,7 +71,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_bytes(buffer.getvalue())
 
 
-def main(source: Path, target: Path = HERE) -> dict[str, int]:
+def main(source: Path, target: Path = SAMPLES) -> dict[str, int]:
     """Writes the sample below `target`; returns records per file."""
     rows = [json.loads(line) for line in source.read_text("utf-8").splitlines() if line.strip()]
     by_system: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -90,6 +90,6 @@ def main(source: Path, target: Path = HERE) -> dict[str, int]:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        sys.exit("usage: make_sample.py expertqa_outputs.jsonl [TARGET FOLDER]")
+        sys.exit("usage: python -m training.make_sample expertqa_outputs.jsonl [TARGET FOLDER]")
     for file_name, count in main(*(Path(argument) for argument in sys.argv[1:])).items():
         sys.stdout.write(f"{count:6d}  {file_name}\n")

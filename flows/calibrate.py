@@ -1,0 +1,107 @@
+"""The job behind `claimledger calibrate`: labelled pairs, of files or of reviews, to a calibration file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.errors import InputError
+from tasks.lake.store import Lake
+from tasks.review import reviews
+from tasks.verify import calibrate as fitting
+from tasks.verify import calibration
+from tasks.verify.evaluate import labelled
+from tasks.verify.load import load
+from tasks.verify.parameters import ScoringParameters
+from tasks.verify.protocol import Verifier, usage_of
+from tasks.verify.risk import RiskParameters
+from tasks.verify.score import read_pairs
+
+
+def calibrate(
+    paths: Sequence[Path],
+    output: Path,
+    scoring: ScoringParameters,
+    parameters: RiskParameters,
+    *,
+    lake: str,
+    seed: int = 7,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[fitting.Fitted, dict[str, Any]]:
+    """Fits on the files, or without any on what people decided in the lake; writes the calibration.
+
+    Returns what was fitted, and the same as a JSON-able document.
+
+    Raises:
+        InputError: pairs that cannot be read or do not suffice.
+        ModelError: the verifier cannot be loaded.
+        LakeError: the file cannot be written.
+    """
+    decided = pl.DataFrame() if paths else reviewed(lake)
+    # A calibration is fitted to the verifier's own scores, not to those of an earlier calibration.
+    verifier = load(replace(scoring.verifier, calibration=""), threads=scoring.threads)
+    if paths:
+        scored, refused = scores_of_files(paths, verifier, scoring.max_record_bytes, progress)
+    else:
+        scored, refused = fitting.scores_of(decided, verifier), 0
+    fitted = fitting.calibrate(scored, parameters, seed=seed)
+    about = {
+        **fitted.about(),
+        "lines_refused": refused,
+        "risk": parameters.risk,
+        "confidence": parameters.confidence,
+        "seed": seed,
+    }
+    calibration.write(output, fitted.calibration, verifier, about)
+    usage = usage_of(verifier)
+    document = {
+        "output": str(output),
+        "usage": asdict(usage) if usage else None,
+        "verifier": verifier.fingerprint,
+        **fitted.calibration.as_dict(),
+        **about,
+    }
+    return fitted, document
+
+
+def reviewed(lake: str) -> pl.DataFrame:
+    """Pairs that people's reviews give a label.
+
+    Raises:
+        InputError: no review does.
+    """
+    opened = Lake.open(lake)
+    decided = reviews.labelled(opened)
+    if decided.is_empty():
+        raise InputError(
+            f"{opened.root}: no review gives a label yet; `claimledger review list` shows what waits, or "
+            "name files of labelled PAIRS"
+        )
+    return decided
+
+
+def scores_of_files(
+    paths: Sequence[Path],
+    verifier: Verifier,
+    max_record_bytes: int,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[pl.DataFrame, int]:
+    """(scores of all pairs of the files as `fitting.scores_of` gives them, lines that are not pairs).
+
+    Raises:
+        InputError: a file cannot be read or has no `label`, or a label is unknown.
+    """
+    parts, refused = [], 0
+    for path in paths:
+        for chunk in read_pairs(path, max_record_bytes):
+            refused += len(chunk.refused)
+            parts.append(fitting.scores_of(labelled(chunk.frame, path), verifier))
+            if progress:
+                progress(chunk.frame.height)
+    if not parts:
+        raise InputError(f"{', '.join(map(str, paths))[:200]}: no pair in it")
+    return pl.concat(parts), refused

@@ -1,0 +1,96 @@
+"""Fits what combines network and words (`verify/crossencoder.py`) on rows that the network never saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from tasks.errors import InputError
+from tasks.ids import digest_rows
+from tasks.text import words
+from tasks.verify.crossencoder import Fusion
+from tasks.verify.labels import CODES
+from tasks.verify.selection import SelectionParameters
+from tasks.verify.softmax import softmax
+from training.regression import SoftmaxParameters, fit, fit_temperature
+
+PENALTY = SoftmaxParameters(l2=0.03)
+"""More penalty than for rules alone, since network and words say much the same; chosen leave-source-out."""
+VARIANT = r" \([^()]*\)$"
+"""What follows the name of a data set where it is a variant of another, held out together with it."""
+
+
+def fit_fusion(
+    frame: pl.DataFrame,
+    values: np.ndarray,
+    fusion_weights: tuple[dict[str, float], float],
+    parameters: SelectionParameters,
+) -> tuple[Fusion, np.ndarray]:
+    """(fusion, (n, 3) probabilities of each row by a fusion that never saw its data set).
+
+    Args:
+        frame: `label` and `dataset` of n rows that the network did not learn from.
+        values: (n, len(INPUTS)) of `crossencoder.compute`.
+        fusion_weights: inverse document frequencies and that of unknown stems.
+        parameters: how sentences were selected.
+
+    Raises:
+        InputError: only one kind of label.
+    """
+    if frame["label"].eq("supported").sum() in (0, frame.height):
+        raise InputError("a fusion needs supported rows and others; only one kind is there")
+    codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    rows = balanced_weights(frame)
+    held_out = _held_out_logits(values, codes, rows, frame["dataset"].str.replace(VARIANT, "").to_numpy())
+    temperature = fit_temperature(held_out, codes, rows)
+    fusion = Fusion(fit(values, codes, rows, PENALTY), temperature, *fusion_weights, parameters)
+    return fusion, softmax(held_out / temperature)
+
+
+def _held_out_logits(
+    values: np.ndarray, codes: np.ndarray, rows: np.ndarray, dataset: np.ndarray
+) -> np.ndarray:
+    """(n, 3) logits of every row by a fusion that saw nothing of its data set; five folds where only one."""
+    groups = dataset if len(np.unique(dataset)) > 1 else np.arange(len(dataset)) % 5
+    logits = np.zeros((len(codes), 3))
+    for group in np.unique(groups):
+        held = groups == group
+        model = fit(values[~held], codes[~held], rows[~held], PENALTY)
+        logits[held] = model.logits(values[held])
+    return logits
+
+
+def balanced_weights(frame: pl.DataFrame) -> np.ndarray:
+    """(n,) row weights: every data set weighs one, half of it its supported rows, half the others."""
+    return (
+        frame.with_columns(supported=pl.col("label") == "supported")
+        .select(1.0 / pl.len().over("dataset", "supported"))
+        .to_series()
+        .to_numpy()
+    )
+
+
+def chosen_rows(frame: pl.DataFrame, count: int) -> pl.DataFrame:
+    """At most `count` rows of each data set, the same ones in every run and for every order of rows."""
+    key = digest_rows("fit", [frame["claim"], frame["evidence"], frame["label"]])
+    return (
+        frame.with_columns(key=key)
+        .sort("key", maintain_order=True)
+        .filter(pl.int_range(pl.len()).over("dataset") < count)
+        .drop("key")
+    )
+
+
+def vocabulary(frame: pl.DataFrame, count: int) -> tuple[dict[str, float], float]:
+    """Inverse document frequency by stem over the evidence and claims, and that of an unknown stem."""
+    texts = pl.concat([frame["evidence"].unique(), frame["claim"].rename("evidence").unique()])
+    stems = words.content_stems(texts).select("row", "term").unique(maintain_order=True)
+    common = (
+        stems.group_by("term")
+        .agg(pl.len().alias("count"))
+        .sort(["count", "term"], descending=[True, False])
+        .head(count)
+    )
+    weight = (np.log((len(texts) + 1) / (common["count"].to_numpy() + 1))).round(2)
+    unknown = float(np.round(np.log(len(texts) + 1), 2))
+    return dict(zip(common["term"].to_list(), weight.tolist(), strict=True)), unknown
