@@ -45,6 +45,7 @@ from tasks.settings import Settings
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.verify.load import resolve
 from tasks.verify.parameters import VerifierSettings
+from tests.support.configuration import written
 from tests.support.small_verifier import at_temperature
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples"
@@ -90,8 +91,8 @@ def edit(docs: Path, names: list[str]) -> None:
             path.unlink()
 
 
-def settings(folder: Path, policies: tuple[Policy, ...], verifier: VerifierSettings) -> Settings:
-    return Settings(
+def configuration(folder: Path, policies: tuple[Policy, ...], verifier: VerifierSettings) -> str:
+    settings = Settings(
         lake=str(folder / "lake"),
         sources=(
             SourceSettings(
@@ -113,11 +114,12 @@ def settings(folder: Path, policies: tuple[Policy, ...], verifier: VerifierSetti
         validation=ValidationSettings(data_docs=False),
         ledger=LedgerSettings(key_folder=str(folder / "keys")),
     )
+    return written(settings, folder / "claimledger.toml")
 
 
-def flips(folder: Path, chosen: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+def flips(folder: Path, config: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The flips of a re-audit of everything, and the verdicts it reached."""
-    done = reaudit(chosen, sample=1_000_000, seed="benchmark")
+    done = reaudit(config=config, sample=1_000_000, seed="benchmark")
     tables = f"{folder}/lake/tables"
     found = pl.read_parquet(f"{tables}/flips/**/*.parquet").filter(pl.col("run_id") == done.run_id)
     verdicts = pl.read_parquet(f"{tables}/verdicts/**/*.parquet").filter(pl.col("run_id") == done.run_id)
@@ -168,7 +170,7 @@ def main() -> None:
         if not options.verifier:
             new = at_temperature(base, TEMPERATURE, resolve("default"))
         started = time.process_time()
-        first = audit(settings(base, usual, old))
+        first = audit(configuration(base, usual, old))
         results["claims"] = sum(first.verdicts.values())
         print(f"{options.outputs} answers, {results['claims']} claims, first verdicts {first.verdicts}")
 
@@ -177,7 +179,7 @@ def main() -> None:
             shutil.copytree(base, folder)
             if edits:
                 edit(folder / "docs", [n for case in edited_cases for n in by_use_case[case]])
-            return flips(folder, settings(folder, policies, verifier))
+            return flips(folder, configuration(folder, policies, verifier))
 
         def show(name: str, right: int, total: int, note: str = "") -> None:
             share = right / total if total else float("nan")

@@ -1,36 +1,31 @@
-"""Drift: by itself (`claimledger drift`) or at the end of a night."""
+"""Drift by itself; at the end of a night `stages.nightly_drift` measures it."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
-from flows.audit import close, compare_drift, running
-from tasks.settings import Settings
+from flows.orchestrator import flow
+from flows.outcome import Outcome, conclude
+from flows.run import finish, opened
+from flows.stages import compare_drift
+from tasks.settings import load
 
 
+@flow("drift")
 def drift(
-    settings: Settings,
-    *,
     current: tuple[date, date] | None = None,
     baseline: tuple[date, date] | None = None,
-) -> dict[str, Any]:
-    """Compares the newest nights, or the ranges given, with the baseline; publishes, records, tells.
+    config: str | None = None,
+    lake: str | None = None,
+) -> Outcome:
+    """Compares the newest nights, or the UTC days given, with the baseline.
 
     Raises:
         InputError: a range ends before it begins, or the baseline reaches into the window.
+        EndedWithProblemsError: done, but the ledger needs attention.
     """
-    parameters = {
-        "current": current and [day.isoformat() for day in current],
-        "baseline": baseline and [day.isoformat() for day in baseline],
-    }
-    with running("drift", settings, parameters) as (run, bench, validator):
-        compared = compare_drift(run, bench, validator, current=current, baseline=baseline)
-        outcome = close(run, bench, validator, [], extra={"drift": compared})
-    return {
-        "run_id": outcome.run_id,
-        **compared,
-        "report": outcome.report,
-        "warnings": outcome.warnings,
-        "problems": outcome.problems,
-    }
+    parameters = {"current": current, "baseline": baseline}
+    with opened("drift", load(config, lake=lake), parameters) as run:
+        compared = compare_drift(run, current=current, baseline=baseline)
+        finish(run)
+    return conclude(run, {"drift": compared})

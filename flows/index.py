@@ -1,25 +1,28 @@
-"""The corpus brought up to date, by itself or as part of a night."""
+"""The corpus brought up to date by itself; a night does it before it judges."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from flows.audit import close, running
-from flows.audit import index as index_stage
+from flows import stages
+from flows.orchestrator import flow
+from flows.outcome import Outcome, conclude
+from flows.run import finish, opened
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings import load
 
 
-def index(settings: Settings) -> dict[str, Any]:
-    """Brings the snapshot and its FAISS index up to date; says what changed.
+@flow("index")
+def index(config: str | None = None, lake: str | None = None) -> Outcome:
+    """Brings the corpus snapshot and its FAISS index up to date.
 
     Raises:
         ConfigError: no corpus is configured, or it is missing.
+        EndedWithProblemsError: done, but the ledger needs attention.
     """
+    settings = load(config, lake=lake)
     if not settings.corpus.path:
         raise ConfigError("no corpus is configured; set corpus.path to a folder, file or glob of documents")
-    with running("index", settings, {"corpus": settings.corpus.name}) as (run, bench, validator):
-        corpus = index_stage(run, bench, validator)
-        summary = {} if corpus is None else {"snapshot": corpus.snapshot, **corpus.summary}
-        outcome = close(run, bench, validator, [], extra=summary)
-    return {"run_id": outcome.run_id, **summary, "warnings": outcome.warnings}
+    with opened("index", settings, {"corpus": settings.corpus.name}) as run:
+        stages.index(run)
+        finish(run)
+    corpus = run.corpus
+    return conclude(run, {"snapshot": corpus.snapshot, **corpus.summary} if corpus else {})

@@ -1,35 +1,32 @@
-"""A re-audit, readable as a table of contents.
-
-draw, index, judge again unit by unit, compare, publish the flips, reconcile, record, report.
-"""
+"""A re-audit, readable as a table of contents."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
 
-from flows.audit import Bench, Outcome, checked, close, index, judge, running
-from flows.commands.progress import Progress, silent
-from flows.stage import log, stage
-from tasks.gate.validate import Validator
-from tasks.lake.runs import Run
+import polars as pl
+
+from flows.orchestrator import flow, log, task
+from flows.outcome import Outcome, conclude
+from flows.progress import progress
+from flows.run import Run, finish, opened
+from flows.stages import index
 from tasks.lake.store import Lake
-from tasks.settings import Settings
+from tasks.reaudit import reaudit as reaudits
+from tasks.reaudit.reaudit import Comparison, Draw
+from tasks.settings import load
 from tasks.sources.pull import Unit
 
-if TYPE_CHECKING:
-    from tasks.evidence.index import CorpusIndex
-    from tasks.reaudit.reaudit import Drawn, Found
 
-
+@flow("reaudit")
 def reaudit(
-    settings: Settings,
     *,
     sample: int | None = None,
     from_day: date | None = None,
     to_day: date | None = None,
     seed: str | None = None,
-    progress: Progress = silent,
+    config: str | None = None,
+    lake: str | None = None,
 ) -> Outcome:
     """Judges a stratified sample of historical claims again and says what flipped, and why.
 
@@ -37,72 +34,57 @@ def reaudit(
         sample: claims; None is `reaudit.sample.size`.
         from_day, to_day: UTC days of the outputs, both included; None is the first and the last there is.
         seed: of the draw; None is today's date, so that each day draws other claims and anybody can redo it.
+        config, lake: configuration file, and the lake to use instead of the configured one.
 
     Raises:
         InputError: nothing can be drawn: an empty range, no verdicts, fewer claims than strata.
         IntegrityError: the verifier, policy and snapshot of the old verdict now give another.
+        EndedWithProblemsError: done, but the ledger needs attention.
     """
-    from tasks.reaudit.reaudit import draw
-
-    day = datetime.now(UTC).date().isoformat()
-    drawn = draw(
+    settings = load(config, lake=lake)
+    drawn = reaudits.draw(
         Lake.open(settings.lake),
         settings.reaudit.sample,
         size=sample,
         from_day=from_day,
         to_day=to_day,
-        seed=seed or day,
+        seed=seed or datetime.now(UTC).date().isoformat(),
     )
-    with running("reaudit", settings, drawn.parameters) as (run, bench, validator):
-        corpus = index(run, bench, validator)
-        judged = [
-            judge(run, bench, corpus, validator, unit, reverify=True, only=drawn.claims["claim_id"])
-            for unit in progress(units(run, bench, drawn), "judging again", "unit")
-        ]
-        found = compare(run, bench, corpus, drawn)
-        publish(run, bench, validator, found)
-        return close(run, bench, validator, judged, extra=summary(drawn, found))
+    with opened("reaudit", settings, drawn.parameters) as run:
+        index(run)
+        for unit in progress(drawn_units(run, drawn), "judging again", "unit"):
+            judge_again(run, unit, drawn)
+        comparison = compare(run, drawn)
+        publish_flips(run, comparison)
+        finish(run)
+    return conclude(run, reaudits.summary(drawn, comparison))
 
 
-@stage("drawn")
-def units(run: Run, bench: Bench, drawn: Drawn) -> list[Unit]:
+@task("drawn")
+def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
-    from tasks.reaudit.reaudit import units as staged_units
-
-    staged = staged_units(bench.lake, drawn, run_id=run.run_id, size=bench.settings.runner.unit_outputs)
-    run.records_in += sum(unit.rows for unit in staged)
-    log().info("%d claims drawn, in %d units", drawn.claims.height, len(staged))
-    return staged
+    units = reaudits.units(run.lake, drawn, run_id=run.run_id, size=run.settings.runner.unit_outputs)
+    run.record.records_in += sum(unit.rows for unit in units)
+    log().info("%d claims drawn, in %d units", drawn.claims.height, len(units))
+    return units
 
 
-@stage("compare")
-def compare(run: Run, bench: Bench, corpus: CorpusIndex | None, drawn: Drawn) -> Found:
+@task("judge")
+def judge_again(run: Run, unit: Unit, drawn: Draw) -> None:
+    """The drawn claims of one unit through to committed verdicts."""
+    run.count(unit, reaudits.judge_again(pl.read_parquet(unit.path), drawn, run.job(unit)))
+
+
+@task("compare")
+def compare(run: Run, drawn: Draw) -> Comparison:
     """Old verdicts against new ones, and the cause of each difference."""
-    from tasks.reaudit.reaudit import compare as compare_verdicts
-
-    found = compare_verdicts(drawn, bench, corpus, run_id=run.run_id, now=datetime.now(UTC))
-    run.warnings += found.warnings
-    log().info("%d flips", found.frames["flips"].height)
-    return found
+    comparison = reaudits.compare(drawn, run.bench, run.corpus, run_id=run.run_id, now=datetime.now(UTC))
+    run.record.warnings += comparison.warnings
+    log().info("%d flips", comparison.frames["flips"].height)
+    return comparison
 
 
-@stage("publish flips")
-def publish(run: Run, bench: Bench, validator: Validator, found: Found) -> None:
+@task("publish flips")
+def publish_flips(run: Run, comparison: Comparison) -> None:
     """Flips, drawn claims and shares: validated, then visible all at once."""
-    from tasks.reaudit.reaudit import publish as publish_flips
-
-    counts = publish_flips(
-        found,
-        bench.lake,
-        lambda table, frame: checked(validator, table, frame),
-        run_id=run.run_id,
-        day=run.started_at.date(),
-    )
-    run.count(counts)
-
-
-def summary(drawn: Drawn, found: Found) -> dict[str, Any]:
-    """What people and programs are told beside the counts."""
-    from tasks.reaudit.reaudit import told
-
-    return told(drawn, found)
+    run.record.count(reaudits.publish(comparison, run.lake, run.check, run_id=run.run_id, day=run.day))

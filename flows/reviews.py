@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.audit import record, running
+from flows.run import Run, opened, record_events
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
 from tasks.review import reviews, sample
+from tasks.review.reviews import Answers
 from tasks.settings import Settings
 
 
@@ -23,34 +24,18 @@ def import_reviews(
     Raises:
         InputError: the file is no sheet, or the sample beside it is not one that its seed draws.
     """
-    with running("review import", settings, {"file": file.name}) as (run, bench, validator):
+    with opened("review import", settings, {"file": file.name}) as run:
         answers = reviews.read_sheet(
-            bench.lake, file, run_id=run.run_id, now=run.started_at, default_reviewer=reviewer
+            run.lake, file, run_id=run.run_id, now=run.record.started_at, default_reviewer=reviewer
         )
-        evaluation = sample.evaluate(bench.lake, file.parent, answers.outcomes, confidence=confidence)
-        checked = validator.check("reviews", answers.reviews, source="review import")
-        refused = answers.quarantine.vstack(checked.quarantine)
-        published = bench.lake.commit(
-            run.run_id,
-            "reviews",
-            {"reviews": checked.good, "quarantine": refused},
-            run_day=run.started_at.date(),
-        )["reviews"]
-        counts = Counts(
-            rows_in=answers.lines,
-            published=published.published,
-            already_there=published.already_there + answers.already_there,
-            quarantined=refused.height,
-        )
-        run.count({"reviews": counts})
-        reconcile(run.counts)
-        run.records_in, run.records_out = answers.lines, counts.published
-        run.records_already_there, run.records_quarantined = counts.already_there, counts.quarantined
-        validator.check("runs", run.row("completed", datetime.now(UTC)))
-        validator.finish()
-        runs.close_run(run, bench.lake, "completed")
-        checkpoint = record(run, bench.lake, bench.settings)
-        runs.forget(run, bench.lake)
+        evaluation = sample.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
+        refusals = publish(run, answers)
+        run.check("runs", run.record.row("completed", datetime.now(UTC)))
+        run.validator.finish()
+        runs.close_run(run.record, run.lake, "completed")
+        checkpoint = record_events(run)
+        runs.forget(run.record, run.lake)
+    counts = run.record.counts["reviews"]
     return {
         "run_id": run.run_id,
         "file": str(file),
@@ -59,9 +44,29 @@ def import_reviews(
         "imported": counts.published,
         "already_there": counts.already_there,
         "refused": counts.quarantined,
-        "refusals": refused["reason"].to_list(),
+        "refusals": refusals,
         "evaluation": evaluation.as_dict() if evaluation else None,
         "checkpoint": checkpoint,
-        "problems": run.problems,
-        "warnings": run.warnings,
+        "problems": run.record.problems,
+        "warnings": run.record.warnings,
     }
+
+
+def publish(run: Run, answers: Answers) -> list[str]:
+    """Commits what can be used and quarantines the rest, counted and reconciled; why lines were refused."""
+    checked = run.validator.check("reviews", answers.reviews, source="review import")
+    refused = answers.quarantine.vstack(checked.quarantine)
+    frames = {"reviews": checked.good, "quarantine": refused}
+    published = run.lake.commit(run.run_id, "reviews", frames, run_day=run.day)["reviews"]
+    counts = Counts(
+        rows_in=answers.lines,
+        published=published.published,
+        already_there=published.already_there + answers.already_there,
+        quarantined=refused.height,
+    )
+    record = run.record
+    record.count({"reviews": counts})
+    reconcile(record.counts)
+    record.records_in, record.records_out = answers.lines, counts.published
+    record.records_already_there, record.records_quarantined = counts.already_there, counts.quarantined
+    return refused["reason"].to_list()

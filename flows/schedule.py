@@ -1,20 +1,23 @@
-"""The one list of deployments: flow, cron, time zone, parameters."""
+"""The one table of flows, which the console, `deploy` and `serve` read."""
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
+from zoneinfo import ZoneInfo
 
-from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron
-from prefect.types.entrypoint import EntrypointType
-
-from flows import deployments as flows
 from tasks.errors import ConfigError
-from tasks.lake.store import Lake
-from tasks.settings import DEFAULT_FILE, Settings
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+    from flows.outcome import Outcome
+    from tasks.settings import Settings
 
 WORK_POOL = "claimledger"
 """A process pool of this name is made where the configuration names none."""
@@ -22,11 +25,56 @@ QUIET = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED")
 """Set by `tasks` at its import; what Prefect's own telemetry looks at."""
 
 
-def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment]:
-    """Every flow of the product; the nightly audit alone has a schedule.
-
-    What runs them stands in another folder, so the flows go by module and every path is absolute.
+@dataclass(frozen=True)
+class Entry:
+    """A flow: the function `module.function` and whether `schedule.cron` starts it. Its signature is its
+    parameters; the name that Prefect shows is in its decorator.
     """
+
+    module: str
+    function: str
+    is_nightly: bool = False
+
+    def load(self) -> Callable[..., Outcome]:
+        """The flow; Prefect's own where this process has imported Prefect."""
+        flow: Callable[..., Outcome] = getattr(importlib.import_module(self.module), self.function)
+        return flow
+
+
+FLOWS = {
+    "audit": Entry("flows.audit", "audit", is_nightly=True),
+    "backfill": Entry("flows.backfill", "backfill"),
+    "reaudit": Entry("flows.reaudit", "reaudit"),
+    "drift": Entry("flows.drift", "drift"),
+    "index": Entry("flows.index", "index"),
+}
+"""By the command that runs each."""
+
+
+class Registration(TypedDict):
+    """One deployment, as `deploy` answers."""
+
+    deployment: str
+    id: str
+    work_pool: str
+    schedules: list[str]
+
+
+def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment]:
+    """Every flow as a deployment; the nightly audit alone has a schedule.
+
+    What runs them works in another folder, so the flows go by module and every path is absolute.
+
+    Raises:
+        ConfigError: a schedule that Prefect does not accept.
+    """
+    from prefect import Flow
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from tasks.lake.store import Lake
+    from tasks.settings import DEFAULT_FILE
+
     file = Path(config or DEFAULT_FILE)
     parameters = {
         "config": str(file.resolve()) if config or file.exists() else None,
@@ -36,26 +84,28 @@ def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment
         nightly = Cron(settings.schedule.cron, timezone=settings.schedule.timezone)
     except ValueError as error:
         raise ConfigError(f"schedule.cron: {error}") from None
-    listed: list[tuple[Any, list[Any]]] = [
-        (flows.nightly_audit, [nightly]),
-        (flows.backfill, []),
-        (flows.reaudit, []),
-        (flows.drift, []),
-        (flows.index, []),
-    ]
-    return [
-        flow.to_deployment(
+    try:
+        ZoneInfo(settings.schedule.timezone)
+    except (KeyError, ValueError):
+        raise ConfigError(
+            f"schedule.timezone is {settings.schedule.timezone!r}, expected a name such as Europe/Berlin"
+        ) from None
+    made: list[RunnerDeployment] = []
+    for entry in FLOWS.values():
+        flow = entry.load()
+        assert isinstance(flow, Flow)  # noqa: S101 - Prefect is imported above, before any flow
+        deployment = flow.to_deployment(
             name="claimledger",
-            schedules=schedules,
+            schedules=[nightly] if entry.is_nightly else [],
             parameters=parameters,
             tags=["claimledger"],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        for flow, schedules in listed
-    ]
+        made.append(cast("RunnerDeployment", deployment))
+    return made
 
 
-def deploy(settings: Settings, config: str | None) -> list[dict[str, Any]]:
+def deploy(settings: Settings, config: str | None) -> list[Registration]:
     """Registers the flows with the configured Prefect server; a worker of the pool runs them."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -64,7 +114,7 @@ def deploy(settings: Settings, config: str | None) -> list[dict[str, Any]]:
     pool = settings.schedule.work_pool or WORK_POOL
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
-    registered = []
+    registered: list[Registration] = []
     for deployment in deployments(settings, config):
         deployment.work_pool_name = pool
         # A worker's process has imported Prefect before anything of ours could switch telemetry off.

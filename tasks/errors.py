@@ -6,11 +6,15 @@ belongs to the type, so that a failure means the same from every command.
 
 from __future__ import annotations
 
+DONE, BAD_ANSWER, BAD_USAGE, DAMAGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+"""The contract's exit statuses: done; done, and the answer is bad; bad usage, configuration or input; the
+lake, the ledger or a proof does not verify; ended by Ctrl-C; ended by SIGTERM."""
+
 
 class ClaimledgerError(Exception):
     """Base of every failure the product explains. `exit_code` is the contract's exit status."""
 
-    exit_code = 2
+    exit_code = BAD_USAGE
 
 
 class ConfigError(ClaimledgerError):
@@ -28,13 +32,13 @@ class ModelError(ClaimledgerError):
 class GateError(ClaimledgerError):
     """Done, and the answer is bad: a validation gate failed, a run does not reconcile."""
 
-    exit_code = 1
+    exit_code = BAD_ANSWER
 
 
 class SourceError(ClaimledgerError):
     """A source is down, missing or unreadable as a whole."""
 
-    exit_code = 1
+    exit_code = BAD_ANSWER
 
 
 class LakeError(ClaimledgerError):
@@ -44,7 +48,7 @@ class LakeError(ClaimledgerError):
 class IntegrityError(ClaimledgerError):
     """The lake, the ledger or a proof does not verify."""
 
-    exit_code = 3
+    exit_code = DAMAGED
 
 
 class Unverifiable(ClaimledgerError):  # noqa: N818 - the contract's word

@@ -1,22 +1,27 @@
-"""One unit of work: a day's outputs (or a shard of them) through to committed verdicts.
+"""One unit of work, a day's outputs or a shard of them, through to committed verdicts: four calls.
 
-The order is extract, retrieve, score, look for findings, decide, validate, commit. Each table is validated as
-soon as it exists, so that what is refused is not built upon; what a validator refuses goes to quarantine
-in the same commit.
+(1) `extract` (or `extracted_before`): claims and passages of the outputs;
+(2) `score`: evidence for the claims that are to be judged, and what the verifier says of it;
+(3) `decide`: verdicts and actions;
+(4) `publish`: everything at once, all or nothing.
+
+Which claims are to be judged is the caller's choice between (1) and (2). Each table is validated as soon as
+it exists, so that what is refused is not built upon; what a validator refuses goes to quarantine in the same
+commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime
 
 import polars as pl
 
 from tasks import tables
 from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
-from tasks.decide import verdicts
+from tasks.decide import verdicts as verdicts_stage
 from tasks.errors import GateError, IntegrityError
 from tasks.evidence import passages as passages_stage
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
@@ -27,12 +32,107 @@ from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.privacy import addressing, confidential
 from tasks.schema import conform
+from tasks.sources.pull import Unit
 from tasks.text import pairs as pairs_stage
 from tasks.verify.protocol import Verifier
 from tasks.workbench import Workbench
 
 SAME_PROBABILITY = 1e-3
 """Re-verification may differ by this much between processors before it counts as another answer."""
+
+
+class Gate:
+    """Validates the tables of one unit one after the other, keeps what is good, collects what is refused."""
+
+    def __init__(self, validator: Validator) -> None:
+        self._validator = validator
+        self._rows_in: dict[str, int] = {}
+        self._refused: list[pl.DataFrame] = [tables.QUARANTINE.empty()]
+
+    def check(self, table: str, frame: pl.DataFrame, refused: pl.DataFrame | None = None) -> pl.DataFrame:
+        """The good rows of a frame; `refused` (QUARANTINE) are rows that never got so far.
+
+        Raises:
+            GateError: the failure is systematic: a schema, or more than the tolerated share of rows.
+        """
+        checked = self._validator.check(table, conform(tables.TABLES[table], frame))
+        if checked.gate_failed:
+            first = checked.failures[0] if checked.failures else {}
+            raise GateError(
+                f"{table}: validation refused {checked.quarantine.height} of {frame.height} rows, more than "
+                "validation.maximum_quarantine_ratio allows; "
+                f"first failed: {first.get('expectation', 'schema')}; nothing of this unit was published"
+            )
+        before = tables.QUARANTINE.empty() if refused is None else refused
+        self._refused += [checked.quarantine, before]
+        self._rows_in[table] = frame.height + before.height
+        return checked.good
+
+    def quarantine(self) -> pl.DataFrame:
+        """All refused rows, each once."""
+        return pl.concat(self._refused).unique("row_sha256", maintain_order=True)
+
+    def counts(self, committed: Mapping[str, Counts]) -> dict[str, Counts]:
+        """Per table: what came in, was published, was there already, was refused."""
+        refused = dict(self.quarantine()["table"].value_counts().iter_rows())
+        return {
+            table: Counts(
+                rows_in=rows_in,
+                published=committed[table].published,
+                already_there=committed[table].already_there,
+                quarantined=refused.get(table, 0),
+            )
+            for table, rows_in in self._rows_in.items()
+        }
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a unit is judged with: models and parameters, the corpus, its gate, the run and the moment."""
+
+    unit: str
+    bench: Workbench
+    corpus: CorpusIndex | None
+    gate: Gate
+    run_id: str
+    now: datetime
+
+    @property
+    def snapshot(self) -> str:
+        """The corpus state that verdicts name."""
+        return self.corpus.snapshot if self.corpus else EMPTY_SNAPSHOT
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a unit is judged from: good rows of OUTPUTS, CLAIMS and PASSAGES (of their contexts)."""
+
+    outputs: pl.DataFrame
+    claims: pl.DataFrame
+    passages: pl.DataFrame
+    addresses: pl.DataFrame
+    """FINDINGS of text that addresses the judge, which actions heed."""
+    findings: pl.DataFrame
+    """All FINDINGS that are to be published."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the verifier says of some claims and their passages."""
+
+    evidence: pl.DataFrame
+    """EVIDENCE plus `text`, `document_uri` and `claim`, which reasons are worded from."""
+    together: pl.DataFrame
+    """claim_id and the probabilities of all its passages read as one text, where several fit together."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """VERDICTS and ACTIONS that follow from scores, and the verdicts among them that confirm earlier ones."""
+
+    verdicts: pl.DataFrame
+    actions: pl.DataFrame
+    repeated: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -43,208 +143,104 @@ class Judged:
     counts: dict[str, Counts]
     verdicts: dict[str, int]
     already_judged: int
-    reverified: int = 0
-    differing: int = 0
+    reverified: int
 
 
-class Gate:
-    """Validates tables one after the other, keeps what is good, collects what is refused."""
-
-    def __init__(self, validator: Validator) -> None:
-        self._validator = validator
-        self.rows_in: dict[str, int] = {}
-        self.refused: list[pl.DataFrame] = []
-
-    def check(
-        self, table: str, frame: pl.DataFrame, refused_before: pl.DataFrame | None = None
-    ) -> pl.DataFrame:
-        """The good rows of a frame.
-
-        Raises:
-            GateError: the failure is systematic: a schema, or more than the tolerated share of rows.
-        """
-        conformed = conform(tables.TABLES[table], frame)
-        checked = self._validator.check(table, conformed)
-        if checked.gate_failed:
-            first = checked.failures[0] if checked.failures else {}
-            raise GateError(
-                f"{table}: validation refused {checked.quarantine.height} of {frame.height} rows, more than "
-                "validation.maximum_quarantine_ratio allows; "
-                f"first failed: {first.get('expectation', 'schema')}; nothing of this unit was published"
-            )
-        refused = [checked.quarantine] + ([refused_before] if refused_before is not None else [])
-        self.refused += refused
-        self.rows_in[table] = frame.height + (refused_before.height if refused_before is not None else 0)
-        return checked.good
-
-    def quarantine(self) -> pl.DataFrame:
-        """All refused rows, each once."""
-        return pl.concat([tables.QUARANTINE.empty(), *self.refused]).unique("row_sha256", maintain_order=True)
+def published_units(
+    lake: Lake, days: Iterable[date], outputs: pl.Expr, *, run_id: str, name: str, size: int
+) -> list[Unit]:
+    """Published outputs for which an expression holds, staged in units of a day and at most `size` rows."""
+    folder = lake.work(run_id) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    units = []
+    for day in days:
+        rows = lake.scan("outputs", since=day, until=day).filter(outputs)
+        frames = rows.sort("produced_at", "output_id").collect().iter_slices(size)
+        for shard, frame in enumerate(frames):
+            path = folder / f"{day.isoformat()}-{shard:04d}.parquet"
+            frame.write_parquet(path)
+            units.append(Unit(day=day, shard=shard, path=path, rows=frame.height))
+    return units
 
 
-def judge(
-    outputs: pl.DataFrame,
-    bench: Workbench,
-    corpus: CorpusIndex | None,
-    validator: Validator,
-    *,
-    unit: str,
-    run_id: str,
-    reverify: bool = False,
-    only: pl.Series | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Judged:
-    """Judges outputs (OUTPUTS frame) and commits everything that follows from them, all or nothing.
-
-    Claims that have a verdict from the current verifier, policy and snapshot are not scored again unless
-    `reverify` says so; then the new probabilities are compared with the old. With `only`, just those claims
-    (ids) are judged, as an earlier run extracted them; an action is then decided where that leaves no claim
-    of the output without a verdict, and no findings are published again.
-
-    Raises:
-        GateError: validation refused too much; nothing of the unit is published.
-        IntegrityError: the same verifier, policy and snapshot now give another verdict.
-    """
-    settings, lake = bench.parameters, bench.lake
-    now = datetime.now(UTC)
-    snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
-    gate = Gate(validator)
-
-    outputs = gate.check("outputs", outputs)
-    if only is None:
-        extracted = claims_stage.extract(outputs, bench.segment, settings.extract, run_id=run_id, now=now)
-        claims = gate.check("claims", extracted.claims, extracted.quarantine)
-    else:
-        claims = gate.check("claims", published_claims(lake, outputs))
-    contexts = passages_stage.from_contexts(outputs, bench.segment, settings.corpus.passages, run_id=run_id)
-    contexts = gate.check("passages", contexts)
-
-    known = current_verdicts(claims, outputs, bench, snapshot)
-    pending = claims if only is None else claims.filter(pl.col("claim_id").is_in(only.implode()))
-    pending = pending if reverify else pending.join(known, on="claim_id", how="anti")
-    factual = claims.filter(pl.col("kind") == "factual")
-    candidates = retrieve(pending, contexts, corpus, bench.embedder, settings.retrieve.parameters)
-    evidence, together = _score(candidates, pending, bench, snapshot, run_id=run_id, progress=progress)
-    good_evidence = gate.check("evidence", evidence.select(tables.EVIDENCE.schema.names()))
-    evidence = evidence.join(good_evidence, on=list(tables.EVIDENCE.key), how="semi")
-    reached = verdicts.decide(
-        pending,
-        evidence,
-        outputs,
-        settings.policies,
-        verifier=bench.identity,
-        snapshot=snapshot,
-        run_id=run_id,
-        now=now,
-        together=together,
+def extract(outputs: pl.DataFrame, job: Job) -> Material:
+    """Claims, passages and findings of outputs (OUTPUTS frame) as the present rules extract them."""
+    settings = job.bench.parameters
+    outputs = job.gate.check("outputs", outputs)
+    extracted = claims_stage.extract(
+        outputs, job.bench.segment, settings.extract, run_id=job.run_id, now=job.now
     )
-    reached = gate.check("verdicts", reached)
-    reverified, differing = _compare(reached, known) if reverify else (0, 0)
-    if differing:
-        raise IntegrityError(
-            f"{unit}: {differing} of {reverified} claims get another verdict from the same verifier, policy "
-            "and snapshot; the lake or the model was altered, run `claimledger doctor`"
-        )
-    # An action rests on all verdicts of its output, also those of earlier runs; where nothing new was
-    # decided there is nothing to act on.
-    undecided = outputs.join(reached, on="output_id", how="anti").join(factual, on="output_id", how="semi")
-    decided_on = outputs.join(undecided, on="output_id", how="anti")
-    verdicts_so_far = pl.concat([reached, known]).unique("verdict_id", keep="first", maintain_order=True)
-    if only is not None:
-        open_claims = factual.join(verdicts_so_far, on="claim_id", how="anti")
-        decided_on = decided_on.join(open_claims, on="output_id", how="anti")
-    addressed = addressing.scan(outputs, run_id=run_id, now=now)
-    acted = actions_stage.act(
-        decided_on, verdicts_so_far, settings.policies, run_id=run_id, now=now, findings=addressed
-    )
-    actions = gate.check("actions", acted)
-    found = [confidential.scan(outputs, settings.privacy.active, run_id=run_id, now=now), addressed]
-    findings = gate.check("findings", pl.concat(found) if only is None else tables.FINDINGS.empty())
+    claims = job.gate.check("claims", extracted.claims, extracted.quarantine)
+    passages = _passages(outputs, job)
+    findings = confidential.scan(outputs, settings.privacy.active, run_id=job.run_id, now=job.now)
+    addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
+    return Material(outputs, claims, passages, addresses, pl.concat([findings, addresses]))
 
-    refused = gate.quarantine()
-    frames = {
-        "outputs": outputs,
-        "claims": claims,
-        "passages": contexts,
-        "evidence": good_evidence,
-        "verdicts": reached,
-        "actions": actions,
-        "findings": findings,
-    }
-    dangling = lake.check_references(frames)
-    if dangling:
-        table, rows = next(iter(dangling.items()))
-        raise GateError(
-            f"{unit}: {rows.height} rows of {table} refer to rows that are not there "
-            f"({rows['reference'][0]}); nothing of this unit was published, report this as a bug"
-        )
-    committed = lake.commit(run_id, unit, {**frames, "quarantine": refused}, run_day=now.date())
-    again = reached.join(known, on="verdict_id", how="semi")
-    if again.height:
-        recording.record_again(lake, settings.ledger, settings.policies, again, run_id=run_id)
-    return Judged(
-        unit=unit,
-        counts=_counts(gate.rows_in, committed, refused),
-        verdicts=dict(reached["verdict"].value_counts().iter_rows()),
-        already_judged=known.height,
-        reverified=reverified,
-        differing=differing,
-    )
+
+def extracted_before(outputs: pl.DataFrame, job: Job) -> Material:
+    """The claims that earlier runs extracted from the outputs; their findings are published already."""
+    outputs = job.gate.check("outputs", outputs)
+    claims = job.gate.check("claims", published_claims(job.bench.lake, outputs))
+    addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
+    return Material(outputs, claims, _passages(outputs, job), addresses, tables.FINDINGS.empty())
+
+
+def _passages(outputs: pl.DataFrame, job: Job) -> pl.DataFrame:
+    cut = job.bench.parameters.corpus.passages
+    passages = passages_stage.from_contexts(outputs, job.bench.segment, cut, run_id=job.run_id)
+    return job.gate.check("passages", passages)
 
 
 def published_claims(lake: Lake, outputs: pl.DataFrame) -> pl.DataFrame:
     """CLAIMS that earlier runs found in the outputs."""
-    days = outputs["produced_at"].dt.date()
-    scan = lake.scan("claims", since=days.min(), until=days.max())  # type: ignore[arg-type]
-    wanted = outputs.lazy().select("output_id")
-    return scan.join(wanted, on="output_id", how="semi").sort("output_id", "ordinal", "claim_id").collect()
+    scan = of_days(lake, "claims", outputs).join(
+        outputs.lazy().select("output_id"), on="output_id", how="semi"
+    )
+    return scan.sort("output_id", "ordinal", "claim_id").collect()
 
 
 def current_verdicts(
     claims: pl.DataFrame, outputs: pl.DataFrame, bench: Workbench, snapshot: str
 ) -> pl.DataFrame:
     """VERDICTS that the claims have from the current verifier and snapshot and their own policy."""
-    days = outputs["produced_at"].dt.date()
-    scan = bench.lake.scan("verdicts", since=days.min(), until=days.max())  # type: ignore[arg-type]
     if not bench.lake.days("verdicts"):
         return tables.VERDICTS_TABLE.empty()
     use_cases = claims.join(outputs.select("output_id", "use_case"), on="output_id")
-    own_policy = verdicts.with_policy(use_cases, bench.parameters.policies).select("claim_id", "policy")
+    own_policy = verdicts_stage.with_policy(use_cases, bench.parameters.policies).select("claim_id", "policy")
     return (
-        scan.filter((pl.col("verifier") == bench.identity) & (pl.col("snapshot") == snapshot))
+        of_days(bench.lake, "verdicts", outputs)
+        .filter((pl.col("verifier") == bench.identity) & (pl.col("snapshot") == snapshot))
         .collect()
         .join(own_policy, on=["claim_id", "policy"], how="semi")
     )
 
 
-def _score(
-    candidates: pl.DataFrame,
-    claims: pl.DataFrame,
-    bench: Workbench,
-    snapshot: str,
-    *,
-    run_id: str,
-    progress: Callable[[int], None] | None,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """EVIDENCE plus `text`, `document_uri` and `claim`, which reasons are worded from; and the scores of
-    all passages of a claim read together, for the claims that have several and where that fits.
-    """
-    evidence, together = score(candidates, claims, bench.verifier, progress)
-    evidence = evidence.with_columns(
-        verifier=pl.lit(bench.identity), snapshot=pl.lit(snapshot), run_id=pl.lit(run_id)
+def of_days(lake: Lake, table: str, frame: pl.DataFrame) -> pl.LazyFrame:
+    """A table's rows of the days from the first to the last `produced_at` of a frame."""
+    days = frame["produced_at"].dt.date()
+    first, last = days.min(), days.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        return pl.LazyFrame(schema=tables.TABLES[table].schema)
+    return lake.scan(table, since=first, until=last)
+
+
+def score(claims: pl.DataFrame, material: Material, job: Job) -> Scores:
+    """Evidence for some of the material's claims, with the verifier's probabilities."""
+    bench = job.bench
+    candidates = retrieve(
+        claims, material.passages, job.corpus, bench.embedder, bench.parameters.retrieve.parameters
     )
-    return evidence, together
+    scores = scored(candidates, claims, bench.verifier)
+    evidence = scores.evidence.with_columns(
+        verifier=pl.lit(bench.identity), snapshot=pl.lit(job.snapshot), run_id=pl.lit(job.run_id)
+    )
+    good = job.gate.check("evidence", evidence.select(tables.EVIDENCE.schema.names()))
+    good_rows = evidence.join(good, on=list(tables.EVIDENCE.key), how="semi", maintain_order="left")
+    return Scores(good_rows, scores.together)
 
 
-def score(
-    candidates: pl.DataFrame,
-    claims: pl.DataFrame,
-    verifier: Verifier,
-    progress: Callable[[int], None] | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them;
-    and, for claims with several passages that fit together, the probabilities of all of them as one text.
-    """
+def scored(candidates: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -> Scores:
+    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them."""
     pairs = candidates.join(
         claims.select(
             "claim_id", "output_id", "produced_at", claim=pairs_stage.without_citations(pl.col("text"))
@@ -259,37 +255,113 @@ def score(
         .filter(pl.col("passages") > 1)
     )
     asked = pl.concat([pairs.select("claim", "text"), several.select("claim", "text")])
-    scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list(), progress)
+    scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list())
     alone, read = slice(None, pairs.height), scores.is_read[pairs.height :]
-    together = several.with_columns(verdicts.rounded(scores.probabilities[pairs.height :]))
+    together = several.with_columns(verdicts_stage.rounded(scores.probabilities[pairs.height :]))
     evidence = pairs.with_columns(
-        verdicts.rounded(scores.probabilities[alone]),
+        verdicts_stage.rounded(scores.probabilities[alone]),
         tokens_offered=pl.Series(scores.tokens_offered[alone], dtype=pl.Int32),
         tokens_seen=pl.Series(scores.tokens_seen[alone], dtype=pl.Int32),
         windows=pl.Series(scores.windows[alone], dtype=pl.Int32),
     )
-    return evidence, together.filter(pl.Series(read))
+    return Scores(evidence, together.filter(pl.Series(read)))
 
 
-def _compare(reached: pl.DataFrame, known: pl.DataFrame) -> tuple[int, int]:
-    both = reached.join(known, on="verdict_id", suffix="_before")
+def decide(
+    claims: pl.DataFrame, scores: Scores, material: Material, known: pl.DataFrame, job: Job
+) -> Decisions:
+    """Verdicts on the claims, and actions on the outputs of which every factual claim has one by now.
+
+    Args:
+        known: `current_verdicts` of the material's claims; an action rests on all verdicts of its output,
+            also on those of earlier runs.
+
+    Raises:
+        IntegrityError: the same verifier, policy and snapshot now give another verdict.
+    """
+    policies, outputs = job.bench.parameters.policies, material.outputs
+    verdicts = verdicts_stage.decide(
+        claims,
+        scores.evidence,
+        outputs,
+        policies,
+        verifier=job.bench.identity,
+        snapshot=job.snapshot,
+        run_id=job.run_id,
+        now=job.now,
+        together=scores.together,
+    )
+    verdicts = job.gate.check("verdicts", verdicts)
+    repeated = _repeated(verdicts, known, job.unit)
+    so_far = pl.concat([verdicts, known]).unique("verdict_id", keep="first", maintain_order=True)
+    actions = actions_stage.act(
+        _settled(material, verdicts, so_far),
+        so_far,
+        policies,
+        run_id=job.run_id,
+        now=job.now,
+        findings=material.addresses,
+    )
+    return Decisions(verdicts, job.gate.check("actions", actions), repeated)
+
+
+def _settled(material: Material, verdicts: pl.DataFrame, so_far: pl.DataFrame) -> pl.DataFrame:
+    """Outputs without a factual claim, and those that got a verdict and have no claim left without one."""
+    factual = material.claims.filter(pl.col("kind") == "factual")
+    untouched = factual.join(verdicts, on="output_id", how="anti")
+    undecided = factual.join(so_far, on="claim_id", how="anti")
+    waiting = pl.concat([untouched.select("output_id"), undecided.select("output_id")])
+    return material.outputs.join(waiting, on="output_id", how="anti")
+
+
+def _repeated(verdicts: pl.DataFrame, known: pl.DataFrame, unit: str) -> pl.DataFrame:
+    """Verdicts that the lake has already, which must be the same.
+
+    Raises:
+        IntegrityError: some differ.
+    """
+    both = verdicts.join(known, on="verdict_id", suffix="_before")
     moved = pl.any_horizontal(
         (pl.col(p) - pl.col(f"{p}_before")).abs() > SAME_PROBABILITY for p in tables.PROBABILITIES
     )
-    return both.height, both.filter(moved | (pl.col("verdict") != pl.col("verdict_before"))).height
-
-
-def _counts(
-    rows_in: dict[str, int], committed: dict[str, Counts], refused: pl.DataFrame
-) -> dict[str, Counts]:
-    """Per table: what came in, was published, was there already, was refused."""
-    by_table = dict(refused["table"].value_counts().iter_rows())
-    return {
-        table: Counts(
-            rows_in=entered,
-            published=committed[table].published,
-            already_there=committed[table].already_there,
-            quarantined=by_table.get(table, 0),
+    differing = both.filter(moved | (pl.col("verdict") != pl.col("verdict_before"))).height
+    if differing:
+        raise IntegrityError(
+            f"{unit}: {differing} of {both.height} claims get another verdict from the same verifier, policy "
+            "and snapshot; the lake or the model was altered, run `claimledger doctor`"
         )
-        for table, entered in rows_in.items()
+    return verdicts.join(known, on="verdict_id", how="semi")
+
+
+def publish(
+    material: Material, scores: Scores, decisions: Decisions, known: pl.DataFrame, job: Job
+) -> Judged:
+    """Commits everything of the unit, all or nothing, and records verdicts that were confirmed.
+
+    Raises:
+        GateError: a row refers to one that is not there; nothing of the unit is published.
+    """
+    lake, settings = job.bench.lake, job.bench.parameters
+    frames = {
+        "outputs": material.outputs,
+        "claims": material.claims,
+        "passages": material.passages,
+        "evidence": scores.evidence.select(tables.EVIDENCE.schema.names()),
+        "verdicts": decisions.verdicts,
+        "actions": decisions.actions,
+        "findings": job.gate.check("findings", material.findings),
     }
+    lake.require_references(frames, f"nothing of unit {job.unit} was published, report this as a bug")
+    frames["quarantine"] = job.gate.quarantine()
+    committed = lake.commit(job.run_id, job.unit, frames, run_day=job.now.date())
+    if decisions.repeated.height:
+        recording.record_again(
+            lake, settings.ledger, settings.policies, decisions.repeated, run_id=job.run_id
+        )
+    return Judged(
+        unit=job.unit,
+        counts=job.gate.counts(committed),
+        verdicts=dict(decisions.verdicts["verdict"].value_counts().iter_rows()),
+        already_judged=known.height,
+        reverified=decisions.repeated.height,
+    )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tasks import ids
 from tasks.claims.claims import ExtractParameters
 from tasks.decide.policies import Policy
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
+from tasks.files import durable
 from tasks.lake.store import Lake
 from tasks.ledger.parameters import LedgerSettings
 from tasks.privacy.parameters import PrivacySettings
@@ -73,16 +74,31 @@ class Workbench:
         return CachedEmbedder(model, self.lake.root)
 
     @cached_property
+    def verifier(self) -> Verifier:
+        """The configured verifier."""
+        return self.load(self.parameters.verifier)
+
+    def load(self, settings: VerifierSettings) -> Verifier:
+        """A verifier with this bench's threads.
+
+        Raises:
+            ModelError: it is missing or not what it claims to be.
+        """
+        from tasks.verify.load import load
+
+        return load(settings, threads=self.parameters.threads)
+
+    @cached_property
     def identity(self) -> str:
-        """What tables call the verifier: its fingerprint, and everything that chooses what it is shown.
+        """What tables call the verifier: its fingerprint, and everything that chooses what it is shown."""
+        return self.identity_of(self.verifier.fingerprint)
+
+    def identity_of(self, fingerprint: str) -> str:
+        """What tables call a verifier of that fingerprint under these settings.
 
         Another number of passages per claim, another cut or another embedding model may give another
         verdict, so they must give the verdict another name.
         """
-        return self.identity_of(self.verifier.fingerprint)
-
-    def identity_of(self, fingerprint: str) -> str:
-        """What tables call a verifier of that fingerprint under these settings."""
         settings = self.parameters
         chosen = {
             "retrieve": asdict(settings.retrieve.parameters),
@@ -91,19 +107,11 @@ class Workbench:
         }
         return ids.digest("verifier", fingerprint, json.dumps(chosen, sort_keys=True))
 
-    @cached_property
-    def verifier(self) -> Verifier:
-        """The configured verifier."""
-        from tasks.verify.load import load
-
-        return load(self.parameters.verifier, threads=self.parameters.threads)
-
-    def record_usage(self, run_id: str) -> dict[str, Any]:
+    def record_usage(self, run_id: str) -> dict[str, dict[str, float]]:
         """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none."""
         usage = getattr(self.__dict__.get("verifier"), "usage", None)
         if usage is None:
             return {}
-        spent = {"judge_usage": asdict(usage)}
-        file = self.lake.run_folder(run_id) / "judge-usage.json"
-        file.write_text(json.dumps(spent["judge_usage"], indent=1, sort_keys=True) + "\n", "utf-8")
-        return spent
+        spent = asdict(usage)
+        durable.replace_json(self.lake.run_folder(run_id) / "judge-usage.json", spent)
+        return {"judge_usage": spent}

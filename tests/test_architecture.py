@@ -30,8 +30,9 @@ ROOMS = {
     "evidence": "errors ids schema tables models text files gate lake",
     "review": "errors ids visible schema tables files lake ledger",
     "verify": "errors ids tables models text files privacy decide evidence",
-    "workbench": "ids text claims privacy decide lake ledger evidence verify",
-    "judge": "errors schema tables text claims privacy decide gate lake ledger evidence verify workbench",
+    "workbench": "ids text files claims privacy decide lake ledger evidence verify",
+    "judge": "errors schema tables text claims privacy decide gate lake sources ledger evidence verify "
+    "workbench",
     "reaudit": "errors ids schema tables text decide gate lake sources ledger evidence review verify "
     "workbench judge",
     "drift": "errors ids visible schema tables text files privacy lake evidence",
@@ -70,7 +71,7 @@ DOORS = {
     "gate.great_expectations": "disk, processes, great_expectations",
     "gate.validate": "disk",
     "health": "disk, clock",
-    "judge": "clock",
+    "judge": "disk, through its neighbours: gate.validate, lake.store, ledger.recording",
     "lake.commits": "disk",
     "lake.locks": "disk, network, processes, clock",
     "lake.runs": "disk, network, clock",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.commands.console import DEFAULTS, Common
-from flows.commands.ledger_commands import lake_of, run_of
-
-DONE = 0
+from flows.commands.console import DEFAULTS, Common, FromDay, ToDay, new_run
+from tasks.errors import DONE
 
 
 def sample(
@@ -22,8 +19,8 @@ def sample(
     confidence: Annotated[float | None, Parameter(help="For example 0.95.")] = None,
     tolerable: Annotated[float | None, Parameter(help="Tolerable deviation rate, for example 0.05.")] = None,
     stratify: Annotated[str | None, Parameter(help="agent, model, use_case or verdict.")] = None,
-    from_: Annotated[date | None, Parameter(name="--from", help="First UTC day.")] = None,
-    to: Annotated[date | None, Parameter(help="Last UTC day, included.")] = None,
+    from_: FromDay = None,
+    to: ToDay = None,
     checkpoint: Annotated[
         Path | None, Parameter(help="An older checkpoint of this log, to draw an earlier sample again.")
     ] = None,
@@ -39,10 +36,9 @@ def sample(
     """
     from tasks.review.sample import draw_sample
 
-    settings = common.settings()
     drawn = draw_sample(
-        lake_of(settings),
-        settings.ledger,
+        common.open_lake(),
+        common.settings().ledger,
         output,
         nonce=seed,
         size=size,
@@ -74,9 +70,10 @@ def erase(
     """
     from flows.erase import erase as erase_output
 
-    settings = common.settings()
-    run_id, now = run_of("erase")
-    done = erase_output(lake_of(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now)
+    run_id, now = new_run("erase")
+    done = erase_output(
+        common.open_lake(), common.settings().ledger, output_id, reason=reason, run_id=run_id, now=now
+    )
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
     lines = [
         f"erased: rows {rows or 'none left'}; {len(done.files)} other files; "

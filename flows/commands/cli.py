@@ -5,26 +5,37 @@ Heavy imports happen inside the commands, so that `claimledger --help` answers a
 
 from __future__ import annotations
 
+import difflib
 import os
 import signal
 import sys
 import threading
 import traceback
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
-from flows.commands import auditor_commands, drift_commands, ledger_commands, model_commands, review_commands
-from flows.commands.console import DEFAULTS, Common, one_line, table, warnings_shown
-from tasks.errors import ClaimledgerError, InputError
+from flows.commands import auditor_commands, flow_commands, ledger_commands, model_commands, review_commands
+from flows.commands.console import DEFAULTS, Common, fail, warnings_shown
+from flows.commands.launch import require_server
+from tasks.errors import (
+    BAD_ANSWER,
+    BAD_USAGE,
+    DAMAGED,
+    DONE,
+    INTERRUPTED,
+    TERMINATED,
+    ClaimledgerError,
+)
 
-DONE, BAD_ANSWER, BAD_USAGE, DAMAGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 STRIKE_AGAIN_S = 0.05
 """Long enough for the callback that swallowed a signal to be over."""
+TWINS = {"--from": "--since", "--to": "--until", "--since": "--from", "--until": "--to"}
+"""Options of one command that another command has under another name."""
+GOES_ON = "what is published stays, and running it again goes on from there"
 
 app = App(
     name="claimledger",
@@ -64,92 +75,6 @@ def init(
 
 
 @app.command
-def audit(*, since: date | None = None, until: date | None = None, common: Common = DEFAULTS) -> int:
-    """Run the nightly job: audit what is new since the watermarks, or a range of UTC days.
-
-    Pulls, extracts claims, retrieves evidence, scores, decides, checks privacy, validates, publishes, records
-    and reports. Running it again changes nothing and takes seconds; so does running it after a crash.
-
-    Example: claimledger audit --since 2026-11-01 --until 2026-11-07
-    """
-    from flows.commands.launch import launch
-
-    if since and until and since > until:
-        raise InputError(f"--since {since} is after --until {until}; give the earlier day first")
-    outcome = launch("audit", common, since=since, until=until)
-    return _report(outcome, common)
-
-
-@app.command
-def backfill(
-    *,
-    from_: Annotated[date, Parameter(name="--from", help="First UTC day.")],
-    to: Annotated[date, Parameter(help="Last UTC day, included.")],
-    reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
-    workers: Annotated[int, Parameter(help="Units judged at a time; this release judges one.")] = 1,
-    common: Common = DEFAULTS,
-) -> int:
-    """Audit a range of past days: pull what is missing, judge what has no current verdict. Resumable.
-
-    Example: claimledger backfill --from 2026-10-01 --to 2026-10-31
-    """
-    from flows.commands.launch import launch
-
-    if workers < 1:
-        raise InputError(f"--workers is {workers}, expected 1 or more")
-    outcome = launch("backfill", common, from_day=from_, to_day=to, reverify=reverify)
-    return _report(outcome, common)
-
-
-@app.command
-def reaudit(
-    *,
-    sample: Annotated[int | None, Parameter(help="Claims to judge again; default of the config.")] = None,
-    from_: Annotated[date | None, Parameter(name="--from", help="First UTC day; default the first.")] = None,
-    to: Annotated[date | None, Parameter(help="Last UTC day, included; default the last.")] = None,
-    seed: Annotated[str | None, Parameter(help="Words that fix the draw; default today's date.")] = None,
-    common: Common = DEFAULTS,
-) -> int:
-    """Judge a stratified sample of historical claims again; say which verdicts flipped, and why.
-
-    A flip's cause is found by changing one thing at a time: the evidence, the verifier or the policy. Flips
-    go to the ledger, and those of delivered outputs to review. The same seed draws the same claims.
-
-    Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
-    """
-    from flows.commands.console import reaudited
-    from flows.commands.launch import launch
-
-    outcome = launch("reaudit", common, sample=sample, from_day=from_, to_day=to, seed=seed)
-    common.answer(outcome, reaudited(outcome))
-    for problem in outcome["problems"]:
-        _fail(problem)
-    return BAD_ANSWER if outcome["problems"] else DONE
-
-
-@app.command
-def index(*, common: Common = DEFAULTS) -> int:
-    """Bring the corpus snapshot and its FAISS index up to date.
-
-    Example: claimledger index --config claimledger.toml
-    """
-    from flows.commands.launch import launch
-
-    done = launch("index", common)
-    lines = [
-        f"{done['passages']} passages of {done['documents']} documents in {done['files']} files: "
-        f"{done['passages_new']} new, {done['passages_changed']} changed, {done['refused']} refused",
-        f"snapshot: {done['snapshot']}",
-    ]
-    if done["files_without_documents"]:
-        lines.append(f"{done['files_without_documents']} files hold no document; quarantine says why")
-    if done["files_ignored"]:
-        lines.append(f"{done['files_ignored']} files are of a kind that is not read, and were left out")
-    common.answer(done, [*lines, *done["warnings"]])
-    return DONE
-
-
-@app.command
 def doctor(*, common: Common = DEFAULTS) -> int:
     """Say what is wrong with this installation, and what to do about it.
 
@@ -158,13 +83,13 @@ def doctor(*, common: Common = DEFAULTS) -> int:
     from tasks.doctor import examine
 
     checks = examine(common.config, common.lake)
-    marks = {True: "ok", False: "WRONG"}
-    lines = [f"{marks[c.ok]:5}  {c.name}: {c.detail}" + (f"; {c.advice}" if c.advice else "") for c in checks]
+    sentences = [f"{c.name}: {c.detail}" + (f"; {c.advice}" if c.advice else "") for c in checks]
+    lines = [f"{'ok' if c.ok else 'WRONG':5}  {s}" for c, s in zip(checks, sentences, strict=True)]
     common.answer([c.as_dict() for c in checks], lines)
     if common.quiet:
-        for check in checks:
+        for check, sentence in zip(checks, sentences, strict=True):
             if not check.ok:
-                _fail(f"{check.name}: {check.detail}" + (f"; {check.advice}" if check.advice else ""))
+                fail(sentence)
     if any(c.damaged for c in checks):
         return DAMAGED
     return DONE if all(c.ok for c in checks) else BAD_ANSWER
@@ -176,16 +101,14 @@ def deploy(*, common: Common = DEFAULTS) -> int:
 
     Example: PREFECT_API_URL=http://127.0.0.1:4200/api claimledger deploy
     """
-    from flows.commands.launch import require_server
+    from flows import schedule
 
     settings = common.settings()
     require_server()
-    from flows.schedule import deploy as deploy_flows
-
-    registered = deploy_flows(settings, common.config)
-    pool = registered[0]["work_pool"]
+    registered = schedule.deploy(settings, common.config)
     lines = [f"{r['deployment']}  {', '.join(r['schedules']) or 'on demand'}" for r in registered]
-    common.answer(registered, [*lines, f"next: prefect worker start --pool {pool}"])
+    lines.append(f"next: prefect worker start --pool {registered[0]['work_pool']}")
+    common.answer(registered, lines)
     return DONE
 
 
@@ -195,20 +118,22 @@ def serve(*, common: Common = DEFAULTS) -> int:
 
     Example: PREFECT_API_URL=http://127.0.0.1:4200/api claimledger serve
     """
-    from flows.commands.launch import require_server
+    from flows import schedule
 
     settings = common.settings()
     require_server()
-    from flows.schedule import serve as serve_flows
-
-    serve_flows(settings, common.config)
+    schedule.serve(settings, common.config)
     return DONE
 
 
 app.command(ledger_commands.app)
 app.command(review_commands.app)
 for _command in (
-    drift_commands.drift,
+    flow_commands.audit,
+    flow_commands.backfill,
+    flow_commands.reaudit,
+    flow_commands.drift,
+    flow_commands.index,
     auditor_commands.sample,
     auditor_commands.erase,
     model_commands.score,
@@ -217,33 +142,6 @@ for _command in (
     model_commands.calibrate,
 ):
     app.command(_command)
-
-
-def _report(outcome: dict[str, Any], common: Common) -> int:
-    verdicts = outcome["verdicts"]
-    judged = sum(verdicts.values())
-    lines = [
-        f"{outcome['flow']} {outcome['status']} in {outcome['seconds']} s: "
-        f"{outcome['records_in']} records in, {outcome['records_out']} new outputs, "
-        f"{outcome['records_already_there']} already there, {outcome['records_quarantined']} quarantined"
-    ]
-    if judged:
-        rows = [[name, count, f"{count / judged:.1%}"] for name, count in sorted(verdicts.items())]
-        lines += ["", *table(["verdict", "claims", "share"], rows), ""]
-    elif outcome["records_out"] == 0 and outcome["records_quarantined"] == 0:
-        lines.append("nothing new to judge: the lake is unchanged")
-    else:
-        lines.append("no factual claim in the new outputs")
-    lines += outcome["warnings"]
-    lines.append(f"report: {outcome['report']}")
-    common.answer(outcome, lines)
-    for problem in outcome["problems"]:
-        _fail(problem)
-    return BAD_ANSWER if outcome["problems"] else DONE
-
-
-def _fail(sentence: str) -> None:
-    sys.stderr.write(f"claimledger: {one_line(sentence)}\n")
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
@@ -275,13 +173,13 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as ended:
         if ended.code != TERMINATED:
             raise
-        _fail("terminated; what is published stays, and running it again goes on from there")
+        fail(f"terminated; {GOES_ON}")
         return TERMINATED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
         if "--debug" in tokens:
             traceback.print_exc()
         sentence, status = _explained(error)
-        _fail(sentence)
+        fail(sentence)
         return status
 
 
@@ -291,12 +189,9 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case ClaimledgerError():
             return str(error), error.exit_code
         case CycloptsError():
-            return f"{str(error).rstrip('.')}; `claimledger --help` lists the commands", BAD_USAGE
+            return _misused(error), BAD_USAGE
         case KeyboardInterrupt():
-            return (
-                "interrupted; what is published stays, and running it again goes on from there",
-                INTERRUPTED,
-            )
+            return f"interrupted; {GOES_ON}", INTERRUPTED
         case MemoryError():
             return "out of memory; lower runner.unit_outputs or verifier.batch_tokens", BAD_USAGE
         case OSError():
@@ -305,6 +200,32 @@ def _explained(error: BaseException) -> tuple[str, int]:
         case _:
             kind = type(error).__name__
             return f"unexpected {kind}: {error}; run it again with --debug and report it as a bug", BAD_USAGE
+
+
+def _misused(error: CycloptsError) -> str:
+    """What is wrong with a command line, and where the right one is found."""
+    command = " ".join(["claimledger", *(error.command_chain or ())])
+    if isinstance(error, UnknownCommandError):
+        word = str((error.unused_tokens or [""])[0])
+        near = difflib.get_close_matches(word, list(error.app or app), n=1)
+        return f"unknown command {word!r}; " + (
+            f"did you mean `{command} {near[0]}`?" if near else f"`{command} --help` lists the commands"
+        )
+    advice = f"`{command} --help` lists the options"
+    word = str(error.unused_tokens[0]) if error.unused_tokens else ""
+    names = set(TWINS)
+    if isinstance(error, UnknownOptionError):
+        word = error.token.keyword or error.token.value
+        names = {name for argument in error.argument_collection for name in argument.names}
+    option = word.partition("=")[0]
+    if option.startswith("-"):
+        near = (
+            [TWINS[option]] if TWINS.get(option) in names else difflib.get_close_matches(option, names, n=1)
+        )
+        return f"`{command}` has no option {option}; " + (f"did you mean {near[0]}?" if near else advice)
+    if word:
+        return f"`{command}` takes no argument {word!r}; {advice}"
+    return f"{str(error).rstrip('.')}; {advice}"
 
 
 def entry() -> None:

@@ -12,9 +12,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from tasks.lake.store import Lake
+    from tasks.settings import Settings
+
+FromDay = Annotated[date | None, Parameter(name="--from", help="First UTC day; default the first.")]
+ToDay = Annotated[date | None, Parameter(help="Last UTC day, included; default the last.")]
+"""Options that several commands take."""
 
 
 @Parameter(name="*")
@@ -31,17 +40,22 @@ class Common:
     debug: Annotated[bool, Parameter(negative="", help="Show the traceback of a failure.")] = False
     verbose: Annotated[bool, Parameter(negative="", help="Log each step on standard error.")] = False
 
-    def settings(self) -> Any:
+    def settings(self) -> Settings:
         """The configuration these options name."""
         from tasks.settings import load
 
         return load(self.config, lake=self.lake)
 
-    def progress(self) -> Any:
-        """A bar on a terminal, unless quiet or JSON is asked for."""
-        from flows.commands.progress import bar, silent
+    def open_lake(self) -> Lake:
+        """The configured lake."""
+        from tasks.lake.store import Lake
 
-        return silent if self.quiet or self.json else bar
+        return Lake.open(self.settings().lake)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Unless quiet or JSON is asked for."""
+        return not (self.quiet or self.json)
 
     def answer(self, document: Mapping[str, Any] | Sequence[Any], lines: Sequence[str] = ()) -> None:
         """Prints the answer in the form that was asked for."""
@@ -53,6 +67,22 @@ class Common:
 
 
 DEFAULTS = Common()
+
+
+def fail(sentence: str) -> None:
+    """A failure, as one sentence on standard error."""
+    sys.stderr.write(f"claimledger: {one_line(sentence)}\n")
+
+
+def new_run(purpose: str) -> tuple[str, datetime]:
+    """An id and a moment for a command that is no scheduled run."""
+    import os
+    from datetime import UTC
+
+    from tasks import ids
+
+    now = datetime.now(UTC)
+    return ids.digest("run", purpose, now.isoformat(), os.getpid()), now
 
 
 def plain(text: str) -> str:
@@ -104,49 +134,3 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str
         return "  ".join(padded).rstrip()
 
     return [line(headings), line(["─" * w for w in widths]), *(line(row) for row in cells)]
-
-
-def reaudited(outcome: Mapping[str, Any]) -> list[str]:
-    """What a re-audit found, for people: the headline, a line per old verdict, what to do next."""
-    said = outcome["extra"]
-    days = f"{said['from'] or 'the first day'} to {said['to'] or 'the last'}"
-    changed = ", ".join(said["changed"])
-    lines = [
-        f"reaudit {outcome['status']} in {outcome['seconds']} s: {said['judged']} of {said['population']} "
-        f"claims from {days} judged again ({said['populated_strata']} strata, seed {said['seed']})",
-        f"changed since: {changed}"
-        if changed
-        else "nothing changed since: the same verifier, policies and corpus snapshot",
-        said["headline"],
-        "",
-    ]
-    causes = [row["cause"] for row in said["shares"] if row["verdict_before"] == "any"]
-    rows = []
-    for verdict in dict.fromkeys(row["verdict_before"] for row in said["shares"]):
-        of = {row["cause"]: row for row in said["shares"] if row["verdict_before"] == verdict}
-        whole = of["any"]
-        known = whole["share"] is not None
-        rows.append(
-            [
-                verdict,
-                whole["judged"],
-                whole["flips"],
-                f"{whole['share']:.1%}" if known else "-",
-                f"{whole['ci_low']:.1%} to {whole['ci_high']:.1%}" if known else "-",
-                *(of[cause]["flips"] for cause in causes if cause != "any"),
-            ]
-        )
-    headings = [
-        "first verdict",
-        "judged",
-        "flips",
-        "share",
-        "95% interval",
-        *(c for c in causes if c != "any"),
-    ]
-    lines += [*table(headings, rows), ""]
-    if said["delivered_flips"]:
-        lines.append(
-            f"{said['delivered_flips']} flips of delivered outputs: `claimledger review list` has them"
-        )
-    return [*lines, *outcome["warnings"], f"report: {outcome['report']}"]

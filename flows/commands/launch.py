@@ -1,67 +1,47 @@
-"""Where a flow runs: under the Prefect server of PREFECT_API_URL, else plainly in this process.
-
-A plain run needs no server, no database and no port, and starts at once; the stages are the same.
-"""
+"""Where a flow runs: under the Prefect server of PREFECT_API_URL, else plainly in this process."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.errors import ConfigError
+from flows.commands.console import Common
+from flows.schedule import FLOWS
+from tasks.errors import TERMINATED, ConfigError
 
 if TYPE_CHECKING:
-    from flows.commands.console import Common
+    from flows.outcome import Outcome
 
 REACH_TIMEOUT_S = 3.0
 """A server on the same network answers in milliseconds; a night must not wait for one that is gone."""
 
-TERMINATED = 128 + signal.SIGTERM
-"""What a shell reports of a program that SIGTERM ended."""
 
-
-def launch(flow: str, common: Common, **parameters: Any) -> dict[str, Any]:
-    """Runs a flow by name (audit, backfill, drift, reaudit, index); its outcome as plain data."""
-    settings = common.settings()
+def launch(name: str, common: Common, **parameters: object) -> Outcome:
+    """Runs a flow of the table, to its end whether with or without problems."""
+    common.settings()  # before Prefect is imported: a mistake in the configuration is told at once
     server = os.environ.get("PREFECT_API_URL")
-    if server and _reachable(server):
-        from flows import deployments
-
-        flows: dict[str, Any] = {
-            "audit": deployments.nightly_audit,
-            "backfill": deployments.backfill,
-            "reaudit": deployments.reaudit,
-            "drift": deployments.drift,
-            "index": deployments.index,
-        }
-        try:
-            outcome: dict[str, Any] = flows[flow](config=common.config, lake=common.lake, **parameters)
-        except deployments.EndedWithProblemsError as ended:
-            return ended.outcome
-        except deployments.Terminated as terminated:
-            raise SystemExit(TERMINATED) from terminated
-        return outcome
-    if server:
+    is_served = server is not None and _reachable(server)
+    if is_served:
+        import prefect  # noqa: F401 - before the flow, whose decorators then are Prefect's
+    elif server:
         sys.stderr.write(
             f"claimledger: no Prefect server answers at {server}; this run goes on without one\n"
         )
-    if flow in ("index", "drift"):
-        from flows.drift import drift
-        from flows.index import index
+    flow = FLOWS[name].load()
+    from flows.outcome import EndedWithProblemsError
+    from flows.progress import shown
 
-        return index(settings) if flow == "index" else drift(settings, **parameters)
-    from flows.audit import audit
-    from flows.backfill import backfill
-    from flows.reaudit import reaudit
-
-    progress = common.progress()
-    if flow == "audit":
-        return audit(settings, progress=progress, **parameters).as_dict()
-    if flow == "reaudit":
-        return reaudit(settings, progress=progress, **parameters).as_dict()
-    return backfill(settings, progress=progress, **parameters).as_dict()
+    try:
+        with shown(common.shows_progress and not is_served):
+            return flow(config=common.config, lake=common.lake, **parameters)
+    except EndedWithProblemsError as ended:
+        return ended.outcome
+    except BaseException as error:
+        # Prefect's own, which it raises within a flow instead of letting SIGTERM through.
+        if type(error).__name__ == "TerminationSignal":
+            raise SystemExit(TERMINATED) from error
+        raise
 
 
 def require_server() -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from flows.commands.console import DEFAULTS, Common
-
-DONE, BAD_ANSWER = 0, 1
-
+from flows.commands.console import DEFAULTS, Common, new_run
+from tasks.errors import BAD_ANSWER, DONE
 
 app = App(
     name="ledger",
@@ -18,24 +18,6 @@ app = App(
     "\n\n"
     "Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month",
 )
-
-
-def lake_of(settings: Any) -> Any:
-    """The configured lake."""
-    from tasks.lake.store import Lake
-
-    return Lake.open(settings.lake)
-
-
-def run_of(what: str) -> tuple[str, Any]:
-    """An id and a moment for a command that is no scheduled run."""
-    import os
-    from datetime import UTC, datetime
-
-    from tasks import ids
-
-    now = datetime.now(UTC)
-    return ids.digest("run", what, now.isoformat(), os.getpid()), now
 
 
 @app.command
@@ -48,10 +30,9 @@ def init(*, common: Common = DEFAULTS) -> int:
     """
     from tasks.ledger import opening
 
-    settings = common.settings()
-    lake = lake_of(settings)
+    lake = common.open_lake()
     with lake.lock("making the ledger"):
-        made = opening.initialise(lake, settings.ledger)
+        made = opening.initialise(lake, common.settings().ledger)
     document = {
         "origin": made.log.origin,
         "public_keys": [str(k) for k in made.public],
@@ -79,11 +60,10 @@ def rotate(
     """
     from tasks.ledger import rotate
 
-    settings = common.settings()
-    run_id, now = run_of("ledger rotate")
+    run_id, now = new_run("ledger rotate")
     done = rotate.rotate(
-        lake_of(settings),
-        settings.ledger,
+        common.open_lake(),
+        common.settings().ledger,
         run_id=run_id,
         now=now,
         command=tuple(signer or ()),
@@ -157,23 +137,13 @@ def verify(
 
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
-    from flows.commands.progress import counter
     from tasks.ledger import keys, opening, verify
     from tasks.ledger.log import Log
     from tasks.ledger.witness import timestamps
 
-    settings = common.settings()
-    lake = lake_of(settings)
+    settings, lake = common.settings(), common.open_lake()
     trusted = keys.parse_keys(key) if key else []
-    with counter(common.quiet or common.json, "verifying") as advance:
-        at = 0
-
-        def progress(done: int, _total: int) -> None:
-            nonlocal at
-            if advance is not None:
-                advance(done - at)
-            at = done
-
+    with events_counted(common) as progress:
         found = verify.verify(
             lake,
             settings.ledger,
@@ -200,6 +170,23 @@ def verify(
     return DONE
 
 
+@contextmanager
+def events_counted(common: Common) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many events were verified, of which it is called with the sum so far."""
+    from flows.progress import counter
+
+    with counter(common.shows_progress, "verifying") as advance:
+        before = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal before
+            if advance is not None:
+                advance(done - before)
+            before = done
+
+        yield progress
+
+
 @app.command
 def prove(
     event_id: str,
@@ -220,9 +207,8 @@ def prove(
     from tasks.ledger import prove
     from tasks.review import disclosed
 
-    settings = common.settings()
-    lake = lake_of(settings)
-    text, body = prove.prove(lake, settings.ledger, event_id, disclose=disclose or ())
+    lake = common.open_lake()
+    text, body = prove.prove(lake, common.settings().ledger, event_id, disclose=disclose or ())
     if disclose and body.get("output_id"):
         disclosed.remember(lake, output, [str(body["output_id"])])
     prove.write_proof(output, text)
@@ -265,7 +251,5 @@ def check(
         *(f"cosigned by {name} at {at} s since 1970" for name, at in found.cosigned),
         *(f"{field}: {text}" for field, text in found.disclosed.items()),
     ]
-    from flows.commands.console import plain
-
-    common.answer(found.as_dict(), [plain(line) for line in lines])
+    common.answer(found.as_dict(), lines)
     return DONE

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from flows.commands.console import DEFAULTS, Common, table
-from flows.commands.progress import counter, shares
+from flows.progress import counter, shares
+from tasks.errors import DONE, ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
-
-DONE = 0
 
 
 def score(
@@ -34,7 +33,7 @@ def score(
     """
     from tasks.verify.score import score_file
 
-    with counter(common.quiet or common.json, "scoring") as progress:
+    with counter(common.shows_progress, "scoring") as progress:
         scored = score_file(pairs, output, common.settings().scoring, progress=progress)
     lines = [f"{scored.rows_out} pairs scored into {scored.output}"]
     if scored.quarantine:
@@ -65,7 +64,6 @@ def train(
 
     Example: claimledger train reviews.parquet -o models/ours
     """
-    from tasks.errors import ConfigError
     from tasks.evidence.models import embedded_folder
 
     _check_named(pairs)
@@ -77,7 +75,7 @@ def train(
             "'claimledger[train]'"
         ) from None
     settings = common.settings()
-    with shares(common.quiet or common.json, "training") as progress:
+    with shares(common.shows_progress, "training") as progress:
         report = train_network(
             pairs,
             output,
@@ -109,7 +107,7 @@ def evaluate(
     from tasks.verify.evaluate import evaluate_files, load_named, side_by_side
 
     _check_named(pairs)
-    with counter(common.quiet or common.json, "evaluating") as progress:
+    with counter(common.shows_progress, "evaluating") as progress:
         settings = common.settings().scoring
         figures = evaluate_files(pairs, settings, progress, verifiers=load_named(verifier or [], settings))
     beside = side_by_side(figures)
@@ -142,7 +140,7 @@ def calibrate(
 
     parameters = RiskParameters(risk=_share("--risk", risk), confidence=_share("--confidence", confidence))
     settings = common.settings()
-    with counter(common.quiet or common.json, "scoring") as progress:
+    with counter(common.shows_progress, "scoring") as progress:
         fitted, document = calibrate_to_file(
             pairs, output, settings.scoring, parameters, lake=settings.lake, seed=seed, progress=progress
         )

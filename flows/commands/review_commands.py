@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from flows.commands.console import DEFAULTS, Common, table
+from tasks.errors import BAD_ANSWER, DONE, InputError
 
-DONE, BAD_ANSWER = 0, 1
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tasks.lake.store import Lake
+
 _SHOWN = 10
 """Refused lines that are printed; `--json` has all of them."""
 
@@ -28,9 +33,10 @@ Because = Annotated[
 ]
 
 
-def _queue(common: Common, margin: float | None, because: list[str] | None, agent: str | None) -> Any:
-    from tasks.errors import InputError
-    from tasks.lake.store import Lake
+def _queue(
+    common: Common, margin: float | None, because: list[str] | None, agent: str | None
+) -> tuple[Lake, pl.DataFrame]:
+    """The lake, and the verdicts of its queue that the options name."""
     from tasks.review import reviews
     from tasks.review.queue import REASONS, QueueParameters
 
@@ -40,7 +46,7 @@ def _queue(common: Common, margin: float | None, because: list[str] | None, agen
     if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"--margin is {margin}, expected a probability")
     parameters = QueueParameters() if margin is None else QueueParameters(margin)
-    lake = Lake.open(common.settings().lake)
+    lake = common.open_lake()
     found = reviews.waiting(lake, parameters)
     if because:
         found = found.filter(found["because"].is_in(because))
@@ -65,7 +71,6 @@ def list_(
 
     Example: claimledger review list --because escalated --limit 50
     """
-    from tasks.errors import InputError
     from tasks.review import reviews
 
     if limit < 1:
@@ -123,10 +128,9 @@ def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
 
     Example: claimledger review pairs reviews.jsonl
     """
-    from tasks.lake.store import Lake
     from tasks.review import reviews
 
-    count = reviews.export_labelled(Lake.open(common.settings().lake), file)
+    count = reviews.export_labelled(common.open_lake(), file)
     common.answer(
         {"file": str(file), "pairs": count},
         [f"wrote {file}: {count} pairs", f"next: claimledger train {file} -o models/ours"],

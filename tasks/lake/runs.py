@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import polars as pl
 
-from tasks import ids, tables
+from tasks import ids
 from tasks.decide.policies import Policy
 from tasks.errors import ConfigError
 from tasks.files import durable
 from tasks.gate.reconcile import Counts, add
 from tasks.lake.store import Lake
 from tasks.schema import conform
+from tasks.tables import RUNS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,13 +35,21 @@ POLICY_VALUES = "policy-values"
 VERIFIERS = "verifiers"
 
 
+class KnownVerifier(TypedDict):
+    """What a verifier's identity meant: its fingerprint, and the VerifierSettings it was loaded with."""
+
+    fingerprint: str
+    settings: dict[str, Any]
+
+
 @dataclass
 class Run:
-    """One run in progress: identity, clock of its start, parameters, and the counts it adds up."""
+    """One run: identity, clock of its start, parameters, and the counts it adds up."""
 
     flow: str
-    policies: tuple[Policy, ...]
-    parameters: dict[str, Any]
+    policy: str
+    """Labels of the policies in force."""
+    parameters: dict[str, object]
     started_at: datetime
     run_id: str
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -55,8 +64,6 @@ class Run:
     days: set[date] = field(default_factory=set)
     """UTC days that the run judged."""
     follows_interruption: bool = False
-    retries: int = 0
-    """Attempts after the first where the world is touched."""
 
     def count(self, counts: Mapping[str, Counts]) -> None:
         """Adds one unit's counts per table."""
@@ -64,32 +71,37 @@ class Run:
 
     def row(self, status: str, finished_at: datetime) -> pl.DataFrame:
         """The run as one row of the `runs` table."""
-        return _row(
-            run_id=self.run_id,
-            flow=self.flow,
-            started_at=self.started_at,
-            finished_at=finished_at,
-            status=status,
-            parameters=json.dumps(self.parameters, sort_keys=True),
-            verifier=self.verifier,
-            policy=",".join(p.label for p in self.policies),
-            snapshot=self.snapshot,
-            rows_in=self.records_in,
-            rows_out=self.records_out,
-            rows_already_there=self.records_already_there,
-            rows_quarantined=self.records_quarantined,
-            counts=json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
-        )
+        row = {
+            "run_id": self.run_id,
+            "flow": self.flow,
+            "started_at": self.started_at,
+            "finished_at": finished_at,
+            "status": status,
+            "parameters": json.dumps(self.parameters, sort_keys=True),
+            "code_version": version("claimledger"),
+            "verifier": self.verifier,
+            "policy": self.policy,
+            "snapshot": self.snapshot,
+            "rows_in": self.records_in,
+            "rows_out": self.records_out,
+            "rows_already_there": self.records_already_there,
+            "rows_quarantined": self.records_quarantined,
+            "counts": json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
+        }
+        return conform(RUNS, pl.DataFrame([row], schema=RUNS.schema))
 
 
 def open_run(
     flow: str,
     lake: Lake,
-    parameters: dict[str, Any],
-    policies: tuple[Policy, ...],
+    parameters: dict[str, object],
+    policies: Sequence[Policy],
     sections: Mapping[str, str],
 ) -> Run:
     """Writes the open record and returns the run. The id names flow, start, host and process.
+
+    Args:
+        sections: the configuration, kept beside the run's results; the ledger has each one's SHA-256.
 
     Raises:
         ConfigError: a policy has other values than when one of its label last decided.
@@ -97,22 +109,18 @@ def open_run(
     started_at = datetime.now(UTC)
     _remember_policies(policies, lake)
     run_id = ids.digest("run", flow, started_at.isoformat(), socket.gethostname(), os.getpid())
+    run = Run(flow, ",".join(p.label for p in policies), parameters, started_at, run_id)
     record = {
         "flow": flow,
         "started_at": started_at.isoformat(),
         "parameters": parameters,
-        "policy": ",".join(p.label for p in policies),
+        "policy": run.policy,
     }
     lake.write_state(OPEN_RUNS, {**lake.read_state(OPEN_RUNS), run_id: record})
-    _keep_settings(sections, lake, run_id)
-    return Run(flow, policies, parameters, started_at, run_id)
-
-
-def _keep_settings(sections: Mapping[str, str], lake: Lake, run_id: str) -> None:
-    """The configuration of a run beside its results; SHA-256 of a section's text is what the ledger says."""
     path = lake.run_folder(run_id) / "settings.json"
     with durable.touching(path):
         durable.replace_json(path, dict(sections))
+    return run
 
 
 def close_run(run: Run, lake: Lake, status: str) -> pl.DataFrame:
@@ -136,24 +144,11 @@ def close_dead_runs(lake: Lake) -> list[str]:
     dead = lake.read_state(OPEN_RUNS)
     for run_id, record in dead.items():
         started_at = datetime.fromisoformat(record["started_at"])
-        counts = _published_by(run_id, lake)
-        outputs, refused = (counts.get(name, Counts()).published for name in ("outputs", "quarantine"))
-        row = _row(
-            run_id=run_id,
-            flow=record["flow"],
-            started_at=started_at,
-            finished_at=started_at,
-            status="interrupted",
-            parameters=json.dumps(record["parameters"], sort_keys=True),
-            verifier=None,
-            policy=record["policy"],
-            snapshot=None,
-            rows_in=outputs + refused,
-            rows_out=outputs,
-            rows_already_there=0,
-            rows_quarantined=refused,
-            counts=json.dumps({name: c.as_dict() for name, c in sorted(counts.items())}),
-        )
+        run = Run(record["flow"], record["policy"], record["parameters"], started_at, run_id)
+        run.count(_published_by(run_id, lake))
+        outputs, refused = (run.counts.get(name, Counts()).published for name in ("outputs", "quarantine"))
+        run.records_in, run.records_out, run.records_quarantined = outputs + refused, outputs, refused
+        row = run.row("interrupted", started_at)
         lake.commit(run_id, "run", {"runs": row}, run_day=started_at.date())
     if dead:
         lake.write_state(OPEN_RUNS, {})
@@ -179,16 +174,16 @@ def remember_verifier(lake: Lake, identity: str, fingerprint: str, settings: Dat
     """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later."""
     known = lake.read_state(VERIFIERS)
     if identity not in known:
-        about = {"fingerprint": fingerprint, "settings": asdict(settings)}
+        about = KnownVerifier(fingerprint=fingerprint, settings=asdict(settings))
         lake.write_state(VERIFIERS, {**known, identity: about})
 
 
-def known_verifiers(lake: Lake) -> dict[str, dict[str, Any]]:
-    """By identity: `fingerprint`, and the `settings` (VerifierSettings as plain data) it was loaded with."""
-    return lake.read_state(VERIFIERS)
+def known_verifiers(lake: Lake) -> dict[str, KnownVerifier]:
+    """Every verifier that ever judged in this lake, by its identity."""
+    return cast("dict[str, KnownVerifier]", lake.read_state(VERIFIERS))
 
 
-def _remember_policies(policies: tuple[Policy, ...], lake: Lake) -> None:
+def _remember_policies(policies: Sequence[Policy], lake: Lake) -> None:
     known = lake.read_state(POLICIES)
     for policy in policies:
         if known.get(policy.label, policy.sha256) != policy.sha256:
@@ -203,8 +198,3 @@ def _remember_policies(policies: tuple[Policy, ...], lake: Lake) -> None:
     if not now.keys() <= values.keys():
         by_value = {policy.label: asdict(policy) for policy in policies}
         lake.write_state(POLICY_VALUES, {**values, **by_value})
-
-
-def _row(**values: Any) -> pl.DataFrame:
-    values["code_version"] = version("claimledger")
-    return conform(tables.RUNS, pl.DataFrame([values], schema=tables.RUNS.schema))

@@ -19,7 +19,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -30,7 +30,7 @@ from urllib.request import url2pathname
 
 import polars as pl
 
-from tasks.errors import LakeError
+from tasks.errors import GateError, LakeError
 from tasks.files import durable, parquet
 from tasks.gate import references
 from tasks.gate.reconcile import Counts
@@ -151,12 +151,15 @@ class Lake:
     def _writing(self, purpose: str) -> Iterator[None]:
         """The holder's threads write one after the other; without a holder, this write takes the lock."""
         mutex = _mutexes.setdefault(self.root, threading.RLock())
-        if locks.held(self.root):
-            with mutex:
-                yield
-        else:
-            with self.lock(purpose), mutex:
-                yield
+        with nullcontext() if locks.held(self.root) else self.lock(purpose), mutex:
+            yield
+
+    @contextmanager
+    def _publishing(self, unit: str) -> Iterator[None]:
+        """`_writing` a commit, once what an earlier one left is finished: a disk may have been full then."""
+        with self._writing(f"commit of {unit}"), durable.touching(self.root):
+            commits.recover(self.root, commits.pending(self.root))
+            yield
 
     def recover(self) -> list[str]:
         """Finishes what a crash left: one sentence for each commit completed or discarded.
@@ -188,9 +191,7 @@ class Lake:
             LakeError: the lake is locked, full or cannot be written; run again after mending it.
             IntegrityError: a file of the lake is not what was committed.
         """
-        with self._writing(f"commit of {unit}"), durable.touching(self.root):
-            # An earlier commit of this process may have met a full disk after its promise.
-            commits.recover(self.root, commits.pending(self.root))
+        with self._publishing(unit):
             counts, files = {}, []
             for name in sorted(frames, key=commits.ORDER.index):
                 table = TABLES[name]
@@ -253,8 +254,7 @@ class Lake:
         frame = conform(declared, frame).unique(declared.key, keep="last", maintain_order=True)
         keys = frame.select(declared.key)
         replaced, files = 0, []
-        with self._writing(f"commit of {unit}"), durable.touching(self.root):
-            commits.recover(self.root, commits.pending(self.root))
+        with self._publishing(unit):
             for day, path in self._files(table):
                 old = self._affected(declared, path, keys)
                 if old is None:
@@ -284,8 +284,7 @@ class Lake:
 
         Returns the names of those tables.
         """
-        with self._writing("empty tables"), durable.touching(self.root):
-            commits.recover(self.root, commits.pending(self.root))
+        with self._publishing("empty tables"):
             bare = [name for name in commits.ORDER if not self._files(name)]
             data = {name: parquet.encode(TABLES[name], TABLES[name].empty()) for name in bare}
             if bare:
@@ -307,6 +306,14 @@ class Lake:
             return parquet.scan(table, files).select(column)
 
         return references.dangling(frames, commits.ORDER, visible)
+
+    def require_references(self, frames: Mapping[str, pl.DataFrame], advice: str) -> None:
+        """Raises GateError where a row of the frames would refer to one that is not there."""
+        for table, rows in self.check_references(frames).items():
+            raise GateError(
+                f"{rows.height} rows of {table} refer to rows that are not there ({rows['reference'][0]}); "
+                f"{advice}"
+            )
 
     def verify_files(self) -> list[str]:
         """One sentence for every file that is damaged, missing, or in no commit; empty when all is well."""

@@ -13,21 +13,21 @@ computed, and the rows say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from tasks import judge
 from tasks.decide import verdicts
 from tasks.decide.policies import Policy, for_use_case
 from tasks.errors import ClaimledgerError
-from tasks.judge import score
+from tasks.judge import Scores
 from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.reaudit import flips
 from tasks.tables import PROBABILITIES
 from tasks.text import pairs as pairs_stage
-from tasks.verify.load import load as load_verifier
 from tasks.verify.parameters import VerifierSettings
 from tasks.verify.protocol import Verifier
 from tasks.workbench import Workbench
@@ -44,19 +44,6 @@ class Causes:
     notices: list[str]
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """Some claims' passages with a verifier's scores, and each claim's combined probabilities if known."""
-
-    evidence: pl.DataFrame
-    combined: pl.DataFrame
-
-    def of(self, claim_ids: pl.Series) -> _Scores:
-        """Those of the claims."""
-        mine = pl.col("claim_id").is_in(claim_ids.implode())
-        return _Scores(self.evidence.filter(mine), self.combined.filter(mine))
-
-
 def find(flipped: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame, bench: Workbench) -> Causes:
     """The cause of each flip.
 
@@ -65,97 +52,93 @@ def find(flipped: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame, bench: Wor
         old: VERDICTS, the first of each claim.
         new: VERDICTS, each claim's from the current verifier, policy and snapshot.
     """
-    lake = bench.lake
     old = old.join(flipped, on="claim_id", how="semi")
     new = new.join(flipped, on="claim_id", how="semi")
-    shown = _shown(lake, flipped, old, new)
-    before, after = (_of_judgement(shown, each) for each in (old, new))
-    changes = _changes(before, after, old, bench)
-    frame = (
-        flipped.join(
-            old.select(
-                "claim_id",
-                "threshold_supported",
-                "threshold_contradicted",
-                verifier_before="verifier",
-                policy_before="policy",
-            ),
-            on="claim_id",
-            maintain_order="left",
-        )
-        .join(changes, on="claim_id", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("evidence_change").fill_null("none"),
-            claim=pairs_stage.without_citations(pl.col("text")),
-        )
-    )
+    evidence = _evidence(bench.lake, flipped, old, new)
+    before, after = (evidence.join(v, on=_JUDGEMENT, how="semi", maintain_order="left") for v in (old, new))
     earlier = _Earlier(bench)
-    same = [identity for identity in frame["verifier_before"].unique() if earlier.is_current(identity)]
-    frame = frame.with_columns(same_verifier=pl.col("verifier_before").is_in(same))
-    assumed = _old_policies(frame, bench)
-    by_old = verdicts.with_own_policy(
-        frame.select("claim_id", "claim", policy="policy_before"), assumed.policies
-    )
-    by_new = verdicts.with_policy(frame.select("claim_id", "claim", "use_case"), bench.parameters.policies)
-    recorded_old, recorded_new = _Scores(before, old.select(_COMBINED)), _Scores(after, new.select(_COMBINED))
-    reread, unknown_old = _new_verifier_on_old(frame, recorded_old, recorded_new, bench)
-    anew, unknown_new = _old_verifier_on_new(frame, recorded_old, recorded_new, earlier)
-
-    def verdict(by: pl.DataFrame, scores: _Scores, unknown: pl.Series | None = None) -> pl.Series:
-        settled = verdicts.settle(by, scores.evidence, scores.combined)
-        if unknown is None:
-            return settled
-        return settled.zip_with(~by["claim_id"].is_in(unknown.implode()), pl.Series([None], dtype=pl.String))
-
-    cells = frame.with_columns(
-        again=verdict(by_old, recorded_old),
-        with_policy=verdict(by_new, recorded_old),
-        with_verifier=verdict(by_old, reread, unknown_old),
-        with_evidence=verdict(by_old, anew, unknown_new),
-        with_verifier_and_evidence=verdict(by_old, recorded_new),
-    )
-    found = flips.attribute(cells).with_columns(
-        policy=by_new["policy"], is_gone=pl.col("claim_id").is_in(unknown_old.implode())
-    )
-    ordered = found.filter(pl.col("attribution") == "verifier_first").height
-    notices = [*assumed.notices, *earlier.notices]
+    frame = _with_changes(flipped, old, _changes(before, after, old, bench), earlier)
+    policies, notices = _old_policies(frame, bench)
+    recorded = Scores(before, old.select(_COMBINED)), Scores(after, new.select(_COMBINED))
+    cells, gone = _cells(frame, recorded, policies, earlier)
+    causes = flips.attribute(cells).with_columns(is_gone=pl.col("claim_id").is_in(gone.implode()))
+    notices += earlier.notices
+    ordered = causes.filter(pl.col("attribution") == "verifier_first").height
     if ordered:
         notices.append(
             f"{ordered} flips have their cause from the order verifier, then evidence, because the verifier "
             "they were first judged with could not be loaded; name it in reaudit.earlier_verifiers"
         )
-    return Causes(flips.with_reason(found), notices)
+    return Causes(flips.with_reason(causes), notices)
+
+
+def _with_changes(
+    flipped: pl.DataFrame, old: pl.DataFrame, changes: pl.DataFrame, earlier: _Earlier
+) -> pl.DataFrame:
+    """Flips with their old judgement, `evidence_change`, `same_verifier`, `claim` as a verifier reads it."""
+    judgement = old.select(
+        "claim_id",
+        "threshold_supported",
+        "threshold_contradicted",
+        verifier_before="verifier",
+        policy_before="policy",
+    )
+    frame = flipped.join(judgement, on="claim_id", maintain_order="left").join(
+        changes, on="claim_id", how="left", maintain_order="left"
+    )
+    same = [identity for identity in frame["verifier_before"].unique() if earlier.is_current(identity)]
+    return frame.with_columns(
+        pl.col("evidence_change").fill_null("none"),
+        claim=pairs_stage.without_citations(pl.col("text")),
+        same_verifier=pl.col("verifier_before").is_in(same),
+    )
+
+
+def _cells(
+    frame: pl.DataFrame, recorded: tuple[Scores, Scores], policies: Sequence[Policy], earlier: _Earlier
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The flips with the verdict of each change alone, as `flips.attribute` takes them; claims whose old
+    passages are gone.
+    """
+    by_old = verdicts.with_own_policy(frame.select("claim_id", "claim", policy="policy_before"), policies)
+    own = frame.select("claim_id", "claim", "use_case")
+    by_new = verdicts.with_policy(own, earlier.bench.parameters.policies)
+    old, new = recorded
+    reread, gone = _new_verifier_on_old(frame, old, new, earlier.bench)
+    anew, unknown = _old_verifier_on_new(frame, old, new, earlier)
+
+    def verdict(by: pl.DataFrame, scores: Scores, without: pl.Series) -> pl.Series:
+        settled = verdicts.settle(by, scores.evidence, scores.together)
+        return settled.zip_with(~by["claim_id"].is_in(without.implode()), pl.Series([None], dtype=pl.String))
+
+    none = pl.Series(dtype=pl.String)
+    cells = frame.with_columns(
+        again=verdict(by_old, old, none),
+        with_policy=verdict(by_new, old, none),
+        with_verifier=verdict(by_old, reread, gone),
+        with_evidence=verdict(by_old, anew, unknown),
+        with_verifier_and_evidence=verdict(by_old, new, none),
+        policy=by_new["policy"],
+    )
+    return cells, gone
 
 
 # The evidence -----------------------------------------------------------------------------------------------
 
 
-def _shown(lake: Lake, flipped: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+def _evidence(lake: Lake, flipped: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of both judgements with `text`, `document_uri`, `corpus` of the passage, null where gone."""
-    days = flipped["produced_at"].dt.date()
     judgements = pl.concat([old.select(_JUDGEMENT), new.select(_JUDGEMENT)]).unique()
     evidence = (
-        lake.scan("evidence", since=days.min(), until=days.max())  # type: ignore[arg-type]
-        .join(judgements.lazy(), on=_JUDGEMENT, how="semi")
-        .collect()
+        judge.of_days(lake, "evidence", flipped).join(judgements.lazy(), on=_JUDGEMENT, how="semi").collect()
     )
-    wanted = evidence.lazy().select("passage_id").unique()
-    own = lake.scan("passages", since=days.min(), until=days.max())  # type: ignore[arg-type]
-    own = own.filter(pl.col("corpus") == "context")
+    ids = evidence.lazy().select("passage_id").unique()
+    own = judge.of_days(lake, "passages", flipped).filter(pl.col("corpus") == "context")
     corpus = lake.scan("passages").filter(pl.col("corpus") != "context")
-    passages = pl.concat(
-        [
-            part.join(wanted, on="passage_id", how="semi")
-            .select("passage_id", "text", "document_uri", "corpus")
-            .collect()
-            for part in (own, corpus)
-        ]
-    ).unique("passage_id")
+    columns = ("passage_id", "text", "document_uri", "corpus")
+    parts = [part.join(ids, on="passage_id", how="semi").select(columns).collect() for part in (own, corpus)]
+    passages = pl.concat(parts).unique("passage_id")
     return evidence.join(passages, on="passage_id", how="left").sort("claim_id", "rank")
-
-
-def _of_judgement(shown: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
-    return shown.join(judged, on=_JUDGEMENT, how="semi", maintain_order="left")
 
 
 def _changes(before: pl.DataFrame, after: pl.DataFrame, old: pl.DataFrame, bench: Workbench) -> pl.DataFrame:
@@ -200,27 +183,27 @@ class _Earlier:
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
         self.known = runs.known_verifiers(bench.lake)
+        self.fingerprints = {identity: about["fingerprint"] for identity, about in self.known.items()}
         self.notices: list[str] = []
 
     def is_current(self, identity: str) -> bool:
         """The same weights and calibration as now; only what is retrieved may be another."""
-        if identity == self.bench.identity:
-            return True
-        return self.known.get(identity, {}).get("fingerprint") == self.bench.verifier.fingerprint
+        return self.bench.identity == identity or self._is_of(self.bench.verifier, identity)
 
     def load(self, identity: str) -> Verifier | None:
         """The verifier of that identity, or None where it can no longer be had."""
         for settings in self._candidates(identity):
             try:
-                threads = self.bench.parameters.threads
-                verifier = load_verifier(settings, threads=threads)
+                verifier = self.bench.load(settings)
             except ClaimledgerError as error:
                 self.notices.append(f"an earlier verifier cannot be loaded: {error}")
                 continue
-            recorded = self.known.get(identity, {}).get("fingerprint")
-            if recorded == verifier.fingerprint or self.bench.identity_of(verifier.fingerprint) == identity:
+            if self._is_of(verifier, identity) or self.bench.identity_of(verifier.fingerprint) == identity:
                 return verifier
         return None
+
+    def _is_of(self, verifier: Verifier, identity: str) -> bool:
+        return self.fingerprints.get(identity) == verifier.fingerprint
 
     def _candidates(self, identity: str) -> Iterable[VerifierSettings]:
         yield from self.bench.parameters.earlier_verifiers
@@ -229,51 +212,54 @@ class _Earlier:
 
 
 def _new_verifier_on_old(
-    frame: pl.DataFrame, old: _Scores, new: _Scores, bench: Workbench
-) -> tuple[_Scores, pl.Series]:
+    frame: pl.DataFrame, old: Scores, new: Scores, bench: Workbench
+) -> tuple[Scores, pl.Series]:
     """The current verifier's scores of the old evidence, and claims of which that evidence is gone."""
-    same = frame.filter("same_verifier")["claim_id"]
-    unmoved = frame.filter(~pl.col("same_verifier") & (pl.col("evidence_change") == "none"))["claim_id"]
-    others = frame.filter(~pl.col("same_verifier") & (pl.col("evidence_change") != "none"))
-    passages = old.of(others["claim_id"]).evidence
+    same, unmoved, others = _by_change(frame)
+    passages = _of(old, others).evidence
     gone = passages.filter(pl.col("text").is_null())["claim_id"].unique()
     readable = passages.filter(~pl.col("claim_id").is_in(gone.implode()))
-    scored = _scored(readable, others, bench.verifier)
-    return _joined(old.of(same), new.of(unmoved), scored), gone
+    return _joined(_of(old, same), _of(new, unmoved), _scored(readable, others, bench.verifier)), gone
 
 
 def _old_verifier_on_new(
-    frame: pl.DataFrame, old: _Scores, new: _Scores, earlier: _Earlier
-) -> tuple[_Scores, pl.Series]:
+    frame: pl.DataFrame, old: Scores, new: Scores, earlier: _Earlier
+) -> tuple[Scores, pl.Series]:
     """The old verifiers' scores of the new evidence, and claims whose old verifier is gone."""
-    same = frame.filter("same_verifier")["claim_id"]
-    unmoved = frame.filter(~pl.col("same_verifier") & (pl.col("evidence_change") == "none"))["claim_id"]
-    others = frame.filter(~pl.col("same_verifier") & (pl.col("evidence_change") != "none"))
-    parts, unknown = [new.of(same), old.of(unmoved)], [pl.Series(dtype=pl.String)]
+    same, unmoved, others = _by_change(frame)
+    parts, unknown = [_of(new, same), _of(old, unmoved)], [pl.Series(dtype=pl.String)]
     for (identity,), claims in others.group_by("verifier_before", maintain_order=True):
         verifier = earlier.load(str(identity))
         if verifier is None:
             unknown.append(claims["claim_id"])
         else:
-            parts.append(_scored(new.of(claims["claim_id"]).evidence, claims, verifier))
+            parts.append(_scored(_of(new, claims).evidence, claims, verifier))
     return _joined(*parts), pl.concat(unknown)
 
 
-def _scored(passages: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -> _Scores:
+def _by_change(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Flips by the same verifier; by another on the same evidence; by another on other evidence."""
+    same, unmoved = pl.col("same_verifier"), pl.col("evidence_change") == "none"
+    return frame.filter(same), frame.filter(~same & unmoved), frame.filter(~same & ~unmoved)
+
+
+def _of(scores: Scores, claims: pl.DataFrame) -> Scores:
+    """The scores of some claims."""
+    mine = pl.col("claim_id").is_in(claims["claim_id"].implode())
+    return Scores(scores.evidence.filter(mine), scores.together.filter(mine))
+
+
+def _scored(passages: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -> Scores:
     if passages.is_empty():
-        return _Scores(
-            passages, pl.DataFrame(schema=dict.fromkeys(_COMBINED, pl.Float64) | {"claim_id": pl.String})
-        )
+        combined = dict.fromkeys(_COMBINED, pl.Float64) | {"claim_id": pl.String}
+        return Scores(passages, pl.DataFrame(schema=combined))
     candidates = passages.select(
         "claim_id", "passage_id", "origin", "rank", "retrieval_score", "text", "document_uri"
-    ).sort("claim_id", "rank")
-    evidence, together = score(
-        candidates, claims.select("claim_id", "output_id", "produced_at", "text"), verifier
     )
-    return _Scores(evidence, together.select(_COMBINED))
+    return judge.scored(candidates.sort("claim_id", "rank"), claims, verifier)
 
 
-def _joined(*parts: _Scores) -> _Scores:
+def _joined(*parts: Scores) -> Scores:
     columns = [
         "claim_id",
         "rank",
@@ -283,23 +269,17 @@ def _joined(*parts: _Scores) -> _Scores:
         "tokens_offered",
         "tokens_seen",
     ]
-    return _Scores(
+    return Scores(
         pl.concat([part.evidence.select(columns) for part in parts]),
-        pl.concat([part.combined.select(_COMBINED) for part in parts]),
+        pl.concat([part.together.select(_COMBINED) for part in parts]),
     )
 
 
 # The policies -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Policies:
-    policies: list[Policy]
-    notices: list[str]
-
-
-def _old_policies(frame: pl.DataFrame, bench: Workbench) -> _Policies:
-    """Every policy that decided an old verdict, by value."""
+def _old_policies(frame: pl.DataFrame, bench: Workbench) -> tuple[list[Policy], list[str]]:
+    """Every policy that decided an old verdict, by value; sentences on those of which that is guessed."""
     known = {p.label: p for p in (*runs.known_policies(bench.lake), *bench.parameters.policies)}
     notices = []
     missing = frame.filter(~pl.col("policy_before").is_in(list(known))).unique("policy_before")
@@ -318,4 +298,4 @@ def _old_policies(frame: pl.DataFrame, bench: Workbench) -> _Policies:
             f"policy {row['policy_before']} is older than this lake's record of policies: its thresholds are "
             f"those of its verdicts, the rest is taken from {now.label}"
         )
-    return _Policies(list(known.values()), notices)
+    return list(known.values()), notices

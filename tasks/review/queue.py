@@ -80,19 +80,7 @@ def queue(
     flips = flips.select("verdict_id", flip="detail").unique("verdict_id", keep="first", maintain_order=True)
     disputed = pl.col("verdict").n_unique().over("claim_id") > 1
     newest = pl.col("verified_at") == pl.col("verified_at").max().over("claim_id")
-    because = (
-        pl.when(pl.col("flip").is_not_null())
-        .then(pl.lit("flip"))
-        .when("is_escalated", (pl.col("verdict") != "supported") | pl.col("is_conflict"))
-        .then(pl.lit("escalated"))
-        .when(pl.col("is_disputed") | pl.col("is_overturned"))
-        .then(pl.lit("disputed"))
-        .when("is_conflict")
-        .then(pl.lit("conflict"))
-        .when(pl.col("margin") < parameters.margin)
-        .then(pl.lit("low margin"))
-    )
-    found = (
+    waiting = (
         verdicts.with_columns(is_disputed=disputed, is_newest=newest, margin=_margin())
         .join(reviews.select("verdict_id"), on="verdict_id", how="anti")
         .join(flips, on="verdict_id", how="left")
@@ -101,11 +89,27 @@ def queue(
             is_overturned=pl.col("claim_id").is_in(overturned["claim_id"].implode()),
         )
         .filter(pl.col("is_newest") | pl.col("flip").is_not_null())
-        .with_columns(because=because, detail=pl.coalesce("flip", "reason"))
+        .with_columns(because=_because(parameters.margin), detail=pl.coalesce("flip", "reason"))
         .filter(pl.col("because").is_not_null())
     )
     order = pl.col("because").replace_strict({r: i for i, r in enumerate(REASONS)}, return_dtype=pl.Int64)
-    return found.sort(order, "margin", "verdict_id").select(*QUEUE)
+    return waiting.sort(order, "margin", "verdict_id").select(*QUEUE)
+
+
+def _because(margin: float) -> pl.Expr:
+    """The first reason that holds, null where none does."""
+    return (
+        pl.when(pl.col("flip").is_not_null())
+        .then(pl.lit("flip"))
+        .when("is_escalated", (pl.col("verdict") != "supported") | pl.col("is_conflict"))
+        .then(pl.lit("escalated"))
+        .when(pl.col("is_disputed") | pl.col("is_overturned"))
+        .then(pl.lit("disputed"))
+        .when("is_conflict")
+        .then(pl.lit("conflict"))
+        .when(pl.col("margin") < margin)
+        .then(pl.lit("low margin"))
+    )
 
 
 def _margin() -> pl.Expr:

@@ -124,7 +124,6 @@ def judged(
     filled = lowered.join(blank, on="line", how="anti").join(
         verdicts.rename({"claim_id": "known_claim_id"}), on="verdict_id", how="left", maintain_order="left"
     )
-    said = pl.struct("outcome", "corrected_verdict").n_unique().over("verdict_id", "reviewer")
     filled = filled.with_columns(
         at=pl.when(pl.col("reviewed_at") == "")
         .then(pl.lit(now))
@@ -132,7 +131,7 @@ def judged(
         .str.replace("Z$", "+00:00")
         .str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False),
         moment=pl.lit(now).str.to_datetime("%+", time_unit="us", time_zone="UTC"),
-        said=said,
+        opinions=pl.struct("outcome", "corrected_verdict").n_unique().over("verdict_id", "reviewer"),
     ).with_columns(problem=_problem())
     refused = filled.filter(pl.col("problem").is_not_null()).select(*REFUSED)
     usable = filled.filter(pl.col("problem").is_null()).with_columns(
@@ -173,12 +172,12 @@ def _problem() -> pl.Expr:
         (col("comment").str.len_chars() > MAX_COMMENT, f"comment has more than {MAX_COMMENT} characters"),
         (col("at").is_null(), "reviewed_at is no ISO 8601 time with a zone"),
         (col("at") > col("moment"), "reviewed_at is in the future"),
-        (col("said") > 1, "another line of the same reviewer says otherwise of the same verdict"),
+        (col("opinions") > 1, "another line of the same reviewer says otherwise of the same verdict"),
     ]
     problem: pl.Expr = pl.lit(None, pl.String)
     for wrong, sentence in reversed(cases):
-        said = pl.lit(sentence) if isinstance(sentence, str) else sentence
-        problem = pl.when(wrong).then(said).otherwise(problem)
+        words = pl.lit(sentence) if isinstance(sentence, str) else sentence
+        problem = pl.when(wrong).then(words).otherwise(problem)
     return problem
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -115,17 +115,23 @@ def draw_sample(
         "indexes": chosen,
         "rule": "items of lowest SHA-256(seed || index as 8 bytes big-endian); seed = SHA-256(root || nonce)",
     }
+    with _whole(folder) as scratch:
+        # Known before it is there, so that no erasure can miss it.
+        disclosed.remember(lake, folder, _write(lake, settings, opened, head, scratch, facts=facts))
+    return Sample(folder, len(chosen), population.height, seed.hex(), head.size, head.root.hex(), strata)
+
+
+@contextlib.contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A hidden folder to fill, which takes the place of `folder` at the end."""
     scratch = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     with durable.touching(folder):
         (scratch / "proofs").mkdir(parents=True)
-        opened_outputs = _write(lake, settings, opened, head, scratch, chosen=chosen, facts=facts)
-        # Known before it is there, so that no erasure can miss it.
-        disclosed.remember(lake, folder, opened_outputs)
+        yield scratch
         if folder.exists():
             folder.rmdir()
         scratch.rename(folder)
-    return Sample(folder, len(chosen), population.height, seed.hex(), head.size, head.root.hex(), strata)
 
 
 def _opened(lake: Lake) -> Log:
@@ -201,33 +207,98 @@ def evaluate(
         InputError: sample.json cannot be read.
         IntegrityError: it names other items than its seed draws.
     """
-    facts = _facts(folder / "sample.json")
-    if facts is None:
+    drawn = _read(folder / "sample.json")
+    if drawn is None:
         return None
-    try:
-        size, stratify = int(facts["checkpoint_size"]), facts["stratify"]
-        days = [date.fromisoformat(facts[n]) if facts.get(n) else None for n in ("from", "to")]
-        nonce, wanted, tolerable = str(facts["nonce"]), int(facts["size"]), facts["tolerable"]
-        sure = float(confidence or facts["confidence"] or DEFAULT_CONFIDENCE)
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{folder / 'sample.json'}: not what `claimledger sample` wrote") from None
+    sure = confidence or drawn.confidence or DEFAULT_CONFIDENCE
     if not 0 < sure < 1:
         raise InputError(f"--confidence is {sure}, expected a number between 0 and 1")
-    opened = _opened(lake)
-    root = opened.checkpoint(size).root if size in opened.sizes() else b""
-    population = _population(lake, size, *days)
+    population = _drawn_again(lake, folder, drawn)
+    column = pl.lit("all") if drawn.stratify is None else pl.col(drawn.stratify).fill_null("unknown")
+    population = population.with_columns(stratum=column)
+    strata = _by_stratum(population, drawn.indexes, outcomes, sure)
+    sizes = {name: stratum["size"] for name, stratum in strata.items()}
+    counts = {name: stratum["population"] for name, stratum in strata.items()}
+    bad = sum(stratum["bad"] for stratum in strata.values())
+    if drawn.stratify is None:
+        limit = strata["all"]["upper_limit"]
+    else:
+        limit = sampling.stratified_upper_limit(bad, sizes, counts, sure)
+    return Evaluation(
+        size=len(drawn.indexes),
+        examined=sum(stratum["examined"] for stratum in strata.values()),
+        deviations=sum(stratum["deviations"] for stratum in strata.values()),
+        population=population.height,
+        confidence=sure,
+        tolerable=drawn.tolerable,
+        upper_limit=limit,
+        strata=strata if drawn.stratify else {},
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What a sample's own record says of its draw."""
+
+    checkpoint_size: int
+    checkpoint_root: str
+    nonce: str
+    size: int
+    confidence: float | None
+    tolerable: float | None
+    stratify: str | None
+    since: date | None
+    until: date | None
+    indexes: list[int]
+
+
+def _read(path: Path) -> _Drawn | None:
     try:
-        _, chosen = _draw(population, proofs.seed_of(root, nonce), wanted, stratify)
+        facts = json.loads(path.read_bytes())
+        since, until = (date.fromisoformat(facts[n]) if facts.get(n) else None for n in ("from", "to"))
+        return _Drawn(
+            checkpoint_size=int(facts["checkpoint_size"]),
+            checkpoint_root=str(facts["checkpoint_root"]),
+            nonce=str(facts["nonce"]),
+            size=int(facts["size"]),
+            confidence=facts["confidence"] and float(facts["confidence"]),
+            tolerable=facts["tolerable"] and float(facts["tolerable"]),
+            stratify=facts["stratify"],
+            since=since,
+            until=until,
+            indexes=list(facts["indexes"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: not what `claimledger sample` wrote") from None
+
+
+def _drawn_again(lake: Lake, folder: Path, drawn: _Drawn) -> pl.DataFrame:
+    """The population of a sample, of which its seed draws the items that it names.
+
+    Raises:
+        IntegrityError: it draws others.
+    """
+    opened, size = _opened(lake), drawn.checkpoint_size
+    root = opened.checkpoint(size).root if size in opened.sizes() else b""
+    population = _population(lake, size, drawn.since, drawn.until)
+    seed = proofs.seed_of(root, drawn.nonce)
+    try:
+        _, chosen = _draw(population, seed, drawn.size, drawn.stratify)
     except (ValueError, pl.exceptions.PolarsError):
         chosen = []
-    if root.hex() != facts.get("checkpoint_root") or chosen != facts.get("indexes"):
+    if root.hex() != drawn.checkpoint_root or chosen != drawn.indexes:
         raise IntegrityError(f"{folder}: these are not the items that its seed draws from this ledger")
-    column = pl.lit("all") if stratify is None else pl.col(stratify).fill_null("unknown")
-    named = population.with_columns(stratum=column)
-    items = named.filter(pl.col("sequence").is_in(chosen)).select("stratum", "verdict_id")
-    results = items.with_columns(
-        outcome=pl.col("verdict_id").replace_strict(dict(outcomes), default=None, return_dtype=pl.String)
-    )
+    return population
+
+
+def _by_stratum(
+    population: pl.DataFrame, chosen: Sequence[int], outcomes: Mapping[str, str], confidence: float
+) -> dict[str, dict[str, Any]]:
+    """By stratum: size, examined, deviations, bad, population, upper_limit."""
+    outcome = pl.col("verdict_id").replace_strict(dict(outcomes), default=None, return_dtype=pl.String)
+    results = population.filter(pl.col("sequence").is_in(chosen)).with_columns(outcome=outcome)
     by_stratum = results.group_by("stratum").agg(
         size=pl.len(),
         examined=pl.col("outcome").count(),
@@ -235,38 +306,12 @@ def evaluate(
         # An item that could not be examined is a deviation (ISA 530, paragraph 11).
         bad=(pl.col("outcome").fill_null("overturned") == "overturned").sum(),
     )
-    counts = dict(named["stratum"].value_counts().iter_rows())
+    counts = dict(population["stratum"].value_counts().iter_rows())
     rows = {row.pop("stratum"): row for row in by_stratum.sort("stratum").to_dicts()}
     for name, row in rows.items():
-        limit = sampling.upper_limit(row["bad"], row["size"], sure, population=counts[name])
+        limit = sampling.upper_limit(row["bad"], row["size"], confidence, population=counts[name])
         row |= {"population": counts[name], "upper_limit": limit}
-    bad = sum(row["bad"] for row in rows.values())
-    if stratify is None:
-        limit = rows["all"]["upper_limit"]
-    else:
-        limit = sampling.stratified_upper_limit(bad, {n: r["size"] for n, r in rows.items()}, counts, sure)
-    return Evaluation(
-        size=len(chosen),
-        examined=sum(row["examined"] for row in rows.values()),
-        deviations=sum(row["deviations"] for row in rows.values()),
-        population=population.height,
-        confidence=sure,
-        tolerable=tolerable,
-        upper_limit=limit,
-        strata=rows if stratify else {},
-    )
-
-
-def _facts(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: not what `claimledger sample` wrote")
-    return found
+    return rows
 
 
 def _population(lake: Lake, size: int, since: date | None, until: date | None) -> pl.DataFrame:
@@ -316,12 +361,11 @@ def _write(
     head: Checkpoint,
     folder: Path,
     *,
-    chosen: Sequence[int],
     facts: dict[str, Any],
 ) -> list[str]:
     """Writes the files; the outputs whose text is in them."""
     items = []
-    for index in chosen:
+    for index in facts["indexes"]:
         body = events.read(opened.entry(index))
         fields: list[Disclosure] = []
         # Erased, or the keys are elsewhere: the proof stands without the text.

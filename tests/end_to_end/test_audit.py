@@ -239,7 +239,7 @@ def test_another_policy_judges_past_claims_again_beside_the_old_verdicts(
 
 DYING = """
 import os, sys
-import flows.audit, tasks.lake.runs
+import flows.audit, flows.run, tasks.lake.runs
 from flows.commands.cli import main
 from tasks.lake.store import Lake
 
@@ -259,11 +259,11 @@ main(["audit", "--quiet"])
 POINTS = {
     "before the pull": "(flows.audit, 'pull', False)",
     "after the first unit": "(flows.audit, 'judge', True)",
-    "before the watermarks move": "(flows.audit, 'reconcile', False)",
-    "after the watermarks moved": "(flows.audit.health, 'check', False)",
+    "before the watermarks move": "(flows.run, 'reconcile', False)",
+    "after the watermarks moved": "(flows.run.health, 'check', False)",
     "before the run is closed": "(tasks.lake.runs, 'close_run', False)",
     "between the run's row and its record": "(tasks.lake.runs, 'close_run', True)",
-    "before the report": "(flows.audit.report, 'write', False)",
+    "before the report": "(flows.run.report, 'write', False)",
     "before the run is forgotten": "(tasks.lake.runs, 'forget', False)",
 }
 

@@ -13,6 +13,8 @@ import pytest
 
 from flows.commands import cli
 from flows.commands.console import Common
+from flows.commands.flow_commands import audited
+from flows.outcome import Outcome
 from tasks.errors import InputError, IntegrityError
 
 SLEEPS = """
@@ -122,22 +124,24 @@ def test_json_can_name_a_file_whose_name_is_no_text(capsysbinary: pytest.Capture
     ],
 )
 def test_a_night_without_verdicts_says_why(
-    capsys: pytest.CaptureFixture[str], out: int, quarantined: int, verdicts: dict[str, int], sentence: str
+    out: int, quarantined: int, verdicts: dict[str, int], sentence: str
 ) -> None:
-    outcome = {
-        "flow": "audit",
-        "status": "completed",
-        "seconds": 1.0,
-        "records_in": 5,
-        "records_out": out,
-        "records_already_there": 5 - out - quarantined,
-        "records_quarantined": quarantined,
-        "verdicts": verdicts,
-        "warnings": [],
-        "problems": [],
-        "report": "report.html",
-    }
-    assert cli._report(outcome, Common()) == 0
-    said = capsys.readouterr().out
+    outcome = Outcome(
+        run_id="0",
+        flow="audit",
+        status="completed",
+        seconds=1.0,
+        records_in=5,
+        records_out=out,
+        records_already_there=5 - out - quarantined,
+        records_quarantined=quarantined,
+        verdicts=verdicts,
+        counts={},
+        warnings=[],
+        problems=[],
+        report="report.html",
+        lake="lake",
+    )
+    said = "\n".join(audited(outcome))
     assert sentence in said
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)

@@ -153,7 +153,7 @@ def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[s
     assert [s["schedule"]["cron"] for s in audit["schedules"]] == ["15 4 * * 1-5"]
     assert audit["work_pool_name"] == "claimledger"
     assert audit["parameters"] == {"config": str(team / "claimledger.toml"), "lake": str(team / "lake")}
-    assert audit["entrypoint"] == "flows.deployments.nightly_audit"
+    assert audit["entrypoint"] == "flows.audit.audit"
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
     for other in ("backfill", "drift", "reaudit", "index"):
         assert get(environment, f"/deployments/name/{other}/claimledger")["schedules"] == []
@@ -269,8 +269,8 @@ def test_a_server_that_is_gone_does_not_stop_the_night(team: Path) -> None:
 
 
 def test_names_from_outside_cannot_break_out_of_the_artifact() -> None:
-    from flows.audit import Outcome
-    from flows.deployments import SHOWN_CHARACTERS, shown, summary
+    from flows.orchestrator import SHOWN_CHARACTERS, shown
+    from flows.outcome import Outcome, summary
 
     hostile = "x` <script>alert(1)</script> ![i](http://example.com) [a](http://example.com)\n\n# head\u202e`"
     outcome = Outcome(
@@ -300,7 +300,7 @@ def test_names_from_outside_cannot_break_out_of_the_artifact() -> None:
 
 def test_the_flows_switch_prefects_telemetry_off_whatever_the_machine_says() -> None:
     look = (
-        "import os, flows.deployments; from prefect.settings import get_current_settings; "
+        "import os, flows.commands.cli; from prefect.settings import get_current_settings; "
         "print(get_current_settings().server.analytics_enabled, os.environ['DO_NOT_TRACK'])"
     )
     variables = {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": "0"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.audit import Outcome
+from flows.outcome import Outcome
 from tasks.decide.policies import Policy
 from tasks.errors import InputError
 from tasks.lake import runs

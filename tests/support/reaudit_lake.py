@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.audit import Outcome, audit
+from flows.audit import audit
+from flows.outcome import Outcome
 from flows.reaudit import reaudit
 from tasks.decide.policies import Policy
 from tasks.evidence.parameters import CorpusSettings
@@ -21,6 +22,7 @@ from tasks.reaudit.parameters import ReauditSettings
 from tasks.settings import RunnerSettings, Settings
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.verify.parameters import VerifierSettings
+from tests.support.configuration import written
 from tests.support.small_verifier import small_verifier
 
 FACTS = {
@@ -69,6 +71,11 @@ class Team:
             ledger=LedgerSettings(key_folder=str(self.folder / "keys")),
         )
 
+    @property
+    def config(self) -> str:
+        """The configuration file."""
+        return written(self.settings, self.folder / "claimledger.toml")
+
     def with_(self, **values: Any) -> Team:
         """The same team under another policy or verifier."""
         return replace(self, **values)
@@ -80,11 +87,11 @@ class Team:
 
     def audit(self) -> Outcome:
         """A night."""
-        return audit(self.settings)
+        return audit(self.config)
 
     def reaudit(self, **values: Any) -> Outcome:
         """A re-audit of everything."""
-        return reaudit(self.settings, **{"seed": "seed", **values})
+        return reaudit(config=self.config, **{"seed": "seed", **values})
 
     def table(self, name: str) -> pl.DataFrame:
         """A table as analysts read it."""

@@ -1,0 +1,225 @@
+"""The commands that run a flow: `audit`, `backfill`, `reaudit`, `drift`, `index`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from flows.commands.console import DEFAULTS, Common, FromDay, ToDay, fail, table
+from flows.commands.launch import launch
+from tasks.errors import BAD_ANSWER, DONE, InputError
+
+if TYPE_CHECKING:
+    from flows.outcome import Outcome
+
+ROWS_SHOWN = 15
+"""Drifted rows that the terminal shows; the report and --json have all of them."""
+
+
+def audit(*, since: date | None = None, until: date | None = None, common: Common = DEFAULTS) -> int:
+    """Run the nightly job: audit what is new since the watermarks, or a range of UTC days.
+
+    Pulls, extracts claims, retrieves evidence, scores, decides, checks privacy, validates, publishes, records
+    and reports. Running it again changes nothing and takes seconds; so does running it after a crash.
+
+    Example: claimledger audit --since 2026-11-01 --until 2026-11-07
+    """
+    if since and until and since > until:
+        raise InputError(f"--since {since} is after --until {until}; give the earlier day first")
+    outcome = launch("audit", common, since=since, until=until)
+    return _answer(outcome, audited(outcome), common)
+
+
+def backfill(
+    *,
+    from_: Annotated[date, Parameter(name="--from", help="First UTC day.")],
+    to: Annotated[date, Parameter(help="Last UTC day, included.")],
+    reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
+    workers: Annotated[int, Parameter(help="Units judged at a time; this release judges one.")] = 1,
+    common: Common = DEFAULTS,
+) -> int:
+    """Audit a range of past days: pull what is missing, judge what has no current verdict. Resumable.
+
+    Example: claimledger backfill --from 2026-10-01 --to 2026-10-31
+    """
+    if workers < 1:
+        raise InputError(f"--workers is {workers}, expected 1 or more")
+    outcome = launch("backfill", common, from_day=from_, to_day=to, reverify=reverify)
+    return _answer(outcome, audited(outcome), common)
+
+
+def reaudit(
+    *,
+    sample: Annotated[int | None, Parameter(help="Claims to judge again; default of the config.")] = None,
+    from_: FromDay = None,
+    to: ToDay = None,
+    seed: Annotated[str | None, Parameter(help="Words that fix the draw; default today's date.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Judge a stratified sample of historical claims again; say which verdicts flipped, and why.
+
+    A flip's cause is found by changing one thing at a time: the evidence, the verifier or the policy. Flips
+    go to the ledger, and those of delivered outputs to review. The same seed draws the same claims.
+
+    Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
+    """
+    outcome = launch("reaudit", common, sample=sample, from_day=from_, to_day=to, seed=seed)
+    return _answer(outcome, reaudited(outcome), common)
+
+
+def drift(
+    *,
+    current: Annotated[
+        str | None, Parameter(help="Window, as FIRST..LAST UTC days; default the newest nights.")
+    ] = None,
+    baseline: Annotated[
+        str | None, Parameter(help="Baseline, as FIRST..LAST; default the configured one.")
+    ] = None,
+    fail_on_drift: Annotated[
+        bool, Parameter(negative="", help="Exit with 1 where a rule of [[drift.alarms]] is met.")
+    ] = False,
+    common: Common = DEFAULTS,
+) -> int:
+    """Say what changed against earlier days: where, since when, and whether it is more than noise.
+
+    Every metric of every slice (agent, model, use case, source, pairs), window against baseline, corrected
+    for the many comparisons; what drifted has a beginning and a sentence. Rows go to the table `drift`.
+
+    Example: claimledger drift --current 2026-11-08..2026-11-14 --baseline 2026-10-01..2026-10-31
+    """
+    days = {"current": _days("--current", current), "baseline": _days("--baseline", baseline)}
+    outcome = launch("drift", common, **days)
+    found = outcome.extra["drift"]
+    document = {"run_id": outcome.run_id, **found, "report": outcome.report, "warnings": outcome.warnings}
+    status = _answer(outcome, drifted(outcome), common, {**document, "problems": outcome.problems})
+    return BAD_ANSWER if fail_on_drift and found["alarms"] else status
+
+
+def index(*, common: Common = DEFAULTS) -> int:
+    """Bring the corpus snapshot and its FAISS index up to date.
+
+    Example: claimledger index --config claimledger.toml
+    """
+    outcome = launch("index", common)
+    found = outcome.extra
+    lines = [
+        f"{found['passages']} passages of {found['documents']} documents in {found['files']} files: "
+        f"{found['passages_new']} new, {found['passages_changed']} changed, {found['refused']} refused",
+        f"snapshot: {found['snapshot']}",
+    ]
+    if found["files_without_documents"]:
+        lines.append(f"{found['files_without_documents']} files hold no document; quarantine says why")
+    if found["files_ignored"]:
+        lines.append(f"{found['files_ignored']} files are of a kind that is not read, and were left out")
+    document = {"run_id": outcome.run_id, **found, "warnings": outcome.warnings}
+    return _answer(outcome, [*lines, *outcome.warnings], common, document)
+
+
+def _answer(
+    outcome: Outcome, lines: Sequence[str], common: Common, document: Mapping[str, Any] | None = None
+) -> int:
+    common.answer(outcome.as_dict() if document is None else document, lines)
+    for problem in outcome.problems:
+        fail(problem)
+    return BAD_ANSWER if outcome.problems else DONE
+
+
+def audited(outcome: Outcome) -> list[str]:
+    """What a night did, for people."""
+    judged = sum(outcome.verdicts.values())
+    lines = [
+        f"{outcome.flow} {outcome.status} in {outcome.seconds} s: "
+        f"{outcome.records_in} records in, {outcome.records_out} new outputs, "
+        f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
+    ]
+    if judged:
+        rows = [[name, count, f"{count / judged:.1%}"] for name, count in sorted(outcome.verdicts.items())]
+        lines += ["", *table(["verdict", "claims", "share"], rows), ""]
+    elif outcome.records_out == 0 and outcome.records_quarantined == 0:
+        lines.append("nothing new to judge: the lake is unchanged")
+    else:
+        lines.append("no factual claim in the new outputs")
+    return [*lines, *outcome.warnings, f"report: {outcome.report}"]
+
+
+def reaudited(outcome: Outcome) -> list[str]:
+    """What a re-audit found, for people: the headline, a line per old verdict, what to do next."""
+    found = outcome.extra
+    days = f"{found['from'] or 'the first day'} to {found['to'] or 'the last'}"
+    changed = ", ".join(found["changed"])
+    lines = [
+        f"reaudit {outcome.status} in {outcome.seconds} s: {found['judged']} of {found['population']} "
+        f"claims from {days} judged again ({found['populated_strata']} strata, seed {found['seed']})",
+        f"changed since: {changed}"
+        if changed
+        else "nothing changed since: the same verifier, policies and corpus snapshot",
+        found["headline"],
+        "",
+        *_flips(found["shares"]),
+        "",
+    ]
+    if found["delivered_flips"]:
+        lines.append(
+            f"{found['delivered_flips']} flips of delivered outputs: `claimledger review list` has them"
+        )
+    return [*lines, *outcome.warnings, f"report: {outcome.report}"]
+
+
+def _flips(shares: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row per old verdict: judged, flipped, the share with its interval, flips by cause."""
+    causes = [row["cause"] for row in shares if row["verdict_before"] == "any" and row["cause"] != "any"]
+    rows = []
+    for verdict in dict.fromkeys(row["verdict_before"] for row in shares):
+        by_cause = {row["cause"]: row for row in shares if row["verdict_before"] == verdict}
+        whole = by_cause["any"]
+        share, interval = "-", "-"
+        if whole["share"] is not None:
+            share, interval = f"{whole['share']:.1%}", f"{whole['ci_low']:.1%} to {whole['ci_high']:.1%}"
+        flips = [by_cause[cause]["flips"] for cause in causes]
+        rows.append([verdict, whole["judged"], whole["flips"], share, interval, *flips])
+    return table(["first verdict", "judged", "flips", "share", "95% interval", *causes], rows)
+
+
+def drifted(outcome: Outcome) -> list[str]:
+    """What drifted, for people: the counts, the first rows, the alarms."""
+    found = outcome.extra["drift"]
+    windows = found["windows"]
+    lines = [
+        f"drift of {windows['window_start']}..{windows['window_end']} against "
+        f"{windows['baseline_start']}..{windows['baseline_end']} ({windows['kind']}): "
+        + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found["status"].items())
+    ]
+    rows = [
+        [
+            row["slice"],
+            row["metric"],
+            f"{row['baseline_value']:.3f}",
+            f"{row['current_value']:.3f}",
+            f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
+            row["direction"],
+            str(row["changed_on"] or "–"),
+        ]
+        for row in found["drifted"]
+    ]
+    if rows:
+        headings = ["slice", "metric", "before", "now", "difference (95%)", "way", "since"]
+        lines += ["", *table(headings, rows[:ROWS_SHOWN])]
+        if len(rows) > ROWS_SHOWN:
+            lines.append(f"and {len(rows) - ROWS_SHOWN} more")
+    alarms = [f"ALARM  {row['reason']}" for row in found["alarms"][:ROWS_SHOWN]]
+    lines += ["", *alarms] if alarms else ["no alarm"]
+    return [*lines, *outcome.warnings, f"report: {outcome.report}"]
+
+
+def _days(option: str, text: str | None) -> tuple[date, date] | None:
+    """FIRST..LAST, or one day alone."""
+    if text is None:
+        return None
+    first, dots, last = text.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last if dots else first)
+    except ValueError:
+        raise InputError(f"{option} is {text!r}, expected FIRST..LAST as YYYY-MM-DD..YYYY-MM-DD") from None

@@ -1,0 +1,130 @@
+"""What a run did: one value for people and programs, and artifacts for Prefect's own page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.orchestrator import in_flow_run, shown
+from flows.run import Run
+from tasks.errors import GateError
+
+ALARMS_SHOWN = 20
+"""As many as fit a page that is read at a glance; the report has the rest."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, for people and programs alike."""
+
+    run_id: str
+    flow: str
+    status: str
+    records_in: int
+    records_out: int
+    records_already_there: int
+    records_quarantined: int
+    verdicts: dict[str, int]
+    counts: dict[str, dict[str, int]]
+    problems: list[str]
+    warnings: list[str]
+    report: str | None
+    lake: str
+    seconds: float
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+class EndedWithProblemsError(GateError):
+    """The run is published, and something is wrong with it: exit status 1, and failed on Prefect's page."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("; ".join(outcome.problems))
+        self.outcome = outcome
+
+
+def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
+    """What a finished run did, also on Prefect's page where there is one.
+
+    Raises:
+        EndedWithProblemsError: it ended with problems.
+    """
+    record = run.record
+    verdicts: Counter[str] = Counter()
+    for judged in run.judged:
+        verdicts.update(judged.verdicts)
+    outcome = Outcome(
+        run_id=run.run_id,
+        flow=record.flow,
+        status="completed",
+        records_in=record.records_in,
+        records_out=record.records_out,
+        records_already_there=record.records_already_there,
+        records_quarantined=record.records_quarantined,
+        verdicts=dict(verdicts),
+        counts={name: counts.as_dict() for name, counts in sorted(record.counts.items())},
+        problems=record.problems,
+        warnings=record.warnings,
+        report=str(run.page) if run.page else None,
+        lake=str(run.lake.root),
+        seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 2),
+        extra={**(extra or {}), **run.usage},
+    )
+    _show(outcome)
+    if outcome.problems:
+        raise EndedWithProblemsError(outcome)
+    return outcome
+
+
+def summary(outcome: Outcome) -> str:
+    """What a run did, as Markdown."""
+    judged = sum(outcome.verdicts.values())
+    lines = [
+        f"# {outcome.flow}: {outcome.status}",
+        f"{judged} claims judged in {outcome.records_out} new outputs, "
+        f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined.",
+        f"Report: `{shown(outcome.report)}`",
+        *(f"- problem: `{shown(problem)}`" for problem in outcome.problems),
+    ]
+    return "\n\n".join(lines)
+
+
+def drift_summary(drift: Mapping[str, Any]) -> str:
+    """What drifted, as Markdown."""
+    status = ", ".join(f"{count} {name}" for name, count in drift["status"].items())
+    lines = [
+        f"# Drift of {drift['windows']['window_start']} to {drift['windows']['window_end']}",
+        f"{status}; {len(drift['alarms'])} alarms. Report: `{shown(drift['file'])}`",
+        *(f"- alarm: `{shown(row['reason'])}`" for row in drift["alarms"][:ALARMS_SHOWN]),
+    ]
+    return "\n\n".join(lines)
+
+
+def _show(outcome: Outcome) -> None:
+    """Puts a run's summary, its counts and what else it found on Prefect's page, in a Prefect flow run."""
+    if not in_flow_run():
+        return
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    key = outcome.flow.replace(" ", "-")
+    create_markdown_artifact(summary(outcome), key=f"{key}-summary", description="What the run did")
+    create_table_artifact(
+        [{"table": table, **counts} for table, counts in outcome.counts.items()],
+        key=f"{key}-counts",
+        description="Rows in, published, already there and quarantined, per table",
+    )
+    if outcome.extra.get("drift"):
+        text = drift_summary(outcome.extra["drift"])
+        create_markdown_artifact(text, key="drift-summary", description="What changed")
+    if outcome.extra.get("shares"):
+        create_table_artifact(
+            outcome.extra["shares"],
+            key="reaudit-shares",
+            description="Shares of historical verdicts that no longer hold, by old verdict and cause",
+        )

@@ -1,0 +1,210 @@
+"""The life of a run: (1) the lake is locked, (2) what a crash left is finished, (3) the run is opened and its
+start recorded; the flow's stages; (4) it is reconciled and closed, (5) recorded, (6) reported, (7) forgotten.
+
+The run counts as open until (7), so that one that dies before is closed and recorded in full by the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.orchestrator import log, task
+from tasks import health
+from tasks.errors import GateError
+from tasks.evidence.index import CorpusIndex
+from tasks.gate.reconcile import Counts, reconcile
+from tasks.gate.validate import Validator
+from tasks.judge import Gate, Job, Judged
+from tasks.lake import runs
+from tasks.lake.store import Lake
+from tasks.ledger import recording
+from tasks.report import report
+from tasks.settings import Settings
+from tasks.sources.pull import Unit, watermark
+from tasks.workbench import Workbench
+
+
+@dataclass
+class Run:
+    """A run in progress: what it works on and with, and what it has done so far."""
+
+    record: runs.Run
+    settings: Settings
+    lake: Lake
+    bench: Workbench
+    validator: Validator
+    corpus: CorpusIndex | None = None
+    judged: list[Judged] = field(default_factory=list)
+    page: Path | None = None
+    """The report, once it is written."""
+    usage: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What a remote judge was asked and cost."""
+
+    @property
+    def run_id(self) -> str:
+        """Names the run in every row it writes."""
+        return self.record.run_id
+
+    @property
+    def day(self) -> date:
+        """UTC day on which the run started."""
+        return self.record.started_at.date()
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first one where the world is touched."""
+        return self.settings.runner.retries
+
+    def job(self, unit: Unit) -> Job:
+        """What a unit is judged with."""
+        name, now = f"{unit.path.parent.name}-{unit.path.stem}", datetime.now(UTC)
+        return Job(name, self.bench, self.corpus, Gate(self.validator), self.run_id, now)
+
+    def count(self, unit: Unit, judged: Judged) -> None:
+        """Adds what became of a unit."""
+        bench, record = self.bench, self.record
+        runs.remember_verifier(
+            self.lake, bench.identity, bench.verifier.fingerprint, bench.parameters.verifier
+        )
+        record.verifier = bench.identity
+        record.days.add(unit.day)
+        record.count(judged.counts)
+        record.records_out += judged.counts["outputs"].published
+        self.judged.append(judged)
+        log().info("judged %s: %s", judged.unit, judged.verdicts)
+
+    def check(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of this program's own making, which must all be good.
+
+        Raises:
+            GateError: some are not.
+        """
+        result = self.validator.check(table, frame)
+        if result.quarantine.height or result.gate_failed:
+            raise GateError(
+                f"{table}: validation refused {result.quarantine.height} of {frame.height} rows that this "
+                f"program made itself ({result.failures[:1]}); none was published, report this as a bug"
+            )
+        return result.good
+
+
+@contextmanager
+def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> Iterator[Run]:
+    """Steps (1) to (3), and a run that is closed as failed or interrupted if need be."""
+    lake = Lake.open(settings.lake)
+    with lake.lock(flow):
+        left = lake.recover()
+        left += [
+            f"run {run_id[:12]} had been interrupted; this one goes on from what it published"
+            for run_id in runs.close_dead_runs(lake)
+        ]
+        for sentence in left:
+            log().warning("%s", sentence)
+        lake.ensure_tables(datetime.now(UTC).date())
+        plain = json.loads(json.dumps(parameters, default=str))
+        record = runs.open_run(flow, lake, plain, settings.policies, settings.sections())
+        record.follows_interruption = bool(left)
+        record.warnings += _record_start(record, lake, settings)
+        run = Run(
+            record,
+            settings,
+            lake,
+            Workbench(settings.judge_parameters, lake),
+            Validator(
+                lake.run_folder(record.run_id),
+                data_docs=settings.validation.data_docs,
+                run_id=record.run_id,
+                now=record.started_at,
+                maximum_quarantine_ratio=settings.validation.maximum_quarantine_ratio,
+            ),
+        )
+        try:
+            yield run
+        except BaseException as error:
+            _close_badly(run, "failed" if isinstance(error, Exception) else "interrupted")
+            raise
+        finally:
+            lake.clear_work(run.run_id)
+
+
+def _record_start(record: runs.Run, lake: Lake, settings: Settings) -> list[str]:
+    """The start of a run as an event, with what changed in policies and settings; notices for its report."""
+    row = record.row("running", record.started_at).row(0, named=True)
+    return recording.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
+
+
+def _close_badly(run: Run, status: str) -> None:
+    """A failed or interrupted run is closed and recorded too; what stopped it stays the failure."""
+    try:
+        runs.close_run(run.record, run.lake, status)
+        run.record.follows_interruption = True
+        record_events(run)
+        runs.forget(run.record, run.lake)
+    except Exception as error:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
+        log().warning("the run could not be closed (%s); the next one closes it", error)
+
+
+@task("finish")
+def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """Steps (4) to (7), with the watermarks of sources, if given, and the health of what was to be reached.
+
+    Raises:
+        GateError: rows in are not rows out + already there + quarantined; watermarks stay where they were.
+    """
+    record, lake = run.record, run.lake
+    _reconcile(record)
+    for source, mark in (marks or {}).items():
+        lake.write_state(watermark(source), mark)
+    reached = run.check("health", health.check(run.settings, lake, run_id=run.run_id))
+    lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
+    run.check("runs", record.row("completed", datetime.now(UTC)))
+    run.validator.finish()
+    runs.close_run(record, lake, "completed")
+    checkpoint = record_events(run)
+    run.page = report.write(lake, run.run_id, checkpoint=checkpoint, now=datetime.now(UTC))
+    run.usage = run.bench.record_usage(run.run_id)
+    runs.forget(record, lake)
+
+
+def _reconcile(record: runs.Run) -> None:
+    reconcile(record.counts)
+    outputs = record.counts.get("outputs", Counts())
+    record.records_already_there, record.records_quarantined = outputs.already_there, outputs.quarantined
+    if record.records_in != outputs.rows_in:
+        raise GateError(
+            f"run {record.run_id[:12]}: {record.records_in} records pulled, but {outputs.rows_in} accounted "
+            "for; watermarks stay, report this as a bug"
+        )
+
+
+@task("record")
+def record_events(run: Run) -> dict[str, str | int]:
+    """An event for everything this run published, in the signed log; the checkpoint as plain values."""
+    # After an interruption all days are looked at, because what it published may not be recorded yet.
+    days = [None] if run.record.follows_interruption else sorted(run.record.days) or [run.day]
+    recorded = recording.record(
+        run.lake,
+        run.settings.ledger,
+        run.settings.policies,
+        run_id=run.run_id,
+        now=datetime.now(UTC),
+        since=days[0],
+        until=days[-1],
+    )
+    run.record.problems += recorded.problems
+    run.record.warnings += recorded.notices
+    checkpoint = recorded.checkpoint
+    return {
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "appended by this run": recorded.appended,
+    }

@@ -1,0 +1,133 @@
+"""The stages that several flows share: each calls a room of `tasks`, counts, and hands on references."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from flows.orchestrator import log, retried_task, task
+from flows.run import Run
+from tasks import judge as judging
+from tasks.errors import InputError
+from tasks.evidence import refresh
+from tasks.evidence.index import EMPTY_SNAPSHOT
+from tasks.gate.reconcile import Counts
+from tasks.sources.pull import Pulled, Unit, pull_sources
+
+
+@retried_task("pull")
+def pull(run: Run, since: date | None, until: date | None) -> Pulled:
+    """Records that are new, staged by day; what cannot be read is quarantined."""
+    settings = run.settings
+    pulled = pull_sources(
+        settings.sources,
+        settings.limits,
+        run.lake,
+        unit_outputs=settings.runner.unit_outputs,
+        retries=settings.runner.retries,
+        run_id=run.run_id,
+        now=run.record.started_at,
+        since=since,
+        until=until,
+    )
+    run.record.records_in = pulled.records_in
+    run.record.problems += pulled.problems
+    run.record.warnings += pulled.warnings
+    log().info("pulled %d records, %d to judge", pulled.records_in, pulled.outputs)
+    return pulled
+
+
+@retried_task("index")
+def index(run: Run) -> None:
+    """The corpus snapshot and its index, brought up to date and published."""
+    run.corpus, counts = refresh.publish(
+        run.settings.corpus,
+        run.settings.limits,
+        run.lake,
+        run.bench.embedder,
+        run.bench.segment,
+        check=lambda passages: run.check("passages", passages),
+        run_id=run.run_id,
+        now=run.record.started_at,
+    )
+    run.record.snapshot = run.corpus.snapshot if run.corpus else EMPTY_SNAPSHOT
+    if run.corpus is not None:
+        run.record.count({"passages": counts["passages"]})
+        run.record.warnings += _refused_documents(run.corpus.quarantine)
+
+
+def _refused_documents(quarantine: pl.DataFrame) -> list[str]:
+    """One sentence on documents in quarantine (QUARANTINE frame), the first ten by name; none for none."""
+    shown = [f"{where}: {why}" for where, why in quarantine.select("locator", "reason").head(10).rows()]
+    rest = quarantine.height - len(shown)
+    more = f"; and {rest} more" if rest else ""
+    refused = f"corpus: {quarantine.height} refused, in quarantine: {'; '.join(shown)}{more}"
+    return [refused] if shown else []
+
+
+@task("judge")
+def judge(run: Run, unit: Unit, *, reverify: bool = False) -> None:
+    """One unit through to committed verdicts; claims that have a current one only with `reverify`."""
+    job = run.job(unit)
+    material = judging.extract(pl.read_parquet(unit.path), job)
+    known = judging.current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
+    claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
+    scores = judging.score(claims, material, job)
+    decisions = judging.decide(claims, scores, material, known, job)
+    run.count(unit, judging.publish(material, scores, decisions, known, job))
+
+
+@task("publish refusals")
+def publish_refusals(run: Run, pulled: Pulled) -> None:
+    """Quarantines what the pull refused; counts that, and what the lake has already, under `outputs`."""
+    known = pulled.already_there + pulled.duplicates
+    total = known + pulled.quarantined
+    run.record.count({"outputs": Counts(rows_in=total, already_there=known, quarantined=pulled.quarantined)})
+    pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
+
+
+@task("drift")
+def compare_drift(
+    run: Run,
+    *,
+    current: tuple[date, date] | None = None,
+    baseline: tuple[date, date] | None = None,
+) -> dict[str, Any]:
+    """Drift rows published and new alarms sent; the report as plain data."""
+    from tasks.drift import measurement
+
+    settings = run.settings.drift
+    report = measurement.compare(
+        run.lake,
+        settings,
+        run_id=run.run_id,
+        today=run.day,
+        cached_vectors=run.bench.known_vectors,
+        current=current,
+        baseline=baseline,
+    )
+    rows = run.check("drift", report.rows)
+    published = run.lake.commit(run.run_id, "drift", {"drift": rows}, run_day=run.day)["drift"].published
+    path = measurement.save(run.lake, report)
+    if published:  # the same report, made again, is sent once
+        run.record.warnings += measurement.send_alarms(report, settings, path)
+    log().info("drift: %d rows, %d alarms", report.rows.height, report.alarms.height)
+    return {**report.as_dict(), "file": str(path)}
+
+
+def nightly_drift(run: Run) -> dict[str, Any]:
+    """The night's drift, if it is to be measured; a baseline that cannot be used costs no night its audit."""
+    from tasks.drift import texts
+
+    if not run.settings.drift.enabled:
+        return {}
+    try:
+        if run.judged:  # the encoder is loaded: the sampled questions of these days cost little now
+            texts.embed_questions(run.lake, sorted(run.record.days), run.bench.embedder)
+        compared = compare_drift(run)
+    except InputError as error:
+        run.record.warnings.append(f"drift was not measured: {error}")
+        return {}
+    return {name: compared[name] for name in ("report_id", "windows", "status", "alarms", "file")}
