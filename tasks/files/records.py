@@ -48,18 +48,17 @@ def portions(
         return
     packed = streams.compression_of(path)
     with streams.unpacked(path, packed, limits.max_file_bytes) as stream:
-        head = streams.head_of(stream)
-        form = format_of(path, head, form)
+        form = format_of(path, stream.head(), form)
         if form == "parquet":
             if packed != "none":
                 raise Refusal("parquet", f"is Parquet inside {packed}; unpack it")
             yield from parquet_records.portions(path, limits, required, columns)
         elif form == "csv":
-            yield from csv_records.portions(streams.Rewound(head, stream), limits, required)
+            yield from csv_records.portions(stream, limits, required)
         elif form == "json":
-            yield from json_records.value_portions(streams.Rewound(head, stream), limits)
+            yield from json_records.value_portions(stream, limits)
         else:
-            for portion in json_records.line_portions(streams.Rewound(head, stream), limits):
+            for portion in json_records.line_portions(stream, limits):
                 if packed != "none" or portion.failure is not None:
                     portion.resume = None
                 yield portion

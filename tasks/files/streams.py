@@ -11,14 +11,15 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, cast, get_args
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from tasks.files.portions import BLOCK, Readable
+from tasks.files import durable
+from tasks.files.portions import BLOCK
 from tasks.files.refusal import Refusal, shown
 
 HEAD = 2**16
@@ -110,25 +111,30 @@ def regular(path: Path) -> os.stat_result:
 
 def digest(path: Path, length: int | None = None) -> str:
     """SHA-256 of a file's first `length` bytes, or of all of it."""
+    if length is None:
+        return durable.sha256_file(path)
     state = hashlib.sha256()
-    left = length
     with path.open("rb") as stream:
-        while left is None or left > 0:
-            block = stream.read(BLOCK if left is None else min(BLOCK, left))
-            if not block:
-                break
+        while length > 0 and (block := stream.read(min(BLOCK, length))):
             state.update(block)
-            left = None if left is None else left - len(block)
+            length -= len(block)
     return state.hexdigest()
 
 
-class Budgeted:
-    """A stream that ends with `Refusal` when it unpacks to more than `limit` bytes."""
+class Unpacked:
+    """A file's bytes as they are unpacked, within a budget; what comes before a tear is given first."""
 
-    def __init__(self, stream: Readable, limit: int, compression: Compression) -> None:
-        self._stream, self._limit, self._compression = stream, limit, compression
+    def __init__(self, raw: BinaryIO, packed: Compression, limit: int) -> None:
+        self._next: Callable[[int], bytes] = raw.read
+        if packed == "gzip":
+            # `read` would lose what was unpacked before a tear.
+            self._next = gzip.GzipFile(fileobj=raw).read1
+        elif packed == "zstd":
+            self._next = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd").read
+        self._packed, self._limit = packed, limit
+        self._ahead = b""
+        self._count = 0
         self._failure: Refusal | None = None
-        self.consumed = 0
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes.
@@ -136,62 +142,47 @@ class Budgeted:
         Raises:
             Refusal: over the budget, or the compressed stream is torn or not what it says.
         """
-        if self._failure is not None:
-            raise self._failure
-        try:
-            block = self._stream.read(size)
-        except EOFError:
-            self._failure = Refusal(
-                "truncated", f"has a {self._compression} stream that breaks off after {self._unpacked()}"
-            )
-            raise self._failure from None
-        except (gzip.BadGzipFile, zlib.error, OSError) as error:
-            self._failure = Refusal(
-                "corrupt",
-                f"has a {self._compression} stream that is damaged after {self._unpacked()} "
-                f"({shown(str(error), 120)})",
-            )
-            raise self._failure from None
-        self.consumed += len(block)
-        if self.consumed > self._limit:
-            raise Refusal(
-                "too_large",
-                f"holds more than {self._limit} bytes unpacked, the limit of limits.max_file_bytes",
-            )
+        data, self._ahead = self._ahead or self._more(size), b""
+        block, self._ahead = data[:size], data[size:]
         return block
 
-    def _unpacked(self) -> str:
-        return f"{self.consumed} unpacked bytes"
+    def head(self) -> bytes:
+        """Up to HEAD bytes, which `read` gives again. Raises Refusal where there are none."""
+        if not self._ahead:
+            self._ahead = self._more(HEAD)
+        return self._ahead
 
-
-class _Gunzipped:
-    """A gzip stream that gives what it has unpacked before it says that it is torn."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._stream = gzip.GzipFile(fileobj=raw)
-        self._torn: Exception | None = None
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; `GzipFile.read` would lose those before the tear."""
+    def _more(self, size: int) -> bytes:
         parts: list[bytes] = []
         left = size
-        while left and self._torn is None:
+        while left and self._failure is None:
             try:
-                part = self._stream.read1(left)
-            except (EOFError, OSError, zlib.error) as error:
-                self._torn = error
-                break
-            if not part:
-                break
-            parts.append(part)
-            left -= len(part)
-        if self._torn is not None and not parts:
-            raise self._torn
+                part = self._next(left)
+            except EOFError:
+                self._fail("truncated", f"has a {self._packed} stream that breaks off after")
+            except (zlib.error, OSError) as error:
+                self._fail(
+                    "corrupt", f"has a {self._packed} stream that is damaged ({shown(str(error), 120)}) after"
+                )
+            else:
+                if not part:
+                    break
+                self._count += len(part)
+                parts.append(part)
+                left -= len(part)
+        if self._count > self._limit:
+            limit = f"{self._limit} bytes unpacked, the limit of limits.max_file_bytes"
+            raise Refusal("too_large", f"holds more than {limit}")
+        if self._failure is not None and not parts:
+            raise self._failure
         return b"".join(parts)
+
+    def _fail(self, check: str, reason: str) -> None:
+        self._failure = Refusal(check, f"{reason} {self._count} unpacked bytes")
 
 
 @contextmanager
-def unpacked(path: Path, compression: Compression, limit: int, start: int = 0) -> Iterator[Budgeted]:
+def unpacked(path: Path, packed: Compression, limit: int, start: int = 0) -> Iterator[Unpacked]:
     """The file's bytes, unpacked as they are read; `start` skips raw bytes of a file that is not packed.
 
     Raises:
@@ -202,28 +193,8 @@ def unpacked(path: Path, compression: Compression, limit: int, start: int = 0) -
     except OSError as error:
         raise Refusal("missing", f"cannot be opened ({error.strerror})") from None
     with raw:
-        stream: Readable = raw
-        if compression == "gzip":
-            stream = _Gunzipped(raw)
-        elif compression == "zstd":
-            stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
-        else:
-            raw.seek(start)
-        yield Budgeted(stream, limit, compression)
-
-
-class Rewound:
-    """A stream whose first bytes were looked at and are given again."""
-
-    def __init__(self, head: bytes, stream: Readable) -> None:
-        self._head, self._stream = head, stream
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes."""
-        if self._head:
-            block, self._head = self._head[:size], self._head[size:]
-            return block
-        return self._stream.read(size)
+        raw.seek(start)
+        yield Unpacked(raw, packed, limit)
 
 
 def compression_of(path: Path) -> Compression:
@@ -241,21 +212,3 @@ def compression_of(path: Path) -> Compression:
     if named != "none":
         raise Refusal("corrupt", f"is named {named} and does not begin like it; export it again")
     return "none"
-
-
-def head_of(stream: Readable) -> bytes:
-    """Up to HEAD unpacked bytes; a torn stream gives what it has and fails again when it is read on."""
-    parts: list[bytes] = []
-    size = 0
-    while size < HEAD:
-        try:
-            block = stream.read(HEAD - size)
-        except Refusal:
-            if not parts:
-                raise
-            break
-        if not block:
-            break
-        parts.append(block)
-        size += len(block)
-    return b"".join(parts)
