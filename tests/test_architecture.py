@@ -148,6 +148,7 @@ GIANTS = {
     "duckdb": "report.database",
     "faiss": "evidence.dense",
     "great_expectations": "gate.great_expectations",
+    "huggingface_hub": "models.folder",
     "jinja2": "report.markup",
     "sentencex": "text.sentences",
     "sentence_transformers": "evidence.models",

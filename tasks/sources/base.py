@@ -1,8 +1,4 @@
-"""What every source hands over, whatever system stands behind it.
-
-Belongs here: the batch and the Protocol. Does not belong here: how records are read (one module per outside
-system) or what becomes of them (`tasks/sources/pull.py`).
-"""
+"""What every source hands over, whatever system is behind it."""
 
 from __future__ import annotations
 
@@ -17,6 +13,9 @@ from tasks.errors import GateError
 from tasks.files.limits import LimitSettings
 from tasks.sources.parameters import SourceSettings
 
+Marks = dict[str, Any]
+"""JSON that a source remembers itself by: for files, a mark for each, by name."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -27,7 +26,7 @@ class Batch:
     quarantine: pl.DataFrame
     """QUARANTINE schema."""
     records_in: int
-    marks: dict[str, Any] = field(default_factory=dict)
+    marks: Marks = field(default_factory=dict)
     """JSON-able marks of the files finished with this batch; the caller keeps them after publishing."""
     problems: tuple[str, ...] = ()
     """Sentences on files that could not be read as a whole: the source is not healthy."""

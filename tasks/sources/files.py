@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -90,27 +90,28 @@ def pull(
     Raises:
         SourceError: nothing at the source's path, or a constant of the source cannot be used.
     """
-    found = discover(source.path)
+    files = discover(source.path)
     try:
         mapper = Mapper(source, run_id=run_id, now=now, since=since, until=until)
     except Refusal as refusal:
         raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
-    ranged = since is not None or until is not None
-    known = {} if ranged else marks
+    is_range = since is not None or until is not None
+    if is_range:
+        marks = {}
     collector = _Collector(mapper, source.name, run_id, now)
     reader = _reader_digest(source, limits)
-    for file in found:
+    for file in files:
         required = {source.fields.response: "fields.response"}
         reading = _Reading(file, source, limits, reader=reader, now=now, required=required)
         try:
-            old = reading.unchanged(known.get(file.name))
+            old = reading.unchanged(marks.get(file.name))
             if old is not None:
                 if old.get("problem"):
                     collector.problems.append(old["problem"])
-                if old != known.get(file.name):
+                if old != marks.get(file.name):
                     collector.marks[file.name] = old
                 continue
-            for portion in reading.portions(known.get(file.name)):
+            for portion in reading.portions(marks.get(file.name)):
                 yield from collector.add(file, portion)
         except Refusal as failure:
             # A pipe must not be opened even to be shown, and what is missing has no content.
@@ -119,15 +120,15 @@ def pull(
         except OSError as error:
             gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
-        yield from collector.finish(file, None if ranged else reading.mark())
+        yield from collector.finish(file, None if is_range else reading.mark())
     yield from collector.flush()
 
 
 def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
     """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
-    said = asdict(source) | {"path": "", "limits": asdict(limits)}
-    said["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    deciding = asdict(source) | {"path": "", "limits": asdict(limits)}
+    deciding["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
 class _Reading:
@@ -230,7 +231,6 @@ class _Tally:
     refused: int = 0
     first: tuple[str, str] | None = None
     """(place, reason) of the first refused record."""
-    checks: set[str] = field(default_factory=set)
     blank: int = 0
     pending: bool = False
     """Some of its records wait for the next batch."""
@@ -290,7 +290,6 @@ class _Collector:
     def _quarantine(self, tally: _Tally, place: str, check: str, reason: str, raw: bytes | str) -> None:
         tally.records += 1
         tally.refused += 1
-        tally.checks.add(check)
         tally.first = tally.first or (place, reason)
         self._rows.append({"locator": place, "check": check, "reason": reason, "raw": shown(raw)})
 
@@ -310,7 +309,7 @@ class _Collector:
             run_id=self._run_id,
             quarantined_at=self._now,
         )
-        records_in -= len(mapped.refused)  # they stand among the rows by now
+        records_in -= len(mapped.refused)  # they are among the rows by now
         self._records, self._rows, self._bytes = [], [], 0
         warnings = self._settle()
         batch = Batch(

@@ -1,8 +1,7 @@
 """Pulls what is new from every source, once each, staged by day for the stages that follow.
 
-Belongs here: several sources at once, the same record twice, a changed record, units of a day, and the sum
-that must come out. Does not belong here: how a source is read (`tasks/sources`) or how tables are published
-(`tasks/lake/store.py`).
+Several sources at once, the same record twice, a changed record, units of a day, and the sum that must come
+out; how one source is read is in a module of its own.
 
 Texts are held for one batch or one unit at a time; of every other record only its ids are kept (some 200
 bytes each), because a record and the one it supersedes may be far apart.
@@ -17,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.limits import LimitSettings
 from tasks.sources import files
-from tasks.sources.base import Batch, Source
+from tasks.sources.base import Batch, Marks, Source
 from tasks.sources.parameters import SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
@@ -53,11 +53,11 @@ class Lake(Protocol):
         """Published rows."""
         ...
 
-    def read_state(self, name: str) -> dict[str, Any]:
+    def read_state(self, name: str) -> Marks:
         """A small JSON document, empty where there is none."""
         ...
 
-    def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> Any:
+    def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> object:
         """Publishes rows once."""
         ...
 
@@ -85,7 +85,7 @@ class Pulled:
     quarantined: int
     quarantine_paths: list[Path]
     """Staged Parquet files with rows of QUARANTINE."""
-    marks: dict[str, dict[str, Any]]
+    marks: dict[str, Marks]
     """By source; to be written with `lake.write_state(watermark(source), marks)` once all is published."""
     problems: list[str]
     """Sources or files that could not be read: the answer is bad, exit status 1."""
@@ -118,7 +118,7 @@ class _Staged:
     folder: Path
     first: int
     """Number of its first record: records are numbered through all sources."""
-    marks: dict[str, Any]
+    marks: Marks
     keys: list[pl.DataFrame] = field(default_factory=list)
     days: dict[date, list[Path]] = field(default_factory=dict)
     quarantine_paths: list[Path] = field(default_factory=list)
@@ -157,41 +157,18 @@ def pull_sources(
     shutil.rmtree(folder, ignore_errors=True)
     staged: list[_Staged] = []
     for source in sources:
-        known = lake.read_state(watermark(source.name))
+        marks = lake.read_state(watermark(source.name))
+        scope = {"marks": marks, "run_id": run_id, "now": now, "since": since, "until": until}
+        batches = partial(_batches, source, limits, **scope)
         own = folder / f"{len(staged):06d}"
-        first = sum(part.outputs for part in staged)
-        tries = 1 + retries
-        for attempt in range(1, 1 + tries):
-            shutil.rmtree(own, ignore_errors=True)
-            part = _Staged(source.name, own, first, dict(known))
-            failure = _read(
-                _batches(source, limits, marks=known, run_id=run_id, now=now, since=since, until=until),
-                part,
-            )
-            if failure is None or attempt == tries or not _may_pass(failure):
-                break
-            pause(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
-        if failure is not None:
-            often = f" (tried {attempt} times)" if attempt > 1 else ""
-            part.problems.append(f"source {source.name!r}: {failure}{often}")
-        staged.append(part)
+        empty = _Staged(source.name, own, sum(part.outputs for part in staged), marks)
+        staged.append(_read_patiently(batches, empty, retries, pause))
     new, duplicates, already_there = _new([keys for part in staged for keys in part.keys], lake)
     with durable.touching(folder):
         units = list(_units(new, staged, folder, unit_outputs))
     for part in staged:
         shutil.rmtree(part.folder / "batches", ignore_errors=True)
-    pulled = Pulled(
-        units,
-        sum(part.records_in for part in staged),
-        duplicates,
-        already_there,
-        sum(part.quarantined for part in staged),
-        [path for part in staged for path in part.quarantine_paths],
-        {part.source: part.marks for part in staged},
-        [problem for part in staged for problem in part.problems],
-        [warning for part in staged for warning in part.warnings],
-        {part.source: part.records_in for part in staged},
-    )
+    pulled = _pulled(staged, units, duplicates, already_there)
     accounted = pulled.outputs + duplicates + already_there + pulled.quarantined
     if accounted != pulled.records_in:
         raise GateError(
@@ -201,9 +178,42 @@ def pull_sources(
     return pulled
 
 
-def _batches(source: SourceSettings, limits: LimitSettings, **asked: Any) -> Iterator[Batch]:
+def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, already_there: int) -> Pulled:
+    return Pulled(
+        units=units,
+        records_in=sum(part.records_in for part in staged),
+        duplicates=duplicates,
+        already_there=already_there,
+        quarantined=sum(part.quarantined for part in staged),
+        quarantine_paths=[path for part in staged for path in part.quarantine_paths],
+        marks={part.source: part.marks for part in staged},
+        problems=[problem for part in staged for problem in part.problems],
+        warnings=[warning for part in staged for warning in part.warnings],
+        by_source={part.source: part.records_in for part in staged},
+    )
+
+
+def _read_patiently(
+    batches: Callable[[], Iterator[Batch]], empty: _Staged, retries: int, pause: Callable[[float], None]
+) -> _Staged:
+    """Stages a source, from its start again where it fails in a way that may pass."""
+    for attempt in range(1 + retries):
+        shutil.rmtree(empty.folder, ignore_errors=True)
+        staged = _Staged(empty.source, empty.folder, empty.first, dict(empty.marks))
+        failure = _read(batches(), staged)
+        if failure is None:
+            return staged
+        if attempt == retries or not _may_pass(failure):
+            break
+        pause(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
+    often = f" (tried {attempt + 1} times)" if attempt else ""
+    staged.problems.append(f"source {staged.source!r}: {failure}{often}")
+    return staged
+
+
+def _batches(source: SourceSettings, limits: LimitSettings, **scope: Any) -> Iterator[Batch]:
     """The source's batches; a generator, so that a source that fails when it is opened fails in `next`."""
-    yield from SOURCES[source.kind](source, limits, **asked)
+    yield from SOURCES[source.kind](source, limits, **scope)
 
 
 def _read(batches: Iterator[Batch], staged: _Staged) -> SourceError | OSError | None:
@@ -271,13 +281,13 @@ def _new(parts: Sequence[pl.DataFrame], lake: Lake) -> tuple[pl.DataFrame, int, 
     once = keys.unique("output_id", keep="first", maintain_order=True)
     table = lake.scan(OUTPUTS.name)
     # By output_id alone: an erased output has lost its source_id, and must not come back with its text.
-    known = (
+    published = (
         table.select("output_id")
         .join(once.lazy().select("output_id"), on="output_id", how="semi")
         .collect(engine="streaming")
     )
-    new = once.join(known, on="output_id", how="anti", maintain_order="left")
-    # One pass over the id columns of the whole lake: an earlier version may stand in any day.
+    new = once.join(published, on="output_id", how="anti", maintain_order="left")
+    # One pass over the id columns of the whole lake: an earlier version may be of any day.
     earlier = (
         table.select("source", "source_id", "output_id", "supersedes", "ingested_at")
         .join(new.lazy().select("source", "source_id").unique(), on=["source", "source_id"], how="semi")
@@ -291,19 +301,19 @@ def _supersede(new: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
     """`new` with `supersedes`: the version before it, among the new ones or in the lake.
 
     A run that was killed may have published a version and not the one it supersedes, which is new again.
-    Such versions stand after the new one they name and not before it, so that the chain is the same as if
+    Such versions come after the new one they name and not before it, so that the chain is the same as if
     the run had not been killed.
     """
     key = ["source", "source_id"]
     hanging = earlier.join(new.select(supersedes="output_id"), on="supersedes", how="semi")
-    found = [hanging.select("output_id", after="supersedes")]
-    while found[-1].height:
-        above = found[-1].rename({"output_id": "supersedes"})
-        found.append(earlier.join(above, on="supersedes").select("output_id", "after"))
+    chain = [hanging.select("output_id", after="supersedes")]
+    while chain[-1].height:
+        above = chain[-1].rename({"output_id": "supersedes"})
+        chain.append(earlier.join(above, on="supersedes").select("output_id", "after"))
     # Of versions that one run brought together, the last is the one that no other supersedes.
     last = (
         earlier.join(earlier.select(output_id="supersedes").drop_nulls().unique(), on="output_id", how="anti")
-        .join(pl.concat(found), on="output_id", how="left")
+        .join(pl.concat(chain), on="output_id", how="left")
         .sort("ingested_at", "output_id")
     )
     before = last.filter(pl.col("after").is_null()).group_by(key).agg(_before=pl.col("output_id").last())
@@ -319,8 +329,8 @@ def _supersede(new: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
 def _units(new: pl.DataFrame, staged: Sequence[_Staged], folder: Path, most: int) -> Iterator[Unit]:
     """Each day's new outputs, in the order they were pulled, in files of at most `most` rows."""
     for day in sorted({day for part in staged for day in part.days}):
-        wanted = new.filter(pl.col("_day") == day).select("_sequence", "supersedes")
-        if wanted.is_empty():
+        of_day = new.filter(pl.col("_day") == day).select("_sequence", "supersedes")
+        if of_day.is_empty():
             continue
         held: list[pl.DataFrame] = []
         rows = size = shard = 0
@@ -328,7 +338,7 @@ def _units(new: pl.DataFrame, staged: Sequence[_Staged], folder: Path, most: int
             left = (
                 pl.read_parquet(path)
                 .drop("supersedes")
-                .join(wanted, on="_sequence", how="inner", maintain_order="left")
+                .join(of_day, on="_sequence", how="inner", maintain_order="left")
                 .select(OUTPUTS.schema.names())
             )
             while left.height:
