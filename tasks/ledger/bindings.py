@@ -212,15 +212,12 @@ def verifications(
     claims = claims.select(
         "claim_id", claim=commitments.commit(claims["key"], "claim:" + claims["claim_id"], claims["text"])
     )
-    labels = pl.DataFrame(
-        [{"policy": p.label, "policy_sha256": p.sha256} for p in policies],
-        schema={"policy": pl.String, "policy_sha256": pl.String},
-    ).unique("policy")
+    labels = pl.DataFrame(policies_field(policies), schema=events.POLICY).select("policy", "policy_sha256")
     again = pl.col("earlier_index").is_not_null()
     return events.encode(
         declared.join(claims, on="claim_id", how="left", maintain_order="left")
         .join(_passages_shown(frames, keyed), on=_JUDGEMENT, how="left", maintain_order="left")
-        .join(labels, on="policy", how="left", maintain_order="left")
+        .join(labels.unique("policy"), on="policy", how="left", maintain_order="left")
         .join(earlier, on="claim_id", how="left", maintain_order="left")
         .with_columns(
             pl.col("evidence").fill_null([]),

@@ -14,7 +14,6 @@ import json
 import re
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import polars as pl
 
@@ -74,14 +73,14 @@ def _encoded(frame: pl.DataFrame) -> pl.Series:
 def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Series:
     """Whether objects say what is known of them (Boolean, n), found by encoding and without parsing.
 
-    What is known is encoded and compared with the bytes at the place where it must stand, some twenty times
-    faster than parsing them. Fields that are not known may say anything.
+    What is known is encoded and compared with the bytes at the place where it must be: 2.5 times as fast as
+    parsing the known fields and an anti-join. Fields that are not known may say anything.
 
     Args:
         data: canonical objects (Binary, n), each with exactly `fields`.
         fields: names of all top-level fields, sorted.
-        known: values of some of them (n rows). In a list or object that stands in a field that is not known,
-            no key may be called as the known field that comes next.
+        known: values of some of them (n rows). No key inside the value of an unknown field may be
+            called as the known field that comes next.
 
     Raises:
         CanonicalError: as `encode`.
@@ -103,7 +102,7 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
             if is_last:
                 good &= at == body.size().cast(pl.Int64)
         elif not is_last:
-            # A new run of known fields begins where its first name stands.
+            # A new run of known fields begins at its first name.
             words = f',"{runs[number + 1][1][0]}":'
             frame = frame.with_columns(
                 pl.col("text").str.find(words, literal=True).cast(pl.Int64).alias(name)
@@ -118,12 +117,12 @@ def text(data: pl.Series) -> pl.Series:
     try:
         return data.cast(pl.String)
     except pl.exceptions.PolarsError:
-        return pl.Series(data.name, [_utf8(each) for each in data.to_list()], dtype=pl.String)
+        return data.map_elements(_utf8, pl.String)
 
 
-def _utf8(data: bytes | None) -> str | None:
+def _utf8(data: bytes) -> str | None:
     try:
-        return None if data is None else data.decode()
+        return data.decode()
     except UnicodeDecodeError:
         return None
 
@@ -160,8 +159,9 @@ def _sorted(place: str, series: pl.Series) -> pl.Series:
         return series
     if isinstance(dtype, pl.List):
         inner = series.list.explode(keep_nulls=False, empty_as_null=False)
-        checked = _sorted(place, inner)
-        return series.cast(pl.List(checked.dtype)) if checked.dtype == dtype.inner else _reordered(series)
+        if _sorted(place, inner).dtype != dtype.inner:
+            raise CanonicalError(f"{place}: declare the fields of its objects in sorted order")
+        return series
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
             _check_key(field.name)
@@ -173,11 +173,7 @@ def _sorted(place: str, series: pl.Series) -> pl.Series:
     raise CanonicalError(f"{place}: {dtype} has no canonical form here; use integers and strings")
 
 
-def _reordered(series: pl.Series) -> pl.Series:
-    raise CanonicalError(f"{series.name}: declare the fields of its objects in sorted order")
-
-
-def dumps(value: Any) -> bytes:
+def dumps(value: object) -> bytes:
     """One value as canonical JSON: what `encode` does for frames, for a single object.
 
     Raises:
@@ -192,7 +188,7 @@ def dumps(value: Any) -> bytes:
         raise CanonicalError("half a character (a lone surrogate) has no canonical form") from None
 
 
-def loads(data: bytes) -> dict[str, Any]:
+def loads(data: bytes) -> dict[str, object]:
     """The object whose canonical form these bytes are.
 
     Raises:
@@ -207,7 +203,7 @@ def loads(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _check(value: Any, place: str) -> None:
+def _check(value: object, place: str) -> None:
     if value is None or isinstance(value, bool | str):
         return
     if isinstance(value, int):

@@ -41,6 +41,16 @@ def policies_digest(policies: Sequence[Policy]) -> str:
     return ids.digest("policies", *(p.sha256 for p in policies))
 
 
+def policies(
+    before: str | None, policies: Sequence[Policy], *, run_id: str, now: datetime
+) -> list[pl.DataFrame]:
+    """One event with the policies by value, if their digest is another than before."""
+    after = policies_digest(policies)
+    if after == before:
+        return []
+    return [change("policies", before, after, subject_id=after, run_id=run_id, now=now, policies=policies)]
+
+
 def section_digests(sections: Mapping[str, str]) -> dict[str, str]:
     """What sections of the settings are compared by."""
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sections.items()}

@@ -96,6 +96,10 @@ def _type(name: str) -> pl.DataType:
     return pl.Int64() if _INTEGER.fullmatch(name) else pl.String()
 
 
+POLICY = pl.Schema({name: _type(name) for name in _LISTS["policies"].split()})
+"""A policy by value."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of event: its fields beside the common ones, and the rows that it is about and binds."""

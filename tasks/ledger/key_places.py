@@ -1,8 +1,4 @@
-"""Which key signs a lake's ledger, where it stands, and how it is handed over.
-
-Belongs here: the choice between a key file and a command, the places a key may stand in, retiring a key. Does
-not belong here: keys themselves (`keys.py`), the event of a hand-over (`rotation.py`).
-"""
+"""Which key signs a lake's ledger, where its file may be, and how a file is retired."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ _GIT_TIMEOUT_S = 10.0
 
 
 def key_folder(settings: LedgerSettings) -> Path:
-    """Where private keys stand: `ledger.key_folder`, else the user's configuration folder."""
+    """Where private keys are stored: `ledger.key_folder`, else the user's configuration folder."""
     if settings.key_folder:
         return Path(settings.key_folder).expanduser()
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -45,11 +41,11 @@ def signers(settings: LedgerSettings, origin: str, root: Path, head: Checkpoint 
     """What signs the ledger: the configured command, else the key file.
 
     Args:
-        root: the lake, in which no private key may stand.
+        root: the lake, in which no private key may be stored.
         head: the newest checkpoint, which says whether an interrupted hand-over took place.
 
     Raises:
-        ConfigError: the key is missing, readable by others, damaged, or stands inside the lake.
+        ConfigError: the key is missing, readable by others, damaged, or inside the lake.
     """
     if settings.signer:
         return (command_signer(settings.signer, settings.signer_key),)
@@ -89,8 +85,8 @@ def prepare_place(settings: LedgerSettings, path: Path, root: Path) -> None:
             durable.replace(ignored, b"*\n")
     if any((folder / ".git").exists() for folder in path.resolve().parents) and not _ignored(path):
         raise ConfigError(
-            f"{path}: stands in a git repository that does not ignore it, and a private key is never "
-            "committed; choose another ledger.key_file"
+            f"{path}: a private key must never be committed, and this git repository does not ignore it; "
+            "choose another ledger.key_file"
         )
 
 
@@ -116,7 +112,7 @@ def _ignored(path: Path) -> bool:
 
 
 def waiting_path(path: Path) -> Path:
-    """Where a new key stands until the log is handed over to it."""
+    """Where a new key waits until the log is handed over to it."""
     return path.with_name(f"{path.name}.new")
 
 

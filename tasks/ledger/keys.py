@@ -1,9 +1,6 @@
 """Door to `cryptography`: Ed25519 signatures and key files.
 
-Belongs here: making, reading and using keys. Does not belong here: what is signed (`ledger/notes.py`)
-or which key a ledger uses (`ledger.py`).
-
-A private key file is 0600, stands outside the lake and is refused when others may read it. A signer may also
+A private key file is 0600, lies outside the lake and is refused when others may read it. A signer may also
 be a command (a KMS, an HSM, an agent): it gets the message on standard input and answers with the 64 bytes of
 the signature, raw or in base64; the key then never meets this process.
 """
@@ -105,7 +102,7 @@ class CommandSigner:
                 signature = b""
         if not verify(self.public.key, signature, message):
             raise ConfigError(
-                f"ledger.signer: what {name} answered is no signature by {self.public}; "
+                f"ledger.signer: {name} answered with what is no signature by {self.public}; "
                 "check ledger.signer_key"
             )
         return signature
@@ -132,7 +129,7 @@ def write_key(path: Path, signer: KeySigner) -> None:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            raise ConfigError(f"{path}: a key is there already, and a key is never overwritten") from None
+            raise ConfigError(f"{path}: there is a key already, and a key is never overwritten") from None
         with os.fdopen(handle, "w") as file:
             text = base64.b64encode(signer.private).decode("ascii")
             file.write(f"{_HEADER}\n{signer.public}\n{text}\n")
@@ -173,21 +170,23 @@ def parse_keys(texts: Sequence[str]) -> list[PublicKey]:
     Raises:
         ConfigError: neither a vkey nor a readable file of vkeys.
     """
-    found = []
+    public = []
     for text in texts:
         try:
-            found.append(PublicKey.parse(text))
+            public.append(PublicKey.parse(text))
             continue
         except notes.NoteError as error:
             refusal = error
         try:
             lines = Path(text).read_text("utf-8").split()
         except (OSError, ValueError):
-            raise ConfigError(f"{text[:200]}: no public key and no file of them ({refusal})") from None
+            raise ConfigError(
+                f"{text[:200]}: neither a public key nor a file of public keys ({refusal})"
+            ) from None
         try:
-            found += [PublicKey.parse(line) for line in lines]
+            public += [PublicKey.parse(line) for line in lines]
         except notes.NoteError as error:
             raise ConfigError(f"{text[:200]}: {error}") from None
         if not lines:
             raise ConfigError(f"{text[:200]}: the file holds no public key")
-    return found
+    return public

@@ -1,7 +1,6 @@
 """The log on disk: an append-only Merkle tree with signed checkpoints.
 
-Belongs here: appending, signing, recovering, reading. Does not belong here: which events there are
-(`ledger.py`), whether all of it is true (`ledger_verify.py`).
+Which events there are is up to `recording.py`, whether all of it is true to `verify.py`.
 
     LAKE/ledger/origin, vkey             the log's name and public keys, for people: never trusted
     LAKE/ledger/segments/N.parquet,.json the events: the one truth everything else is made from
@@ -50,7 +49,7 @@ _MANY_FILES = 64
 
 @dataclass
 class Log:
-    """A log folder and the checkpoint it stands at; `open` and `create` make one."""
+    """A log folder and its newest checkpoint; `open` and `create` make one."""
 
     folder: Path
     origin: str
@@ -65,7 +64,7 @@ class Log:
         """
         with durable.touching(folder):
             if (folder / "checkpoint").exists() or any(folder.glob("segments/*")):
-                raise LakeError(f"{folder}: a ledger is there already")
+                raise LakeError(f"{folder}: there is a ledger already")
             for name in ("segments", "checkpoints"):
                 durable.make_folder(folder / name)
             durable.replace(folder / "origin", f"{origin}\n".encode())
@@ -133,9 +132,9 @@ class Log:
         Raises:
             IntegrityError: they do not follow each other, or end before the head does.
         """
-        found = [s for s in segments.listed(self.folder / "segments") if s.first < self.head.size]
+        covered = [s for s in segments.listed(self.folder / "segments") if s.first < self.head.size]
         at = 0
-        for segment in found:
+        for segment in covered:
             if segment.first != at:
                 raise IntegrityError(f"{segment.path}: begins at index {segment.first}, expected {at}")
             at = segment.end
@@ -144,7 +143,7 @@ class Log:
                 f"{self.folder / 'checkpoint'}: signed for {self.head.size} events, the segments hold {at}; "
                 "restore the missing segments from a copy"
             )
-        return found
+        return covered
 
     def forget(self) -> None:
         """Drops what was read of the folder, after it changed."""
@@ -163,14 +162,16 @@ class Log:
         """
         path = self.folder / "checkpoints" / str(size)
         try:
-            found = Checkpoint.parse(path.read_bytes())
+            checkpoint = Checkpoint.parse(path.read_bytes())
         except FileNotFoundError:
             raise IntegrityError(f"{path}: the checkpoint is missing; restore it from a copy") from None
         except NoteError as error:
             raise IntegrityError(f"{path}: {error}; restore it from a copy") from None
-        if (found.size, found.origin) != (size, self.origin):
-            raise IntegrityError(f"{path}: says {found.size} of {found.origin}; restore it from a copy")
-        return found
+        if (checkpoint.size, checkpoint.origin) != (size, self.origin):
+            raise IntegrityError(
+                f"{path}: is of {checkpoint.size} events of {checkpoint.origin}; restore it from a copy"
+            )
+        return checkpoint
 
     def read_tile(self, tile: Tile) -> bytes:
         """Hashes of a tile; where the partial tile is gone, the front of the full one.
@@ -216,7 +217,7 @@ class Log:
         """Appends events (schema `events.FRAME`), signs and publishes a checkpoint. Needs the lake's lock.
 
         Raises:
-            LakeError: the disk refuses; the log stands where it stood, or at the new size.
+            LakeError: the disk refuses; the log has its old size or the new one.
             IntegrityError: what is there is not what was signed.
         """
         if events.is_empty():
@@ -224,15 +225,11 @@ class Log:
         tree = self._tree()
         with durable.touching(self.folder):
             number = self.segments[-1].number + 1 if self.segments else 0
-            written: list[tuple[Tile, bytes]] = []
-            for part in events.iter_slices(segments.MAX_ROWS):
-                frame, leaves = _rows(part, tree.size)
-                segments.write(self.folder / "segments", number, frame, run_id)
-                number += 1
-                written += self._bundles(tree, frame["event"].to_list())
-                written += tree.extend(leaves)
-                _write_tiles(self.folder, written)
-                written = []
+            for at, part in enumerate(events.iter_slices(segments.MAX_ROWS)):
+                frame = _rows(part, tree.size)
+                segments.write(self.folder / "segments", number + at, frame, run_id)
+                leaves = bytes.fromhex(frame["leaf_hash"].str.join("").item())
+                self._grow(tree, frame["event"].to_list(), leaves)
             _write_tiles(self.folder, tree.partial())
             _publish(self.folder, _signed(self.origin, tree, signers))
             self._remove_overtaken(self.head.size, tree.size)
@@ -281,32 +278,26 @@ class Log:
         """Writes every tile and bundle anew from the segments; the tree they make."""
         tree = Tree()
         with durable.touching(self.folder):
-            carry: list[bytes] = []
             for segment in self.segments:
                 entries = segment.read()["event"].to_list()
-                written = tree.extend(merkle.leaf_hashes(entries))
-                carry += entries
-                first = (segment.end - len(carry)) // tiles.WIDTH
-                while len(carry) >= tiles.WIDTH:
-                    written.append((Tile(tiles.ENTRIES, first), tiles.bundle(carry[: tiles.WIDTH])))
-                    carry = carry[tiles.WIDTH :]
-                    first += 1
-                _write_tiles(self.folder, written)
-            last = [(Tile(tiles.ENTRIES, tree.size // 256, len(carry)), tiles.bundle(carry))] if carry else []
-            _write_tiles(self.folder, [*tree.partial(), *last])
+                self._grow(tree, entries, merkle.leaf_hashes(entries))
+            _write_tiles(self.folder, tree.partial())
         return tree
 
-    def _bundles(self, tree: Tree, entries: Sequence[bytes]) -> list[tuple[Tile, bytes]]:
-        """Bundles of new entries, the first one completed with the entries of the old partial bundle."""
+    def _grow(self, tree: Tree, entries: Sequence[bytes], leaves: bytes) -> None:
+        """Adds entries to the tree and writes their bundles and the tiles that became full.
+
+        The first bundle is completed with the entries of the old partial bundle.
+        """
         index, old = divmod(tree.size, tiles.WIDTH)
         if old:
             before = self._partial_bundle(Tile(tiles.ENTRIES, index, old), tree.partials[0])
             entries = [*before, *entries]
-        made = []
-        for at in range(0, len(entries), tiles.WIDTH):
-            part = entries[at : at + tiles.WIDTH]
-            made.append((Tile(tiles.ENTRIES, index + at // tiles.WIDTH, len(part)), tiles.bundle(part)))
-        return made
+        parts = [entries[at : at + tiles.WIDTH] for at in range(0, len(entries), tiles.WIDTH)]
+        bundles = [
+            (Tile(tiles.ENTRIES, index + at, len(part)), tiles.bundle(part)) for at, part in enumerate(parts)
+        ]
+        _write_tiles(self.folder, bundles + tree.extend(leaves))
 
     def _partial_bundle(self, tile: Tile, leaves: bytes) -> list[bytes]:
         try:
@@ -323,37 +314,30 @@ class Log:
 
     def _remove_overtaken(self, old: int, new: int) -> None:
         """Partial tiles whose full tile is there now; the specification allows it and folders stay small."""
-        overtaken = [t for t in tiles.partial_tiles(old) if _count(new, int(t.level)) // 256 > t.index]
+        overtaken = [t for t in tiles.partial_tiles(old) if new >> (8 * int(t.level)) >> 8 > t.index]
         if old % tiles.WIDTH and new // tiles.WIDTH > old // tiles.WIDTH:
             overtaken.append(Tile(tiles.ENTRIES, old // tiles.WIDTH, old % tiles.WIDTH))
         for tile in overtaken:
             shutil.rmtree((self.folder / tile.path).parent, ignore_errors=True)
 
 
-def _count(size: int, level: int) -> int:
-    return size >> (8 * level)
-
-
-def _rows(events: pl.DataFrame, first: int) -> tuple[pl.DataFrame, bytes]:
-    """Segment rows of events: their place, digest and leaf hash beside their bytes; the leaf hashes again."""
+def _rows(events: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Segment rows of events: their place, digest and leaf hash beside their bytes."""
     if events.schema != FRAME:
         raise TypeError(f"events have the columns {events.columns}, expected {list(FRAME)}")
-    sha256 = hashlib.sha256
     event_ids: list[str] = []
-    leaves = []
+    leaves: list[str] = []
     # A few thousand at a time: their copies stay in the processor's cache.
     for part in events.select("event").iter_slices(4096):
         entries = part["event"].to_list()
-        event_ids += [sha256(entry).hexdigest() for entry in entries]
-        leaves.append(merkle.leaf_hashes(entries))
-    hashes = b"".join(leaves)
-    digits = hashes.hex()
+        event_ids += [hashlib.sha256(entry).hexdigest() for entry in entries]
+        leaves += [merkle.leaf_hash(entry).hex() for entry in entries]
     frame = events.with_columns(
         sequence=pl.int_range(first, first + events.height, dtype=pl.Int64),
         event_id=pl.Series(event_ids, dtype=pl.String),
-        leaf_hash=pl.Series([digits[i : i + 64] for i in range(0, len(digits), 64)], dtype=pl.String),
+        leaf_hash=pl.Series(leaves, dtype=pl.String),
     )
-    return frame.select(segments.SEGMENT.schema.names()), hashes
+    return frame.select(segments.SEGMENT.schema.names())
 
 
 def _signed(origin: str, tree: Tree, signers: Sequence[Signer]) -> Note:

@@ -1,8 +1,5 @@
 """RFC 6962 section 2.1: leaf and node hashes, roots, inclusion and consistency proofs.
 
-Belongs here: hashing and proofs over bytes. Does not belong here: where hashes are kept (`tiles.py` says how
-they are laid out, `tasks/ledger/recording.py` on which disk) or what a leaf says (`events.py`).
-
 A run of hashes is one `bytes` of 32 bytes each, so that a tile on disk, a level in memory and an argument
 are the same thing. Proof verification follows RFC 9162 sections 2.1.3.2 and 2.1.4.2, which state as
 algorithms what RFC 6962 leaves to the reader.
@@ -157,28 +154,32 @@ def check_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], 
     """RFC 9162 2.1.3.2.
 
     Raises:
-        ProofError: the leaf is not proven to stand at that index of the tree with that root.
+        ProofError: the leaf is not proven to be at that index of the tree with that root.
     """
     if not 0 <= index < size:
         raise ProofError(f"index {index} is not below the tree's size {size}")
     _hash_lengths(leaf, *proof)
-    position, last, found = index, size - 1, leaf
-    for step in proof:
-        if last == 0:
-            raise ProofError("the inclusion proof has more hashes than the tree has levels")
-        if position & 1 or position == last:
-            found = node_hash(step, found)
-            while not position & 1 and position:
-                position >>= 1
-                last >>= 1
-        else:
-            found = node_hash(found, step)
-        position >>= 1
-        last >>= 1
-    if last:
-        raise ProofError("the inclusion proof has fewer hashes than the tree has levels")
-    if found != root:
+    _, result = _climb("inclusion", index, size - 1, leaf, proof)
+    if result != root:
         raise ProofError("the inclusion proof leads to another root")
+
+
+def _climb(name: str, position: int, last: int, start: bytes, steps: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The loop of RFC 9162 2.1.3.2 and 2.1.4.2: the root over left siblings alone, and over all."""
+    old = new = start
+    for step in steps:
+        if last == 0:
+            raise ProofError(f"the {name} proof has more hashes than the tree has levels")
+        if position & 1 or position == last:
+            old, new = node_hash(step, old), node_hash(step, new)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            new = node_hash(new, step)
+        position, last = position >> 1, last >> 1
+    if last:
+        raise ProofError(f"the {name} proof has fewer hashes than the tree has levels")
+    return old, new
 
 
 def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
@@ -201,37 +202,16 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
         return
     if old == 0:
         raise ProofError("a proof from the empty tree proves nothing")
-    _check_growth(old, new, old_root, new_root, proof)
-
-
-def _check_growth(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
-    steps = list(proof) if old & (old - 1) else [old_root, *proof]
     if not proof:
         raise ProofError("the consistency proof is empty")
+    start, *steps = proof if old & (old - 1) else [old_root, *proof]
     position, last = old - 1, new - 1
     while position & 1:
-        position >>= 1
-        last >>= 1
-    found_old = found_new = steps[0]
-    for step in steps[1:]:
-        if last == 0:
-            raise ProofError("the consistency proof has more hashes than the tree has levels")
-        if position & 1 or position == last:
-            found_old = node_hash(step, found_old)
-            found_new = node_hash(step, found_new)
-            while not position & 1 and position:
-                position >>= 1
-                last >>= 1
-        else:
-            found_new = node_hash(found_new, step)
-        position >>= 1
-        last >>= 1
-    if last:
-        raise ProofError("the consistency proof has fewer hashes than the tree has levels")
-    if found_old != old_root:
-        raise ProofError("the consistency proof does not lead to the old root")
-    if found_new != new_root:
-        raise ProofError("the consistency proof does not lead to the new root")
+        position, last = position >> 1, last >> 1
+    results = _climb("consistency", position, last, start, steps)
+    for name, result, root in zip(("old", "new"), results, (old_root, new_root), strict=True):
+        if result != root:
+            raise ProofError(f"the consistency proof does not lead to the {name} root")
 
 
 def _hash_lengths(*hashes: bytes) -> None:

@@ -1,7 +1,6 @@
 """C2SP text formats: signed notes, checkpoints, witness cosignatures and tlog-proofs.
 
-Belongs here: how these texts are written and read, and which signature lines count. Does not belong here:
-Ed25519 itself, which arrives as a callable (`tasks/ledger/keys.py` is the door), and where texts are kept.
+Ed25519 itself arrives as a callable: `keys.py` is the door to it.
 
 Specifications: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-witness.
 """
@@ -114,11 +113,7 @@ class Note:
         """
         if len(data) > _MAX_NOTE_BYTES:
             raise NoteError("the note is larger than a note may be")
-        if isinstance(data, bytes):
-            try:
-                data = data.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise NoteError(f"the note is not UTF-8 at byte {error.start}") from None
+        data = _decoded(data, "note")
         if any(ord(character) < 0x20 and character != "\n" for character in data):
             raise NoteError("the note has control characters")
         text, separator, block = data.rpartition("\n\n")
@@ -136,17 +131,18 @@ class Note:
             NoteError: a known key's signature is bad.
             UnknownKey: no known key signed.
         """
-        found = []
-        for line in self.signatures:
-            for key in keys:
-                if (key.name, key.key_id) != (line.name, line.key_id):
-                    continue
-                if not _verifies(key, line.value, self.text, verify):
-                    raise NoteError(f"the signature by {key.name} is bad")
-                found.append((key, line))
-        if not found:
+        signers = [
+            (key, line)
+            for line in self.signatures
+            for key in keys
+            if (key.name, key.key_id) == (line.name, line.key_id)
+        ]
+        for key, line in signers:
+            if not _verifies(key, line.value, self.text, verify):
+                raise NoteError(f"the signature by {key.name} is bad")
+        if not signers:
             raise UnknownKey(f"signed by none of the {len(keys)} known keys")
-        return found
+        return signers
 
     def with_signature(self, signature: Signature) -> Note:
         """The note with one more line; a line that is there already is not repeated."""
@@ -241,12 +237,7 @@ class Proof:
         Raises:
             NoteError: another header, a malformed line, a checkpoint that is none.
         """
-        if isinstance(data, bytes):
-            try:
-                data = data.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise NoteError(f"the proof is not UTF-8 at byte {error.start}") from None
-        head, separator, note = data.partition("\n\n")
+        head, separator, note = _decoded(data, "proof").partition("\n\n")
         lines = head.split("\n")
         if lines[0] != PROOF_HEADER:
             raise NoteError(f"the first line is not {PROOF_HEADER}")
@@ -272,10 +263,7 @@ def parse_submission(data: bytes) -> tuple[int, tuple[bytes, ...], Checkpoint]:
     Raises:
         NoteError: malformed.
     """
-    try:
-        head, separator, note = data.decode("utf-8").partition("\n\n")
-    except UnicodeDecodeError as error:
-        raise NoteError(f"the request is not UTF-8 at byte {error.start}") from None
+    head, separator, note = _decoded(data, "request").partition("\n\n")
     lines = head.split("\n")
     if not separator or not lines[0].startswith("old "):
         raise NoteError("the request does not begin with the old size")
@@ -297,6 +285,13 @@ def _hash_lines(lines: Sequence[str]) -> tuple[bytes, ...]:
     if any(len(value) != HASH_BYTES for value in hashes):
         raise NoteError(f"a hash of the proof is not {HASH_BYTES} bytes long")
     return hashes
+
+
+def _decoded(data: str | bytes, what: str) -> str:
+    try:
+        return data if isinstance(data, str) else data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NoteError(f"the {what} is not UTF-8 at byte {error.start}") from None
 
 
 def _b64(data: bytes) -> str:

@@ -1,10 +1,9 @@
 """A proof that an event is in the log: a C2SP tlog-proof whose `extra` carries event and disclosures.
 
-Belongs here: writing, reading and checking such a file with nothing but the file and public keys. Does not
-belong here: finding the event (`tasks/ledger/prove.py`).
+It is checked with nothing but the file and public keys. Finding the event is up to `prove.py`.
 
 `extra` is canonical JSON: `event`, the event's bytes as a string, and `disclosed`, a list of records with
-`field`, `key` (hex), `text` and `commitment`; HMAC-SHA256(key, text) is the commitment, which stands in the
+`field`, `key` (hex), `text` and `commitment`; HMAC-SHA256(key, text) is the commitment, which is in the
 event. The format's own words hold: nothing in `extra` is believed before the leaf it hashes to is proven.
 """
 
@@ -13,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from tasks.errors import IntegrityError, Unverifiable
 from tasks.ledger import canonical, commitments, events, merkle
@@ -70,15 +70,10 @@ def write(
     disclosed: Sequence[Disclosure] = (),
 ) -> str:
     """The text of a `.tlog-proof` file."""
-    extra = canonical.dumps(
-        {
-            "disclosed": [
-                {"commitment": d.commitment, "field": d.field, "key": d.key.hex(), "text": d.text}
-                for d in disclosed
-            ],
-            "event": event.decode(),
-        }
-    )
+    opened = [
+        {"commitment": d.commitment, "field": d.field, "key": d.key.hex(), "text": d.text} for d in disclosed
+    ]
+    extra = canonical.dumps({"disclosed": opened, "event": event.decode()})
     return str(Proof(index, tuple(path), checkpoint, extra))
 
 
@@ -124,39 +119,35 @@ def _signers(
 ) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
     note, origin = proof.checkpoint.note, proof.checkpoint.origin
     try:
-        found = note.signers(keys, verify)
+        signers = note.signers(keys, verify)
     except UnknownKey:
         raise Unverifiable(f"the checkpoint of {origin} is signed by none of the keys given") from None
     except NoteError as error:
         raise IntegrityError(f"the checkpoint was forged or damaged: {error}") from None
-    signed = tuple(str(key) for key, _ in found if key.kind != COSIGNATURE_V1 and key.name == origin)
+    signed = tuple(str(key) for key, _ in signers if key.kind != COSIGNATURE_V1 and key.name == origin)
     if not signed:
         raise Unverifiable(f"none of the keys given is a key of the log {origin}")
-    return signed, tuple((k.name, line.timestamp()) for k, line in found if k.kind == COSIGNATURE_V1)
+    return signed, tuple((k.name, line.timestamp()) for k, line in signers if k.kind == COSIGNATURE_V1)
 
 
 def _extra(extra: bytes) -> tuple[bytes, list[dict[str, str]]]:
     try:
-        found = canonical.loads(extra)
-        event, disclosed = found["event"], found["disclosed"]
+        values = canonical.loads(extra)
+        event, disclosed = str(values["event"]).encode(), cast("list[dict[str, str]]", values["disclosed"])
         for each in disclosed:
-            if set(each) != {"commitment", "field", "key", "text"} or not all(
-                isinstance(v, str) for v in each.values()
-            ):
+            is_text = all(isinstance(value, str) for value in each.values())
+            if set(each) != {"commitment", "field", "key", "text"} or not is_text:
                 raise ValueError
-        return event.encode(), disclosed
     except (canonical.CanonicalError, AttributeError, KeyError, TypeError, ValueError):
-        raise IntegrityError(
-            "not a good proof: its extra data is not an event and what is disclosed"
-        ) from None
+        raise IntegrityError("not a good proof: its extra data is no event with disclosed fields") from None
+    return event, disclosed
 
 
 def _opened(each: dict[str, str], body: events.Body) -> str:
-    committed = events.committed_fields(body)
     try:
         made = commitments.commitment(bytes.fromhex(each["key"]), each["text"]).hex()
     except ValueError:
         made = ""
-    if made != each["commitment"] or committed.get(each["field"]) != made:
+    if made != each["commitment"] or events.committed_fields(body).get(each["field"]) != made:
         raise IntegrityError(f"the disclosed {each['field'][:40]} is not what the log committed to")
     return each["text"]

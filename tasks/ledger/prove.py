@@ -1,16 +1,15 @@
 """Proofs for auditors: from an event's id to a file that stands alone, and back.
 
-Belongs here: finding an event, its path and what may be disclosed of it. Does not belong here: what a proof
-says and how it is checked (`ledger/proofs.py`).
+What a proof says and how it is checked is in `proofs.py`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -60,10 +59,10 @@ def check_folder(folder: Path, trusted: Sequence[str]) -> list[Checked]:
         IntegrityError: a proof is bad, of another event or another tree, or the seed is not that of the root.
         Unverifiable: a proof is missing, or its key or schema unknown; said only where none is bad.
     """
-    facts = _sample_facts(folder)
-    found: list[Checked] = []
+    sample = _sample(folder)
+    checked: list[Checked] = []
     unknown: Unverifiable | None = None
-    for index in facts["indexes"]:
+    for index in sample.indexes:
         path = folder / "proofs" / f"{index}.tlog-proof"
         if not path.exists():
             unknown = unknown or Unverifiable(f"{path}: the proof is missing")
@@ -74,34 +73,46 @@ def check_folder(folder: Path, trusted: Sequence[str]) -> list[Checked]:
             unknown = unknown or error
             continue
         head = one.checkpoint
-        if (one.index, head.origin, head.size, head.root.hex()) != (
+        if (one.index, head.origin, head.size, head.root) != (
             index,
-            *(facts[name] for name in ("origin", "checkpoint_size", "checkpoint_root")),
+            sample.origin,
+            sample.size,
+            sample.root,
         ):
             raise IntegrityError(f"{path}: proves another event or another tree than sample.json says")
-        found.append(one)
-    seed = proofs.seed_of(bytes.fromhex(facts["checkpoint_root"]), facts["nonce"]).hex()
-    if seed != facts["seed"]:
+        checked.append(one)
+    if proofs.seed_of(sample.root, sample.nonce).hex() != sample.seed:
         raise IntegrityError(f"{folder}: the seed is not that of its checkpoint and nonce")
     if unknown:
         raise unknown
-    return found
+    return checked
 
 
-def _sample_facts(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Sample:
+    """What a sample's sample.json says."""
+
+    origin: str
+    size: int
+    root: bytes
+    nonce: str
+    seed: str
+    indexes: list[int]
+
+
+def _sample(folder: Path) -> _Sample:
     path = folder / "sample.json"
     try:
         facts = json.loads(path.read_bytes())
-        strings = ("origin", "checkpoint_root", "nonce", "seed")
-        if not all(isinstance(facts[name], str) for name in strings) or not facts["indexes"]:
+        origin, root, nonce, seed = (facts[n] for n in ("origin", "checkpoint_root", "nonce", "seed"))
+        size, indexes = int(facts["checkpoint_size"]), [int(index) for index in facts["indexes"]]
+        if not all(isinstance(each, str) for each in (origin, root, nonce, seed)) or not indexes:
             raise TypeError
-        bytes.fromhex(facts["checkpoint_root"])
-        facts["indexes"] = [int(index) for index in facts["indexes"]]
+        return _Sample(origin, size, bytes.fromhex(root), nonce, seed, indexes)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a sample's folder") from None
     except (ValueError, TypeError, KeyError):
         raise InputError(f"{path}: not what `claimledger sample` wrote") from None
-    return dict(facts)
 
 
 def prove_index(
@@ -125,26 +136,25 @@ def prove_index(
 
 
 def _index(opened: Log, event_id: str) -> int:
-    wanted = pl.Series([event_id], dtype=pl.String)
     for column in ("event_id", "subject_id"):
-        found = opened.find(wanted, column)
-        if found.height:
-            return int(found["sequence"][-1])
+        rows = opened.find(pl.Series([event_id], dtype=pl.String), column)
+        if rows.height:
+            return int(rows["sequence"][-1])
     raise InputError(
         f"{event_id[:80]}: no event with this id, and none about it; the `events` table lists all of them"
     )
 
 
 def disclosures(
-    lake: Lake, settings: LedgerSettings, opened: Log, body: events.Body, wanted: Sequence[str]
+    lake: Lake, settings: LedgerSettings, opened: Log, body: events.Body, fields: Sequence[str]
 ) -> list[Disclosure]:
-    """Opens fields of an event with the text that stands in the tables."""
+    """Opens fields of an event with the text that is stored in the tables."""
     committed = events.committed_fields(body)
-    names = list(committed) if "all" in wanted else list(wanted)
+    names = list(committed) if "all" in fields else list(fields)
     unknown = [name for name in names if name not in committed]
     if unknown:
-        there = ", ".join(committed) or "nothing"
-        raise InputError(f"{unknown[0]!r} cannot be disclosed; this event commits to {there}")
+        others = ", ".join(committed) or "nothing"
+        raise InputError(f"{unknown[0]!r} cannot be disclosed; this event commits to {others}")
     output_id = str(body["output_id"])
     vault = opening.vault_of(lake, settings, opened.origin)
     key = vault.known_keys(pl.Series([output_id]))["key"][0]
@@ -154,7 +164,7 @@ def disclosures(
             "machine keeps the keys"
         )
     texts = _texts(lake, body)
-    found = []
+    disclosed = []
     for name in names:
         field, text = texts.get(name, ("", None))
         if text is None:
@@ -164,8 +174,8 @@ def disclosures(
             raise IntegrityError(
                 f"the {name} in the tables is not what the log committed to; run `ledger verify`"
             )
-        found.append(Disclosure(name, text, field_key, committed[name]))
-    return found
+        disclosed.append(Disclosure(name, text, field_key, committed[name]))
+    return disclosed
 
 
 def _texts(lake: Lake, body: events.Body) -> dict[str, tuple[str, str | None]]:

@@ -91,17 +91,8 @@ def record_start(
             return
         yield bindings.runs(frame, "start", {})
         before = lake.read_state(events_table.STATE)
-        state["policies"] = digest = changes.policies_digest(policies)
-        if digest != before.get("policies"):
-            yield changes.change(
-                "policies",
-                before.get("policies"),
-                digest,
-                subject_id=digest,
-                run_id=run_id,
-                now=now,
-                policies=policies,
-            )
+        state["policies"] = changes.policies_digest(policies)
+        yield from changes.policies(before.get("policies"), policies, run_id=run_id, now=now)
         if sections is not None:
             state["sections"] = digests = changes.section_digests(sections)
             yield from changes.sections(before.get("sections"), digests, run_id=run_id, now=now)

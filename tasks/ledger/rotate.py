@@ -1,8 +1,5 @@
 """Handing a ledger over to another key: an event that the old key signs, and a checkpoint of both.
 
-Belongs here: `ledger rotate`, between key files and commands in either direction. Does not belong here: where
-keys are stored (`key_places.py`).
-
 1. the new key is durable.  2. the event is appended, old and new key sign its checkpoint: from here on the
 log is the new key's. Crash: the next opening goes on with 3.  3. the old key file is retired, the new one put
 in its place.

@@ -136,18 +136,9 @@ def beside(left: pl.DataFrame, right: pl.DataFrame, key: str) -> pl.DataFrame:
 def digests(frame: pl.DataFrame, columns: Sequence[str], salts: pl.Series | None = None) -> pl.Series:
     """Digests of the rows (Binary, n) under their salts (Binary, n); null where the salt is null."""
     sha256 = hashlib.sha256
-    forms = _forms(frame, columns)
-    if salts is None:
-        return pl.Series([sha256(NO_SALT + row).digest() for row in forms], dtype=pl.Binary)
-    if not salts.null_count():
-        salted = zip(salts.to_list(), forms, strict=True)
-        return pl.Series([sha256(salt + row).digest() for salt, row in salted], dtype=pl.Binary)
+    salted = zip([NO_SALT] * frame.height if salts is None else salts, _forms(frame, columns), strict=True)
     return pl.Series(
-        [
-            None if salt is None else sha256(salt + row).digest()
-            for salt, row in zip(salts.to_list(), forms, strict=True)
-        ],
-        dtype=pl.Binary,
+        [None if salt is None else sha256(salt + row).digest() for salt, row in salted], dtype=pl.Binary
     )
 
 
@@ -170,8 +161,8 @@ def shared_digests(frame: pl.DataFrame, columns: Sequence[str], uses: pl.DataFra
     """
     sha256 = hashlib.sha256
     forms = _forms(frame, columns)
-    there = uses["passage_at"].is_not_null() & uses["salt"].is_not_null()
-    kept = uses.filter(there)
+    is_complete = uses["passage_at"].is_not_null() & uses["salt"].is_not_null()
+    kept = uses.filter(is_complete)
     pairs = kept["salt_at"].cast(pl.Int64) * max(frame.height, 1) + kept["passage_at"].cast(pl.Int64)
     _, first, inverse = np.unique(pairs.to_numpy(), return_index=True, return_inverse=True)
     distinct = kept[first]
@@ -182,11 +173,11 @@ def shared_digests(frame: pl.DataFrame, columns: Sequence[str], uses: pl.DataFra
         ],
         dtype=pl.Binary,
     )
-    found = made.gather(inverse)
+    digests = made.gather(inverse)
     if kept.height == uses.height:
-        return found
-    places = there.cast(pl.Int64).cum_sum() - 1
-    return found.gather(pl.select(pl.when(there).then(places)).to_series())
+        return digests
+    places = is_complete.cast(pl.Int64).cum_sum() - 1
+    return digests.gather(pl.select(pl.when(is_complete).then(places)).to_series())
 
 
 def combined(groups: pl.Series, digests: Mapping[str, pl.Series], count: int) -> pl.DataFrame:
@@ -204,7 +195,7 @@ def combined(groups: pl.Series, digests: Mapping[str, pl.Series], count: int) ->
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     bounds = (np.append(starts, len(numbers)) * 32).tolist()
     here = numbers[starts].tolist()
-    found = {}
+    columns = {}
     for name, series in digests.items():
         joined = b"".join(series.fill_null(NO_SALT).to_list())
         made: list[bytes | None] = [sha256(joined[low:high]).digest() for low, high in pairwise(bounds)]
@@ -213,5 +204,5 @@ def combined(groups: pl.Series, digests: Mapping[str, pl.Series], count: int) ->
             made = [by_group.get(group) for group in range(count)]
         for group in np.unique(numbers[series.is_null().to_numpy()]).tolist():
             made[group] = None
-        found[name] = pl.Series(name, made, dtype=pl.Binary)
-    return pl.DataFrame(found)
+        columns[name] = pl.Series(name, made, dtype=pl.Binary)
+    return pl.DataFrame(columns)

@@ -1,8 +1,5 @@
 """Segments: the log's events as immutable Parquet files, and the small indexes that find one among millions.
 
-Belongs here: how a segment is written, checked and searched. Does not belong here: the tree and its
-signatures (`log.py`) or what events say (`ledger/events.py`).
-
 A segment N is `N.parquet` (typed columns for people, `event` with the canonical bytes that are hashed) and
 `N.json` (rows, first index, SHA-256 of the file), written last: a segment without it does not exist. Files
 are hashed before they are parsed. `index/N.u64` is a cache: sorted prefixes of ids, rebuilt when it is
@@ -51,7 +48,7 @@ _sound: set[tuple[Path, int, int, int]] = set()
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment: its number, where its rows stand in the log, the digest of its file."""
+    """One segment: its number, where its rows are in the log, the digest of its file."""
 
     folder: Path
     number: int
@@ -106,11 +103,11 @@ class Segment:
             raise IntegrityError(f"{self.path}: not the bytes that were appended; restore it from a copy")
         return data
 
-    def find(self, wanted: pl.Series, prefixes: np.ndarray, column: str) -> pl.DataFrame:
-        """Typed columns (without the bytes) of the rows whose `column` is one of the ids.
+    def find(self, values: pl.Series, prefixes: np.ndarray, column: str) -> pl.DataFrame:
+        """Typed columns (without the bytes) of the rows whose `column` is one of these ids.
 
         Args:
-            prefixes: of the wanted ids, sorted, because looking them up in order is many times faster.
+            prefixes: of the ids, sorted, because looking them up in order is many times faster.
         """
         index = self._index()
         at = np.minimum(np.searchsorted(index, prefixes), len(index) - 1)
@@ -118,7 +115,7 @@ class Segment:
             return SEGMENT.empty().drop("event")
         self._compare_once()
         rows = parquet.scan(SEGMENT, [self.path]).drop("event")
-        return rows.filter(pl.col(column).is_in(wanted.implode())).collect()
+        return rows.filter(pl.col(column).is_in(values.implode())).collect()
 
     def subjects(self, kind: str) -> pl.Series:
         """What the events of one kind are about.
@@ -162,21 +159,13 @@ def write_index(segment: Segment, index: np.ndarray) -> None:
 def write(folder: Path, number: int, frame: pl.DataFrame, run_id: str) -> Segment:
     """Writes a segment durably: the Parquet file first, its description last."""
     data = parquet.encode(SEGMENT, frame)
-    segment = Segment(
-        folder, number, int(frame["sequence"][0]), frame.height, hashlib.sha256(data).hexdigest(), run_id
-    )
+    sha256, first = hashlib.sha256(data).hexdigest(), int(frame["sequence"][0])
+    segment = Segment(folder, number, first, frame.height, sha256, run_id)
     durable.make_folder(folder)
     durable.replace(segment.path, data)
     write_index(segment, build_index(frame))
-    durable.replace_json(
-        segment.path.with_suffix(".json"),
-        {
-            "first_index": segment.first,
-            "rows": segment.rows,
-            "run_id": run_id,
-            "sha256": segment.sha256,
-        },
-    )
+    description = {"first_index": first, "rows": frame.height, "run_id": run_id, "sha256": sha256}
+    durable.replace_json(segment.path.with_suffix(".json"), description)
     return segment
 
 
@@ -186,28 +175,23 @@ def listed(folder: Path) -> list[Segment]:
     Raises:
         IntegrityError: a description is damaged.
     """
-    found = []
+    segments = []
     for path in sorted(folder.glob("[0-9]*.json")):
         record = durable.read_json(path) or {}
         try:
-            segment = Segment(
-                folder,
-                int(path.stem),
-                int(record["first_index"]),
-                int(record["rows"]),
-                str(record["sha256"]),
-                str(record["run_id"]),
+            first, rows = int(record["first_index"]), int(record["rows"])
+            segments.append(
+                Segment(folder, int(path.stem), first, rows, str(record["sha256"]), str(record["run_id"]))
             )
         except (KeyError, TypeError, ValueError):
             raise IntegrityError(f"{path}: not a segment's description; restore it from a copy") from None
-        found.append(segment)
-    return found
+    return segments
 
 
-def find(segments: Iterable[Segment], wanted: pl.Series, column: str) -> pl.DataFrame:
+def find(segments: Iterable[Segment], values: pl.Series, column: str) -> pl.DataFrame:
     """Rows, without their bytes, of all segments whose `column` is one of the ids, in log order."""
-    if wanted.is_empty():
+    if values.is_empty():
         return SEGMENT.empty().drop("event")
-    prefixes = np.unique(ids.prefixes(wanted))
-    found = (segment.find(wanted, prefixes, column) for segment in segments)
-    return pl.concat([SEGMENT.empty().drop("event"), *found])
+    prefixes = np.unique(ids.prefixes(values))
+    rows = (segment.find(values, prefixes, column) for segment in segments)
+    return pl.concat([SEGMENT.empty().drop("event"), *rows])

@@ -1,8 +1,5 @@
 """C2SP tlog-tiles: a Merkle tree as files of 256 hashes, and its entries in bundles of 256.
 
-Belongs here: which tile holds what, what a tile's path is, how a tree grows tile by tile. Does not belong
-here: reading and writing files.
-
 Level 0 holds leaf hashes; each hash of a higher level is the root of a full tile below. A tree of any size is
 known by the partial tile of each level, some kilobytes: that is all an append reads of the past.
 """
@@ -25,7 +22,7 @@ _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(
 
 @dataclass(frozen=True)
 class Tile:
-    """Where a tile stands: level (or `entries`), index within it, and how many hashes it holds."""
+    """Where a tile is: level (or `entries`), index within it, and how many hashes it holds."""
 
     level: int | str
     index: int
@@ -61,25 +58,17 @@ def parse_path(path: str) -> Tile | None:
 
 def partial_tiles(size: int) -> list[Tile]:
     """The partial tiles of a tree, level by level from 0; a level that ends on a full tile has none."""
-    tiles, level, count = [], 0, size
-    while count:
-        if count % WIDTH:
-            tiles.append(Tile(level, count // WIDTH, count % WIDTH))
-        count //= WIDTH
-        level += 1
-    return tiles
+    levels = [(level, count) for level, count in enumerate(_counts(size)) if count % WIDTH]
+    return [Tile(level, count // WIDTH, count % WIDTH) for level, count in levels]
 
 
-def all_tiles(size: int) -> list[Tile]:
-    """Every hash tile of a tree of that size, full ones first within a level."""
-    tiles, level, count = [], 0, size
-    while count:
-        tiles += [Tile(level, index) for index in range(count // WIDTH)]
-        if count % WIDTH:
-            tiles.append(Tile(level, count // WIDTH, count % WIDTH))
-        count //= WIDTH
-        level += 1
-    return tiles
+def _counts(size: int) -> list[int]:
+    """How many hashes each level has, from level 0 to the top."""
+    counts = []
+    while size:
+        counts.append(size)
+        size //= WIDTH
+    return counts
 
 
 @dataclass
@@ -93,12 +82,9 @@ class Tree:
     def load(cls, size: int, read: Callable[[Tile], bytes]) -> Tree:
         """The tree of that size out of its partial tiles."""
         tree = cls(size)
-        count, level = size, 0
-        while count:
+        for level, count in enumerate(_counts(size)):
             width = count % WIDTH
             tree.partials.append(read(Tile(level, count // WIDTH, width)) if width else b"")
-            count //= WIDTH
-            level += 1
         return tree
 
     def extend(self, leaves: bytes) -> list[tuple[Tile, bytes]]:

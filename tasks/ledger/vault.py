@@ -1,13 +1,10 @@
 """The vault: one random key per output, and the salts that its rows are digested with.
 
-Belongs here: making, keeping and destroying keys of outputs. Does not belong here: what they commit to
-(`ledger/commitments.py`).
-
-Keys stand outside the lake, in a file that only its owner reads (`VAULT.sqlite` in the folder of the ledger's
-keys), so that a copy of the lake opens nothing. Row salts, which come from the keys and lead to nothing but
-the rows, stand in LAKE/vault/salts: whoever has the lake has the rows, and can check them. Destroying a
-key removes both. Deleted pages are overwritten with zeroes (`secure_delete`); what a disk or a backup keeps
-of old blocks is theirs to forget.
+Keys are stored outside the lake, in a file that only its owner reads (`VAULT.sqlite` in the folder of the
+ledger's keys), so that a copy of the lake opens nothing. Row salts, which come from the keys and lead to
+nothing but the rows, are stored in LAKE/vault/salts: whoever has the lake has the rows, and can check them.
+Destroying a key removes both. Deleted pages are overwritten with zeroes (`secure_delete`); what a disk or a
+backup keeps of old blocks is theirs to forget.
 """
 
 from __future__ import annotations
@@ -52,22 +49,22 @@ class Vault:
         Raises:
             LakeError: the key file cannot be written.
         """
-        wanted = output_ids.unique(maintain_order=True).to_list()
+        distinct = output_ids.unique(maintain_order=True).to_list()
         with self._database(create=True) as database:
-            known = _select(database, wanted)
-            fresh = {i: secrets.token_bytes(commitments.KEY_BYTES) for i in wanted if i not in known}
+            known = _select(database, distinct)
+            fresh = {i: secrets.token_bytes(commitments.KEY_BYTES) for i in distinct if i not in known}
             if fresh:
                 database.executemany("INSERT INTO keys VALUES (?, ?)", list(fresh.items()))
                 database.commit()
-        return _frame(wanted, known | fresh)
+        return _frame(distinct, known | fresh)
 
     def known_keys(self, output_ids: pl.Series) -> pl.DataFrame:
         """output_id and key of those outputs whose key is here; the others' is null."""
-        wanted = output_ids.unique(maintain_order=True).to_list()
+        distinct = output_ids.unique(maintain_order=True).to_list()
         if not self.file.exists():
-            return _frame(wanted, {})
+            return _frame(distinct, {})
         with self._database() as database:
-            return _frame(wanted, _select(database, wanted))
+            return _frame(distinct, _select(database, distinct))
 
     def keep_salts(self, keys: pl.DataFrame) -> None:
         """Keeps the row salts of outputs in the lake. Keeping them twice changes nothing."""
@@ -99,7 +96,7 @@ class Vault:
                 raise IntegrityError(f"{path}: not the salts that were kept; restore it from a copy")
             yield parquet.parse(SALTS, data)
 
-    def destroy(self, wanted: str) -> bool:
+    def destroy(self, output_id: str) -> bool:
         """Destroys an output's key and salt for ever; whether there was one.
 
         Raises:
@@ -108,13 +105,15 @@ class Vault:
         was_there = False
         if self.file.exists():
             with self._database() as database:
-                was_there = bool(database.execute("DELETE FROM keys WHERE output_id = ?", (wanted,)).rowcount)
+                was_there = bool(
+                    database.execute("DELETE FROM keys WHERE output_id = ?", (output_id,)).rowcount
+                )
                 database.commit()
                 database.execute("VACUUM")
         with durable.touching(self.folder):
             for path in sorted((self.folder / "salts").glob("*.parquet")):
                 frame = parquet.decode(SALTS, path.read_bytes())
-                kept = frame.filter(pl.col("output_id") != wanted)
+                kept = frame.filter(pl.col("output_id") != output_id)
                 if kept.height == frame.height:
                     continue
                 was_there = True
@@ -149,19 +148,19 @@ class Vault:
             raise durable.explain(error, self.file) from error
 
 
-def _select(database: sqlite3.Connection, wanted: list[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for at in range(0, len(wanted), _BATCH):
-        part = wanted[at : at + _BATCH]
+def _select(database: sqlite3.Connection, output_ids: list[str]) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for at in range(0, len(output_ids), _BATCH):
+        part = output_ids[at : at + _BATCH]
         marks = ",".join("?" * len(part))
         # Only question marks are put into the statement.
         rows = database.execute(f"SELECT output_id, key FROM keys WHERE output_id IN ({marks})", part)  # noqa: S608
-        found.update(rows.fetchall())
-    return found
+        keys.update(rows.fetchall())
+    return keys
 
 
-def _frame(wanted: list[str], found: dict[str, bytes]) -> pl.DataFrame:
+def _frame(output_ids: list[str], keys: dict[str, bytes]) -> pl.DataFrame:
     return pl.DataFrame(
-        {"output_id": wanted, "key": [found.get(i) for i in wanted]},
+        {"output_id": output_ids, "key": [keys.get(i) for i in output_ids]},
         schema={"output_id": pl.String, "key": pl.Binary},
     )

@@ -54,7 +54,7 @@ _WORTH_PROCESSES = 50_000
 
 @dataclass(kw_only=True)
 class Verified(Findings):
-    """What was checked, and what it found; no `findings` means that all of it holds."""
+    """What was checked, and what is wrong; no `findings` means that all of it holds."""
 
     origin: str
     size: int
@@ -119,56 +119,55 @@ def verify(
         IntegrityError: the ledger is lost or its checkpoint unreadable, so that nothing can be checked.
         ConfigError: a file that was named cannot be read.
     """
-    if not opening.exists(lake):
-        raise Unverifiable(f"{opening.folder(lake)}: {opening.NONE_YET}")
-    log = Log.open(opening.folder(lake))
-    notices = _go_on(log)
-    found = Verified(origin=log.origin, size=log.head.size, root=log.head.root.hex(), notices=notices)
-    trusted = verify_checkpoints.trusted_keys(settings, log, trusted_keys, found)
-    start = _remembered(lake, log, found) if incremental else 0
-    found.incremental_from = start if incremental else None
+    log, notices = _opened(lake)
+    verified = Verified(origin=log.origin, size=log.head.size, root=log.head.root.hex(), notices=notices)
+    trusted = verify_checkpoints.trusted_keys(settings, log, trusted_keys, verified)
+    start = _remembered(lake, log, verified) if incremental else 0
+    verified.incremental_from = start if incremental else None
 
-    checkpoints = verify_checkpoints.checkpoints(log, found)
-    found.checkpoints = len(checkpoints)
-    walk = _Walk(lake, log, start, found)
+    checkpoints = verify_checkpoints.checkpoints(log, verified)
+    verified.checkpoints = len(checkpoints)
+    walk = _Walk(lake, log, start, verified)
     try:
         walk.run(checkpoints, progress, workers)  # (2) to (5)
     except IntegrityError as error:
-        found.fail(str(error))
-    verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, found)  # (1)
-    verify_folder.check(lake, log, found)
+        verified.fail(str(error))
+    verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, verified)  # (1)
+    verify_folder.check(lake, log, verified)
     if not incremental:
-        with found.catching():  # (6)
-            _files(lake, walk.files.digests, found)
-    found.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, found)  # (7)
-    if not found.findings and not found.unverifiable:
+        with verified.catching():  # (6)
+            _files(lake, walk.files.digests, verified)
+    verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
+    if not verified.findings and not verified.unverifiable:
         _remember(lake, log)
-    return found
+    return verified
 
 
-def _go_on(log: Log) -> list[str]:
-    """What was signed is in the log although a crash left it unpublished; the next run publishes it.
+def _opened(lake: Lake) -> tuple[Log, list[str]]:
+    """The log at its newest signed checkpoint, also where a crash left that one unpublished; and a notice.
 
     A crash leaves one checkpoint unpublished. Where several are newer, somebody put an old one back.
     """
-    sizes = log.sizes()
-    newest = max(sizes, default=0)
-    if any(log.head.size < size < newest for size in sizes):
-        return []
+    if not opening.exists(lake):
+        raise Unverifiable(f"{opening.folder(lake)}: {opening.NONE_YET}")
+    log = Log.open(opening.folder(lake))
+    newer = [size for size in log.sizes() if size > log.head.size]
     held = sum(segment.rows for segment in segments.listed(log.folder / "segments"))
-    if newest <= log.head.size or held < newest:
-        return []
-    log.head = log.checkpoint(newest)
+    if len(newer) != 1 or held < newer[0]:
+        return log, []
+    log.head = log.checkpoint(newer[0])
     log.forget()
-    return [f"the checkpoint of {newest} events was signed and not published; the next run publishes it"]
+    return log, [
+        f"the checkpoint of {newer[0]} events was signed and not published; the next run publishes it"
+    ]
 
 
 class _Walk:
     """Steps 2 to 5: the segments' checks in order, and what grows over them."""
 
-    def __init__(self, lake: Lake, log: Log, start: int, found: Verified) -> None:
-        self.lake, self.log, self.start, self.found = lake, log, start, found
-        self.files = TableFiles(lake, found)
+    def __init__(self, lake: Lake, log: Log, start: int, verified: Verified) -> None:
+        self.lake, self.log, self.start, self.verified = lake, log, start, verified
+        self.files = TableFiles(lake, verified)
         self.hand_overs: list[HandOver] = []
         self.bound: dict[str, np.ndarray] = {}
         """Per table file, which of its rows have an event."""
@@ -178,7 +177,7 @@ class _Walk:
         if workers is None:
             is_large = sum(segment.rows for segment in left) >= _WORTH_PROCESSES
             workers = len(os.sched_getaffinity(0)) if is_large else 1
-        tree = TreeChecks(self.log, self.start, {c.size: c for c in checkpoints}, self.found)
+        tree = TreeChecks(self.log, self.start, {c.size: c for c in checkpoints}, self.verified)
         table = EventsTable(self.lake, self.log, self.start)
         for segment in self.log.segments:
             if segment.end <= self.start:
@@ -189,8 +188,8 @@ class _Walk:
             leaves = Path(name) / "leaves"
             with leaves.open("wb") as file:
                 for done in check_all(scope, works, workers):
-                    self.found.add(done.found)
-                    self.found.events += done.segment.rows
+                    self.verified.add(done.findings)
+                    self.verified.events += done.segment.rows
                     self.hand_overs += done.hand_overs
                     self.files.digests |= done.digests
                     self._rows(done.rows)
@@ -200,23 +199,23 @@ class _Walk:
                     if progress:
                         progress(done.segment.end, self.log.head.size)
             tree.finish()
-            with self.found.catching():
+            with self.verified.catching():
                 table.finish(leaves, self.files)
         if not self.start:
-            with self.found.catching():
+            with self.verified.catching():
                 unrecorded(self.lake, self.log, self.files, self.bound)
 
     def _rows(self, rows: RowsChecked) -> None:
-        self.found.erased += rows.erased
+        self.verified.erased += rows.erased
         for table, count in rows.counts.items():
-            self.found.rows[table] = self.found.rows.get(table, 0) + count
+            self.verified.rows[table] = self.verified.rows.get(table, 0) + count
         for place, packed in rows.bound.items():
             flags = np.unpackbits(np.frombuffer(packed, np.uint8))
             self.bound[place] = self.bound[place] | flags if place in self.bound else flags
 
     def _salts(self, folder: Path) -> Salts:
         vault = opening.vault_of(self.lake, LedgerSettings(), self.log.origin)
-        with self.found.catching():
+        with self.verified.catching():
             return Salts.write(folder / "salts", vault.salt_files())
         return Salts.write(folder / "salts", [])
 
@@ -224,12 +223,12 @@ class _Walk:
         """Erasures come after what they erase, so they are known before rows are looked at."""
         erased: set[str] = set()
         for segment in self.log.segments:
-            with self.found.catching(silently=True):
+            with self.verified.catching(silently=True):
                 erased |= set(segment.subjects("erasure"))
         return frozenset(erased)
 
 
-def _files(lake: Lake, digests: dict[str, str], found: Findings) -> None:
+def _files(lake: Lake, digests: dict[str, str], findings: Findings) -> None:
     """Step 6. Files of commits that a crash left prepared are still to be published from their folders."""
     prepared = set()
     for staging in commits.pending(lake.root):
@@ -238,12 +237,12 @@ def _files(lake: Lake, digests: dict[str, str], found: Findings) -> None:
             prepared.add(f"tables/{table}/date={rest[:10]}/{rest[11:]}")
     for sentence in verification.verify(lake.root, digests):
         if sentence.split(":")[0] in prepared:
-            found.note(f"{sentence}; it is prepared, and the next run publishes it")
+            findings.note(f"{sentence}; it is prepared, and the next run publishes it")
         else:
-            found.fail(sentence)
+            findings.fail(sentence)
 
 
-def _remembered(lake: Lake, log: Log, found: Findings) -> int:
+def _remembered(lake: Lake, log: Log, findings: Findings) -> int:
     """Where the last full check ended, if the tree still has the root it had then."""
     state = lake.read_state(STATE)
     try:
@@ -252,7 +251,7 @@ def _remembered(lake: Lake, log: Log, found: Findings) -> int:
     except (KeyError, ValueError, IntegrityError):
         return 0
     if not is_same:
-        found.fail(f"history was rewritten: the first {size} events are not those that the last check saw")
+        findings.fail(f"history was rewritten: the first {size} events are not those that the last check saw")
         return 0
     return size
 

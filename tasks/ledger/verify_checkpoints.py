@@ -25,7 +25,7 @@ class TrustedKeys:
 
 
 def trusted_keys(
-    settings: LedgerSettings, log: Log, given: Sequence[PublicKey], found: Findings
+    settings: LedgerSettings, log: Log, given: Sequence[PublicKey], findings: Findings
 ) -> TrustedKeys:
     """The keys that the caller gives, else this machine's own, else the one in the ledger's folder.
 
@@ -40,7 +40,7 @@ def trusted_keys(
     if path.exists():
         return TrustedKeys([keys.read_key(path).public], is_own=True)
     vkey = log.folder / "vkey"
-    found.note(
+    findings.note(
         f"the public key was taken from {vkey}, in the ledger's own folder, which proves nothing about who "
         "signed; give --key"
     )
@@ -49,26 +49,28 @@ def trusted_keys(
     return TrustedKeys(keys.parse_keys([str(vkey)]), is_own=False)
 
 
-def checkpoints(log: Log, found: Findings) -> list[Checkpoint]:
+def checkpoints(log: Log, findings: Findings) -> list[Checkpoint]:
     """The log's checkpoints, ascending by size; one that is missing, damaged or rolled back is a finding."""
     sizes, folder, good = log.sizes(), log.folder / "checkpoints", []
     for size in sizes:
-        with found.catching():
+        with findings.catching():
             good.append(log.checkpoint(size))
             if size > log.head.size:
-                found.fail(
+                findings.fail(
                     f"{log.folder / 'checkpoint'}: signed for {log.head.size} events although a "
                     f"checkpoint of {size} was signed before: the ledger was rolled back"
                 )
     appends = {0, *(s.end for s in segments.listed(log.folder / "segments") if s.ends_append)}
     for size in sorted(appends - set(sizes)):
         if size < log.head.size:
-            found.fail(f"{folder / str(size)}: the checkpoint that an append signed is missing; restore it")
+            findings.fail(
+                f"{folder / str(size)}: the checkpoint that an append signed is missing; restore it"
+            )
     last = folder / str(log.head.size)
     if not last.exists():
-        found.fail(f"{last}: the newest checkpoint's copy is missing")
+        findings.fail(f"{last}: the newest checkpoint's copy is missing")
     elif last.read_bytes() != str(log.head.note).encode():
-        found.fail(f"{last}: differs from {log.folder / 'checkpoint'}")
+        findings.fail(f"{last}: differs from {log.folder / 'checkpoint'}")
     return good
 
 
@@ -80,28 +82,28 @@ def signatures(
     good: Sequence[Checkpoint],
     trusted: TrustedKeys,
     hand_overs: Sequence[HandOver],
-    found: Findings,
+    findings: Findings,
 ) -> None:
     """Each checkpoint is signed by a trusted key, or by one that a trusted key handed over to.
 
     After a hand-over the old key signs nothing any more: it may have been handed over because it was stolen.
     """
-    covered = _followed(good, trusted, hand_overs, found)
+    covered = _followed(good, trusted, hand_overs, findings)
     for checkpoint in good:
         place = log.folder / "checkpoints" / str(checkpoint.size)
         try:
             signed = [key for key, _ in checkpoint.note.signers(trusted.keys, keys.verify)]
             if all(_is_retired(key, checkpoint.size, covered) for key in signed):
-                found.fail(f"{place}: signed by a key that had been handed over to another before")
+                findings.fail(f"{place}: signed by a key that had been handed over to another before")
         except UnknownKey:
             whose = "a trusted key" if trusted.is_own else "the key in LAKE/ledger/vkey"
-            found.leave_open(f"{place}: not signed by {whose}; give the log's public key with --key")
+            findings.leave_open(f"{place}: not signed by {whose}; give the log's public key with --key")
         except NoteError as error:
-            found.fail(f"{place}: {error}")
+            findings.fail(f"{place}: {error}")
 
 
 def _followed(
-    good: Sequence[Checkpoint], trusted: TrustedKeys, hand_overs: Sequence[HandOver], found: Findings
+    good: Sequence[Checkpoint], trusted: TrustedKeys, hand_overs: Sequence[HandOver], findings: Findings
 ) -> list[tuple[int, HandOver]]:
     """Hand-overs between trusted keys with the size of the first checkpoint that covers each, in order.
 
@@ -117,7 +119,7 @@ def _followed(
                 for key in (each.before, each.after):
                     checkpoint.note.signers([key], keys.verify)
             except NoteError as error:
-                found.fail(
+                findings.fail(
                     f"checkpoint {checkpoint.size}: the hand-over of the key at {each.index} fails: {error}"
                 )
                 continue
@@ -139,7 +141,7 @@ def _is_retired(key: PublicKey, size: int, covered: Sequence[tuple[int, HandOver
 
 
 def outside(
-    log: Log, settings: LedgerSettings, trusted_file: Path | None, trusted: TrustedKeys, found: Findings
+    log: Log, settings: LedgerSettings, trusted_file: Path | None, trusted: TrustedKeys, findings: Findings
 ) -> list[str]:
     """Who outside the lake agrees: the trusted checkpoint and the places that keep copies.
 
@@ -147,19 +149,19 @@ def outside(
         Unverifiable: the trusted checkpoint cannot be read.
     """
     agreed: dict[str, int] = {}
-    for name, checkpoint in _copies(log, settings, trusted_file, found):
+    for name, checkpoint in _copies(log, settings, trusted_file, findings):
         try:
             checkpoint.note.signers(trusted.keys, keys.verify)
         except UnknownKey:
-            found.leave_open(f"{name}: its checkpoint of {checkpoint.size} is signed by no trusted key")
+            findings.leave_open(f"{name}: its checkpoint of {checkpoint.size} is signed by no trusted key")
             continue
         except NoteError as error:
-            found.fail(f"{name}: its checkpoint of {checkpoint.size}: {error}")
+            findings.fail(f"{name}: its checkpoint of {checkpoint.size}: {error}")
             continue
-        with found.catching():
+        with findings.catching():
             sentence = witness.contradiction(log, checkpoint)
             if sentence:
-                found.fail(f"{name}: {sentence}")
+                findings.fail(f"{name}: {sentence}")
                 agreed.pop(name, None)
                 break
             agreed[name] = max(checkpoint.size, agreed.get(name, 0))
@@ -167,7 +169,7 @@ def outside(
 
 
 def _copies(
-    log: Log, settings: LedgerSettings, trusted_file: Path | None, found: Findings
+    log: Log, settings: LedgerSettings, trusted_file: Path | None, findings: Findings
 ) -> list[tuple[str, Checkpoint]]:
     copies = []
     if trusted_file is not None:
@@ -184,5 +186,5 @@ def _copies(
         try:
             copies += [(f"witness {each.name}", c) for c in witness.copies(each, log.origin)]
         except ClaimledgerError as error:
-            found.leave_open(f"witness {each.name}: {error}")
+            findings.leave_open(f"witness {each.name}: {error}")
     return copies

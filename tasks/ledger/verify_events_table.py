@@ -49,9 +49,9 @@ class EventsTable:
         missing = np.flatnonzero(~self.rendered[self.start :]) + self.start
         done = int(self.lake.read_state(events_table.STATE).get("rendered", 0))
         if missing.size and missing[0] >= done:
-            files.found.note(f"events: {missing.size} events wait to be rendered; the next run does it")
+            files.findings.note(f"events: {missing.size} events wait to be rendered; the next run does it")
         elif missing.size:
-            files.found.fail(f"events: {missing.size} rows are missing, first sequence {missing[0]}")
+            files.findings.fail(f"events: {missing.size} rows are missing, first sequence {missing[0]}")
 
     def _loose_file(self, path: Path, hashes: np.ndarray, files: TableFiles) -> None:
         rows = files.read("events", path)
@@ -60,20 +60,20 @@ class EventsTable:
             return
         sequence = rows["sequence"].to_numpy()
         if sequence.min() < 0 or sequence.max() >= self.log.head.size:
-            files.found.fail(f"{path}: has events that the log does not have")
+            files.findings.fail(f"{path}: has events that the log does not have")
             return
-        mark(path, sequence, self.rendered, files.found)
-        compare(path, rows, hashes[sequence - self.start], files.found)
+        mark(path, sequence, self.rendered, files.findings)
+        compare(path, rows, hashes[sequence - self.start], files.findings)
 
 
-def mark(path: Path, places: np.ndarray, rendered: np.ndarray, found: Findings, first: int = 0) -> None:
+def mark(path: Path, places: np.ndarray, rendered: np.ndarray, findings: Findings, first: int = 0) -> None:
     """Marks the events that a file renders; one that is rendered already is a finding."""
     if len(np.unique(places)) != len(places) or rendered[places].any():
-        found.fail(f"{path}: has events twice, for example {(places[:1] + first).tolist()}")
+        findings.fail(f"{path}: has events twice, for example {(places[:1] + first).tolist()}")
     rendered[places] = True
 
 
-def compare(path: Path, rows: pl.DataFrame, leaves: np.ndarray, found: Findings) -> None:
+def compare(path: Path, rows: pl.DataFrame, leaves: np.ndarray, findings: Findings) -> None:
     """Names the columns of a file of the `events` table that differ from the log.
 
     Args:
@@ -84,14 +84,14 @@ def compare(path: Path, rows: pl.DataFrame, leaves: np.ndarray, found: Findings)
     hashes = merkle.leaf_hashes(bodies)
     wrong = np.flatnonzero(leaves != np.frombuffer(hashes, "V32"))
     if wrong.size:
-        found.fail(
+        findings.fail(
             f"{path}: column body of {wrong.size} rows differs from the log, first sequence "
             f"{sequence[int(wrong[0])]}"
         )
         return
     event_ids = b"".join([hashlib.sha256(body).digest() for body in bodies])
     for column, differs in differing(rows, rows["body"], event_ids, hashes).items():
-        found.fail(
+        findings.fail(
             f"{path}: column {column} of {differs.sum()} rows differs from the event's bytes, first "
             f"sequence {sequence[int(differs.arg_true()[0])]}"
         )
@@ -120,9 +120,9 @@ def differing(
         # Where the column is null, the event has no text in that field.
         is_text = (body.slice(at, pl.lit(1, pl.Int64)) == pl.lit(b'"')).fill_null(value=False)
         checks.append(pl.when(pl.col(column).is_null()).then(is_text).otherwise(differs).alias(column))
-    found = frame.lazy().with_columns(body=bodies).select(checks).collect().get_columns()
-    found += [_other_hex(frame["event_id"], event_ids), _other_hex(frame["leaf_hash"], leaf_hashes)]
-    return {each.name: each for each in found if each.any()}
+    columns = frame.lazy().with_columns(body=bodies).select(checks).collect().get_columns()
+    columns += [_other_hex(frame["event_id"], event_ids), _other_hex(frame["leaf_hash"], leaf_hashes)]
+    return {each.name: each for each in columns if each.any()}
 
 
 def _other_hex(column: pl.Series, hashes: bytes) -> pl.Series:

@@ -51,10 +51,10 @@ class Loaded:
 
 
 class TableFiles:
-    """Reads the tables of a lake that nobody writes meanwhile; what is wrong with a file goes to `found`."""
+    """Reads the tables of a lake that nobody writes meanwhile; what is wrong with a file is a finding."""
 
-    def __init__(self, lake: Lake, found: Findings) -> None:
-        self.lake, self.root, self.found = lake, lake.root, found
+    def __init__(self, lake: Lake, findings: Findings) -> None:
+        self.lake, self.root, self.findings = lake, lake.root, findings
         self.digests: dict[str, str] = {}
         """SHA-256 of every file read, by its place in the lake."""
         self._days: dict[str, dict[date, list[Path]]] = {}
@@ -84,7 +84,7 @@ class TableFiles:
             return (parquet.parse if is_committed else parquet.decode)(TABLES[table], data)
         except Exception as error:  # noqa: BLE001 - a reader of hostile bytes may raise anything
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.found.fail(f"{path}: cannot be read as {table} ({first[:120]})")
+            self.findings.fail(f"{path}: cannot be read as {table} ({first[:120]})")
             return None
 
     def rows(self, table: str, days: Sequence[date] | None, key: str, values: pl.Series) -> Loaded:

@@ -13,49 +13,49 @@ from tasks.ledger.notes import NoteError
 _NAMES = {"origin", "vkey", "checkpoint", "segments", "checkpoints", "tile", "index"}
 
 
-def check(lake: Lake, log: Log, found: Findings) -> None:
+def check(lake: Lake, log: Log, findings: Findings) -> None:
     """Names, public keys and state are those of the log, and no file is a stranger's."""
     origin = log.folder / "origin"
     if not origin.exists() or origin.read_bytes() != f"{log.origin}\n".encode():
-        found.fail(f"{origin}: does not name the log that the checkpoint is of")
-    with found.catching():
-        _vkey(log, found)
+        findings.fail(f"{origin}: does not name the log that the checkpoint is of")
+    with findings.catching():
+        _vkey(log, findings)
     for path in sorted(log.folder.iterdir()):
         if path.name not in _NAMES and not _is_temporary(path):
-            found.fail(f"{path}: not a file of a ledger")
-    with found.catching():
-        _segments(log, found)
+            findings.fail(f"{path}: not a file of a ledger")
+    with findings.catching():
+        _segments(log, findings)
     for path in sorted((log.folder / "checkpoints").iterdir()):
         if not _is_temporary(path) and (not path.name.isdigit() or str(int(path.name)) != path.name):
-            found.fail(f"{path}: not a checkpoint's name")
-    with found.catching():
+            findings.fail(f"{path}: not a checkpoint's name")
+    with findings.catching():
         state = lake.read_state(events_table.STATE)
         is_within = 0 <= int(state.get("rendered", 0)) <= log.head.size
         if state.get("origin", log.origin) != log.origin or not is_within:
-            found.fail("LAKE/state/ledger.json: is about another ledger than LAKE/ledger")
+            findings.fail("LAKE/state/ledger.json: is about another ledger than LAKE/ledger")
 
 
-def _vkey(log: Log, found: Findings) -> None:
+def _vkey(log: Log, findings: Findings) -> None:
     vkey = log.folder / "vkey"
     public = keys.parse_keys([str(vkey)])
     if vkey.read_bytes() != "".join(f"{key}\n" for key in public).encode():
-        found.fail(f"{vkey}: not a list of public keys as it was written")
+        findings.fail(f"{vkey}: not a list of public keys as it was written")
     try:
         log.head.note.signers(public, keys.verify)
     except NoteError:
-        found.fail(f"{vkey}: names a key that did not sign this log")
+        findings.fail(f"{vkey}: names a key that did not sign this log")
 
 
-def _segments(log: Log, found: Findings) -> None:
+def _segments(log: Log, findings: Findings) -> None:
     """Files that no append wrote, or in the writing of which one was interrupted."""
     numbers = {segment.number for segment in log.segments}
     for path in sorted((log.folder / "segments").iterdir()):
         if _is_temporary(path):
-            found.note(f"{path}: left by an interrupted write; the next run removes it")
+            findings.note(f"{path}: left by an interrupted write; the next run removes it")
         elif path.suffix not in (".parquet", ".json") or not path.stem.isdigit():
-            found.fail(f"{path}: not a file of a ledger")
+            findings.fail(f"{path}: not a file of a ledger")
         elif int(path.stem) not in numbers:
-            found.note(f"{path}: beyond the checkpoint, left by an interrupted append")
+            findings.note(f"{path}: beyond the checkpoint, left by an interrupted append")
 
 
 def _is_temporary(path: Path) -> bool:

@@ -76,7 +76,7 @@ def _alone(pool: ProcessPoolExecutor, work: Work) -> SegmentChecked:
         return pool.submit(_check, work).result()
     except BrokenProcessPool:
         done = SegmentChecked(work.segment, loose=list(work.rendered))
-        done.found.fail(
+        done.findings.fail(
             f"{work.segment.path}: the process that checked it died; the segment, or a table file with its "
             "rows, is made to do that; restore both from a copy"
         )

@@ -67,7 +67,7 @@ class RowChecks:
             group = logged.filter(pl.col("kind").is_in(kinds))
             for part, where in self._partitions(kinds[0], group, sorted(days)):
                 days |= set(where or ())
-                with self.files.found.catching():
+                with self.files.findings.catching():
                     self._check(kinds[0], part, where)
         self.checked.bound = {place: np.packbits(flags).tobytes() for place, flags in self._bound.items()}
         return self.checked
@@ -87,7 +87,7 @@ class RowChecks:
         unsalted = self._salts.filter(pl.col("salt").is_null())["output_id"]
         if unsalted.is_empty():
             return kept
-        self.files.found.leave_open(
+        self.files.findings.leave_open(
             f"LAKE/vault/salts: the salts of {unsalted.len()} outputs are missing, so their rows cannot be "
             f"checked, first {unsalted[0][:12]}; restore them"
         )
@@ -112,10 +112,10 @@ class RowChecks:
             return [(logged, None)]
         produced = canonical.integer_field(logged["event"], "produced_at_us")
         by_event = pl.from_epoch(produced, "us").dt.date()
-        found = by_event.drop_nulls().unique().sort().to_list()
-        if len(found) == 1 and not by_event.null_count():
-            return [(logged, found)]
-        return [(logged.filter(by_event == day), [day]) for day in found]
+        present = by_event.drop_nulls().unique().sort().to_list()
+        if len(present) == 1 and not by_event.null_count():
+            return [(logged, present)]
+        return [(logged.filter(by_event == day), [day]) for day in present]
 
     def _rows(self, kind: str, logged: pl.DataFrame, days: Sequence[date] | None) -> Loaded:
         """The rows that events are about, and others of their files."""
@@ -137,7 +137,7 @@ class RowChecks:
         once = rows.unique(key, keep="first", maintain_order=True)
         if once.height != rows.height:
             twice = rows.filter(rows[key].is_duplicated())[key][0]
-            self.files.found.fail(
+            self.files.findings.fail(
                 f"{table}: {rows.height - once.height} rows are there twice, first {twice[:12]} "
                 f"({loaded.file_of(key, twice)})"
             )
@@ -213,7 +213,7 @@ class RowChecks:
 
     def _name(self, kind: str, logged: pl.DataFrame, facts: pl.DataFrame, loaded: Loaded) -> None:
         """Names what differs; where no closer look finds a reason, the difference is the finding."""
-        before, about = len(self.files.found.findings), KINDS[kind].about
+        before, about = len(self.files.findings.findings), KINDS[kind].about
         joined = _decoded(logged, kind).join(
             facts, on="subject_id", how="left", suffix="_now", maintain_order="left"
         )
@@ -225,33 +225,33 @@ class RowChecks:
             )
             for row in now.head(_SHOWN).iter_rows(named=True):
                 place = self._place(kind, row["subject_id"], loaded)
-                self.files.found.fail(
+                self.files.findings.fail(
                     f"{about}: column {column} of row {row['subject_id'][:12]} is {row[f'{name}_now']}, "
                     f"event {row['sequence']} says {row[name]} ({place})"
                 )
-        if len(self.files.found.findings) == before:
-            self.files.found.fail(
+        if len(self.files.findings.findings) == before:
+            self.files.findings.fail(
                 f"{about}: {logged.height} events do not say what their rows say, first event "
                 f"{logged['sequence'][0]} about {logged['subject_id'][0][:12]}"
             )
 
     def _name_rows(self, kind: str, table: str, joined: pl.DataFrame, loaded: Loaded) -> None:
         """Rows that are missing or whose digest is not the one that the event binds."""
-        said, now = f"row_{table}", f"row_{table}_now"
-        bound = joined.filter(pl.col(said).is_not_null())
+        logged, now = f"row_{table}", f"row_{table}_now"
+        bound = joined.filter(pl.col(logged).is_not_null())
         self._count(table, bound.height)
-        wrong = bound.filter(~pl.col(said).eq_missing(pl.col(now)))
+        wrong = bound.filter(~pl.col(logged).eq_missing(pl.col(now)))
         folder = self.files.root / "tables" / table
         if loaded.folder.name.startswith("date="):
             folder /= loaded.folder.name
         for row in wrong.head(_SHOWN).iter_rows(named=True):
             what = "a row is missing" if row[now] is None else f"a row differs in {_covered(kind, table)}"
             place = self._place(kind, row["subject_id"], loaded) if table == KINDS[kind].about else folder
-            self.files.found.fail(
+            self.files.findings.fail(
                 f"{table}: {what}, bound by event {row['sequence']} about {row['subject_id'][:12]} ({place})"
             )
         if wrong.height > _SHOWN:
-            self.files.found.fail(
+            self.files.findings.fail(
                 f"{table}: {wrong.height - _SHOWN} more rows differ or are missing ({folder})"
             )
 
@@ -261,11 +261,11 @@ class RowChecks:
 
     def _manifests(self, logged: pl.DataFrame) -> None:
         """What a run published is what its event says."""
-        said = canonical.text_field(logged["event"], "commits_sha256")
-        for run_id, expected in zip(logged["run_id"], said, strict=True):
-            with self.files.found.catching():
+        digests = canonical.text_field(logged["event"], "commits_sha256")
+        for run_id, expected in zip(logged["run_id"], digests, strict=True):
+            with self.files.findings.catching():
                 if expected is not None and events_table.commits_digest(self.files.root, run_id) != expected:
-                    self.files.found.fail(
+                    self.files.findings.fail(
                         f"{self.files.root / 'runs' / run_id / 'commits'}: the manifests of this run name "
                         "other files than its event says"
                     )
@@ -324,12 +324,12 @@ def unrecorded(lake: Lake, log: Log, files: TableFiles, bound: dict[str, np.ndar
             ended = log.find(events.run_subjects(bare["run_id"].unique(), "end"))["run_id"]
             planted = bare.filter(pl.col("run_id").is_in(ended.implode()))
             if planted.height:
-                files.found.fail(
+                files.findings.fail(
                     f"{path}: {planted.height} rows of {table} have no event although their run's end is "
                     f"recorded, first {planted[key][0][:12]}; they were put there"
                 )
             if bare.height > planted.height:
-                files.found.note(
+                files.findings.note(
                     f"{path}: {bare.height - planted.height} rows of {table} are of an interrupted run; "
                     "the next one records them"
                 )

@@ -68,7 +68,7 @@ class SegmentChecked:
     head: list[bytes] = field(default_factory=list)
     tail: list[bytes] = field(default_factory=list)
     """Events of the bundles that this segment shares with its neighbours."""
-    found: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
     hand_overs: list[HandOver] = field(default_factory=list)
     narrow_tiles: set[str] = field(default_factory=set)
     rows: RowsChecked = field(default_factory=RowsChecked)
@@ -91,7 +91,7 @@ class SegmentChecks:
         """Everything about one segment."""
         segment = work.segment
         done = SegmentChecked(segment)
-        self.files.found, self.files.digests = done.found, done.digests
+        self.files.findings, self.files.digests = done.findings, done.digests
         frame = self._read(segment, done)
         if frame is None:
             done.loose += work.rendered
@@ -100,30 +100,30 @@ class SegmentChecks:
         event_ids = self._hash(segment, frame["event"], done)
         is_sound = self._columns(frame, event_ids, done)
         self._index(segment, frame, done)
-        done.hand_overs = _hand_overs(frame, done.found)
+        done.hand_overs = _hand_overs(frame, done.findings)
         self._rendered(work, frame, done, is_sound=is_sound)
-        done.rows = self.rows.segment(frame, self._schemas(segment, frame, done.found))
+        done.rows = self.rows.segment(frame, self._schemas(segment, frame, done.findings))
         return done
 
     def _read(self, segment: Segment, done: SegmentChecked) -> pl.DataFrame | None:
-        with done.found.catching():
+        with done.findings.catching():
             return segment.read()
         return None
 
     def _lost(self, segment: Segment, done: SegmentChecked) -> None:
         """The tree decides whether bundles, else tiles, hold what the segment held."""
-        with done.found.catching():
+        with done.findings.catching():
             entries = [self.log.entry(index) for index in range(segment.first, segment.end)]
             self._hash(segment, pl.Series("event", entries, dtype=pl.Binary), done)
             return
-        with done.found.catching(silently=True):
+        with done.findings.catching(silently=True):
             node = self.log.node()
             done.hashes = b"".join(node(0, index) for index in range(segment.first, segment.end))
 
     def _hash(self, segment: Segment, column: pl.Series, done: SegmentChecked) -> bytes:
         """Leaf hashes and ids of the events, and the bundles that lie within the segment."""
         sha256, leaves, event_ids = hashlib.sha256, [], []
-        files = TileFiles(self.log, done.found)
+        files = TileFiles(self.log, done.findings)
         at, index = 0, -(-segment.first // tiles.WIDTH)
         before = min(index * tiles.WIDTH - segment.first, column.len())
         while at < column.len():
@@ -139,7 +139,7 @@ class SegmentChecks:
                     if len(bundle) < tiles.WIDTH:
                         done.tail = bundle
                         break
-                    with done.found.catching():
+                    with done.findings.catching():
                         files.check(Tile(tiles.ENTRIES, index), tiles.bundle(bundle))
                     index += 1
             at += len(entries)
@@ -152,26 +152,26 @@ class SegmentChecks:
         path, first = done.segment.path, done.segment.first
         bodies = canonical.text(frame["event"])
         if bodies.null_count():
-            done.found.fail(f"{path}: an event's bytes are not text")
+            done.findings.fail(f"{path}: an event's bytes are not text")
             return False
         wrong = verify_events_table.differing(frame, bodies, event_ids, done.hashes or b"")
         is_moved = frame["sequence"] != pl.int_range(first, first + frame.height, eager=True)
         if is_moved.any():
             wrong["sequence"] = is_moved
         for column, differs in wrong.items():
-            done.found.fail(
+            done.findings.fail(
                 f"{path}: column {column} of {differs.sum()} events differs from their bytes, first at "
                 f"index {first + int(differs.arg_true()[0])}"
             )
         return not wrong
 
-    def _schemas(self, segment: Segment, frame: pl.DataFrame, found: Findings) -> pl.Series:
+    def _schemas(self, segment: Segment, frame: pl.DataFrame, findings: Findings) -> pl.Series:
         """Whether each event's schema is known and its kind the one that the schema is of."""
         schemas = canonical.text(frame["event"].bin.slice(_OPENING, 64))
         kinds = schemas.replace_strict(events.known_schemas(), default=None, return_dtype=pl.String)
         is_unknown = kinds.is_null()
         if is_unknown.any():
-            found.leave_open(
+            findings.leave_open(
                 f"{segment.path}: {is_unknown.sum()} events are of a schema this release does not know, "
                 f"first at index {segment.first + is_unknown.arg_true()[0]}; check them with the release "
                 "that wrote them"
@@ -179,11 +179,11 @@ class SegmentChecks:
         return kinds.eq_missing(frame["kind"])
 
     def _index(self, segment: Segment, frame: pl.DataFrame, done: SegmentChecked) -> None:
-        with done.found.catching():
+        with done.findings.catching():
             if segment.index_path.exists():
                 index = segments.build_index(frame)
                 if segment.index_path.read_bytes() != index.tobytes():
-                    done.found.fail(f"{segment.index_path}: damaged; delete it, it is only a cache")
+                    done.findings.fail(f"{segment.index_path}: damaged; delete it, it is only a cache")
 
     def _rendered(self, work: Work, frame: pl.DataFrame, done: SegmentChecked, *, is_sound: bool) -> None:
         """Files of the `events` table that render this segment say what it says."""
@@ -197,18 +197,18 @@ class SegmentChecks:
             if places.min() < 0 or places.max() >= frame.height:
                 done.loose.append(path)
                 continue
-            verify_events_table.mark(path, places, seen, done.found, work.segment.first)
+            verify_events_table.mark(path, places, seen, done.findings, work.segment.first)
             if not (is_sound and rows.equals(expected[places])):
                 leaves = np.frombuffer(done.hashes or b"", "V32")[places]
-                verify_events_table.compare(path, rows, leaves, done.found)
+                verify_events_table.compare(path, rows, leaves, done.findings)
         done.rendered = np.packbits(seen).tobytes()
 
 
-def _hand_overs(frame: pl.DataFrame, found: Findings) -> list[HandOver]:
+def _hand_overs(frame: pl.DataFrame, findings: Findings) -> list[HandOver]:
     hand_overs = []
     changes = frame.filter(pl.col("kind") == "configuration")
     for sequence, data in changes.select("sequence", "event").iter_rows():
-        with found.catching():
+        with findings.catching():
             try:
                 body = events.read(data)
             except canonical.CanonicalError as error:

@@ -15,8 +15,8 @@ from tasks.ledger.tiles import Tile
 class TileFiles:
     """The tiles of a log; `narrow` gathers the paths of partial tiles that were looked at."""
 
-    def __init__(self, log: Log, found: Findings) -> None:
-        self.log, self.found = log, found
+    def __init__(self, log: Log, findings: Findings) -> None:
+        self.log, self.findings = log, findings
         self.narrow: set[str] = set()
 
     def check(self, tile: Tile, data: bytes) -> None:
@@ -28,10 +28,10 @@ class TileFiles:
         try:
             stored = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            self.found.fail(f"{path}: the tile is missing; it can be rebuilt from the segments")
+            self.findings.fail(f"{path}: the tile is missing; it can be rebuilt from the segments")
         else:
             if stored != data:
-                self.found.fail(f"{path}: not the tile of the tree; it can be rebuilt from the segments")
+                self.findings.fail(f"{path}: not the tile of the tree; it can be rebuilt from the segments")
         if not narrower.is_dir():
             return
         for other in narrower.iterdir():
@@ -41,7 +41,7 @@ class TileFiles:
             if front is not None:
                 self.narrow.add(other.relative_to(self.log.folder).as_posix())
                 if other.read_bytes() != front:
-                    self.found.fail(f"{other}: not a tile of the tree; it can be removed")
+                    self.findings.fail(f"{other}: not a tile of the tree; it can be removed")
 
     def strays(self) -> None:
         """Files among the tiles that are no tiles of a tree of this size."""
@@ -54,9 +54,9 @@ class TileFiles:
             if stray is not None and stray.width == tiles.WIDTH and stray.end <= size:
                 continue
             if stray is not None and stray.end > size:
-                self.found.note(f"{path}: beyond the checkpoint, left by an interrupted append")
+                self.findings.note(f"{path}: beyond the checkpoint, left by an interrupted append")
             else:
-                self.found.fail(f"{path}: no tile of the tree; remove it")
+                self.findings.fail(f"{path}: no tile of the tree; remove it")
 
 
 def _front(tile: Tile, data: bytes, width: int) -> bytes | None:

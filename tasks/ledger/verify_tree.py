@@ -16,10 +16,10 @@ from tasks.ledger.verify_tiles import TileFiles
 class TreeChecks:
     """Adds segments in order; a history that was rewritten is placed between two checkpoints."""
 
-    def __init__(self, log: Log, start: int, signed: Mapping[int, Checkpoint], found: Findings) -> None:
+    def __init__(self, log: Log, start: int, signed: Mapping[int, Checkpoint], findings: Findings) -> None:
         """Begins at the tree of size `start`, which the caller trusts, with the checkpoints by size."""
-        self.log, self.start, self.signed, self.found = log, start, signed, found
-        self.tiles = TileFiles(log, found)
+        self.log, self.start, self.signed, self.findings = log, start, signed, findings
+        self.tiles = TileFiles(log, findings)
         self.tree = Tree.load(start, log.read_tile) if start else Tree()
         self.last_good = start
         self.is_rewritten = self.is_lost = False
@@ -29,7 +29,7 @@ class TreeChecks:
             tile = Tile(tiles.ENTRIES, start // tiles.WIDTH, start % tiles.WIDTH)
             self.carry = tiles.unbundle(log.read_tile(tile))[: tile.width]
         if 0 in signed and signed[0].root != merkle.EMPTY_ROOT:
-            found.fail("checkpoint 0: not the root of an empty tree")
+            findings.fail("checkpoint 0: not the root of an empty tree")
 
     def add(self, done: SegmentChecked) -> None:
         """Adds the leaves of the next segment."""
@@ -63,7 +63,7 @@ class TreeChecks:
             self.last_good = checkpoint.size
         elif not self.is_rewritten:
             self.is_rewritten = True
-            self.found.fail(
+            self.findings.fail(
                 f"history was rewritten between checkpoint {self.last_good} and {checkpoint.size}: the "
                 "events have another root than was signed"
             )
@@ -71,7 +71,7 @@ class TreeChecks:
     def finish(self) -> None:
         """The partial tiles at the end, and files among the tiles that are none."""
         if self.is_lost:
-            self.found.fail(
+            self.findings.fail(
                 f"the events after checkpoint {self.last_good} are lost in part, so that the tree over them "
                 "cannot be built; restore LAKE/ledger from a copy"
             )

@@ -57,7 +57,7 @@ def test_a_process_that_dies_over_a_segment_is_a_finding_and_the_others_are_chec
     victim = works[1].segment.number
     done = list(verify_processes.check_all(scope, works, 2, initializer=_Dying(victim)))
     assert [each.segment.number for each in done] == [work.segment.number for work in works]
-    [sentence] = done[1].found.findings
+    [sentence] = done[1].findings.findings
     assert "the process that checked it died" in sentence
     assert all(each.hashes for each in done if each.segment.number != victim)
 

@@ -43,7 +43,7 @@ class Bucket:
         Raises:
             LakeError: the bucket cannot be listed.
         """
-        found: list[tuple[int, str]] = []
+        sizes: list[tuple[int, str]] = []
         marker: dict[str, str] = {}
         for _ in range(_PAGES):
             reply = self._send("GET", "", {"versions": "", "prefix": self.prefix, **marker})
@@ -53,9 +53,9 @@ class Bucket:
             for version in tree.iterfind("{*}Version"):
                 name = (version.findtext("{*}Key") or "").removeprefix(self.prefix)
                 if name.isdecimal():
-                    found.append((int(name), version.findtext("{*}VersionId") or "null"))
+                    sizes.append((int(name), version.findtext("{*}VersionId") or "null"))
             if tree.findtext("{*}IsTruncated") != "true":
-                return sorted(found)
+                return sorted(sizes)
             marker = {
                 "key-marker": tree.findtext("{*}NextKeyMarker") or "",
                 "version-id-marker": tree.findtext("{*}NextVersionIdMarker") or "",

@@ -1,7 +1,6 @@
 """Places that keep plain copies of checkpoints: a folder, a git repository, a bucket, an HTTPS endpoint.
 
-Belongs here: reading back what a place keeps and giving it one more, never over another. Does not belong
-here: what a copy means for the log (`witness.py`), witnesses that cosign (`witness.py`, `witness_server.py`).
+What a copy means for the log is up to `witness.py`.
 
 In every place a log has a folder named by the digest of its origin, which is anybody's words; in it the note
 of each size is named by the size.
@@ -111,8 +110,8 @@ class Repository:
         if not branch:
             return []
         listed = self._git("ls-tree", "--name-only", branch, "--", f"{self.name}/").split()
-        names = [n.rpartition("/")[2] for n in listed]
-        sizes = sorted(int(n) for n in names if n.isdecimal())
+        names = [path.rpartition("/")[2] for path in listed]
+        sizes = sorted(int(name) for name in names if name.isdecimal())
         return [
             self._git("show", f"{branch}:{self.name}/{size}").encode()
             for size in (sizes[-1:] if newest_only else sizes)
@@ -156,7 +155,7 @@ class Repository:
         if done.returncode:
             raise LakeError(
                 f"{self.root}: git {arguments[0]} failed: {' '.join(done.stderr.split())[:200]}; "
-                "the next run tells it again"
+                "the next run retries"
             )
         return done.stdout
 
@@ -184,9 +183,9 @@ class Copies:
 
     def kept(self, *, newest_only: bool = False) -> list[bytes]:
         """As `Place`; every version of every object counts."""
-        found = self.bucket.sizes()
-        newest = max((size for size, _ in found), default=0)
-        return [self.bucket.read(s, v) for s, v in found if not newest_only or s == newest]
+        versions = self.bucket.sizes()
+        newest = max((size for size, _ in versions), default=0)
+        return [self.bucket.read(size, v) for size, v in versions if not newest_only or size == newest]
 
     def keep(self, size: int, note: bytes) -> None:
         """As `Place`."""
@@ -218,8 +217,8 @@ class Endpoint:
         for name, headers in ((str(size), once), ("checkpoint", self._headers())):
             reply = web.request("PUT", f"{self.url}/{name}", headers=headers, body=note)
             if reply.status == 412 and name != "checkpoint":
-                there = web.request("GET", f"{self.url}/{name}", headers=self._headers())
-                if there.status == 200 and _text(there.body) != _text(note):
+                kept = web.request("GET", f"{self.url}/{name}", headers=self._headers())
+                if kept.status == 200 and _text(kept.body) != _text(note):
                     raise IntegrityError(
                         f"the log was forked: {self.url}/{name} holds another checkpoint for {size} events"
                     )

@@ -1,7 +1,7 @@
 """AWS Signature Version 4: what S3 and every store that speaks its API ask of a request.
 
 Specification: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", Amazon S3
-API Reference. Does not belong here: sending anything (`tasks/ledger/witness/bucket.py`).
+API Reference.
 """
 
 from __future__ import annotations

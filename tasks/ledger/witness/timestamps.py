@@ -1,10 +1,8 @@
 """Door to RFC 3161: a time-stamping authority says when a checkpoint existed at the latest.
 
-Belongs here: asking for a stamp over a checkpoint's text, keeping it as LAKE/timestamps/SIZE.tsr, checking
-it. Does not belong here: witnesses, which answer for history and not for time.
-
-A stamp outlives the log's keys: whoever trusts the authority's root knows that nobody wrote this history
-later. `openssl ts -verify` checks the same files.
+A stamp over a checkpoint's text is kept as LAKE/timestamps/SIZE.tsr. It outlives the log's keys: whoever
+trusts the authority's root knows that nobody wrote this history later. `openssl ts -verify` checks the same
+files.
 """
 
 from __future__ import annotations

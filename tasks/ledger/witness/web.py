@@ -1,7 +1,7 @@
 """Door to HTTP for checkpoints: one bounded request to an address that the operator configured.
 
 https alone, but for loopback; no redirect is followed, because it could lead inside; a reply is read up to a
-limit. Does not belong here: what is said (`witness.py`, `places.py`, `bucket.py`, `timestamps.py`).
+limit.
 """
 
 from __future__ import annotations
@@ -67,5 +67,5 @@ def request(
                     raise LakeError(f"{place}: its answer is larger than {MAX_REPLY_BYTES >> 20} MiB")
             return Reply(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, read)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        said = str(error) or type(error).__name__
-        raise LakeError(f"{place}: cannot be reached ({said}); the next run tells it again") from None
+        reason = str(error) or type(error).__name__
+        raise LakeError(f"{place}: cannot be reached ({reason}); the next run retries") from None

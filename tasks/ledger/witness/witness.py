@@ -1,8 +1,5 @@
 """The log's side of witnesses: every checkpoint leaves the machine, and what came back before is compared.
 
-Belongs here: showing a checkpoint to witnesses (C2SP tlog-witness) and places, and what their memory says of
-this log. Does not belong here: places themselves (`places.py`), running a witness (`witness_server.py`).
-
 Whoever holds the log's key can rewrite a lake; what he cannot do is make a witness or a place forget.
 """
 
@@ -62,20 +59,17 @@ def copies(witness: WitnessSettings, origin: str, *, newest_only: bool = False) 
     Raises:
         LakeError: the place cannot be reached, or a copy is no checkpoint.
     """
-    found = []
-    for data in place_of(witness, origin).kept(newest_only=newest_only):
-        try:
-            found.append(Checkpoint.parse(data))
-        except NoteError as error:
-            raise LakeError(f"{witness.url or witness.path}: {error}; the copy is damaged") from None
-    return found
+    try:
+        return [Checkpoint.parse(data) for data in place_of(witness, origin).kept(newest_only=newest_only)]
+    except NoteError as error:
+        raise LakeError(f"{witness.url or witness.path}: {error}; the copy is damaged") from None
 
 
 def _copy(ledger: Log, witness: WitnessSettings) -> None:
     for kept in copies(witness, ledger.origin, newest_only=True):
-        found = contradiction(ledger, kept)
-        if found:
-            raise IntegrityError(found)
+        sentence = contradiction(ledger, kept)
+        if sentence:
+            raise IntegrityError(sentence)
     place_of(witness, ledger.origin).keep(ledger.head.size, str(ledger.head.note).encode())
 
 
@@ -108,7 +102,7 @@ def _submit(ledger: Log, witness: WitnessSettings) -> None:
             raise IntegrityError(f"history was rewritten: the first {old} events are not those it cosigned")
         raise LakeError(f"{witness.url}: answered {reply.status}: {reply.text}")
     else:
-        raise LakeError(f"{witness.url}: other writers were faster three times; the next run tells it again")
+        raise LakeError(f"{witness.url}: other writers were faster three times; the next run retries")
     _keep(ledger, reply.body.decode("utf-8", "replace"), key)
 
 

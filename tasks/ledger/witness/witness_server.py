@@ -1,9 +1,7 @@
 """A witness that anybody can run: it remembers which history of a log it was shown, and cosigns no other.
 
-Belongs here: the server's side of C2SP tlog-witness. Does not belong here: the log's side (`witness.py`).
-
-A witness keeps the newest checkpoint that it accepted, and accepts another only with a proof that the new
-tree extends the old one.
+This is the server's side of C2SP tlog-witness; the log's side is `witness.py`. A witness keeps the newest
+checkpoint that it accepted, and accepts another only with a proof that the new tree extends the old one.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 @dataclass
 class Witness:
-    """A witness of the logs whose public keys it was given; state stands in its own folder."""
+    """A witness of the logs whose public keys it was given; its state is in its own folder."""
 
     folder: Path
     signer: KeySigner
@@ -40,7 +38,7 @@ class Witness:
 
     @classmethod
     def open(cls, folder: Path, logs: Sequence[PublicKey], *, name: str | None = None) -> Witness:
-        """The witness whose key stands in the folder; makes the key at first use.
+        """The witness whose key is in the folder; makes the key at first use.
 
         Raises:
             ConfigError: no name for a new witness, or the key cannot be used.
