@@ -209,9 +209,8 @@ def verifications(
         declared = declared.with_columns(pl.lit(None, pl.String).alias(name) for name in digests)
     keyed = declared.select("output_id", *_JUDGEMENT).join(keys, on="output_id", how="left")
     claims = frames["claims"].join(keyed.select("claim_id", "key").unique("claim_id"), on="claim_id")
-    claims = claims.select(
-        "claim_id", claim=commitments.commit(claims["key"], "claim:" + claims["claim_id"], claims["text"])
-    )
+    names = commitments.claim_field(claims["claim_id"])
+    claims = claims.select("claim_id", claim=commitments.commit(claims["key"], names, claims["text"]))
     labels = pl.DataFrame(policies_field(policies), schema=events.POLICY).select("policy", "policy_sha256")
     again = pl.col("earlier_index").is_not_null()
     return events.encode(
@@ -236,7 +235,7 @@ def _passages_shown(frames: Frames, keyed: pl.DataFrame) -> pl.DataFrame:
         .join(texts, on="passage_id", how="left")
         .sort(*_JUDGEMENT, "rank")
     )
-    names = "passage:" + shown["claim_id"] + ":" + shown["passage_id"]
+    names = commitments.passage_field(shown["claim_id"], shown["passage_id"])
     shown = shown.with_columns(
         *(canonical.millionths(c) for c in PROBABILITIES),
         commitment=commitments.commit(shown["key"], names, shown["text"]),
@@ -272,7 +271,7 @@ def reviews(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame) -> pl.Data
     """
     about = frames["reviews"].join(judged, on="verdict_id", how="left", maintain_order="left")
     keyed = about.select("output_id").join(keys, on="output_id", how="left", maintain_order="left")
-    names = "reviewer:" + about["review_id"]
+    names = commitments.reviewer_field(about["review_id"])
     declared = facts("review", {"reviews": about}, _salts(keys))
     return events.encode(
         declared.with_columns(

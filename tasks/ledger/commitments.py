@@ -14,22 +14,30 @@ makes what was said unguessable, while whoever kept a text and its field key can
 from __future__ import annotations
 
 import hmac
+from typing import TypeVar
 
 import polars as pl
 
+Ids = TypeVar("Ids", str, pl.Series)
+"""One id, or a column of them."""
 KEY_BYTES = 32
 _FIELD = b"claimledger field\n"
 _SALT = b"claimledger row salt\x01"
 
 
-def claim_field(claim_id: str) -> str:
+def claim_field(claim_id: Ids) -> Ids:
     """Name of the field that holds a claim's text."""
-    return f"claim:{claim_id}"
+    return "claim:" + claim_id
 
 
-def passage_field(claim_id: str, passage_id: str) -> str:
+def passage_field(claim_id: Ids, passage_id: Ids) -> Ids:
     """Name of the field that holds a passage's text, as evidence for one claim."""
-    return f"passage:{claim_id}:{passage_id}"
+    return "passage:" + claim_id + ":" + passage_id
+
+
+def reviewer_field(review_id: Ids) -> Ids:
+    """Name of the field that holds a reviewer's name."""
+    return "reviewer:" + review_id
 
 
 def field_key(output_key: bytes, field: str) -> bytes:

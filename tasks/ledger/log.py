@@ -237,13 +237,6 @@ class Log:
         self.forget()
         return self.head
 
-    def sign_again(self, signers: Sequence[Signer]) -> Checkpoint:
-        """Publishes the head with the signatures of all the signers: how a key is handed over."""
-        note = self.head.note
-        for signer in signers:
-            note = note.with_signature(notes.sign(note.text, signer.public, signer.sign))
-        return self.add_signatures(note)
-
     def add_signatures(self, note: Note) -> Checkpoint:
         """Keeps a head's note that has gained signature lines (a witness's).
 

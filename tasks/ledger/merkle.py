@@ -75,19 +75,6 @@ def root_of(hashes: bytes) -> bytes:
     return fold(complete_subtrees(hashes))
 
 
-def memory_node(hashes: bytes) -> Node:
-    """A node reader over leaf hashes held in memory, for tests and small trees."""
-    levels = [hashes]
-
-    def node(level: int, index: int) -> bytes:
-        while len(levels) <= level:
-            last = levels[-1]
-            levels.append(parents(last[: len(last) // 64 * 64]))
-        return levels[level][index * HASH_BYTES : (index + 1) * HASH_BYTES]
-
-    return node
-
-
 def subtree_root(low: int, high: int, node: Node) -> bytes:
     """MTH(D[low:high]), where `low` is a multiple of the least power of two that is not below the width."""
     if low == high:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +21,7 @@ from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint
 from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.proofs import Checked, Disclosure
+from tasks.ledger.unrecorded import verdict_frames
 
 MAX_PROOF_BYTES = 1 << 20
 """An event is at most 64 kB and a path 3 kB; the rest is room for what is disclosed."""
@@ -73,12 +74,8 @@ def check_folder(folder: Path, trusted: Sequence[str]) -> list[Checked]:
             unknown = unknown or error
             continue
         head = one.checkpoint
-        if (one.index, head.origin, head.size, head.root) != (
-            index,
-            sample.origin,
-            sample.size,
-            sample.root,
-        ):
+        tree = (sample.origin, sample.size, sample.root)
+        if one.index != index or (head.origin, head.size, head.root) != tree:
             raise IntegrityError(f"{path}: proves another event or another tree than sample.json says")
         checked.append(one)
     if proofs.seed_of(sample.root, sample.nonce).hex() != sample.seed:
@@ -183,27 +180,18 @@ def _texts(lake: Lake, body: events.Body) -> dict[str, tuple[str, str | None]]:
     if body["kind"] == "review":
         rows = lake.scan("reviews").filter(pl.col("review_id") == body["subject_id"]).collect()
         name = rows["reviewer"][0] if rows.height else None
-        return {"reviewer": (f"reviewer:{body['subject_id']}", name)}
-    day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(body["produced_at_us"]))).date()
-    claim_id = str(body["claim_id"])
-    claims = lake.scan("claims", since=day, until=day).filter(pl.col("claim_id") == claim_id).collect()
-    texts = {"claim": (commitments.claim_field(claim_id), claims["text"][0] if claims.height else None)}
-    evidence = (
-        lake.scan("evidence", since=day, until=day)
-        .filter(
-            (pl.col("claim_id") == claim_id)
-            & (pl.col("verifier") == body["verifier"])
-            & (pl.col("snapshot") == body["snapshot"])
-        )
-        .select("rank", "passage_id")
-        .collect()
+        return {"reviewer": (commitments.reviewer_field(body["subject_id"]), name)}
+    day = datetime.fromtimestamp(body["produced_at_us"] // 1_000_000, UTC).date()
+    claim_id = body["claim_id"]
+    claim = pl.DataFrame({"claim_id": [claim_id], "output_id": [body["output_id"]]})
+    frames = verdict_frames(lake, lambda table: lake.scan(table, since=day, until=day), claim)
+    texts = {"claim": (commitments.claim_field(claim_id), next(iter(frames["claims"]["text"]), None))}
+    shown = frames["evidence"].filter(
+        (pl.col("verifier") == body["verifier"]) & (pl.col("snapshot") == body["snapshot"])
     )
-    passages = (
-        lake.scan("passages").filter(pl.col("passage_id").is_in(evidence["passage_id"].implode())).collect()
-    )
-    by_id = dict(passages.select("passage_id", "text").iter_rows())
-    for rank, passage_id in evidence.iter_rows():
-        texts[f"passage {rank}"] = (commitments.passage_field(claim_id, passage_id), by_id.get(passage_id))
+    shown = shown.join(frames["passages"], on="passage_id", how="left").select("rank", "passage_id", "text")
+    for rank, passage_id, text in shown.iter_rows():
+        texts[f"passage {rank}"] = (commitments.passage_field(claim_id, passage_id), text)
     return texts
 
 

@@ -128,15 +128,11 @@ def verify(
     checkpoints = verify_checkpoints.checkpoints(log, verified)
     verified.checkpoints = len(checkpoints)
     walk = _Walk(lake, log, start, verified)
-    try:
-        walk.run(checkpoints, progress, workers)  # (2) to (5)
-    except IntegrityError as error:
-        verified.fail(str(error))
+    walk.run(checkpoints, progress, workers)  # (2) to (5)
     verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, verified)  # (1)
     verify_folder.check(lake, log, verified)
     if not incremental:
-        with verified.catching():  # (6)
-            _files(lake, walk.files.digests, verified)
+        _files(lake, walk.files.digests, verified)  # (6)
     verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
     if not verified.findings and not verified.unverifiable:
         _remember(lake, log)
@@ -173,6 +169,13 @@ class _Walk:
         """Per table file, which of its rows have an event."""
 
     def run(self, checkpoints: Sequence[Checkpoint], progress: Progress | None, workers: int | None) -> None:
+        """Checks all segments since the start; a log that cannot be walked is a finding."""
+        try:
+            self._run(checkpoints, progress, workers)
+        except IntegrityError as error:
+            self.verified.fail(str(error))
+
+    def _run(self, checkpoints: Sequence[Checkpoint], progress: Progress | None, workers: int | None) -> None:
         left = [segment for segment in self.log.segments if segment.end > self.start]
         if workers is None:
             is_large = sum(segment.rows for segment in left) >= _WORTH_PROCESSES
@@ -229,17 +232,18 @@ class _Walk:
 
 
 def _files(lake: Lake, digests: dict[str, str], findings: Findings) -> None:
-    """Step 6. Files of commits that a crash left prepared are still to be published from their folders."""
-    prepared = set()
-    for staging in commits.pending(lake.root):
-        for path in staging.iterdir():
-            table, _, rest = path.name.partition("-")
-            prepared.add(f"tables/{table}/date={rest[:10]}/{rest[11:]}")
-    for sentence in verification.verify(lake.root, digests):
-        if sentence.split(":")[0] in prepared:
-            findings.note(f"{sentence}; it is prepared, and the next run publishes it")
-        else:
-            findings.fail(sentence)
+    """Files are those of commits; those that a crash left prepared are still to be published."""
+    with findings.catching():
+        prepared = set()
+        for staging in commits.pending(lake.root):
+            for path in staging.iterdir():
+                table, _, rest = path.name.partition("-")
+                prepared.add(f"tables/{table}/date={rest[:10]}/{rest[11:]}")
+        for sentence in verification.verify(lake.root, digests):
+            if sentence.split(":")[0] in prepared:
+                findings.note(f"{sentence}; it is prepared, and the next run publishes it")
+            else:
+                findings.fail(sentence)
 
 
 def _remembered(lake: Lake, log: Log, findings: Findings) -> int:

@@ -19,7 +19,7 @@ class Salts:
 
     @classmethod
     def write(cls, path: Path, frames: Iterable[pl.DataFrame]) -> Salts:
-        """Writes the salts of many files as one."""
+        """Writes the salts of many files as one; this process alone holds them all, and only meanwhile."""
         salts = pl.concat([SALTS.empty(), *frames]).unique("output_id", keep="first", maintain_order=True)
         salts.write_ipc(path, compression="uncompressed")
         return cls(path)

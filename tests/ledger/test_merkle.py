@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tasks.ledger import merkle, tiles
 from tasks.ledger.merkle import ProofError
 from tasks.ledger.tiles import Tile, Tree
+from tests.support.memory_tree import memory_node
 
 VECTORS = Path(__file__).parents[1] / "data" / "rfc6962-vectors"
 INCLUSION = sorted((VECTORS / "inclusion").rglob("*.json"))
@@ -71,7 +72,7 @@ def test_the_root_is_the_recursive_definition(size):
 
 def test_all_inclusion_and_consistency_proofs_up_to_size_64_verify():
     leaves = _leaves(64)
-    node = merkle.memory_node(leaves)
+    node = memory_node(leaves)
     roots = [merkle.root_of(leaves[: 32 * n]) for n in range(65)]
     for size in range(1, 65):
         for index in range(size):
@@ -89,7 +90,7 @@ def test_a_forged_inclusion_proof_is_refused(data, size):
     leaves = _leaves(size)
     root = merkle.root_of(leaves)
     index = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(index, size, merkle.memory_node(leaves))
+    proof = merkle.inclusion_proof(index, size, memory_node(leaves))
     leaf = leaves[32 * index : 32 * index + 32]
     forgery = data.draw(st.sampled_from(["bit", "extra", "short", "index", "root", "swap"]))
     if forgery == "bit":

@@ -15,6 +15,7 @@ import pytest
 
 from tasks.ledger import canonical, keys, merkle, notes
 from tasks.ledger.notes import Note
+from tests.support.memory_tree import memory_node
 
 GO = next((p for p in ("/usr/lib/go-1.19/bin/go", shutil.which("go") or "") if p and Path(p).exists()), None)
 GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
@@ -43,7 +44,7 @@ def test_sigstore_accepts_our_inclusion_proofs_and_refuses_forged_ones():
 
     for size in range(1, 50):
         entries, leaves = _tree(size)
-        node, root = merkle.memory_node(leaves), merkle.root_of(leaves)
+        node, root = memory_node(leaves), merkle.root_of(leaves)
         for index, entry in enumerate(entries):
             path = merkle.inclusion_proof(index, size, node)
             assert judge(index, size, entry, path, root)
@@ -153,7 +154,7 @@ def test_go_sumdb_judges_every_proof_at_sizes_0_to_300_as_we_do(tmp_path):
     }
     subprocess.run([str(GO), "build", "-o", "judge", "main.go"], cwd=tmp_path, env=environment, check=True)
     _, leaves = _tree(300)
-    node = merkle.memory_node(leaves)
+    node = memory_node(leaves)
     roots = [merkle.root_of(leaves[: 32 * n]) for n in range(301)]
     lines, expected = [], []
 
