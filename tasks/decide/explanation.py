@@ -14,8 +14,6 @@ from tasks.text import pairs, words
 LONGEST_QUOTE = 120
 """Characters of foreign text in a reason: a line on a phone; the rest is in the passage."""
 
-_END = r"([.!?。！？]+[\"'”’)\]]*)\s"
-
 
 def sentences(texts: pl.Series) -> pl.DataFrame:
     """`row` (UInt32), `start`, `end` (Int64, characters), `sentence`: `texts[row][start:end] == sentence`.
@@ -27,7 +25,7 @@ def sentences(texts: pl.Series) -> pl.DataFrame:
         pl.DataFrame({"sentence": texts.cast(pl.String).fill_null("")})
         .with_row_index("row")
         # One character for one, so that lengths still add up to places in the text.
-        .with_columns(pl.col("sentence").str.replace_all(_END, "${1}\n").str.split("\n"))
+        .with_columns(pl.col("sentence").str.replace_all(words.SENTENCE_END, "${1}\n").str.split("\n"))
         .explode("sentence", empty_as_null=True)
         .with_columns(start=((stop + 1).cum_sum() - stop - 1).over("row"))
         .with_columns(

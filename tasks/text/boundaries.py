@@ -1,8 +1,7 @@
 """Mends what a general sentence splitter does not know about the prose of agents.
 
-Belongs here: where citation marks, closing marks and emoji go, and abbreviations of technical prose. Does
-not belong here: the splitter itself (`tasks/text/sentences.py`) and block structure (`blocks.py`).
-Every rule answers to faults counted in `docs/decisions/0002-sentence-splitter.md`.
+Where citation marks, closing marks and emoji go, and abbreviations of technical prose. Every rule answers to
+faults counted in `docs/decisions/0002-sentence-splitter.md`.
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words
@@ -66,7 +65,7 @@ def mend(text: str, spans: Spans) -> Spans:
         return []
     first, last = _end(_SPACE.match(text, spans[0][0]), 0), spans[-1][1]
     ends = {_trimmed_end(text, start, end) for start, end in spans}
-    ends |= {found.end() for found in _MISSED.finditer(text, first, last)}
+    ends |= {match.end() for match in _MISSED.finditer(text, first, last)}
     emoji_lead = _LEADING_EMOJI.match(text, first) is not None
     mended: Spans = []
     start = first
@@ -159,7 +158,7 @@ def windows(text: str, size: int) -> list[tuple[int, int, bool]]:
         next_is_whole = True
         if end < len(text):
             # Half a window is the least progress, which keeps the time linear in the text.
-            breaks = [found.end() for found in _BREAK.finditer(text, start + size // 2, end)]
+            breaks = [match.end() for match in _BREAK.finditer(text, start + size // 2, end)]
             next_is_whole = bool(breaks)
             end = breaks[-1] if breaks else end
         pieces.append((start, end, is_whole))

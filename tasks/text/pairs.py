@@ -13,8 +13,6 @@ Bump `RULES_VERSION` with any change that can change a score: it is part of veri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -24,27 +22,12 @@ from tasks.text import words
 RULES_VERSION = 1
 
 
-@dataclass(frozen=True)
-class PieceParameters:
-    """How passages are cut into pieces for the embedder."""
+ASCII_CHARACTERS = 400
+"""Of a piece: two long sentences. What is longer says several things, and its vector none of them clearly."""
+OTHER_CHARACTERS = 150
+"""The same for text that is not all ASCII; scripts without spaces say more per character."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    ascii_characters: int = 400
-    """Two long sentences: what is longer says several things, and its vector none of them clearly."""
-
-    other_characters: int = 150
-    """The same for text that is not all ASCII; scripts without spaces say more per character."""
-
-
-SHARED = (
-    "coverage",
-    "coverage_best",
-    "bigrams",
-    "rarest_missing",
-    "claim_length",
-    "evidence_length",
-)
+SHARED = ("coverage", "coverage_best", "bigrams", "rarest_missing", "claim_length", "evidence_length")
 """Columns of `shared_words`: how much of a claim is shared, and how much text there is."""
 
 _CITATION_MARKS = r"\s?(?:\[\^?\d{1,3}\^?(?:\s?[,;–-]\s?\d{1,3}){0,20}\]|【[^】]{1,40}】)"
@@ -55,40 +38,28 @@ def without_citations(texts: pl.Expr) -> pl.Expr:
     return texts.str.replace_all(_CITATION_MARKS, "")
 
 
-def pieces(passages: pl.Series, parameters: PieceParameters | None = None) -> pl.DataFrame:
+def pieces(passages: pl.Series) -> pl.DataFrame:
     """Passages (n) cut at sentence ends and then by length: `passage` (index, UInt32), `text`.
 
     Every character that is not white space is in exactly one piece; a passage of white space has none.
     """
-    parameters = parameters or PieceParameters()
-    frame = (
+    text = pl.col("text")
+    is_ascii = text.str.len_chars() == text.str.len_bytes()
+    return (
         pl.DataFrame({"text": passages.cast(pl.String)})
         .with_row_index("passage")
-        .with_columns(
-            pl.col("text").str.replace_all(r"([.!?。！？]+[\"'”’)\]]*)\s+", "${1}\n").str.split("\n")
-        )
+        .with_columns(text.str.replace_all(f"{words.SENTENCE_END}+", "${1}\n").str.split("\n"))
         .explode("text", empty_as_null=True)
-        .with_columns(limit=_limit("text", parameters))
-    )
-    ascii_cut, other_cut = parameters.ascii_characters, parameters.other_characters
-    # A greedy run of at most N characters that ends before white space, else a hard cut in a longer word.
-    parts = {
-        n: pl.col("text").str.extract_all(rf"\S(?:.{{0,{n - 2}}}\S(?:\s|$)|\S{{0,{n - 1}}})")
-        for n in (ascii_cut, other_cut)
-    }
-    return (
-        frame.with_columns(
-            text=pl.when(pl.col("limit") == ascii_cut).then(parts[ascii_cut]).otherwise(parts[other_cut])
-        )
+        .with_columns(pl.when(is_ascii).then(_runs(ASCII_CHARACTERS)).otherwise(_runs(OTHER_CHARACTERS)))
         .explode("text", empty_as_null=True)
-        .select("passage", pl.col("text").str.strip_chars())
-        .filter(pl.col("text").str.len_chars() > 0)
+        .with_columns(text.str.strip_chars())
+        .filter(text.str.len_chars() > 0)
     )
 
 
-def _limit(column: str, parameters: PieceParameters) -> pl.Expr:
-    is_ascii = pl.col(column).str.len_chars() == pl.col(column).str.len_bytes()
-    return pl.when(is_ascii).then(parameters.ascii_characters).otherwise(parameters.other_characters)
+def _runs(limit: int) -> pl.Expr:
+    """Greedy runs of at most `limit` characters that end before white space; longer words are cut."""
+    return pl.col("text").str.extract_all(rf"\S(?:.{{0,{limit - 2}}}\S(?:\s|$)|\S{{0,{limit - 1}}})")
 
 
 def number_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
@@ -102,7 +73,7 @@ def number_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
 
 def unit_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
     """`claim`, `evidence`: "5 km" against "5 miles"; null where the units of equal numbers agree."""
-    return _differing(claims, evidence, words.measured, words.measures, keyed_by_value=True)
+    return _differing(claims, evidence, words.measured, words.measured, keyed_by_value=True)
 
 
 def date_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
@@ -133,17 +104,10 @@ def negation_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.Series:
 
     Meant for one deciding sentence as evidence: a long passage is nearly always negated somewhere.
     """
-    pairs = _pairs(claims, evidence)
-    in_claim, in_evidence = words.is_negated(pairs["claim"]), words.is_negated(pairs["evidence"])
-    frame = pl.DataFrame({"claim": in_claim, "evidence": in_evidence})
-    return frame.select(
-        pl.when(pl.col("claim") & ~pl.col("evidence"))
-        .then(pl.lit("the claim"))
-        .when(pl.col("evidence") & ~pl.col("claim"))
-        .then(pl.lit("the evidence"))
-        .otherwise(None)
-        .alias("negated")
-    )["negated"]
+    frame = _pairs(claims, evidence).select(words.is_negated(pl.all()))
+    only_claim, only_evidence = pl.col("claim") & ~pl.col("evidence"), pl.col("evidence") & ~pl.col("claim")
+    side = pl.when(only_claim).then(pl.lit("the claim")).when(only_evidence).then(pl.lit("the evidence"))
+    return frame.select(negated=side)["negated"]
 
 
 def shared_words(
@@ -208,28 +172,21 @@ def _stems(texts: pl.Series) -> pl.DataFrame:
 
 
 def _weighted(texts: pl.Series, weights: Mapping[str, float], unknown_weight: float) -> pl.DataFrame:
-    known = pl.DataFrame(
-        {"term": list(weights), "weight": list(weights.values())},
-        schema={"term": pl.String, "weight": pl.Float64},
-    )
-    return (
-        _stems(texts)
-        .join(known, on="term", how="left", maintain_order="left")
-        .with_columns(pl.col("weight").fill_null(unknown_weight))
-    )
+    weight = pl.col("term").replace_strict(weights, default=unknown_weight, return_dtype=pl.Float64)
+    return _stems(texts).with_columns(weight=weight)
 
 
 def _coverage(
-    wanted: pl.DataFrame, present: pl.DataFrame, count: int, unknown_weight: float
+    required: pl.DataFrame, present: pl.DataFrame, count: int, unknown_weight: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Share of `wanted` by weight that is present (1 where nothing is wanted), and the rarest absent one."""
-    found = wanted.join(
+    """Share of `required` by weight that is present (1 where nothing is), and the rarest absent one."""
+    marked = required.join(
         present.with_columns(here=pl.lit(value=True)), on=["row", "term"], how="left", maintain_order="left"
     )
     here = pl.col("here").is_not_null()
     # Sorted, because floating-point sums depend on the order and a score must not depend on the batch.
     shares = (
-        found.sort("row", "term")
+        marked.sort("row", "term")
         .group_by("row", maintain_order=True)
         .agg(
             (pl.col("weight").filter(here).sum() / pl.col("weight").sum()).alias("share"),

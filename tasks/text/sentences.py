@@ -1,7 +1,6 @@
 """The door to the sentence splitter: sentencex, mended for agents' prose.
 
-Belongs here: calling the library and what it needs. Does not belong here: rules of our own
-(`tasks/text/boundaries.py`). Why this library: `docs/decisions/0002-sentence-splitter.md`.
+Our own rules are `boundaries.py`. Why this library: `docs/decisions/0002-sentence-splitter.md`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ def segmenter() -> Callable[[str], list[tuple[int, int]]]:
     def segment(text: str) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
         for start, end, is_whole in windows(text, WINDOW):
-            found = sentencex.get_sentence_boundaries(LANGUAGE, text[start:end])
-            pieces = [(start + one["start_index"], start + one["end_index"]) for one in found]
+            parts = sentencex.get_sentence_boundaries(LANGUAGE, text[start:end])
+            pieces = [(start + one["start_index"], start + one["end_index"]) for one in parts]
             if spans and pieces and not is_whole:
                 pieces[0] = (spans.pop()[0], pieces[0][1])
             spans += pieces

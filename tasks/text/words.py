@@ -1,12 +1,13 @@
 """Words, numbers, dates, units, names and negation in texts: one long frame of (row, term) per kind.
 
-Belongs here: finding and normalising terms, so that "ninety-two", "92" and "92.0" are one number. Does not
-belong here: comparing a claim with its evidence (`pairs.py`). English word lists; in other languages the
-lists match nothing and the counts of words and numbers still work.
+Terms are normalised, so that "twelve", "12" and "12.0" are one number. Word lists are English; in other
+languages they match nothing and the counts of words and numbers still work.
 
 Each finder takes texts (n) and returns `row` (UInt32 index into the texts), `term` (normalised), `shown`
-(as it stands in the text) and, where the term belongs to something, `key`.
+(as the text has it) and, where the term belongs to something, `key`.
 """
+
+# ruff: noqa: SIM905 - a list of words reads better as words
 
 from __future__ import annotations
 
@@ -18,90 +19,41 @@ import polars as pl
 Finder = Callable[[pl.Series], pl.DataFrame]
 
 STOP_WORDS = frozenset(
-    [
-        "a", "about", "above", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at",
-        "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "could",
-        "did", "do", "does", "doing", "down", "during", "each", "few", "for", "from", "further", "had",
-        "has", "have", "having", "he", "her", "here", "hers", "him", "himself", "his", "how", "i", "if",
-        "in", "into", "is", "it", "its", "itself", "just", "may", "me", "might", "more", "most", "must",
-        "my", "no", "nor", "not", "of", "off", "on", "once", "only", "or", "other", "our", "out", "over",
-        "own", "s", "same", "shall", "she", "should", "so", "some", "such", "t", "than", "that", "the",
-        "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "through", "to",
-        "too", "under", "until", "up", "upon", "us", "very", "was", "we", "were", "what", "when", "where",
-        "which", "while", "who", "whom", "why", "will", "with", "within", "would", "you", "your",
-    ]
-)  # fmt: skip
-
-_SMALL = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-    "twenty",
-]  # fmt: skip
-NUMBER_WORDS = {w: str(i) for i, w in enumerate(_SMALL) if w != "one"} | {
-    "thirty": "30",
-    "forty": "40",
-    "fifty": "50",
-    "sixty": "60",
-    "seventy": "70",
-    "eighty": "80",
-    "ninety": "90",
-    "hundred": "100",
-    "thousand": "1000",
-    "million": "1000000",
-    "billion": "1000000000",
-    "dozen": "12",
-    "twice": "2",
-}
+    """
+    a about above after again all also am an and any are as at be because been before being below between
+    both but by can could did do does doing down during each few for from further had has have having he her
+    here hers him himself his how i if in into is it its itself just may me might more most must my no nor
+    not of off on once only or other our out over own s same shall she should so some such t than that the
+    their theirs them then there these they this those through to too under until up upon us very was we were
+    what when where which while who whom why will with within would you your
+    """.split()
+)
+_SMALL_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SMALL_NUMBERS.split()) if word != "one"} | {
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80",
+    "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000",
+    "dozen": "12", "twice": "2",
+}  # fmt: skip
 """Without "one", which is mostly a pronoun."""
 
-MONTHS = [
-    "january", "february", "march", "april", "june", "july", "august", "september", "october",
-    "november", "december",
-]  # fmt: skip
+MONTHS = "january february march april june july august september october november december".split()
 """Without "may", which is mostly a verb."""
 
-UNITS = {
-    name: unit
-    for unit, names in {
-        "percent": "% percent",
-        "percentage point": "pp",
-        "metre": "m metre metres meter meters",
-        "kilometre": "km kilometre kilometres kilometer kilometers",
-        "mile": "mile miles mi",
-        "foot": "ft foot feet",
-        "inch": "inch inches",
-        "centimetre": "cm centimetre centimetres centimeter centimeters",
-        "millimetre": "mm millimetre millimetres millimeter millimeters",
-        "gram": "g gram grams",
-        "kilogram": "kg kilogram kilograms",
-        "milligram": "mg milligram milligrams",
-        "microgram": "mcg µg μg microgram micrograms",
-        "tonne": "t ton tons tonne tonnes",
-        "pound": "lb lbs pound pounds",
-        "litre": "l litre litres liter liters",
-        "millilitre": "ml millilitre millilitres milliliter milliliters",
-        "second": "s sec second seconds",
-        "minute": "min minute minutes",
-        "hour": "h hr hour hours",
-        "day": "day days",
-        "week": "week weeks",
-        "month": "month months",
-        "year": "year years",
-        "degree": "° degrees degree",
-        "celsius": "°c celsius",
-        "fahrenheit": "°f fahrenheit",
-        "watt": "w watt watts",
-        "kilowatt": "kw kilowatt kilowatts",
-        "megawatt": "mw megawatt megawatts",
-        "dollar": "dollar dollars",
-        "euro": "euro euros",
-        "thousand": "thousand",
-        "million": "million",
-        "billion": "billion",
-        "trillion": "trillion",
-    }.items()
-    for name in names.split()
-}
+_UNITS = """
+% percent; pp; m metre metres meter meters; km kilometre kilometres kilometer kilometers; mile miles mi;
+ft foot feet; inch inches; cm centimetre centimetres centimeter centimeters;
+mm millimetre millimetres millimeter millimeters; g gram grams; kg kilogram kilograms;
+mg milligram milligrams; mcg µg μg microgram micrograms; t ton tons tonne tonnes; lb lbs pound pounds;
+l litre litres liter liters;
+ml millilitre millilitres milliliter milliliters; s sec second seconds; min minute minutes; h hr hour hours;
+day days; week weeks; month months; year years; ° degrees degree; °c celsius; °f fahrenheit; w watt watts;
+kw kilowatt kilowatts; mw megawatt megawatts; dollar dollars; euro euros; thousand; million; billion; trillion
+"""
+UNITS = {name: names.split()[0] for names in _UNITS.split(";") for name in names.split()}
+"""Every name of a unit, and the first one of the same unit."""
 
 _WORD = r"[\p{L}\p{N}]+(?:['’.\-][\p{L}\p{N}]+)*"
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
@@ -109,11 +61,14 @@ _NEGATION = (
     r"(?i)\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|fail(?:s|ed)? to|unable|"
     r"refus(?:e|es|ed) to|\w+n['’]t)\b"
 )
+SENTENCE_END = r"([.!?。！？]+[\"'”’)\]]*)\s"
+"""Quick and the same for every language; claims are cut by `sentences.py`, with more care."""
 _SUFFIX = r"(?:ingly|edly|ing|ed|ies|es|s|ly|e)$"
 _SHORTEST_STEM = 4
+_IS_STOP_WORD = pl.col("term").is_in(sorted(STOP_WORDS))
 
 
-def _found(texts: pl.Series, pattern: str) -> pl.DataFrame:
+def _matches(texts: pl.Series, pattern: str) -> pl.DataFrame:
     """`row`, `shown`: every match of the pattern, in order."""
     return (
         pl.DataFrame({"shown": texts.cast(pl.String)})
@@ -126,7 +81,7 @@ def _found(texts: pl.Series, pattern: str) -> pl.DataFrame:
 
 def tokens(texts: pl.Series) -> pl.DataFrame:
     """Every word, lower-cased, without a possessive."""
-    return _found(texts, _WORD).with_columns(term=_plain(pl.col("shown")))
+    return _matches(texts, _WORD).with_columns(term=_plain(pl.col("shown")))
 
 
 def _plain(word: pl.Expr) -> pl.Expr:
@@ -140,21 +95,14 @@ def _stem(word: pl.Expr) -> pl.Expr:
 
 def content_stems(texts: pl.Series) -> pl.DataFrame:
     """Words that carry content, cut to a crude stem; numbers as `numbers` writes them."""
-    stop = pl.Series(sorted(STOP_WORDS), dtype=pl.String)
-    return (
-        tokens(texts)
-        .filter(~pl.col("term").is_in(stop.implode()))
-        .with_columns(term=_stem(pl.col("term").replace(list(NUMBER_WORDS), list(NUMBER_WORDS.values()))))
-    )
+    digits = pl.col("term").replace(NUMBER_WORDS)
+    return tokens(texts).filter(~_IS_STOP_WORD).with_columns(term=_stem(digits))
 
 
 def bigrams(texts: pl.Series) -> pl.DataFrame:
     """Adjacent pairs of content stems."""
-    found = content_stems(texts)
-    return found.select(
-        "row",
-        (pl.col("term") + " " + pl.col("term").shift(-1).over("row")).alias("term"),
-    ).drop_nulls()
+    pair = pl.col("term") + " " + pl.col("term").shift(-1).over("row")
+    return content_stems(texts).select("row", term=pair).drop_nulls()
 
 
 def _value(shown: pl.Expr) -> pl.Expr:
@@ -165,7 +113,7 @@ def _value(shown: pl.Expr) -> pl.Expr:
         .str.replace(r"(\.\d*?)0+$", "${1}")
         .str.strip_chars_end(".")
     )
-    return plain.replace(list(NUMBER_WORDS), list(NUMBER_WORDS.values()))
+    return plain.replace(NUMBER_WORDS)
 
 
 _NUMBER_WORD = r"(?i:\b(?:" + "|".join(sorted(NUMBER_WORDS, key=len, reverse=True)) + r")\b)"
@@ -173,76 +121,70 @@ _NUMBER_WORD = r"(?i:\b(?:" + "|".join(sorted(NUMBER_WORDS, key=len, reverse=Tru
 
 def numbers(texts: pl.Series) -> pl.DataFrame:
     """Numbers in digits or small words: `term` is the value as digits."""
-    return _found(texts, rf"{_NUMBER}|{_NUMBER_WORD}").with_columns(term=_value(pl.col("shown")))
+    return _matches(texts, rf"{_NUMBER}|{_NUMBER_WORD}").with_columns(term=_value(pl.col("shown")))
 
 
 def counted(texts: pl.Series) -> pl.DataFrame:
     """Numbers with the word that follows: `term` the value, `key` the stem of what is counted."""
     return (
-        _found(texts, rf"(?:{_NUMBER}|{_NUMBER_WORD})\s+\p{{L}}{{3,}}")
+        _matches(texts, rf"(?:{_NUMBER}|{_NUMBER_WORD})\s+\p{{L}}{{3,}}")
         .with_columns(
             term=_value(pl.col("shown").str.extract(r"^(\S+)")),
             key=_stem(_plain(pl.col("shown").str.extract(r"(\p{L}+)$"))),
         )
-        .filter(~pl.col("key").is_in(pl.Series(sorted(STOP_WORDS)).implode()))
+        .filter(~pl.col("key").is_in(sorted(STOP_WORDS)))
     )
 
 
-_UNIT = "|".join(sorted((n.replace("%", "%") for n in UNITS), key=len, reverse=True))
+_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 
 
 def measured(texts: pl.Series) -> pl.DataFrame:
     """Numbers with a unit: `term` the unit's one name, `key` the value."""
     return (
-        _found(texts, rf"{_NUMBER}[\s\-]?(?i:{_UNIT})(?:\b|$|\s)")
+        _matches(texts, rf"{_NUMBER}[\s\-]?(?i:{_UNIT})(?:\b|$|\s)")
         .select(
             "row",
             pl.col("shown").str.strip_chars(),
-            term=pl.col("shown")
-            .str.extract(rf"(?i)[\d\s\-]({_UNIT})\s?$")
-            .str.to_lowercase()
-            .replace(list(UNITS), list(UNITS.values())),
+            term=pl.col("shown").str.extract(rf"(?i)[\d\s\-]({_UNIT})\s?$").str.to_lowercase().replace(UNITS),
             key=_value(pl.col("shown").str.extract(rf"^({_NUMBER})")),
         )
         .drop_nulls("term")
     )
 
 
-def measures(texts: pl.Series) -> pl.DataFrame:
-    """`measured`, under the name that says it is what the evidence mentions."""
-    return measured(texts)
-
-
 def years(texts: pl.Series) -> pl.DataFrame:
     """Years from 1000 to 2099 that stand alone."""
-    return _found(texts, r"\b(?:1\d{3}|20\d{2})s?\b").with_columns(term=pl.col("shown"))
+    return _matches(texts, r"\b(?:1\d{3}|20\d{2})s?\b").with_columns(term=pl.col("shown"))
 
 
 def months(texts: pl.Series) -> pl.DataFrame:
     """Months written out."""
-    return _found(texts, r"\b(?i:" + "|".join(MONTHS) + r")\b").with_columns(
+    return _matches(texts, r"\b(?i:" + "|".join(MONTHS) + r")\b").with_columns(
         term=pl.col("shown").str.to_lowercase()
     )
 
 
 def names(texts: pl.Series) -> pl.DataFrame:
     """Capitalised words that are no function words, without a lone one that opens a sentence."""
-    found = tokens(texts).with_columns(
-        opens=pl.int_range(pl.len()).over("row") == 0,
-        capital=pl.col("shown").str.contains(r"^\p{Lu}"),
-        next_capital=pl.col("shown").str.contains(r"^\p{Lu}").shift(-1).over("row").fill_null(value=False),
+    is_capital = pl.col("shown").str.contains(r"^\p{Lu}")
+    is_first = pl.int_range(pl.len()).over("row") == 0
+    is_before_capital = is_capital.shift(-1).over("row").fill_null(value=False)
+    return (
+        tokens(texts)
+        .filter(
+            is_capital
+            & (pl.col("term").str.len_chars() > 1)
+            & ~_IS_STOP_WORD
+            & ~pl.col("term").is_in(MONTHS)
+            & (~is_first | is_before_capital)
+        )
+        .select("row", "term", pl.col("shown").str.replace(r"['’]s$", ""))
     )
-    stop = pl.Series(sorted(STOP_WORDS | set(MONTHS)), dtype=pl.String)
-    return found.filter(
-        pl.col("capital")
-        & (pl.col("term").str.len_chars() > 1)
-        & ~pl.col("term").is_in(stop.implode())
-        & (~pl.col("opens") | pl.col("next_capital"))
-    ).select("row", "term", pl.col("shown").str.replace(r"['’]s$", ""))
 
 
-def is_negated(texts: pl.Series) -> pl.Series:
-    """Whether an odd number of negations stands in each text; two cancel each other."""
+def is_negated(texts: pl.Expr) -> pl.Expr:
+    """Whether each text has an odd number of negations; two cancel each other."""
     return texts.str.count_matches(_NEGATION).fill_null(0) % 2 == 1
 
 
