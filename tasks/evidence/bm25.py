@@ -19,7 +19,7 @@ WORD = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+(?:[.,]\p{{N}}+)*
 
 
 def words(text: pl.Expr) -> pl.Expr:
-    """List of lower-case words of a text column, in order, repeated as often as they stand there."""
+    """List of lower-case words of a text column, in order, repeated as often as they occur."""
     return text.str.to_lowercase().str.extract_all(WORD)
 
 
@@ -49,7 +49,7 @@ def own_scores(claims: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     n, df, tf = pl.col("passage_count"), pl.col("document_frequency"), pl.col("frequency")
     weight = (1 + (n - df + 0.5) / (df + 0.5)).log() * tf
     weight = weight / (tf + K1 * (1 - B + B * pl.col("length") / pl.col("mean_length")))
-    asked = (
+    queries = (
         claims.select("claim_id", "output_id", word=words(pl.col("text")))
         .explode("word")
         .drop_nulls("word")
@@ -57,7 +57,7 @@ def own_scores(claims: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         .agg(times=pl.len().cast(pl.Float64))
     )
     return (
-        asked.join(terms.with_columns(weight=weight), on=["output_id", "word"])
+        queries.join(terms.with_columns(weight=weight), on=["output_id", "word"])
         # Summed in a fixed order: floating-point sums must not depend on how rows were hashed.
         .sort("claim_id", "passage_id", "word")
         .group_by("claim_id", "passage_id", maintain_order=True)

@@ -1,8 +1,5 @@
 """The team's own documents: which files there are, and the text of each document in them.
 
-Belongs here: walking and limits. Does not belong here: the formats (`tasks/evidence/documents.py`), how
-text becomes passages (`tasks/evidence/passages.py`) and what of it is new (`tasks/evidence/index.py`).
-
 Documents are other people's bytes. A link that leaves the folder, a file beyond the limits, half a PDF, text
 that is not UTF-8: each goes to quarantine with a reason, and the other documents go on.
 """
@@ -74,25 +71,25 @@ def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:
         known = ", ".join(sorted(READERS))
         raise ConfigError(f"{path}: the corpus is a file of no known format; expected one of {known}")
     rows, refused, ignored = [], [], 0
-    for found in paths:
-        name = found.relative_to(root).as_posix()
-        if found.suffix.lower() not in READERS:
+    for file in paths:
+        name = file.relative_to(root).as_posix()
+        if file.suffix.lower() not in READERS:
             ignored += 1
             continue
         try:
             if name != _shown(name):
                 raise Refusal("name", "the file's name is not UTF-8; rename it")
-            if found != Path(path) and not found.resolve().is_relative_to(root.resolve()):
+            if file != Path(path) and not file.resolve().is_relative_to(root.resolve()):
                 raise Refusal("link", "the link leads out of the corpus folder")
-            if not found.is_file():
+            if not file.is_file():
                 raise Refusal("file", "not a regular file, or a link that leads nowhere")
-            stat = found.stat()
+            stat = file.stat()
             if stat.st_size > limits.max_file_bytes:
                 raise Refusal(
                     "size",
                     f"{stat.st_size} bytes, more than limits.max_file_bytes allows ({limits.max_file_bytes})",
                 )
-            rows.append((name, os.fspath(found), stat.st_size, stat.st_mtime_ns))
+            rows.append((name, os.fspath(file), stat.st_size, stat.st_mtime_ns))
         except Refusal as error:
             refused.append(_row(name, error))
         except OSError as error:

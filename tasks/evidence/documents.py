@@ -1,7 +1,4 @@
-"""Doors to document formats: the text of each document in one file.
-
-Belongs here: one reader per format, each refusing what it cannot read whole. Does not belong here: which
-files there are and what becomes of the refused (`tasks/evidence/corpus.py`).
+"""Door to document formats: the text of each document in one file.
 
 A reader of a file that is one document returns its text; a reader of many documents yields them, and a
 refusal in the place of each that is none, so that one bad line costs one line.

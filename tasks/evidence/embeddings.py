@@ -42,7 +42,7 @@ class _Segment:
 class CachedEmbedder:
     """An embedder that remembers, in the lake, every vector it ever computed.
 
-    Itself an `Embedder`. `computed` counts the texts that had to be embedded, `found` those that had not.
+    Itself an `Embedder`. `computed` counts the texts that had to be embedded, `cached` those that had not.
     """
 
     def __init__(self, embedder: Embedder, lake_root: Path) -> None:
@@ -52,7 +52,7 @@ class CachedEmbedder:
         """Vectors of the segments that were looked into; None where one is damaged."""
         self._segments: list[_Segment] = []
         self.computed = 0
-        self.found = 0
+        self.cached = 0
 
     @property
     def fingerprint(self) -> str:
@@ -89,12 +89,12 @@ class CachedEmbedder:
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         if len(texts) == 0:
             return vectors
-        wanted = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).with_row_index("place")
-        distinct = wanted.group_by("text", maintain_order=True).agg("place").with_row_index("number")
+        places = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).with_row_index("place")
+        distinct = places.group_by("text", maintain_order=True).agg("place").with_row_index("number")
         keys = _keys(distinct["text"].to_list())
         by_number = np.empty((distinct.height, self.dimension), dtype=np.float32)
         missing = self._look_up(keys, by_number)
-        self.found += distinct.height - len(missing)
+        self.cached += distinct.height - len(missing)
         for first in range(0, len(missing), CHUNK_TEXTS):
             rows = missing[first : first + CHUNK_TEXTS]
             computed = self._embedder.encode(distinct["text"].gather(rows).to_list())
@@ -116,12 +116,12 @@ class CachedEmbedder:
 
     def _look_up(self, keys: np.ndarray, out: Vectors) -> np.ndarray:
         """Fills `out` for every key that some sound segment holds; numbers of those that none does."""
-        wanted = _frame(keys).with_row_index("number")
+        numbered = _frame(keys).with_row_index("number")
         unknown = np.ones(len(keys), dtype=bool)
         if self._index:
             hits = (
                 pl.concat(self._index)
-                .join(wanted, on=_KEY, how="inner")
+                .join(numbered, on=_KEY, how="inner")
                 .unique("number", keep="any")
                 .sort("segment", "row")
             )

@@ -1,8 +1,5 @@
 """Door to sentence-transformers: texts in, unit vectors out.
 
-Belongs here: finding a model, refusing what is not one, its fingerprint, and batching. Does not belong
-here: remembering vectors (`tasks/evidence/embeddings.py`) and searching them (`tasks/evidence/index.py`).
-
 Weights are safetensors only, which cannot carry code; pickled weights and models that bring their own
 Python are refused. torch is imported at the first text that has to be embedded, so a run that finds all
 of its vectors in the cache starts in a fraction of a second.

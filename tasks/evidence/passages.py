@@ -1,8 +1,4 @@
-"""Documents into passages: overlapping runs of whole sentences with exact character spans.
-
-Belongs here: where a passage begins and ends, and its id. Does not belong here: where documents come from
-(`tasks/evidence/corpus.py`) and how text is split into sentences (the splitter is an argument).
-"""
+"""Documents into passages: overlapping runs of whole sentences with exact character spans."""
 
 from __future__ import annotations
 
@@ -261,6 +257,6 @@ def _cumulative_cost(text: str) -> np.ndarray:
     is_symbol = (ascii_points > 0x20) & (points < 0x7F) & ~is_digit & ~is_letter
     cost[is_digit] = _DIGIT
     cost[is_symbol] = _SYMBOL
-    # Typographic quotes and dashes stand in for ASCII ones and are as frequent in prose.
+    # Typographic quotes and dashes take the place of ASCII ones and are as frequent in prose.
     cost[(points >= 0x2010) & (points <= 0x203F)] = _SYMBOL
     return np.concatenate([[0.0], np.cumsum(cost)])

@@ -41,6 +41,13 @@ class _Changed:
     passages: list[pl.DataFrame] = field(default_factory=list)
     """PASSAGES frames of the documents whose text was not known."""
 
+    def counts(self) -> dict[str, int]:
+        """Documents that were read, and those of them that were cut."""
+        return {
+            "documents_read": sum(frame.height for frame in self.documents),
+            "documents_cut": sum(frame["document_uri"].n_unique() for frame in self.passages),
+        }
+
 
 def refresh(
     section: CorpusSettings,
@@ -102,8 +109,7 @@ def refresh(
             "files_ignored": listing.ignored,
             "files_without_documents": entries.filter(pl.col("document_uri").is_null())["file"].n_unique(),
             "documents": unique.height,
-            "documents_read": sum(frame.height for frame in changed.documents),
-            "documents_cut": sum(frame["document_uri"].n_unique() for frame in changed.passages),
+            **changed.counts(),
             "passages": current.height,
             "passages_new": new.height,
             "passages_changed": closed.height,

@@ -76,8 +76,8 @@ def retrieve(
     if corpus is not None:
         dense.append(_hits(corpus.search(claim_vectors, parameters.candidates), factual))
         corpus_words = _hits(corpus.search_words(factual["text"].to_list(), parameters.candidates), factual)
-        found = pl.concat([dense[-1], corpus_words]).select("passage_id").unique()
-        described.append(corpus.describe(found).with_columns(origin=pl.lit("corpus")))
+        passage_ids = pl.concat([dense[-1], corpus_words]).select("passage_id").unique()
+        described.append(corpus.describe(passage_ids).with_columns(origin=pl.lit("corpus")))
     similar = pl.concat(dense).filter(pl.col("score") >= parameters.minimum_similarity)
     fused = retrieval.fuse([similar, pl.concat(own_words), corpus_words], parameters)
     return retrieval.best(fused.join(pl.concat(described), on="passage_id"), parameters).select(
@@ -121,7 +121,7 @@ def _similarities(pairs: pl.DataFrame, claim_vectors: Vectors, own_vectors: Vect
     return pairs.select("claim_id", "passage_id", score=pl.Series(scores, dtype=pl.Float64))
 
 
-def _hits(found: pl.DataFrame, factual: pl.DataFrame) -> pl.DataFrame:
+def _hits(rows: pl.DataFrame, factual: pl.DataFrame) -> pl.DataFrame:
     """A search's rows (query, passage_id, score) as a HITS frame."""
-    claim_ids = factual["claim_id"].gather(found["query"])
-    return found.select(claim_id=claim_ids, passage_id="passage_id", score=pl.col("score").cast(pl.Float64))
+    claim_ids = factual["claim_id"].gather(rows["query"])
+    return rows.select(claim_id=claim_ids, passage_id="passage_id", score=pl.col("score").cast(pl.Float64))

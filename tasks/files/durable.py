@@ -1,8 +1,5 @@
 """Door to durable files: what is written is on the disk, whole, before anybody can see its name.
 
-Belongs here: temporary names, fsync, rename, digests of files, and the one sentence for a failing disk.
-Does not belong here: what a lake is (`store.py`) or in which order files appear (`commits.py`).
-
 The sad path that remains: a disk that acknowledges fsync and loses the data. The digest in a file's
 manifest finds it; nothing here prevents it.
 """
@@ -30,7 +27,7 @@ _ADVICE = {
     errno.EPERM: "give this user the right to it or choose another lake",
     errno.EMFILE: "raise the limit on open files (ulimit -n) and run again",
     errno.ENFILE: "raise the limit on open files and run again",
-    errno.ENOTDIR: "move the file that stands where a folder belongs",
+    errno.ENOTDIR: "move the file that is where a folder belongs",
     errno.EIO: "the disk reports an error; check it before running again",
 }
 
@@ -38,9 +35,9 @@ _ADVICE = {
 def explain(error: OSError, path: Path) -> LakeError:
     """One sentence: the path, what the system said, the free space, what to do."""
     place = error.filename if isinstance(error.filename, str) else path
-    said = error.strerror or type(error).__name__
+    reason = error.strerror or type(error).__name__
     advice = _ADVICE.get(error.errno or 0, "what was committed before is intact; mend it and run again")
-    return LakeError(f"{place}: {said} ({_free(path)} free there); {advice}")
+    return LakeError(f"{place}: {reason} ({_free(path)} free there); {advice}")
 
 
 def _free(path: Path) -> str:

@@ -116,7 +116,7 @@ def _is_doubtful(text: bytes) -> bool:
 def _has_wide_integer(text: bytes) -> bool:
     """Whether a run of digits stands where a number would and is beyond 64 bits.
 
-    Numbers follow a colon, a bracket or a comma; an id of 32 digits stands in quotes and is passed over.
+    Numbers follow a colon, a bracket or a comma; an id of 32 digits is in quotes and passed over.
     """
     digits = text.translate(_DIGITS)
     place = digits.find(_LONG_RUN)

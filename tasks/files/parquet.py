@@ -1,8 +1,5 @@
 """Door to the lake's Parquet: the only writer and the only reader of table files.
 
-Belongs here: how a frame becomes bytes and bytes become a frame of exactly the declared schema. Does not
-belong here: where files stand and when they become visible (`commits.py`).
-
 One writer, PyArrow, because it can write page checksums; equal frames give equal bytes, so that a file's
 digest is its identity.
 """

@@ -16,8 +16,9 @@ from tasks.files.refusal import Refusal
 
 _OUTSIDE_STRINGS = rb'(?:[^"\[\]{}%s]++|"(?:[^"\\]++|\\.)*+")*+([\[\]{}%s])'
 _BRACKET = re.compile(_OUTSIDE_STRINGS % (b"", b""), re.DOTALL)
-_BRACKET_OR_COMMA = re.compile(_OUTSIDE_STRINGS % (b",", b","), re.DOTALL)
+_MARK = re.compile(_OUTSIDE_STRINGS % (b",", b","), re.DOTALL)
 """Everything up to the next mark that is in no string; nothing where a string is not closed yet."""
+_COMMA = ord(",")
 
 
 @dataclass
@@ -111,35 +112,31 @@ class _Cutter:
     def feed(self, chunk: bytes) -> Block:
         """The elements that end in this chunk; what is begun is held."""
         block = Block()
-        self.held += chunk
-        start = 0
-        while not self.closed and (match := self._mark()):
-            self._scanned = match.end()
-            mark = match[1]
+        held, scanned, depth, start = self.held + chunk, self._scanned, self._depth, 0
+        while match := (_MARK if self._is_array and depth == 1 else _BRACKET).match(held, scanned):
+            scanned = match.end()
+            mark = held[scanned - 1]
             if mark in b"[{":
-                self._depth += 1
+                depth += 1
                 continue
-            if mark != b",":
-                self._depth = max(0, self._depth - 1)
-            if self._depth > int(mark == b","):
+            if mark != _COMMA:
+                depth = max(0, depth - 1)
+            if depth > (mark == _COMMA):
                 continue
-            self.closed = self._is_array and mark != b","
-            self._take(block, self.held[start : match.end()], mark)
-            start = match.end()
-        self.held = self.held[start:]
-        self._scanned -= start
+            self._take(block, held[start:scanned], mark)
+            start = scanned
+            if self._is_array and mark != _COMMA:
+                self.closed = True
+                break
+        self.held, self._scanned, self._depth = held[start:], scanned - start, depth
         return block
 
-    def _mark(self) -> re.Match[bytes] | None:
-        at_elements = self._is_array and self._depth == 1
-        return (_BRACKET_OR_COMMA if at_elements else _BRACKET).match(self.held, self._scanned)
-
-    def _take(self, block: Block, part: bytes, mark: bytes) -> None:
+    def _take(self, block: Block, part: bytes, mark: int) -> None:
         piece = self.piece(part[:-1] if self._is_array else part)
         if piece.raw:
             block.add(piece, self._limit)
-        elif mark == b",":
-            block.pieces.append(piece._replace(raw=mark))
+        elif mark == _COMMA:
+            block.pieces.append(piece._replace(raw=b","))
         self._line += part.count(b"\n")
         self._offset += len(part)
 

@@ -1,8 +1,5 @@
 """Int8 arithmetic for networks in torch: weights per output channel, activations per token.
 
-Belongs here: quantising weights and the linear layer that computes with them. Does not belong here: the
-encoder of such layers (`kernels.py`), which network is packed or loaded (`tasks/verifiers/`).
-
 Why per token: the usual dynamic quantisation has one scale for a whole batch, so a pair's score moves with
 its neighbours. Here every token has its own scale (as in LLM.int8(), Dettmers et al. 2022, vector-wise), sums
 are exact integers, and a score depends on the pair alone.
@@ -56,8 +53,8 @@ def has_integer_kernel() -> bool:
 def _has_vnni() -> bool:
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     if capabilities is not None:
-        found = capabilities()
-        return bool(found.get("avx512_vnni") or found.get("avx_vnni") or found.get("amx_int8"))
+        has = capabilities().get
+        return bool(has("avx512_vnni") or has("avx_vnni") or has("amx_int8"))
     return bool(torch.cpu._is_vnni_supported())
 
 

@@ -1,9 +1,5 @@
 """How the embedded network computes: float32, bfloat16 or int8, and which of them is fastest here.
 
-Belongs here: a lean BERT encoder over one kind of linear layer, the choice of kernel, weights packed as int8.
-Does not belong here: integer arithmetic itself (`int8.py`), the network around the encoder (`network.py`),
-loading (`classifiers.py`).
-
 Batches must not change a score. Padding is masked to exact zeros, and attention is computed in float32 as
 plain matrix products, whose sums do not depend on how far a row is padded. Those of torch's fused attention
 do, and their last bits, rounded in the next layer, move a probability in the third decimal.

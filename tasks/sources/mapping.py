@@ -1,7 +1,4 @@
-"""A proposed field mapping from a sample of records: a start to correct, never a silent guess.
-
-Belongs here: which dotted path looks like which field. Does not belong here: how the sample was read.
-"""
+"""A proposed field mapping from a sample of records: a start to correct, never a silent guess."""
 
 from __future__ import annotations
 
@@ -197,10 +194,10 @@ def _inner(lists: Sequence[object]) -> dict[str, str]:
     items = [item for value in lists if isinstance(value, list) for item in value if isinstance(item, dict)]
     if not items:
         return {}
-    found = {}
+    paths = {}
     for name, candidates in (("context_text", _TEXT), ("context_uri", _URI)):
         for candidate in candidates:
             if all(locate(item, candidate.split(".")) is not None for item in items):
-                found[name] = candidate
+                paths[name] = candidate
                 break
-    return found
+    return paths

@@ -52,7 +52,7 @@ def test_another_process_finds_what_was_embedded_and_needs_no_model(tmp_path: Pa
     model, cache = fresh(tmp_path)
     assert np.array_equal(cache.encode(TEXTS), first)
     assert model.asked == []
-    assert (cache.found, cache.computed) == (4, 0)
+    assert (cache.cached, cache.computed) == (4, 0)
 
 
 def test_another_model_shares_nothing(tmp_path: Path) -> None:
