@@ -31,7 +31,7 @@ def import_reviews(
         evaluation = sample.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
         refusals = publish(run, answers)
         run.check("runs", run.record.row("completed", datetime.now(UTC)))
-        run.validator.finish()
+        run.record.warnings += run.validator.finish()
         runs.close_run(run.record, run.lake, "completed")
         checkpoint = record_events(run)
         runs.forget(run.record, run.lake)

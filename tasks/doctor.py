@@ -45,6 +45,8 @@ def examine(config: str | None, lake: str | None) -> list[Check]:
         return [*checks, Check("configuration", False, str(error), "mend the file or run `claimledger init`")]
     checks.append(Check("configuration", True, config or "found"))
     checks += list(_sources(settings))
+    if settings.validation.suites:
+        checks.append(validation_suites(settings))
     checks += list(_lake(settings))
     checks += [_attempt("embedding model", lambda: _embedder(settings))]
     checks += [_attempt("verifier", lambda: _verifier(settings)), _prefect()]
@@ -133,6 +135,14 @@ def _verified(wrong: list[str]) -> str:
     if wrong:
         raise IntegrityError(f"{len(wrong)} files are not what was written, first {wrong[0]}; restore them")
     return "every file has the digest it was written with"
+
+
+def validation_suites(settings: Settings) -> Check:
+    """Whether a team's own suites can run."""
+    from tasks.gate.validate import load_team_suites
+
+    folder = settings.validation.suites
+    return _attempt("validation suites", lambda: f"{folder}: {', '.join(load_team_suites(folder))}")
 
 
 def _embedder(settings: Settings) -> str:

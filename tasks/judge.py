@@ -53,16 +53,9 @@ class Gate:
         """The good rows of a frame; `refused` (QUARANTINE) are rows that never got so far.
 
         Raises:
-            GateError: the failure is systematic: a schema, or more than the tolerated share of rows.
+            GateError: the failure is systematic, or a critical expectation fails.
         """
         checked = self._validator.check(table, conform(tables.TABLES[table], frame))
-        if checked.gate_failed:
-            first = checked.failures[0] if checked.failures else {}
-            raise GateError(
-                f"{table}: validation refused {checked.quarantine.height} of {frame.height} rows, more than "
-                "validation.maximum_quarantine_ratio allows; "
-                f"first failed: {first.get('expectation', 'schema')}; nothing of this unit was published"
-            )
         before = tables.QUARANTINE.empty() if refused is None else refused
         self._refused += [checked.quarantine, before]
         self._rows_in[table] = frame.height + before.height

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.gate import suites
+from tasks.gate import dictionary, suites
 from tasks.ledger import events
 from tasks.tables import TABLES
 
 
 def rendered() -> dict[str, str]:
     """Content of every generated file, by its path in a checkout."""
-    files = {f"expectations/{table.name}.json": suites.render_suite(table) for table in TABLES.values()}
-    files["docs/data-dictionary.md"] = suites.render_dictionary(TABLES.values())
+    files = {
+        f"tasks/gate/expectations/{table.name}.json": suites.render_suite(table) for table in TABLES.values()
+    }
+    files["docs/data-dictionary.md"] = dictionary.render_dictionary(TABLES.values())
     return files | _auditors_files(Path(__file__).parent.parent / "docs" / "auditor")
 
 

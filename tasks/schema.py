@@ -11,7 +11,8 @@ from typing import Literal
 
 import polars as pl
 
-Severity = Literal["critical", "warning"]
+Severity = Literal["critical", "warning", "info"]
+"""What a failed rule means: nothing is published, the run says so, or it is in the results alone."""
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,9 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     updates["verifier"] = _verifier(settings.verifier, base)
     earlier = [_verifier(each, base) for each in settings.reaudit.earlier_verifiers]
     updates["reaudit"] = replace(settings.reaudit, earlier_verifiers=tuple(earlier))
+    if settings.validation.suites:
+        suites = _absolute(settings.validation.suites, base)
+        updates["validation"] = replace(settings.validation, suites=suites)
     if settings.corpus.path:
         updates["corpus"] = replace(settings.corpus, path=_absolute(settings.corpus.path, base))
     return settings.model_copy(update=updates)

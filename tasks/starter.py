@@ -114,6 +114,7 @@ detectors = ["email", "phone", "credit_card", "iban", "ssn", "ip_address", "secr
 [validation]
 data_docs = true                  # keep Great Expectations' own pages beside the report
 maximum_quarantine_ratio = 0.5    # share of a table's rows that may be refused before the run fails
+# suites = "expectations"         # folder of your own suites for Great Expectations: verdicts.json, ...
 
 [drift]                           # what changed against earlier days
 enabled = true                    # whether the nightly audit ends with it

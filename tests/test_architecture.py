@@ -41,7 +41,7 @@ ROOMS = {
     "workbench reaudit drift",
     "health": "tables lake settings",
     "starter": "errors sources",
-    "doctor": "errors lake evidence verify settings",
+    "doctor": "errors gate lake evidence verify settings",
     "render": "tables gate ledger",
 }
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
@@ -69,6 +69,7 @@ DOORS = {
     "files.records": "disk, orjson",
     "files.streams": "disk",
     "gate.great_expectations": "disk, processes, great_expectations",
+    "gate.suite_files": "disk",
     "gate.validate": "disk",
     "health": "disk, clock",
     "judge": "disk, through its neighbours: gate.validate, lake.store, ledger.recording",
@@ -180,6 +181,7 @@ COVERED_BY = {
     "files.portions": "sources/test_files_source.py",
     "files.refusal": "sources/test_records.py",
     "files.split": "sources/test_files_source.py",
+    "gate.dictionary": "gate/test_suites.py",
     "gate.parameters": "test_settings.py",
     "gate.references": "lake/test_store.py",
     "gate.refusals": "gate/test_suites.py",

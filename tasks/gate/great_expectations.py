@@ -1,236 +1,345 @@
 """Door to Great Expectations: the only file that knows it; none of its types leave.
 
-Belongs here: running a suite on one partition, and its own pages. Does not belong here: what follows from
-a result (`validate.py`) or what a suite says (`gate/suites.py`).
-
-Great Expectations takes seconds to import and some 8 ms for each expectation however few the rows, so it
-is imported at the first partition with rows, one context serves the whole run, and the detailed result is
-asked for only where the plain yes or no was no.
+Loading it takes seconds, so this module is imported at the first frame with rows, or at the start of a run
+that has suites of a team. A checkpoint a table validates the rows about to be published against the
+committed suite and the team's; its actions store what came of it and build the pages of what failed. An
+expectation costs some 6 ms however few the rows, so a plain yes or no is asked for first, and counts only
+where it was no.
 """
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, cast
 
-import polars as pl
+from tasks.errors import ClaimledgerError, ConfigError, GateError
+from tasks.files import durable
+from tasks.gate.suite_files import Suite, TeamSuites
+from tasks.gate.suites import CONFIDENTIAL, ExpectationBody, columns_read
+from tasks.schema import Severity
 
-_ANALYTICS = "GX_ANALYTICS_ENABLED"
+if TYPE_CHECKING:
+    import polars as pl
+
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it reads this when it is imported
+with warnings.catch_warnings():
+    # Deprecations among its own dependencies while it loads are not ours to mend.
+    warnings.simplefilter("ignore")
+    import great_expectations as gx
+    from great_expectations.checkpoint import UpdateDataDocsAction
+    from great_expectations.checkpoint.actions import ActionContext, ValidationAction
+    from great_expectations.checkpoint.checkpoint import CheckpointResult
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
+    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations.expectation import (
+        ColumnMapExpectation,
+        ColumnPairMapExpectation,
+        MulticolumnMapExpectation,
+    )
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.registry import (
+        get_expectation_impl,
+        list_registered_expectation_implementations,
+        register_expectation,
+    )
+
+RESULTS = "great_expectations.jsonl"
+"""In a run's folder: what Great Expectations returned, a line for each suite and frame."""
+PAGES = "data_docs"
+"""In a run's folder: its own pages, Data Docs."""
+_SITE = "run"
+_COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+"""Result format with counts and without any value of a row."""
+_MODULES: dict[tuple[Path, str], ModuleType] = {}
+"""Modules of teams that this process has loaded, by file and digest."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One expectation on one partition. `rows` holds the positions of unexpected rows, where it has any."""
+    """One expectation on one frame. `rows` is how many fail it, None where that is not counted."""
 
-    check: str
+    suite: Suite
+    expectation: str
+    column: str
+    severity: Severity
     success: bool
-    severity: str
-    unexpected: int
-    rows: tuple[int, ...] = ()
+    rows: int | None = None
     error: str | None = None
     """Why it could not be evaluated; then `success` is false and says nothing about rows."""
 
 
-@dataclass
-class Engine:
-    """A context of Great Expectations in memory, made when it is first needed."""
+class StoreResults(ValidationAction):  # type: ignore[misc]
+    """Appends the results of a checkpoint to a file of the run, as they are but for tracebacks."""
 
-    _context: Any = None
-    _batch: Any = None
-    _suites: dict[str, Any] = field(default_factory=dict)
-    _turn: AbstractContextManager[Any] = field(default_factory=threading.Lock)
+    type: Literal["store_results"] = "store_results"
+    file: str
 
-    def validate(self, suite: Mapping[str, Any], frame: pl.DataFrame) -> list[Outcome]:
-        """Runs a suite on a frame that has the columns its expectations read; one outcome each, in order."""
-        with self._turn:
-            self._start()
-            if suite["name"] not in self._suites:
-                self._suites[suite["name"]] = self._context.suites.add(_library().ExpectationSuite(**suite))
-            # Only these columns become pandas, as a copy that costs three times the memory.
-            batch = self._batch.get_batch(batch_parameters={"dataframe": frame.to_pandas()})
-            with _remembered_configurations():
-                results = batch.validate(self._suites[suite["name"]], result_format="BOOLEAN_ONLY").results
-            # Results come grouped by column, not in the suite's order: only names tell them apart.
-            outcomes = {_name(result): _outcome(result) for result in results}
-            failed = [
-                expectation
-                for expectation in suite["expectations"]
-                if not outcomes[expectation["meta"]["check"]].success
-            ]
-            if failed:
-                again = {**suite, "name": f"{suite['name']} again", "expectations": failed}
-                detailed = batch.validate(_library().ExpectationSuite(**again), result_format="COMPLETE")
-                outcomes |= {_name(result): _outcome(result) for result in detailed.results}
-            return [outcomes[expectation["meta"]["check"]] for expectation in suite["expectations"]]
-
-    def _start(self) -> None:
-        if self._context is not None:
-            return
-        library = _library()
-        from great_expectations.data_context.types.base import ProgressBarsConfig
-
-        self._context = library.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        asset = self._context.data_sources.add_pandas("lake").add_dataframe_asset("partition")
-        self._batch = asset.add_batch_definition_whole_dataframe("whole")
-
-    def build_pages(
+    def run(
         self,
-        folder: Path,
-        totals: Mapping[str, Mapping[str, Mapping[str, int]]],
-        *,
-        run_id: str,
-        now: datetime,
-    ) -> None:
-        """Writes Data Docs: one page per suite and one per table's validation in this run.
+        checkpoint_result: CheckpointResult,
+        action_context: ActionContext | None = None,  # noqa: ARG002 - the library passes it by name
+    ) -> dict[str, int]:
+        """Appends a line for each suite."""
+        file = Path(self.file)
+        lines = [json.dumps(_plain(result)) + "\n" for result in checkpoint_result.run_results.values()]
+        with durable.touching(file):
+            durable.make_folder(file.parent)
+            with file.open("a", encoding="utf-8") as handle:
+                handle.writelines(lines)
+        return {"lines": len(lines)}
+
+
+class UpdatePagesOnFailure(UpdateDataDocsAction):  # type: ignore[misc]
+    """Builds Data Docs at once for a frame on which a suite fails; `Engine.build_pages` builds the others."""
+
+    type: Literal["update_pages_on_failure"] = "update_pages_on_failure"
+
+    def run(
+        self, checkpoint_result: CheckpointResult, action_context: ActionContext | None = None
+    ) -> dict[object, dict[str, str]]:
+        """Builds the pages of a checkpoint's results."""
+        if checkpoint_result.success:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its templates
+            return cast("dict[object, dict[str, str]]", super().run(checkpoint_result, action_context))
+
+
+class Engine:
+    """The checkpoints of one run, each made when its table comes first."""
+
+    def __init__(self, folder: Path, *, run_id: str, now: datetime, data_docs: bool) -> None:
+        self._run = RunIdentifier(run_name=run_id, run_time=now)
+        self._folder = folder
+        self._turn = threading.Lock()
+        self._checkpoints: dict[tuple[str, bool], gx.Checkpoint] = {}
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._source = self._context.data_sources.add_pandas("lake")
+        self._data_docs = data_docs
+        self._without_pages: dict[str, list[ValidationResultIdentifier]] = {}
+        if data_docs:
+            pages = str(folder.absolute() / PAGES)
+            store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": pages}
+            index = {"class_name": "DefaultSiteIndexBuilder"}
+            site = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
+            self._context.add_data_docs_site(site_name=_SITE, site_config=site)
+
+    def validate(self, table: str, suites: Sequence[Suite], frame: pl.DataFrame) -> list[Outcome]:
+        """Runs a table's checkpoint on rows about to be published.
 
         Args:
-            totals: per table and check, `rows` and `unexpected` over all partitions of the run. A page
-                per partition would cost half a second each and nobody would read it. No value of a row
-                is on any page.
+            table: its name.
+            suites: the same ones for every frame of a table.
+            frame: its rows, with the columns that the suites read and `required_missing`.
+
+        Raises:
+            GateError: Great Expectations itself failed.
+            LakeError: results or pages cannot be written.
         """
-        with self._turn:
-            self._start()
-            site = {
-                "class_name": "SiteBuilder",
-                "store_backend": {
-                    "class_name": "TupleFilesystemStoreBackend",
-                    "base_directory": str(folder),
-                },
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            }
-            self._context.add_data_docs_site(site_name="run", site_config=site)
-            for table, checks in sorted(totals.items()):
-                self._store(table, checks, run_id, now)
-            with warnings.catch_warnings():
-                # Its templates are its own affair; our pages are rendered elsewhere.
-                warnings.simplefilter("ignore")
-                self._context.build_data_docs(site_names=["run"])
+        rows = {"dataframe": frame.to_pandas()}
+        try:
+            with self._turn, durable.touching(self._folder):
+                if (table, False) not in self._checkpoints:
+                    self._add(table, suites)
+                result = self._checkpoints[table, False].run(batch_parameters=rows, run_id=self._run)
+                outcomes = _outcomes(result, suites)
+                if not result.success and not any(_shows_values(result)):
+                    result = self._checkpoints[table, True].run(batch_parameters=rows, run_id=self._run)
+                    outcomes = _outcomes(result, suites)
+                if result.success:
+                    self._without_pages.setdefault(table, list(result.run_results))
+                else:
+                    self._without_pages[table] = []
+        except ClaimledgerError:
+            raise
+        except Exception as error:
+            raise GateError(
+                f"{table}: Great Expectations stopped with {type(error).__name__}: {_one_line(error)}; "
+                f"nothing of this unit was published, look at {' and '.join(s.file for s in suites)}"
+            ) from error
+        return outcomes
 
-    def _store(self, table: str, checks: Mapping[str, Mapping[str, int]], run_id: str, now: datetime) -> None:
-        from great_expectations.core.expectation_validation_result import (
-            ExpectationSuiteValidationResult,
-            ExpectationValidationResult,
-        )
-        from great_expectations.core.run_identifier import RunIdentifier
-        from great_expectations.data_context.types.resource_identifiers import (
-            ExpectationSuiteIdentifier,
-            ValidationResultIdentifier,
-        )
+    def build_pages(self) -> None:
+        """Data Docs of the last frame of every table on which no suite failed; the others have theirs.
 
-        results = []
-        for configuration in self._suites[table].expectation_configurations:
-            count = checks[configuration.meta["check"]]
-            share = 100 * count["unexpected"] / count["rows"] if count["rows"] else 0.0
-            results.append(
-                ExpectationValidationResult(
-                    success=count["unexpected"] == 0 and not count.get("errors"),
-                    expectation_config=configuration,
-                    result={
-                        "element_count": count["rows"],
-                        "unexpected_count": count["unexpected"],
-                        "unexpected_percent": share,
-                    },
-                    exception_info={
-                        "raised_exception": False,
-                        "exception_message": None,
-                        "exception_traceback": None,
-                    },
-                    meta={},
+        Raises:
+            LakeError: they cannot be written.
+        """
+        results = [key for keys in self._without_pages.values() for key in keys]
+        suites = [key.expectation_suite_identifier for key in results]
+        if not self._data_docs or not results:
+            return
+        with self._turn, durable.touching(self._folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its templates
+            self._context.build_data_docs(site_names=[_SITE], resource_identifiers=[*results, *suites])
+
+    def _add(self, table: str, suites: Sequence[Suite]) -> None:
+        """The checkpoint of a table, and the same one with counts."""
+        asset = self._source.add_dataframe_asset(table)
+        batch = asset.add_batch_definition_whole_dataframe("rows about to be published")
+        definitions = [
+            self._context.validation_definitions.add(
+                gx.ValidationDefinition(
+                    name=suite.name,
+                    data=batch,
+                    suite=self._context.suites.add(gx.ExpectationSuite(**deepcopy(suite.body))),
                 )
             )
-        good = sum(result.success for result in results)
-        run = RunIdentifier(run_name=run_id, run_time=now)
-        suite = ExpectationSuiteIdentifier(name=table)
-        whole = ExpectationSuiteValidationResult(
-            success=good == len(results),
-            results=results,
-            suite_name=table,
-            statistics={
-                "evaluated_expectations": len(results),
-                "successful_expectations": good,
-                "unsuccessful_expectations": len(results) - good,
-                "success_percent": 100 * good / len(results),
-            },
-            meta={"run_id": run, "validation_time": now, "active_batch_definition": {}},
-            batch_id=table,
-        )
-        self._context.validation_results_store.store_validation_results(
-            suite_validation_result=whole,
-            suite_validation_result_identifier=ValidationResultIdentifier(
-                expectation_suite_identifier=suite, run_id=run, batch_identifier="all partitions"
-            ),
-            expectation_suite_identifier=suite,
-        )
+            for suite in suites
+        ]
+        for name, result_format in ((table, "BOOLEAN_ONLY"), (f"{table} with counts", _COUNTS)):
+            checkpoint = gx.Checkpoint(
+                name=name,
+                validation_definitions=definitions,
+                actions=self._actions(),
+                result_format=result_format,
+            )
+            self._checkpoints[table, result_format is _COUNTS] = self._context.checkpoints.add(checkpoint)
+
+    def _actions(self) -> list[ValidationAction]:
+        store = StoreResults(name="store results", file=str(self._folder / RESULTS))
+        return [store, *([UpdatePagesOnFailure(name="pages", site_names=[_SITE])] if self._data_docs else [])]
 
 
-def _library() -> Any:
-    """Great Expectations with its usage statistics off, which must be said before it is imported."""
-    os.environ[_ANALYTICS] = "false"
-    with warnings.catch_warnings():
-        # Deprecations among its own dependencies while it loads are not ours to mend.
-        warnings.simplefilter("ignore")
-        import great_expectations
-    return great_expectations
+def prepare(team: TeamSuites) -> None:
+    """Loads a team's own expectation classes and makes each of its expectations once.
+
+    Raises:
+        ConfigError: a file cannot be imported, or replaces a class of Great Expectations; an expectation is
+            unknown or cannot be made. Names the file and the expectation.
+    """
+    for path in team.modules:
+        with _library_protected(path):
+            _load(path)
+    for suite in team.suites.values():
+        for number, expectation in enumerate(suite.body["expectations"], start=1):
+            place = f"{suite.file}: expectation {number} ({expectation['type']})"
+            try:
+                get_expectation_impl(expectation["type"])
+                ExpectationConfiguration(**deepcopy(expectation)).to_domain_obj()
+            except ExpectationNotFoundError:
+                raise ConfigError(f"{place}: unknown expectation{_nearest(expectation['type'])}") from None
+            except Exception as error:
+                raise ConfigError(f"{place}: cannot be made: {_one_line(error)}") from error
+
+
+def _load(path: Path) -> None:
+    """Imports a file of a team once for each content it has, under a name that no package has."""
+    try:
+        source = path.read_bytes()
+        key = (path, sha256(source).hexdigest())
+        if key in _MODULES:
+            return
+        module = ModuleType(f"claimledger_team_{path.stem}_{key[1][:12]}")
+        sys.modules[module.__name__] = module  # where its classes look their annotations up
+        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - the team's own code, as configured
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"{path}: cannot be imported, {type(error).__name__}: {_one_line(error)}; correct it, or "
+            "remove it from the folder of validation.suites"
+        ) from error
+    _MODULES[key] = module
 
 
 @contextmanager
-def _remembered_configurations() -> Iterator[None]:
-    """Half the time: each expectation renders its own configuration once instead of some 80 times.
-
-    The property is a pure function of an object that nothing changes during a validation (1.24.1; a test
-    compares with the library as it is). Lift when the library remembers it itself.
-    """
-    from great_expectations.expectations.expectation import Expectation
-
-    original = Expectation.configuration
-    # By identity, with the object kept alive: these objects cannot be hashed.
-    seen: dict[int, tuple[Any, Any]] = {}
-
-    def configuration(self: Any) -> Any:
-        known = seen.get(id(self))
-        if known is None:
-            known = seen[id(self)] = (self, original.fget(self))
-        return known[1]
-
-    Expectation.configuration = property(configuration)
+def _library_protected(path: Path) -> Iterator[None]:
+    """Refuses a file that replaces classes of Great Expectations, and puts them back."""
+    names = list_registered_expectation_implementations()
+    before = {name: get_expectation_impl(name) for name in names}
     try:
         yield
     finally:
-        Expectation.configuration = original
+        replaced = [
+            name
+            for name, implementation in before.items()
+            if implementation.__module__.startswith("great_expectations.")
+            and get_expectation_impl(name) is not implementation
+        ]
+        for name in replaced:
+            register_expectation(before[name])
+    if replaced:
+        raise ConfigError(
+            f"{path}: a class replaces {', '.join(replaced)} of Great Expectations; give it another name"
+        )
 
 
-def _name(result: Any) -> str:
-    return str(result.expectation_config.meta["check"])
-
-
-def _outcome(result: Any) -> Outcome:
-    details = result.result or {}
-    error = _error(result.exception_info or {})
-    positions = tuple(int(position) for position in details.get("unexpected_index_list") or ())
-    return Outcome(
-        check=_name(result),
-        success=bool(result.success),
-        severity=str(
-            getattr(result.expectation_config.severity, "value", result.expectation_config.severity)
-        ),
-        unexpected=int(details.get("unexpected_count") or 0),
-        rows=positions,
-        error=error,
+def _nearest(kind: str) -> str:
+    near = difflib.get_close_matches(kind, list_registered_expectation_implementations(), n=1, cutoff=0.6)
+    return (
+        f", did you mean {near[0]}?" if near else "; correct its type, or add the Python file that defines it"
     )
 
 
-def _error(information: Mapping[str, Any]) -> str | None:
+def _outcomes(result: CheckpointResult, suites: Sequence[Suite]) -> list[Outcome]:
+    by_name = {suite.name: suite for suite in suites}
+    outcomes = []
+    for validation in result.run_results.values():
+        for each in validation.results:
+            configuration = each.expectation_config
+            count = (each.result or {}).get("unexpected_count")
+            body: ExpectationBody = {"type": configuration.type, "kwargs": configuration.kwargs}
+            outcomes.append(
+                Outcome(
+                    suite=by_name[validation.suite_name],
+                    expectation=configuration.type,
+                    column=", ".join(columns_read(body)),
+                    severity=getattr(configuration.severity, "value", configuration.severity),
+                    success=bool(each.success),
+                    rows=None if count is None else int(count),
+                    error=_error(each.exception_info or {}),
+                )
+            )
+    return outcomes
+
+
+def _shows_values(result: CheckpointResult) -> Iterator[bool]:
+    """Whether a failed expectation would, with counts, show values that people wrote.
+
+    Expectations on rows then only count; others show what they observed.
+    """
+    counting = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
+    for validation in result.run_results.values():
+        for each in validation.results:
+            kind, kwargs = each.expectation_config.type, each.expectation_config.kwargs
+            body: ExpectationBody = {"type": kind, "kwargs": kwargs}
+            columns = columns_read(body) or CONFIDENTIAL
+            if not each.success and not CONFIDENTIAL.isdisjoint(columns):
+                yield not issubclass(get_expectation_impl(kind), counting)
+
+
+def _plain(result: gx.ExpectationSuiteValidationResult) -> dict[str, object]:
+    """A result as plain data, without tracebacks: these name places of the machine, and values."""
+    value: dict[str, object] = result.to_json_dict()
+    for each in cast("list[dict[str, dict[str, object]]]", value["results"]):
+        information = each.get("exception_info") or {}
+        for part in (information, *(v for v in information.values() if isinstance(v, dict))):
+            part.pop("exception_traceback", None)
+    return value
+
+
+def _error(information: Mapping[str, object]) -> str | None:
     """The first exception's message: given for the expectation itself or, by metric, for its parts."""
-    parts: Sequence[Any] = [information, *(v for v in information.values() if isinstance(v, dict))]
-    for part in parts:
+    for part in (information, *(value for value in information.values() if isinstance(value, dict))):
         if part.get("raised_exception"):
-            return str(part.get("exception_message"))[:300]
+            return _one_line(part.get("exception_message"))
     return None
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())[:300]

@@ -18,3 +18,6 @@ class ValidationSettings:
     """Keep Great Expectations' own pages beside the report."""
     maximum_quarantine_ratio: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
     """A table of which more than this share is refused fails the run: something systematic is wrong."""
+    suites: str = ""
+    """Folder of your own suites for Great Expectations: one JSON file a table, and Python files with your own
+    expectation classes."""

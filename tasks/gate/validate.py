@@ -1,32 +1,33 @@
 """The gate: every table is validated before anything of it is published.
 
-Belongs here: what a violation means for a row, a table and a run. Does not belong here: the rules
-(`tables.py`), their renderings (`gate/suites.py`) or Great Expectations (`expectations.py`).
-
 Order per table and unit: (1) the schema must be exact, or the gate fails; (2) every rule runs as a Polars
-expression over the whole frame and decides which rows are refused; (3) Great Expectations runs the same
-suite on each day's partition, on the columns its expectations read, as the second and independent opinion;
-a row that it alone refuses is refused too; (4) refused rows become quarantine, the rest goes on; (5) more
-refused rows than tolerated, or a check that could not run, fail the gate. A violated rule of severity
-`warning` is reported and refuses nothing.
+expression over the whole frame and decides which rows are refused: they become quarantine, and more of them
+than tolerated fail the gate; (3) Great Expectations runs the committed suite, and the team's, on the rows
+that remain, which are the ones about to be published. An expectation of severity `critical` that fails there,
+or cannot be evaluated, fails the gate; a `warning` is told by the run and its report; an `info` is in the
+results alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
 import polars as pl
 
+from tasks.errors import GateError
 from tasks.files import durable
-from tasks.gate import refusals, suites
-from tasks.gate.great_expectations import Engine, Outcome
+from tasks.gate import refusals, suite_files, suites
+from tasks.gate.suite_files import Suite
 from tasks.gate.suites import Check
-from tasks.schema import Table, mismatches
-from tasks.tables import QUARANTINE, TABLES
+from tasks.schema import Severity, Table, mismatches
+from tasks.tables import QUARANTINE, TABLES, UTC
+
+if TYPE_CHECKING:
+    from tasks.gate.great_expectations import Engine, Outcome
 
 RESULTS = "validation.json"
 PAGES = "data_docs"
@@ -35,16 +36,56 @@ TOLERATED_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What became of a frame: `good` and `quarantine` together have as many rows as went in.
+class Failure:
+    """A check that rows, or the table as a whole, do not pass; `rows` is None where it is not counted."""
 
-    `failures` holds one mapping per failed check: `expectation`, `column`, `severity`, `rows`, `day`.
-    """
+    expectation: str
+    column: str
+    severity: Severity
+    rows: int | None
+    suite: str
+    error: str | None = None
+    """Why it could not be evaluated."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the gate made of one frame; `quarantined` of its `rows` were refused by Polars."""
+
+    table: str
+    first_day: str | None
+    last_day: str | None
+    rows: int
+    quarantined: int
+    evaluated: int
+    gate_failed: bool
+    suites: dict[str, str]
+    """SHA-256 of each suite that ran, by its file."""
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What became of a frame: `good` and `quarantine` together have as many rows as went in."""
 
     good: pl.DataFrame
     quarantine: pl.DataFrame
-    failures: list[dict[str, Any]]
-    gate_failed: bool
+    failures: tuple[Failure, ...]
+
+
+def load_team_suites(folder: str) -> dict[str, Suite]:
+    """The suites of `validation.suites` by table, ready to run; none where it names no folder.
+
+    Raises:
+        ConfigError: a suite or an expectation class in the folder cannot be used.
+    """
+    if not folder:
+        return {}
+    team = suite_files.team(Path(folder))
+    from tasks.gate import great_expectations
+
+    great_expectations.prepare(team)
+    return dict(team.suites)
 
 
 @dataclass
@@ -56,243 +97,215 @@ class Validator:
     run_id: str = field(kw_only=True)
     now: datetime = field(kw_only=True)
     maximum_quarantine_ratio: float = field(default=0.5, kw_only=True)
-    """Share of a table's rows in one check above which the failure is systematic."""
-    _engine: Engine = field(default_factory=Engine, repr=False)
-    _results: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """Share of a frame's refused rows above which the failure is systematic."""
+    team: Mapping[str, Suite] = field(default_factory=dict, kw_only=True)
+    """A team's own suites, by table."""
+    _engine: Engine | None = field(default=None, init=False, repr=False)
+    _results: list[Result] = field(default_factory=list, init=False, repr=False)
 
-    def check(self, table: str, frame: pl.DataFrame, source: str = "lake") -> Checked:
+    def check(self, table: str, frame: pl.DataFrame, source: str = "lake") -> Admission:
         """Splits a frame into rows that go on and rows that do not.
 
         Args:
             table: name of a declared table.
             frame: its rows; columns in any order.
             source: what quarantine names where the table has no `source` column of its own.
+
+        Raises:
+            GateError: the schema is wrong, too many rows are refused, or a critical expectation fails.
+            LakeError: the results cannot be written.
         """
         declared = TABLES[table]
         wrong = mismatches(declared, frame.schema)
         if wrong:
-            return self._refuse_schema(declared, frame, wrong)
-        frame = frame.select(declared.schema.names())
-        checks = suites.checks(declared)
-        violated = frame.select(**{str(number): check.violated for number, check in enumerate(checks)})
-        parts = self._second_opinion(declared, frame)
-        violated = _joined(checks, violated, parts)
-        severe = [str(number) for number, check in enumerate(checks) if check.severity == "critical"]
-        refused = violated.select(pl.any_horizontal(severe)).to_series()
-        quarantine = self._quarantine(
-            declared, frame, checks=checks, violated=violated, refused=refused, source=source
-        )
-        broken = [outcome for part in parts for outcome in part.outcomes if _is_unattributable(outcome)]
-        tolerated = max(self.maximum_quarantine_ratio * frame.height, TOLERATED_ROWS)
-        gate_failed = bool(broken) or quarantine.height > tolerated
-        failures = self._record(
-            declared, checks=checks, violated=violated, refused=refused, parts=parts, gate_failed=gate_failed
-        )
-        return Checked(frame.filter(~refused), quarantine, failures, gate_failed)
+            failure = Failure("schema", "; ".join(wrong[:10]), "critical", frame.height, "tasks/tables.py")
+            self._fail(declared, frame, [failure], f"{table}: {failure.column}; report this as a bug")
+        good, quarantine, failures = self._refuse(declared, frame.select(declared.schema.names()), source)
+        if quarantine.height > max(self.maximum_quarantine_ratio * frame.height, TOLERATED_ROWS):
+            self._fail(
+                declared,
+                frame,
+                failures,
+                f"{table}: validation refused {quarantine.height} of {frame.height} rows, more than "
+                f"validation.maximum_quarantine_ratio allows; most failed {_most(failures)}",
+            )
+        outcomes = self._validate(declared, good)
+        expectations = [_failure(o) for o in outcomes if not o.success and o.severity != "info"]
+        critical = [_sentence(table, f, good.height) for f in expectations if f.severity == "critical"]
+        failures += expectations
+        if critical:
+            self._fail(declared, frame, failures, _listed(critical), outcomes)
+        self._record(declared, frame, failures, outcomes, quarantined=quarantine.height)
+        return Admission(good, quarantine, tuple(failures))
 
-    def results(self) -> list[dict[str, Any]]:
-        """One mapping per table, unit and day.
+    def results(self) -> list[dict[str, object]]:
+        """One mapping per frame that had rows: the fields of `Result`."""
+        return [asdict(result) for result in self._results]
 
-        Keys: `table`, `day` (null where a row has none), `suite_sha256`, `rows`, `evaluated`, `quarantined`,
-        `gate_failed`, `checks` (each with `expectation`, `column`, `severity`, `success`, `unexpected`,
-        `observed`), `failures` (the failed ones as in `Checked`).
-        """
-        return list(self._results)
+    def warnings(self) -> list[str]:
+        """A sentence for each expectation of severity `warning` that failed, over all frames of the run."""
+        rows: dict[tuple[str, Failure], list[int | None]] = {}
+        for result in self._results:
+            for failure in result.failures:
+                if failure.severity == "warning":
+                    rows.setdefault((result.table, replace(failure, rows=None)), []).append(failure.rows)
+        sizes = {table: sum(r.rows for r in self._results if r.table == table) for table, _ in rows}
+        return [
+            _sentence(table, replace(failure, rows=_total(counts)), sizes[table])
+            for (table, failure), counts in rows.items()
+        ]
 
-    def finish(self) -> None:
-        """Writes the results as JSON and, if wanted, Great Expectations' own pages, once per run.
+    def finish(self) -> list[str]:
+        """Writes the results as JSON, and Great Expectations' own pages; the warnings of the run.
 
         Raises:
             LakeError: the folder cannot be written.
         """
+        if self._engine is not None:
+            self._engine.build_pages()
         with durable.touching(self.folder):
             durable.make_folder(self.folder)
             durable.replace_json(
-                self.folder / RESULTS, {"format": 1, "run_id": self.run_id, "results": self._results}
+                self.folder / RESULTS, {"format": 2, "run_id": self.run_id, "results": self.results()}
             )
-            totals = self._totals()
-            if self.data_docs and totals:
-                pages = self.folder / PAGES
-                self._engine.build_pages(pages, totals, run_id=self.run_id, now=self.now)
+        return self.warnings()
 
-    def _second_opinion(self, table: Table, frame: pl.DataFrame) -> list[_Part]:
-        parts = []
-        read = frame.select(*suites.rule_columns(table), suites.missing(table))
-        suite = suites.suite(table)
-        for day, positions in _partitions(table, frame, self.now.date()):
-            parts.append(_Part(day, positions, self._engine.validate(suite, read[positions])))
-        return parts
-
-    def _quarantine(
-        self,
-        table: Table,
-        frame: pl.DataFrame,
-        *,
-        checks: Sequence[Check],
-        violated: pl.DataFrame,
-        refused: pl.Series,
-        source: str,
-    ) -> pl.DataFrame:
+    def _refuse(
+        self, table: Table, frame: pl.DataFrame, source: str
+    ) -> tuple[pl.DataFrame, pl.DataFrame, list[Failure]]:
+        """Good rows, QUARANTINE rows, and the rules of severity `critical` that refuse them."""
+        checks = [check for check in suites.checks(table) if check.severity == "critical"]
+        violated = frame.select(**{check.name: check.violated for check in checks})
+        refused = violated.select(pl.any_horizontal(pl.all())).to_series()
         if not refused.any():
-            return QUARANTINE.empty()
-        severe = [(str(n), check) for n, check in enumerate(checks) if check.severity == "critical"]
-        first = pl.coalesce(pl.when(pl.col(n)).then(pl.lit(check.name)) for n, check in severe)
-        reasons = [pl.when(pl.col(n)).then(_reason(table, check)) for n, check in severe]
+            return frame, QUARANTINE.empty(), []
+        broken = [check for check in checks if violated[check.name].any()]
         rows = (
             frame.hstack(violated)
             .with_columns(suites.missing(table))
             .filter(refused)
-            .with_columns(check=first, reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True))
+            .with_columns(
+                check=pl.coalesce(pl.when(pl.col(c.name)).then(pl.lit(c.name)) for c in broken),
+                reason=pl.concat_str(
+                    [pl.when(pl.col(c.name)).then(_reason(table, c)) for c in broken],
+                    separator="; ",
+                    ignore_nulls=True,
+                ),
+            )
         )
-        shown = [
-            c
-            for n, check in severe
-            if violated[n].any() and check.column != suites.MISSING
-            for c in check.columns
+        offending = [name for c in broken if c.column != suites.MISSING for name in c.columns]
+        quarantine = refusals.refuse(
+            table, rows, offending=offending, source=source, run_id=self.run_id, quarantined_at=self.now
+        )
+        file = suite_files.committed(table.name).file
+        failures = [
+            Failure(c.expectation, c.column, c.severity, int(violated[c.name].sum()), file) for c in broken
         ]
-        return refusals.refuse(
-            table, rows, offending=shown, source=source, run_id=self.run_id, quarantined_at=self.now
-        )
+        return frame.filter(~refused), quarantine, failures
+
+    def _validate(self, table: Table, good: pl.DataFrame) -> list[Outcome]:
+        """What Great Expectations says of the rows about to be published."""
+        if good.is_empty():
+            return []
+        from tasks.gate.great_expectations import Engine
+
+        if self._engine is None:
+            self._engine = Engine(self.folder, run_id=self.run_id, now=self.now, data_docs=self.data_docs)
+        own = self.team.get(table.name)
+        files = [suite_files.committed(table.name), *([own] if own else [])]
+        read = [suite.columns for suite in files]
+        names = {name for columns in read for name in columns or table.schema}
+        columns = [name for name in table.schema if name in names]
+        return self._engine.validate(table.name, files, good.select(*columns, suites.missing(table)))
 
     def _record(
         self,
         table: Table,
+        frame: pl.DataFrame,
+        failures: Sequence[Failure],
+        outcomes: Sequence[Outcome],
         *,
-        checks: Sequence[Check],
-        violated: pl.DataFrame,
-        refused: pl.Series,
-        parts: Sequence[_Part],
-        gate_failed: bool,
-    ) -> list[dict[str, Any]]:
-        everything = []
-        for part in parts:
-            counts = violated[part.positions].sum().row(0)
-            entries = []
-            for check, outcome, count in zip(checks, part.outcomes, counts, strict=True):
-                # Of a key that comes twice Great Expectations counts both rows, and one of them is good.
-                entries.append(
-                    {
-                        "expectation": check.expectation["type"],
-                        "column": check.column,
-                        "severity": check.severity,
-                        "success": outcome.success and not count,
-                        "unexpected": count,
-                        "observed": outcome.error
-                        or f"{count} of {len(part.positions)} rows; {check.expected}",
-                    }
-                )
-            failures = [
-                {
-                    **{key: entry[key] for key in ("expectation", "column", "severity")},
-                    "rows": entry["unexpected"],
-                    "day": part.day,
-                }
-                for entry in entries
-                if not entry["success"]
-            ]
-            everything += failures
-            self._results.append(
-                {
-                    "table": table.name,
-                    "day": part.day,
-                    "suite_sha256": suites.suite_sha256(table.name),
-                    "rows": len(part.positions),
-                    "evaluated": len(entries),
-                    "quarantined": int(refused[part.positions].sum()),
-                    "gate_failed": gate_failed,
-                    "checks": entries,
-                    "failures": failures,
-                }
-            )
-        return everything
-
-    def _refuse_schema(self, table: Table, frame: pl.DataFrame, wrong: list[str]) -> Checked:
-        failure = {
-            "expectation": "schema",
-            "column": "; ".join(wrong[:10]),
-            "severity": "critical",
-            "rows": frame.height,
-            "day": None,
-        }
+        quarantined: int,
+        gate_failed: bool = False,
+    ) -> None:
+        if frame.is_empty() and not gate_failed:
+            return
+        first, last = _days(table, frame)
+        digests = {outcome.suite.file: outcome.suite.sha256 for outcome in outcomes}
         self._results.append(
-            {
-                "table": table.name,
-                "day": None,
-                "suite_sha256": suites.suite_sha256(table.name),
-                "rows": frame.height,
-                "evaluated": 1,
-                "quarantined": 0,
-                "gate_failed": True,
-                "checks": [],
-                "failures": [failure],
-            }
+            Result(
+                table=table.name,
+                first_day=first,
+                last_day=last,
+                rows=frame.height,
+                quarantined=quarantined,
+                evaluated=len(outcomes),
+                gate_failed=gate_failed,
+                suites=digests,
+                failures=tuple(failures),
+            )
         )
-        return Checked(table.empty(), QUARANTINE.empty(), [failure], gate_failed=True)
 
-    def _totals(self) -> dict[str, dict[str, dict[str, int]]]:
-        totals: dict[str, dict[str, dict[str, int]]] = {}
-        for result in self._results:
-            for entry in result["checks"]:
-                name = f"{entry['expectation']}({entry['column']})"
-                count = totals.setdefault(result["table"], {}).setdefault(
-                    name, {"rows": 0, "unexpected": 0, "errors": 0}
-                )
-                count["rows"] += result["rows"]
-                count["unexpected"] += entry["unexpected"]
-                count["errors"] += not entry["success"] and not entry["unexpected"]
-        return totals
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One day's partition of a frame: which rows, and what each check said."""
-
-    day: str | None
-    positions: list[int]
-    outcomes: list[Outcome]
+    def _fail(
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        failures: Sequence[Failure],
+        sentence: str,
+        outcomes: Sequence[Outcome] = (),
+    ) -> NoReturn:
+        """Nothing of the frame goes on; the results are written, because the run ends here."""
+        self._record(table, frame, failures, outcomes, quarantined=0, gate_failed=True)
+        self.finish()
+        raise GateError(f"{sentence}; nothing of this unit was published")
 
 
-def _partitions(table: Table, frame: pl.DataFrame, run_day: date) -> list[tuple[str | None, list[int]]]:
-    """Day and row positions per partition; rows without a day are one of their own."""
-    if frame.is_empty():
-        return []
-    if table.partition_by is None:
-        return [(run_day.isoformat(), list(range(frame.height)))]
-    days = frame.select(day=pl.col(table.partition_by).dt.date(), position=pl.int_range(pl.len()))
-    grouped = days.group_by("day", maintain_order=True).agg("position").sort("day", nulls_last=True)
-    return [(_iso(day), positions) for day, positions in grouped.iter_rows()]
+def _days(table: Table, frame: pl.DataFrame) -> tuple[str | None, str | None]:
+    """First and last UTC day of a frame's rows, where its table has days of its own."""
+    if frame.schema.get(table.partition_by or "") != UTC:
+        return None, None
+    days = frame[table.partition_by or ""].dt.date().drop_nulls()
+    return (None, None) if days.is_empty() else (str(days.min()), str(days.max()))
 
 
-def _is_unattributable(outcome: Outcome) -> bool:
-    """A failure that names no row: nothing to refuse, so nothing may pass."""
-    return outcome.severity == "critical" and not outcome.success and not outcome.rows
+def _failure(outcome: Outcome) -> Failure:
+    return Failure(
+        outcome.expectation,
+        outcome.column,
+        outcome.severity,
+        outcome.rows,
+        outcome.suite.file,
+        outcome.error,
+    )
 
 
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
+def _sentence(table: str, failure: Failure, rows: int) -> str:
+    column = f" on {failure.column}" if failure.column else ""
+    head = f"{failure.suite}: {table}: {failure.expectation}{column} ({failure.severity})"
+    if failure.error:
+        return f"{head} cannot be evaluated: {failure.error}"
+    return f"{head} fails" + (f" for {failure.rows} of {rows} rows" if failure.rows else "")
 
 
-def _joined(checks: Sequence[Check], violated: pl.DataFrame, parts: Sequence[_Part]) -> pl.DataFrame:
-    """Violations of either engine, per check and row.
+def _listed(sentences: Sequence[str]) -> str:
+    more = f"; and {len(sentences) - 10} more" if len(sentences) > 10 else ""
+    return "; ".join(sentences[:10]) + more
 
-    Of a key that comes twice Great Expectations names every row, also the first, which is good.
-    """
-    for number, check in enumerate(checks):
-        if check.expectation["type"].endswith("_unique"):
-            continue
-        rows = [part.positions[row] for part in parts for row in part.outcomes[number].rows]
-        if rows:
-            column = violated[str(number)].clone()
-            violated = violated.with_columns(column.scatter(rows, True).alias(str(number)))
-    return violated
+
+def _most(failures: Sequence[Failure]) -> str:
+    most = max(failures, key=lambda failure: failure.rows or 0)
+    return f"{most.expectation}({most.column})"
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    """Rows of all frames together; None where one of them was not counted."""
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def _reason(table: Table, check: Check) -> pl.Expr:
     if check.column == suites.MISSING:
         return pl.format("{} missing, " + check.expected, pl.col(suites.MISSING))
-    values = pl.concat_str([refusals.shown_value(table, c) for c in check.columns[:1]], separator="/")
-    if len(check.columns) > 1 and check.expectation["type"].endswith("_unique"):
+    if len(check.columns) > 1 and check.expectation.endswith("_unique"):
         return pl.lit(f"{check.column} came before, {check.expected}")
-    return pl.concat_str(
-        pl.lit(f"{check.columns[0]} is "), values.str.slice(0, 100), pl.lit(f", {check.expected}")
-    )
+    value = refusals.shown_value(table, check.columns[0]).str.slice(0, 100)
+    return pl.concat_str(pl.lit(f"{check.columns[0]} is "), value, pl.lit(f", {check.expected}"))
