@@ -60,8 +60,6 @@ with warnings.catch_warnings():
 
 RESULTS = "great_expectations.jsonl"
 """In a run's folder: what Great Expectations returned, a line for each suite and frame."""
-PAGES = "data_docs"
-"""In a run's folder: its own pages, Data Docs."""
 _SITE = "run"
 _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 """Result format with counts and without any value of a row."""
@@ -123,7 +121,8 @@ class UpdatePagesOnFailure(UpdateDataDocsAction):  # type: ignore[misc]
 class Engine:
     """The checkpoints of one run, each made when its table comes first."""
 
-    def __init__(self, folder: Path, *, run_id: str, now: datetime, data_docs: bool) -> None:
+    def __init__(self, folder: Path, *, run_id: str, now: datetime, pages: Path | None) -> None:
+        """`pages` is the folder of its Data Docs, None for none."""
         self._run = RunIdentifier(run_name=run_id, run_time=now)
         self._folder = folder
         self._turn = threading.Lock()
@@ -131,11 +130,11 @@ class Engine:
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._source = self._context.data_sources.add_pandas("lake")
-        self._data_docs = data_docs
+        self._pages = pages
         self._without_pages: dict[str, list[ValidationResultIdentifier]] = {}
-        if data_docs:
-            pages = str(folder.absolute() / PAGES)
-            store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": pages}
+        if pages:
+            place = str(pages.absolute())
+            store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": place}
             index = {"class_name": "DefaultSiteIndexBuilder"}
             site = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
             self._context.add_data_docs_site(site_name=_SITE, site_config=site)
@@ -183,7 +182,7 @@ class Engine:
         """
         results = [key for keys in self._without_pages.values() for key in keys]
         suites = [key.expectation_suite_identifier for key in results]
-        if not self._data_docs or not results:
+        if not self._pages or not results:
             return
         with self._turn, durable.touching(self._folder), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its templates
@@ -214,7 +213,7 @@ class Engine:
 
     def _actions(self) -> list[ValidationAction]:
         store = StoreResults(name="store results", file=str(self._folder / RESULTS))
-        return [store, *([UpdatePagesOnFailure(name="pages", site_names=[_SITE])] if self._data_docs else [])]
+        return [store, *([UpdatePagesOnFailure(name="pages", site_names=[_SITE])] if self._pages else [])]
 
 
 def prepare(team: TeamSuites) -> None:

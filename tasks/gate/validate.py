@@ -210,7 +210,8 @@ class Validator:
         from tasks.gate.great_expectations import Engine
 
         if self._engine is None:
-            self._engine = Engine(self.folder, run_id=self.run_id, now=self.now, data_docs=self.data_docs)
+            pages = self.folder / PAGES if self.data_docs else None
+            self._engine = Engine(self.folder, run_id=self.run_id, now=self.now, pages=pages)
         own = self.team.get(table.name)
         files = [suite_files.committed(table.name), *([own] if own else [])]
         read = [suite.columns for suite in files]
