@@ -22,7 +22,7 @@ from tasks import tables
 from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
 from tasks.decide import verdicts as verdicts_stage
-from tasks.errors import GateError, IntegrityError
+from tasks.errors import IntegrityError
 from tasks.evidence import passages as passages_stage
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.retrieve import retrieve
