@@ -263,12 +263,8 @@ def difference(
     interval_error = np.sqrt(factor * (own + others) + posterior)
 
     change = current - expected
-    statistic = np.divide(change, error, out=np.zeros_like(error), where=error > 0)
-    certain = (error <= 0) & (np.abs(change) > 1e-12)
-    statistic = np.where(certain, np.copysign(np.inf, change), statistic)
     part = np.divide(factor * sampling, error**2, out=np.zeros_like(error), where=error > 0)
-    shift = np.nan_to_num(np.asarray(skewness) * part**1.5 * (np.minimum(statistic**2, 16) - 1) / 6)
-    p_value = 2 * stats.t.sf(np.abs(statistic - shift), spread.degrees)
+    p_value = _p_value(change, error, np.asarray(skewness) * part**1.5, spread.degrees)
     half = stats.t.ppf(0.975, spread.degrees) * interval_error
     unknown = np.isnan(change) | ~has_rows.any(1)
     return Difference(
@@ -282,6 +278,15 @@ def difference(
         effects=effects,
         dispersion=spread,
     )
+
+
+def _p_value(change: np.ndarray, error: np.ndarray, skewness: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """(series,) two-sided P values of a change with that standard error; step 5 above."""
+    statistic = np.divide(change, error, out=np.zeros_like(error), where=error > 0)
+    is_certain = (error <= 0) & (np.abs(change) > 1e-12)
+    statistic = np.where(is_certain, np.copysign(np.inf, change), statistic)
+    shift = np.nan_to_num(skewness * (np.minimum(statistic**2, 16) - 1) / 6)
+    return np.asarray(2 * stats.t.sf(np.abs(statistic - shift), degrees))
 
 
 def _weekday_effects(

@@ -10,6 +10,8 @@ from tasks.drift import comparable, metrics, slices
 from tasks.drift.cells import Cells
 from tasks.drift.parameters import DriftParameters
 
+Z = 1.959963984540054
+"""Of the normal distribution: 95% lie within."""
 SERIES = pl.Schema(
     {
         "date": pl.Date,
@@ -43,24 +45,7 @@ def daily_series(
     )
     if slice_names is not None:
         sums = sums.filter(pl.col("slice").is_in(list(slice_names)))
-    n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
-    squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
-    correction = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
-    variance = squares * correction / n**2
-    plain = value * (1 - value) / n
-    effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
-    z = 1.959963984540054
-    centre = (value + z**2 / (2 * effective)) / (1 + z**2 / effective)
-    half = z * (value * (1 - value) / effective + z**2 / (4 * effective**2)).sqrt() / (1 + z**2 / effective)
-    wald = z * variance.sqrt()
-    poisson = z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
-    is_volume, is_share = pl.col("family") == "volume", pl.col("family") == "share"
-
-    def bound(side: int) -> pl.Expr:
-        count = pl.max_horizontal(pl.col("y") + side * poisson, 0.0)
-        share = (centre + side * half).clip(0, 1)
-        return pl.when(is_volume).then(count).when(is_share).then(share).otherwise(value + side * wald)
-
+    is_volume, value = pl.col("family") == "volume", pl.col("y") / pl.col("x")
     return (
         sums.with_columns(family=metrics.each("family", pl.String))
         .select(
@@ -68,10 +53,30 @@ def daily_series(
             "slice",
             "metric",
             value=pl.when(is_volume).then("y").otherwise(value),
-            ci_low=bound(-1),
-            ci_high=bound(1),
+            ci_low=_bound(-1),
+            ci_high=_bound(1),
             count=pl.when(is_volume).then("y").otherwise("x"),
         )
         .cast(SERIES)
         .sort("slice", "metric", "date")
+    )
+
+
+def _bound(side: int) -> pl.Expr:
+    """The lower (-1) or upper (1) end of the interval, by the column `family`."""
+    n, outputs, value = pl.col("x"), pl.col("clusters"), pl.col("y") / pl.col("x")
+    squares = pl.max_horizontal(pl.col("yy") - 2 * value * pl.col("xy") + value**2 * pl.col("xx"), 0.0)
+    correction = pl.when(outputs > 1).then(outputs / (outputs - 1)).otherwise(1.0)
+    variance = squares * correction / n**2
+    plain = value * (1 - value) / n
+    effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
+    centre = (value + Z**2 / (2 * effective)) / (1 + Z**2 / effective)
+    half = Z * (value * (1 - value) / effective + Z**2 / (4 * effective**2)).sqrt() / (1 + Z**2 / effective)
+    poisson = Z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
+    return (
+        pl.when(pl.col("family") == "volume")
+        .then(pl.max_horizontal(pl.col("y") + side * poisson, 0.0))
+        .when(pl.col("family") == "share")
+        .then((centre + side * half).clip(0, 1))
+        .otherwise(value + side * Z * variance.sqrt())
     )

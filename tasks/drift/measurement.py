@@ -10,7 +10,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -36,7 +35,7 @@ class Report:
     rows: pl.DataFrame
     alarms: pl.DataFrame
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON: what drifted and what raised an alarm in full, the rest as counts."""
         counts = self.rows.group_by("status").len()
         drifted = self.rows.filter(pl.col("status") == "drifted")

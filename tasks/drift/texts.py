@@ -49,28 +49,7 @@ def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFra
     outputs = sample(lake, day)
     if outputs.is_empty():
         return pl.DataFrame(schema=PROFILE)
-    ids = outputs.select("output_id")
-    claims = (
-        lake.scan("claims", since=day, until=day)
-        .filter(pl.col("kind") == "factual")
-        .select("output_id", "claim_id", "text")
-        .join(ids.lazy(), on="output_id", how="semi")
-        .collect()
-    )
-    best = (
-        lake.scan("evidence", since=day, until=day)
-        .filter(pl.col("rank") == 0, pl.col("origin") == "context")
-        .select("output_id", "passage_id")
-        .join(ids.lazy(), on="output_id", how="semi")
-        .unique()
-        .collect()
-    )
-    passages = (
-        lake.scan("passages", since=day, until=day)
-        .select("passage_id", "text")
-        .join(best.lazy(), on="passage_id")
-        .collect()
-    )
+    claims, passages = _texts(lake, day, outputs.lazy().select("output_id"))
     questions = outputs.filter(pl.col("prompt").str.strip_chars().str.len_chars() > 0)
     cut = pieces(passages["text"])
     texts = [questions["prompt"], claims["text"], passages["text"], cut["text"]]
@@ -86,6 +65,23 @@ def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFra
         _summed("passage_distance", passages["output_id"], of_passages, outputs),
     ]
     return pl.concat(parts).with_columns(date=pl.lit(day)).select(PROFILE.names()).cast(PROFILE)
+
+
+def _texts(lake: Lake, day: date, output_ids: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`output_id, text` of the outputs' claims, and of the best passages from their own contexts."""
+    claims = lake.scan("claims", since=day, until=day).filter(pl.col("kind") == "factual")
+    best = (
+        lake.scan("evidence", since=day, until=day)
+        .filter(pl.col("rank") == 0, pl.col("origin") == "context")
+        .select("output_id", "passage_id")
+        .join(output_ids, on="output_id", how="semi")
+        .unique()
+    )
+    passages = lake.scan("passages", since=day, until=day).select("passage_id", "text")
+    return (
+        claims.select("output_id", "text").join(output_ids, on="output_id", how="semi").collect(),
+        passages.join(best, on="passage_id").select("output_id", "text").collect(),
+    )
 
 
 def _passages(whole: np.ndarray, pieces_of: np.ndarray, passage: np.ndarray) -> np.ndarray:
