@@ -19,6 +19,9 @@ from tasks.tables import TABLES as DECLARED
 if TYPE_CHECKING:
     import duckdb
 
+MEMORY = "2GB"
+"""What DuckDB keeps in memory; the rest is spilled, so that a larger lake does not need more."""
+
 
 class Database(AbstractContextManager["Database"]):
     """One connection in memory that sees the tables of one lake.
@@ -84,7 +87,7 @@ def connected(lake: Lake) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    config["temp_directory"] = str(lake.root / "_work" / "report")
+    config |= {"memory_limit": MEMORY, "temp_directory": str(lake.root / "_work" / "report")}
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET parquet_metadata_cache = true")

@@ -29,7 +29,7 @@ def key(values: Sequence[object]) -> str:
 
 def numbers(page: Page) -> pl.DataFrame:
     """Rows of `tables.REPORT` for a page."""
-    sentences = [page.headline, *page.changes, *page.flip_sentences, *page.remarks]
+    sentences = [page.story.headline, *page.story.changes, *page.story.flips, *page.story.remarks]
     texts = pl.DataFrame(
         [(sentence.query, HEADLINE, "text", None, sentence.text) for sentence in sentences],
         schema=_CELLS,
@@ -60,21 +60,23 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "evidence", pl.DataFrame([row for claim in page.claims for row in _passages(claim)])
     yield "findings", page.findings
     yield "addressed-evidence", pl.DataFrame({"claims": [page.addressed_claims]})
-    yield "quarantine", page.quarantine
-    yield "reconciliation", page.tables
-    yield "validation", page.validation
-    yield "failures", page.failures
-    yield "drift", page.drift
+    yield "quarantine", page.run.quarantine
+    yield "reconciliation", page.run.tables
+    yield "validation", page.run.validation
+    yield "failures", page.run.failures
+    yield "drift", page.change.drift
     yield (
         "drift-status",
-        pl.DataFrame([{"says": name, "rows": rows} for name, rows in page.drift_counts.items() if rows]),
+        pl.DataFrame(
+            [{"says": name, "rows": rows} for name, rows in page.change.drift_counts.items() if rows]
+        ),
     )
-    yield "flips", page.flips
-    if page.flips.height:
-        yield "flips-delivered", pl.DataFrame({"answers": [page.flips_delivered]})
-    yield "health", page.health
+    yield "flips", page.change.flips
+    if page.change.flips.height:
+        yield "flips-delivered", pl.DataFrame({"answers": [page.change.flips_delivered]})
+    yield "health", page.run.health
     yield "run", pl.DataFrame({n: [getattr(page.run, n)] for n in QUERIES["run"].numbers})
-    yield "of-run", page.of_run
+    yield "of-run", page.run.verdicts
     if page.checkpoint and "size" in page.checkpoint:
         yield "ledger", pl.DataFrame({"size": [page.checkpoint["size"]]})
     for query, kinds in (("judged-by", ("verifier", "snapshot")), ("decided-by", ("policy", "source"))):

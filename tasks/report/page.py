@@ -25,7 +25,7 @@ Checkpoint = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class RunFacts:
-    """The run's row of the `runs` table."""
+    """What the lake says of the run itself."""
 
     run_id: str
     flow: str
@@ -37,6 +37,41 @@ class RunFacts:
     rows_in: int
     rows_out: int
     rows_quarantined: int
+    verdicts: pl.DataFrame
+    """`of-run`."""
+    tables: pl.DataFrame
+    """`reconciliation`."""
+    validation: pl.DataFrame
+    failures: pl.DataFrame
+    data_docs: str | None
+    """Where Great Expectations' own pages of this run are, seen from the page."""
+    quarantine: pl.DataFrame
+    health: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Story:
+    """The page in words."""
+
+    headline: Sentence
+    changes: list[Sentence]
+    """What the drift report says; empty where there is none."""
+    flips: list[Sentence]
+    remarks: list[Sentence]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A drift report and a re-audit."""
+
+    drift: pl.DataFrame
+    """`changes.ranked`: with `low`, `at` and `high`."""
+    drift_rows: int
+    drift_counts: dict[str, int]
+    began: dict[str, date]
+    """Slice to the first day of its new level of supported share."""
+    flips: pl.DataFrame
+    flips_delivered: int
 
 
 @dataclass(frozen=True)
@@ -51,21 +86,14 @@ class Page:
     window: Window
     unit: str
     """day, week or month: what a bar of `series` stands for."""
-
-    headline: Sentence
-    changes: list[Sentence]
-    """What the drift report says; empty where there is none."""
-    flip_sentences: list[Sentence]
-    remarks: list[Sentence]
-
+    story: Story
+    change: Change
     total: Totals
     slices: tuple[SliceTable, ...]
     series: pl.DataFrame
     """`over-time`."""
     trend: pl.DataFrame
     trend_slices: list[str]
-    changed_on: dict[str, date]
-    """Slice to the first day of its new level of supported share."""
     tenths: pl.DataFrame
     """`scores`, all ten."""
     actions: pl.DataFrame
@@ -77,24 +105,6 @@ class Page:
     findings: pl.DataFrame
     addressed_claims: int
     """Claims whose evidence addresses the verifier."""
-
-    of_run: pl.DataFrame
-    tables: pl.DataFrame
-    """`reconciliation`."""
-    validation: pl.DataFrame
-    failures: pl.DataFrame
-    data_docs: str | None
-    """Where Great Expectations' own pages of this run are, seen from the page."""
-    quarantine: pl.DataFrame
-    health: pl.DataFrame
-
-    drift: pl.DataFrame
-    """`changes.ranked`: with `low`, `at` and `high`."""
-    drift_rows: int
-    drift_counts: dict[str, int]
-    flips: pl.DataFrame
-    flips_delivered: int
-
     checkpoint: Checkpoint | None
     identities: pl.DataFrame
     """`judged-by` and `decided-by`."""

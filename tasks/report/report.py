@@ -22,7 +22,7 @@ from tasks.gate.validate import PAGES
 from tasks.lake.store import Lake
 from tasks.report import changes, charts, headline, markup, numbers, queries, site, summary, worst
 from tasks.report.database import Database
-from tasks.report.page import Checkpoint, Page, RunFacts, as_json
+from tasks.report.page import Change, Checkpoint, Page, RunFacts, Story, as_json
 from tasks.report.parameters import ReportParameters
 from tasks.report.queries import SLICES, Scope, Window
 from tasks.report.summary import Filter, Totals
@@ -92,86 +92,112 @@ def gather(
     bounds = parameters or ReportParameters()
     size = int((checkpoint or {}).get("size", 0))
     with Database(lake, Scope(run_id, ledger_size=size, parameters=bounds)) as database:
-        run = _run(database, lake)
-        _choose(database, run, bounds)
+        parameters_of_run = _choose(database, lake, bounds)
         results = database.results([name for name in queries.QUERIES if name not in _LATER])
         total = Totals(results["answers"].item(), *results["verdicts"].row(0))
         tables = tuple(summary.slice_table(results[f"by-{column}"], column, bounds) for column in SLICES)
-        flips_delivered, by_documents = results["flips-delivered"].row(0)
-        notable, counts = changes.notable(results["drift"]), changes.counts(results["drift-status"])
         names = changes.trend_slices(results["drift"], tables[0].rows, bounds)
-        actions = summary.all_actions(results["actions"])
         return Page(
-            run=run,
+            run=_run(lake, run_id, parameters_of_run, results, bounds),
             now=now,
             is_after_erasure=is_after_erasure,
             window=database.scope.window,
             unit=database.scope.period,
-            headline=headline.headline(total, notable),
-            changes=headline.changes(notable, counts) if results["drift"].height else [],
-            flip_sentences=headline.reaudit(results["flips"], by_documents=by_documents),
-            remarks=headline.remarks(total, tables[0].rows, actions, bounds),
+            story=_story(results, total, tables[0].rows, bounds),
+            change=_change(results, bounds),
             total=total,
             slices=tables,
             series=results["over-time"].tail(2 * bounds.daily_points),
             trend=database.trend(names),
             trend_slices=names,
-            changed_on=changes.began(results["drift"]),
             tenths=summary.all_tenths(results["scores"]),
-            actions=actions,
+            actions=summary.all_actions(results["actions"]),
             action_reasons=results["action-reasons"].head(bounds.groups),
             flow=results["flow"],
             claims=_claims(database, bounds),
             filter=summary.cube(database.rows(queries.CUBE), bounds),
             findings=results["findings"].head(bounds.groups),
             addressed_claims=results["addressed-evidence"].item(),
-            of_run=results["of-run"],
-            tables=results["reconciliation"],
-            validation=results["validation"],
-            failures=results["failures"],
-            data_docs=_data_docs(lake, run_id),
-            quarantine=results["quarantine"].head(bounds.groups),
-            health=results["health"].head(bounds.groups),
-            drift=changes.ranked(results["drift"]).head(bounds.groups),
-            drift_rows=results["drift"].height,
-            drift_counts=counts,
-            flips=results["flips"],
-            flips_delivered=flips_delivered,
             checkpoint=checkpoint,
             identities=_identities(results, bounds),
             queries=queries.published(database.scope),
         )
 
 
-def _run(database: Database, lake: Lake) -> RunFacts:
-    rows = database.rows(queries.QUERIES["run"])
-    run_id = database.scope.run_id
-    if rows.is_empty():
-        raise LakeError(
-            f"{lake.root}: its table of runs has no run {run_id[:12]}; there is nothing to report"
-        )
-    row = rows.row(0, named=True)
-    return RunFacts(run_id=run_id, **{**row, "parameters": json.loads(row["parameters"])})
+def _story(
+    results: Mapping[str, pl.DataFrame], total: Totals, agents: pl.DataFrame, bounds: ReportParameters
+) -> Story:
+    drift = changes.notable(results["drift"])
+    counts = changes.counts(results["drift-status"])
+    by_documents = bool(results["flips-delivered"]["by_documents"].item())
+    actions = summary.all_actions(results["actions"])
+    return Story(
+        headline=headline.headline(total, drift),
+        changes=headline.changes(drift, counts) if results["drift"].height else [],
+        flips=headline.reaudit(results["flips"], by_documents=by_documents),
+        remarks=headline.remarks(total, agents, actions, bounds),
+    )
 
 
-def _choose(database: Database, run: RunFacts, bounds: ReportParameters) -> None:
-    """Settles what the page speaks of, and makes the common tables."""
+def _change(results: Mapping[str, pl.DataFrame], bounds: ReportParameters) -> Change:
+    return Change(
+        drift=changes.ranked(results["drift"]).head(bounds.groups),
+        drift_rows=results["drift"].height,
+        drift_counts=changes.counts(results["drift-status"]),
+        began=changes.began(results["drift"]),
+        flips=results["flips"],
+        flips_delivered=results["flips-delivered"]["answers"].item(),
+    )
 
-    def first(query: queries.Query) -> str | None:
-        return next(iter(database.rows(query).to_series()), None)
 
+def _run(
+    lake: Lake,
+    run_id: str,
+    parameters: Mapping[str, object],
+    results: Mapping[str, pl.DataFrame],
+    bounds: ReportParameters,
+) -> RunFacts:
+    return RunFacts(
+        run_id=run_id,
+        **{**results["run"].row(0, named=True), "parameters": parameters},
+        verdicts=results["of-run"],
+        tables=results["reconciliation"],
+        validation=results["validation"],
+        failures=results["failures"],
+        data_docs=_data_docs(lake, run_id),
+        quarantine=results["quarantine"].head(bounds.groups),
+        health=results["health"].head(bounds.groups),
+    )
+
+
+def _choose(database: Database, lake: Lake, bounds: ReportParameters) -> dict[str, object]:
+    """Settles what the page speaks of, and makes the common tables; the run's own parameters.
+
+    Raises:
+        LakeError: the lake has no such run.
+    """
+
+    def first(name: str) -> str | None:
+        return next(iter(database.rows(queries.CHOICES[name]).to_series()), None)
+
+    run = database.rows(queries.QUERIES["run"])
+    if run.is_empty():
+        run_id = database.scope.run_id[:12]
+        raise LakeError(f"{lake.root}: there is no run {run_id} in its table of runs, so no report")
+    parameters: dict[str, object] = json.loads(run["parameters"].item())
     days: list[date] = database.rows(queries.CHOICES["days"]).to_series().to_list()
-    window = summary.window(run.parameters, days, bounds)
+    window = summary.window(parameters, days, bounds)
     database.scope = dataclasses.replace(
         database.scope,
         window=window,
         trend_window=summary.newest_days(window, bounds.daily_points),
-        drift_report=first(queries.CHOICES["newest_drift"]),
-        reaudit=first(queries.CHOICES["newest_reaudit"]),
+        drift_report=first("newest_drift"),
+        reaudit=first("newest_reaudit"),
     )
     database.make_common_tables()
     judged = Window(*database.rows(queries.CHOICES["verdict_days"]).row(0))
     database.scope = dataclasses.replace(database.scope, period=summary.period(judged, bounds))
+    return parameters
 
 
 def _claims(database: Database, bounds: ReportParameters) -> list[ShownClaim]:
@@ -206,10 +232,10 @@ def _data_docs(lake: Lake, run_id: str) -> str | None:
 def render(page: Page) -> str:
     """The page's HTML."""
     whole = page.trend.filter(pl.col("slice") == slices.ALL)
-    changed = page.changed_on.get(slices.ALL)
+    changed = page.change.began.get(slices.ALL)
     widths = (charts.WIDE, charts.NARROW)
     judged = widths if page.total.claims else ()
-    cards = charts.cards(page.trend, page.trend_slices, page.changed_on)
+    cards = charts.cards(page.trend, page.trend_slices, page.change.began)
     shown = {
         "page": page,
         "names": NAMES,
@@ -218,7 +244,7 @@ def render(page: Page) -> str:
         "flows": [charts.flow(page.flow, NAMES, width) for width in widths if page.flow.height],
         "cards": cards,
         "trend_table": _by_day(page.trend, [card.slice for card in cards]),
-        "flip_scale": max([share or 0 for share in page.flips["share"]] + [0.001]),
+        "flip_scale": max([share or 0 for share in page.change.flips["share"]] + [0.001]),
         "slice_words": slices.words,
         "besides": changes.besides,
         "metric_words": headline.metric_words,

@@ -36,6 +36,8 @@ from tasks.review.occurrence import Texts
 from tasks.tables import TABLES
 
 ERASED = "[erased]"
+_LONG = 20
+"""A refused record with so many letters of an erased answer in a row is taken for that answer."""
 
 
 @dataclass
@@ -78,16 +80,10 @@ def erase(
         words = words or _Words(None, Texts([]), Texts([]))
         rows = _tables(lake, output_id, words.own)
         if logged.is_empty():
+            named = {"subject_id": output_id, "output_id": output_id, "reason": reason}
+            count = sum(change.rows for change in rows)
             recorded = recording.append_one(
-                lake,
-                settings,
-                "erasure",
-                run_id=run_id,
-                now=now,
-                subject_id=output_id,
-                output_id=output_id,
-                reason=reason,
-                rows_erased=sum(change.rows for change in rows),
+                lake, settings, "erasure", run_id=run_id, now=now, rows_erased=count, **named
             )
             done.event_index = recorded.checkpoint.size - 1
         else:
@@ -135,7 +131,7 @@ def _words(lake: Lake, output_id: str) -> _Words | None:
     ):
         rows = lake.scan(table).filter(pl.col("output_id") == output_id).select(column).collect()
         more += rows[column].to_list()
-    return _Words(output["produced_at"][0].date(), Texts([*own, *more]), Texts(own))
+    return _Words(output["produced_at"][0].date(), Texts([*own, *more]), Texts(own, _LONG))
 
 
 @dataclass(frozen=True)
@@ -148,17 +144,36 @@ class _Change:
     rows: int
 
 
+_Plan = tuple[pl.Expr, dict[str, pl.Expr]]
+"""Which rows of a table, and the values they get; without values the rows go."""
+
+
 def _tables(lake: Lake, output_id: str, own: Texts) -> list[_Change]:
-    claim_ids = (
-        lake.scan("claims").filter(pl.col("output_id") == output_id).select("claim_id").collect()["claim_id"]
-    )
-    verdicts = lake.scan("verdicts").filter(pl.col("output_id") == output_id)
-    verdict_ids = verdicts.select("verdict_id").collect()["verdict_id"]
+    """Every file of a table that holds something of the output, as it is to be."""
     mine = pl.col("output_id") == output_id
-    gone = pl.lit(ids.digest("erased", output_id))
+    claim_ids = lake.scan("claims").filter(mine).select("claim_id").collect()["claim_id"].to_list()
+    verdict_ids = lake.scan("verdicts").filter(mine).select("verdict_id").collect()["verdict_id"].to_list()
+    plans = _plans(mine, pl.lit(ids.digest("erased", output_id))) | {
+        "reviews": (
+            pl.col("claim_id").is_in(claim_ids) | pl.col("verdict_id").is_in(verdict_ids),
+            {"comment": pl.lit(None, pl.String), "reviewer": pl.lit(ERASED)},
+        ),
+        "quarantine": (
+            pl.col("locator").is_in([output_id, *claim_ids, *verdict_ids])
+            | pl.col("locator").str.contains(output_id, literal=True)
+            # The same answer, refused another time for its form.
+            | pl.col("raw").map_elements(own.are_in, return_dtype=pl.Boolean),
+            {"raw": pl.lit(ERASED)},
+        ),
+    }
+    changes = [_change(name, path, *plan) for name, plan in plans.items() for path in lake.files(name)]
+    return [change for change in changes if change]
+
+
+def _plans(mine: pl.Expr, digest: pl.Expr) -> dict[str, _Plan]:
+    """Of the tables whose rows name their output; `digest` stands for every digest of what it said."""
     blank = pl.lit(ERASED)
-    passage_ids = gone + pl.lit("")  # one stand-in for all: which passages there were says what was said
-    plans: dict[str, tuple[pl.Expr, dict[str, pl.Expr]]] = {
+    return {
         "outputs": (
             mine,
             {
@@ -169,36 +184,19 @@ def _tables(lake: Lake, output_id: str, own: Texts) -> list[_Change]:
                 "contexts": pl.col("contexts").list.head(0),
                 "tools": pl.col("tools").list.head(0),
                 "metadata": pl.lit("{}"),
-                "content_sha256": gone,
+                "content_sha256": digest,
             },
         ),
         "claims": (mine, {"text": blank}),
-        "evidence": (mine & (pl.col("origin") == "context"), {"passage_id": passage_ids}),
+        # One id for all: which passages there were says what was said.
+        "evidence": (mine & (pl.col("origin") == "context"), {"passage_id": digest}),
         "verdicts": (mine, {"reason": blank, "evidence_ids": pl.col("evidence_ids").list.head(0)}),
         "actions": (mine, {"reason": blank}),
         "findings": (mine, {"masked": blank}),
         "flips": (mine, {"reason": blank}),
         "reaudits": (mine & pl.col("reason").is_not_null(), {"reason": blank}),
-        "reviews": (
-            pl.col("claim_id").is_in(claim_ids.implode()) | pl.col("verdict_id").is_in(verdict_ids.implode()),
-            {"comment": pl.lit(None, pl.String), "reviewer": blank},
-        ),
-        "quarantine": (
-            pl.col("locator").is_in([output_id, *claim_ids, *verdict_ids])
-            | pl.col("locator").str.contains(output_id, literal=True)
-            # The same answer, refused another time for its form.
-            | pl.col("raw").map_elements(own.are_in, return_dtype=pl.Boolean),
-            {"raw": blank},
-        ),
         "passages": (mine, {}),
     }
-    changes = []
-    for table, (which, values) in plans.items():
-        for path in lake.files(table):
-            change = _change(table, path, which, values)
-            if change:
-                changes.append(change)
-    return changes
 
 
 def _change(table: str, path: Path, which: pl.Expr, values: dict[str, pl.Expr]) -> _Change | None:

@@ -19,13 +19,13 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 class Texts:
-    """Texts to look for."""
+    """Texts to look for, those of at least so many letters and digits."""
 
-    def __init__(self, texts: Iterable[str | None]) -> None:
+    def __init__(self, texts: Iterable[str | None], shortest: int = SHORTEST) -> None:
         self._windows: set[str] = set()
         for text in texts:
             letters = _letters(text or "")
-            if len(letters) >= SHORTEST:
+            if len(letters) >= shortest:
                 last = max(0, len(letters) - _WINDOW)
                 starts = {*range(0, last, _WINDOW), last}
                 self._windows |= {letters[start : start + _WINDOW] for start in starts}

@@ -53,8 +53,10 @@ def duck(lake_and_run: tuple[Lake, dict[str, Any]]) -> Iterator[Any]:
 
 
 def test_the_headline_counts_every_claim_once_by_its_last_verdict(page: Page) -> None:
-    assert page.headline.text.startswith("6 of 12 claims have no support; supported share of agent ada fell")
-    assert page.remarks[0].text == (
+    assert page.story.headline.text.startswith(
+        "6 of 12 claims have no support; supported share of agent ada fell"
+    )
+    assert page.story.remarks[0].text == (
         "12 claims in 11 answers: 50% supported, 17% contradicted, 33% not settled by the evidence."
     )
 
@@ -101,7 +103,7 @@ def test_json_and_parquet_beside_the_page_hold_what_it_shows(tmp_path: Path) -> 
     assert document["queries"]["verdicts"] in html.unescape(page.read_text("utf-8"))
     rows = pl.read_parquet(page.parent / "report.parquet")
     assert rows.schema == REPORT.schema
-    assert rows.filter(pl.col("text").is_not_null())["text"][0] == document["headline"]["text"]
+    assert rows.filter(pl.col("text").is_not_null())["text"][0] == document["story"]["headline"]["text"]
     duckdb_rows = duckdb.sql(f"SELECT count(*) FROM '{page.parent}/report.parquet'").fetchall()  # noqa: S608
     assert duckdb_rows == [(rows.height,)]
     assert (lake.root / "reports" / "index.html").exists()
