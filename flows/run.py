@@ -165,7 +165,10 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     _reconcile(record)
     for source, mark in (marks or {}).items():
         lake.write_state(watermark(source), mark)
-    reached = run.check("health", health.check(run.settings, lake, run_id=run.run_id))
+    sources = {source.name: source.path for source in run.settings.sources}
+    corpus = run.settings.corpus
+    corpora = {corpus.name: corpus.path} if corpus.path else {}
+    reached = run.check("health", health.check(sources, corpora, lake, run_id=run.run_id))
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
     run.check("runs", record.row("completed", datetime.now(UTC)))
     record.warnings += run.validator.finish()

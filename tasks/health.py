@@ -5,28 +5,22 @@ from __future__ import annotations
 import glob
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 
 from tasks import tables
 from tasks.lake.store import Lake
-from tasks.settings import Settings
 
 
-def check(settings: Settings, lake: Lake, *, run_id: str) -> pl.DataFrame:
-    """One HEALTH row per source and, where configured, the corpus."""
-    newest = {
-        row["source"]: row["produced_at"]
-        for row in lake.scan("outputs")
-        .group_by("source")
-        .agg(pl.col("produced_at").max())
-        .collect()
-        .iter_rows(named=True)
-    }
-    rows = [_reach(s.name, "source", s.path, newest.get(s.name), run_id) for s in settings.sources]
-    if settings.corpus.path:
-        rows.append(_reach(settings.corpus.name, "corpus", settings.corpus.path, None, run_id))
+def check(sources: Mapping[str, str], corpora: Mapping[str, str], lake: Lake, *, run_id: str) -> pl.DataFrame:
+    """One HEALTH row per source and corpus, which are given as name and path."""
+    newest = dict(
+        lake.scan("outputs").group_by("source").agg(pl.col("produced_at").max()).collect().iter_rows()
+    )
+    rows = [_reach(name, "source", path, newest.get(name), run_id) for name, path in sources.items()]
+    rows += [_reach(name, "corpus", path, None, run_id) for name, path in corpora.items()]
     return pl.DataFrame(rows, schema=tables.HEALTH.schema)
 
 

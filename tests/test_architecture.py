@@ -25,6 +25,7 @@ ROOMS = {
     "decide": "ids schema tables text privacy",
     "gate": "errors ids schema tables files",
     "lake": "errors ids schema tables files decide gate",
+    "health": "tables lake",
     "sources": "errors ids schema tables files",
     "ledger": "errors ids schema tables files decide lake",
     "evidence": "errors ids schema tables models text files gate lake",
@@ -39,7 +40,6 @@ ROOMS = {
     "report": "errors visible schema tables files decide gate lake reaudit drift",
     "settings": "errors files claims privacy decide gate sources ledger evidence verify "
     "workbench reaudit drift",
-    "health": "tables lake settings",
     "starter": "errors sources",
     "doctor": "errors gate lake evidence verify settings",
     "render": "tables gate ledger",

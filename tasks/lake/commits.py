@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from tasks.errors import IntegrityError
 from tasks.files import durable
@@ -92,6 +92,16 @@ class File:
     def staged(self) -> str:
         """Name in the staging folder."""
         return f"{self.table}-{self.day}-{self.name}"
+
+
+class Manifest(TypedDict):
+    """What a commit promises, as JSON; each file as `File` has it."""
+
+    format: int
+    run_id: str
+    unit: str
+    status: str
+    files: list[dict[str, Any]]
 
 
 def describe(table: str, day: date, data: bytes, rows: int, replaces: tuple[str, str] | None = None) -> File:
@@ -192,7 +202,7 @@ def publish(root: Path, files: Sequence[File], staging: Path) -> None:
         durable.sync_folder(folders[-1])
 
 
-def load(manifest: Path) -> dict[str, Any]:
+def load(manifest: Path) -> Manifest:
     """A commit manifest.
 
     Raises:
@@ -201,10 +211,10 @@ def load(manifest: Path) -> dict[str, Any]:
     record = durable.read_json(manifest)
     if record is None or record.get("status") not in ("prepared", "done"):
         raise IntegrityError(f"{manifest}: not a commit manifest; restore it from a copy")
-    return record
+    return cast("Manifest", record)
 
 
-def record_files(record: dict[str, Any]) -> list[File]:
+def record_files(record: Manifest) -> list[File]:
     """The files a manifest names.
 
     Raises:
@@ -241,7 +251,7 @@ def recover(root: Path, staging_folders: Iterable[Path]) -> list[str]:
     return sentences
 
 
-def manifests(root: Path) -> Iterator[tuple[Path, dict[str, Any] | IntegrityError]]:
+def manifests(root: Path) -> Iterator[tuple[Path, Manifest | IntegrityError]]:
     """Every commit manifest of the lake, or the error that says how it is damaged."""
     for path in sorted((root / "runs").glob("*/commits/*.json")):
         if path.name.startswith((".", "_")):

@@ -123,11 +123,10 @@ def open_run(
     return run
 
 
-def close_run(run: Run, lake: Lake, status: str) -> pl.DataFrame:
+def close_run(run: Run, lake: Lake, status: str) -> None:
     """Publishes the run's row. It stays among the open ones until `forget`."""
     row = run.row(status, datetime.now(UTC))
     lake.commit(run.run_id, "run", {"runs": row}, run_day=run.started_at.date())
-    return row
 
 
 def forget(run: Run, lake: Lake) -> None:

@@ -32,7 +32,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar, TypedDict
 
 import numpy as np
 import polars as pl
@@ -73,6 +74,17 @@ class SampleParameters:
         unknown = [name for name in self.strata if name not in STRATA]
         if unknown:
             raise ValueError(f"strata has {unknown[0]!r}, expected some of {', '.join(STRATA)}")
+
+
+class Share(TypedDict):
+    """How many of some judged claims flipped for one cause; the share is weighted, null for no claims."""
+
+    cause: str
+    judged: int
+    flips: int
+    share: float | None
+    ci_low: float | None
+    ci_high: float | None
 
 
 # The draw ------------------------------------------------------------------------------------------------
@@ -285,7 +297,12 @@ def weights(drawn: pl.DataFrame, population: Mapping[str, int]) -> pl.DataFrame:
 
 
 def shares(
-    drawn: pl.DataFrame, population: Mapping[str, int], strata: Sequence[str], *, run_id: str, found_at: Any
+    drawn: pl.DataFrame,
+    population: Mapping[str, int],
+    strata: Sequence[str],
+    *,
+    run_id: str,
+    found_at: datetime,
 ) -> pl.DataFrame:
     """FLIP_SHARES: every slice of one stratum column and all, by old verdict and any, by cause and any.
 
@@ -319,14 +336,14 @@ def shares(
 
 
 def _slices(
-    counted: list[tuple[dict[str, Any], int]], strata: Sequence[str]
-) -> list[tuple[str, str | None, Any]]:
+    counted: list[tuple[dict[str, str | None], int]], strata: Sequence[str]
+) -> list[tuple[str, str | None, str | None]]:
     """(name, column, value) of all claims and of every value of every stratum column, in a fixed order."""
-    found: list[tuple[str, str | None, Any]] = [(ALL, None, None)]
+    slices: list[tuple[str, str | None, str | None]] = [(ALL, None, None)]
     for column in strata:
         values = {stratum[column] for stratum, _ in counted}
-        found += [(f"{column}={_escaped(value)}", column, value) for value in sorted(values, key=str)]
-    return found
+        slices += [(f"{column}={_escaped(value)}", column, value) for value in sorted(values, key=str)]
+    return slices
 
 
 def _escaped(value: str | None) -> str:
@@ -335,25 +352,25 @@ def _escaped(value: str | None) -> str:
     return text.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
 
 
-def _by_cause(frame: pl.DataFrame) -> list[dict[str, Any]]:
+def _by_cause(frame: pl.DataFrame) -> list[Share]:
+    rows: list[Share] = []
     clusters = np.unique(frame["output_id"].to_numpy(), return_inverse=True)[1]
     weight = frame["weight"].to_numpy()
-    rows = []
     for cause in (ANY, *CAUSES):
         hit = frame.select(
             pl.col("cause").is_not_null() if cause == ANY else pl.col("cause").eq_missing(pl.lit(cause))
         ).to_series().to_numpy()  # fmt: skip
         share, low, high = interval(hit, weight, clusters)
-        known = frame.height > 0
+        is_empty = frame.is_empty()
         rows.append(
-            {
-                "cause": cause,
-                "judged": frame.height,
-                "flips": int(hit.sum()),
-                "share": share if known else None,
-                "ci_low": low if known else None,
-                "ci_high": high if known else None,
-            }
+            Share(
+                cause=cause,
+                judged=frame.height,
+                flips=int(hit.sum()),
+                share=None if is_empty else share,
+                ci_low=None if is_empty else low,
+                ci_high=None if is_empty else high,
+            )
         )
     return rows
 

@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -297,7 +296,7 @@ def _quarantine(
     )
 
 
-def summary(frame: pl.DataFrame) -> dict[str, Any]:
+def summary(frame: pl.DataFrame) -> dict[str, int]:
     """Counts of a queue by reason."""
     counts = frame["because"].value_counts().sort("because")
     return dict(counts.iter_rows())
