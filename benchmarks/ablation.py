@@ -29,8 +29,10 @@ from tasks.evidence.models import embedded_folder
 from tasks.verify import metrics, selection
 from training import artefact, contrast
 from training.fit_default import SEED
+from training.loop import TrainParameters
 from training.make_training_pairs import HELD_OUT
-from training.train import TrainParameters, read_pairs, train
+from training.pairs import read_pairs
+from training.train import train
 from training.train_default import FIRST, MORE
 
 START_PAIRS, MORE_PAIRS, OF_GROUP = 14_000, 4_800, 2_000

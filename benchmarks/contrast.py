@@ -17,7 +17,7 @@ import polars as pl
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
 from training.contrast import ContrastParameters, cases, judge
-from training.train import read_pairs
+from training.pairs import read_pairs
 
 
 def main() -> None:

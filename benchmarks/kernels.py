@@ -21,7 +21,7 @@ from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
 from training.artefact import by_dataset
 from training.fusion import chosen_rows
-from training.train import read_pairs
+from training.pairs import read_pairs
 
 
 def main() -> None:

@@ -160,7 +160,7 @@ def main() -> None:
     from sentence_transformers import CrossEncoder
 
     from tasks.verify.score import score_file
-    from training.train import read_pairs
+    from training.pairs import read_pairs
 
     threads = arguments.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)

@@ -14,12 +14,11 @@ from tasks.lake.store import Lake
 from tasks.review import reviews
 from tasks.verify import calibrate as fitting
 from tasks.verify import calibration
-from tasks.verify.evaluate import labelled
 from tasks.verify.load import load
+from tasks.verify.pair_files import labelled, read_pairs
 from tasks.verify.parameters import ScoringParameters
 from tasks.verify.protocol import Verifier, usage_of
 from tasks.verify.risk import RiskParameters
-from tasks.verify.score import read_pairs
 
 
 def calibrate(

@@ -133,6 +133,7 @@ DOORS = {
     "verify.endpoint": "disk, network, processes, clock",
     "verify.evaluate": "disk",
     "verify.network": "disk, torch, transformers, safetensors",
+    "verify.pair_files": "disk",
     "verify.published": "disk",
     "verify.runtimes": "disk, onnxruntime, openvino",
     "models.folder": "disk, huggingface_hub",

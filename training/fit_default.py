@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from training import artefact
+from training.loop import TrainParameters
 from training.make_training_pairs import HELD_OUT
-from training.train import TrainParameters, read_pairs, split
+from training.pairs import read_pairs, split
 
 SEED = 7
 COLUMNS = ("dataset", "claim", "evidence", "label")

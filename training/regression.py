@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -16,8 +15,6 @@ from tasks.verify.softmax import Softmax, expand, softmax
 @dataclass(frozen=True)
 class SoftmaxParameters:
     """How the regression is fitted."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     l2: float = 3e-3
     """Penalty on squared weights per unit of row weight: mild, since rows outnumber weights thirty to one."""

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from tasks.evidence.models import embedded_folder
-from training.train import TrainParameters, train
+from training.loop import TrainParameters
+from training.train import train
 
 MAX_TOKENS = 160
 FIRST = TrainParameters(max_tokens=MAX_TOKENS)

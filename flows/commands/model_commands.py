@@ -39,7 +39,7 @@ def score(
     if scored.quarantine:
         refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
         lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
-    lines += _asked(scored.usage)
+    lines += _asked(asdict(scored)["usage"])
     rows = [[name, count] for name, count in sorted(scored.verdicts.items())]
     common.answer(asdict(scored), [*lines, "", *table(["verdict", "pairs"], rows)])
     return DONE

@@ -10,7 +10,7 @@ How a calibration is applied and kept: `calibration.py`; what a threshold guaran
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,8 +55,6 @@ NAME_CHARACTERS = 100
 @dataclass(frozen=True)
 class LocalParameters:
     """How a calibration is fitted."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     minimum_rows: int = 20
     """Fewer labelled pairs say too little even of one bias."""

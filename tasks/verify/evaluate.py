@@ -14,10 +14,9 @@ from tasks.errors import InputError
 from tasks.tables import PROBABILITIES
 from tasks.text.pairs import pieces
 from tasks.verify import metrics
-from tasks.verify.labels import CODES
 from tasks.verify.load import load
+from tasks.verify.pair_files import labelled, read_pairs
 from tasks.verify.protocol import Verifier
-from tasks.verify.score import read_pairs
 from tasks.verify.scoring import score_frame
 
 if TYPE_CHECKING:
@@ -71,34 +70,36 @@ def evaluate_files(
     """
     from tasks.evidence.models import load_embedder
 
-    threads = parameters.threads
-    verifiers = verifiers or [load(parameters.verifier, threads=threads)]
-    embedder = embedder or load_embedder(threads=threads)
-    policy = parameters.policy
+    verifiers = verifiers or [load(parameters.verifier, threads=parameters.threads)]
+    embedder = embedder or load_embedder(threads=parameters.threads)
     rows = []
     for path in map(Path, paths):
-        parts: list[list[pl.DataFrame]] = [[] for _ in verifiers]
-        for chunk in read_pairs(path, parameters.max_record_bytes):
-            pairs = labelled(chunk.frame, path)
-            similarity = cosine(pairs, embedder)
-            for verifier, part in zip(verifiers, parts, strict=True):
-                scored = score_frame(pairs, verifier, policy).select(
-                    "dataset", "label", "verdict", *PROBABILITIES
-                )
-                part.append(scored.with_columns(similarity))
-            if progress:
-                progress(pairs.height)
-        frames = [pl.concat(part) for part in parts]
+        frames = _judged(path, parameters, verifiers, embedder, progress)
         for name in frames[0]["dataset"].unique(maintain_order=True):
-            rows += [
-                {
-                    "dataset": str(name),
-                    **_figures(frame.filter(pl.col("dataset") == name)),
-                    "verifier": verifier.name,
-                }
-                for verifier, frame in zip(verifiers, frames, strict=True)
-            ]
+            for verifier, frame in zip(verifiers, frames, strict=True):
+                figures = _figures(frame.filter(pl.col("dataset") == name))
+                rows.append({"dataset": str(name), **figures, "verifier": verifier.name})
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _judged(
+    path: Path,
+    parameters: ScoringParameters,
+    verifiers: Sequence[Verifier],
+    embedder: Embedder,
+    progress: Callable[[int], None] | None,
+) -> list[pl.DataFrame]:
+    """Per verifier: `dataset`, `label`, `verdict`, probabilities and `cosine` of every pair of the file."""
+    parts: list[list[pl.DataFrame]] = [[] for _ in verifiers]
+    for chunk in read_pairs(path, parameters.max_record_bytes):
+        pairs = labelled(chunk.frame, path)
+        similarity = cosine(pairs, embedder)
+        for verifier, part in zip(verifiers, parts, strict=True):
+            scored = score_frame(pairs, verifier, parameters.policy)
+            part.append(scored.select("dataset", "label", "verdict", *PROBABILITIES, similarity))
+        if progress:
+            progress(pairs.height)
+    return [pl.concat(part) for part in parts]
 
 
 def load_named(names: Sequence[str], parameters: ScoringParameters) -> list[Verifier]:
@@ -120,14 +121,14 @@ def load_named(names: Sequence[str], parameters: ScoringParameters) -> list[Veri
 
 def side_by_side(evaluated: pl.DataFrame) -> pl.DataFrame:
     """`dataset`, `cosine`, and per verifier its balanced accuracy with its interval as text; a mean last."""
-    said = evaluated.with_columns(
+    shown = evaluated.with_columns(
         text=pl.format(
             "{} ({} to {})",
             *(pl.col(name).round(3) for name in ("balanced_accuracy", "ci_low", "ci_high")),
         )
     )
-    wide = said.pivot(on="verifier", index="dataset", values="text", maintain_order=True)
-    base = said.unique("dataset", keep="first", maintain_order=True)
+    wide = shown.pivot(on="verifier", index="dataset", values="text", maintain_order=True)
+    base = shown.unique("dataset", keep="first", maintain_order=True)
     wide = wide.join(
         base.select("dataset", cosine=pl.col("cosine_balanced_accuracy").round(3).cast(pl.String)),
         on="dataset",
@@ -141,21 +142,6 @@ def side_by_side(evaluated: pl.DataFrame) -> pl.DataFrame:
         **dict(means.iter_rows()),
     }
     return pl.concat([wide, pl.DataFrame([mean]).select(wide.columns)])
-
-
-def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """`claim`, `evidence`, `label` and `dataset`, which is the file's name where no column says it.
-
-    Raises:
-        InputError: no `label`, or an unknown one.
-    """
-    if "label" not in frame.columns:
-        raise InputError(f"{path}: no column 'label'; found the columns {', '.join(frame.columns[:20])}")
-    unknown = sorted(set(frame["label"].cast(pl.String).fill_null("null").unique()) - set(CODES))
-    if unknown:
-        raise InputError(f"{path}: label {unknown[0][:40]!r} is unknown, expected one of {', '.join(CODES)}")
-    named = pl.col("dataset").cast(pl.String).fill_null(path.stem) if "dataset" in frame.columns else None
-    return frame.select("claim", "evidence", "label", dataset=pl.lit(path.stem) if named is None else named)
 
 
 def cosine(frame: pl.DataFrame, embedder: Embedder) -> pl.Series:

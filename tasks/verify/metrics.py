@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,8 +14,6 @@ from tasks.verify.labels import CODES
 @dataclass(frozen=True)
 class MetricParameters:
     """How figures are estimated."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     bins: int = 15
     """Equal-width bins of calibration error, the number the literature uses (Guo et al., ICML 2017)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from tasks.decide.verdicts import combine
 from tasks.errors import ModelError
 from tasks.verify import windows as cutting
 from tasks.verify.labels import Reading
@@ -106,7 +107,7 @@ class PairClassifier:
         """Scores pairs in the order given; equal pairs once, every text tokenised once.
 
         A pair whose passage needs several windows is supported if one window supports it, and likewise
-        contradicted: see `windows.combine`. A pair that does not fit is certainly insufficient.
+        contradicted: see `verdicts.combine`. A pair that does not fit is certainly insufficient.
         """
         texts, claim_at, passage_at, place = cutting.distinct_pairs(claims, passages)
         flat, start, length = self._tokenise(texts)
@@ -119,7 +120,7 @@ class PairClassifier:
         if not np.isfinite(logits).all():
             raise ModelError(f"{self.name}: the model computed NaN or infinity; its weights are damaged")
         probabilities = self._model.reading.probabilities(logits / self._model.temperature)
-        combined = cutting.combine(probabilities, plan)
+        combined = combine(probabilities, plan.pair, len(plan.windows))
         offered = length[claim_at] + length[passage_at]
         # No words on either side: nothing was said, or nothing to hold it against.
         combined[(length[claim_at] == 0) | (length[passage_at] == 0)] = (0.0, 0.0, 1.0)

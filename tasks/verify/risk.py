@@ -11,7 +11,7 @@ not: anything of single claims, or of claims unlike the rows.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
@@ -20,8 +20,6 @@ from scipy.stats import beta
 @dataclass(frozen=True)
 class RiskParameters:
     """What is asked of a threshold."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     risk: float = 0.05
     """Largest share of wrong ones among what reaches the threshold."""

@@ -96,27 +96,14 @@ def overlap(
         texts: m sentences or pieces.
         weights: inverse document frequency by stem; `unknown_weight` for stems it lacks.
     """
-    known = pl.DataFrame(
-        {"term": list(weights), "weight": list(weights.values())},
-        schema={"term": pl.String, "weight": pl.Float64},
-    )
-    wanted = (
-        words.content_stems(claims)
-        .select("row", "term")
-        .unique()
-        .join(known, on="term", how="left")
-        .with_columns(pl.col("weight").fill_null(unknown_weight))
-        # Sorted, because sums of floats depend on their order and a score must not depend on the batch.
-        .sort("row", "term")
-        .with_columns(share=pl.col("weight") / pl.col("weight").sum().over("row"))
-    )
+    shares = _shares(claims, weights, unknown_weight)
     owners = pl.DataFrame({"at": np.arange(len(texts), dtype=np.uint32), "row": row.astype(np.uint32)})
     shared = (
         words.content_stems(texts)
         .select(at="row", term="term")
         .unique()
         .join(owners, on="at")
-        .join(wanted.select("row", "term", "share"), on=["row", "term"])
+        .join(shares, on=["row", "term"])
         .sort("at", "term")
         .group_by("at")
         .agg(pl.col("share").sum())
@@ -124,3 +111,21 @@ def overlap(
     result = np.zeros(len(texts))
     result[shared["at"].to_numpy()] = shared["share"].to_numpy()
     return np.round(result, 9)
+
+
+def _shares(claims: pl.Series, weights: Mapping[str, float], unknown_weight: float) -> pl.DataFrame:
+    """`row`, `term`, `share`: of each content stem in the weight of its claim's."""
+    vocabulary = pl.DataFrame(
+        {"term": list(weights), "weight": list(weights.values())},
+        schema={"term": pl.String, "weight": pl.Float64},
+    )
+    return (
+        words.content_stems(claims)
+        .select("row", "term")
+        .unique()
+        .join(vocabulary, on="term", how="left")
+        .with_columns(pl.col("weight").fill_null(unknown_weight))
+        # Sorted, because sums of floats depend on their order and a score must not depend on the batch.
+        .sort("row", "term")
+        .select("row", "term", share=pl.col("weight") / pl.col("weight").sum().over("row"))
+    )

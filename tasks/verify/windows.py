@@ -1,4 +1,4 @@
-"""Windows over long passages, batches under a token budget, and what windows say together.
+"""Windows over long passages, and batches under a token budget.
 
 Works on token counts and flat arrays of ids, so every backend shares it. Nothing is ever cut off: a pair
 is read in windows that together cover every token, or not at all.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -23,8 +22,6 @@ Span = tuple[np.ndarray, np.ndarray]
 @dataclass(frozen=True)
 class WindowParameters:
     """How long passages are read."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     max_tokens: int = 512
     """Longest input, special tokens included."""
@@ -149,15 +146,3 @@ def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         if len(same):
             count = max(1, budget // max(1, int(lengths[same[0]])))
             yield from (same[at : at + count] for at in range(0, len(same), count))
-
-
-def combine(probabilities: np.ndarray, plan: Plan) -> np.ndarray:
-    """(windows, 3) to (pairs, 3): a fact stands in one window, so the best window speaks for the pair.
-
-    p_supported and p_contradicted are each the maximum over windows; where both windows speak and the two
-    exceed 1 they are scaled to sum 1; the rest is insufficient. Pairs without a window are (0, 0, 1).
-    """
-    best = np.zeros((len(plan.windows), 2))
-    np.maximum.at(best, plan.pair, probabilities[:, :2])
-    best /= np.maximum(best.sum(axis=1, keepdims=True), 1.0)
-    return np.column_stack([best, np.clip(1.0 - best.sum(axis=1), 0.0, 1.0)])

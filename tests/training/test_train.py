@@ -15,8 +15,9 @@ from tasks.errors import ConfigError, InputError, ModelError
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
 from training import artefact
-from training import train as training
-from training.train import TrainParameters, train
+from training import pairs as labelled_pairs
+from training.loop import TrainParameters
+from training.train import train
 
 WORDS = list(
     map(
@@ -152,7 +153,7 @@ def test_a_damaged_checkpoint_is_named(pairs, base, tmp_path):
 
 
 def test_held_out_pairs_share_no_evidence_with_learned_ones(pairs):
-    learned, kept_back = training.split(training.read_pairs([pairs]), 0.3, 7)
+    learned, kept_back = labelled_pairs.split(labelled_pairs.read_pairs([pairs]), 0.3, 7)
     assert kept_back.height > 0
     assert not set(learned["evidence"]) & set(kept_back["evidence"])
 

@@ -323,7 +323,7 @@ def test_what_a_run_cost_stands_in_its_folder_and_beside_scored_pairs(server, tm
     scored = score_file(
         tmp_path / "in.jsonl", tmp_path / "out.jsonl", ScoringParameters(), verifier=bench.verifier
     )
-    assert scored.usage["input_tokens"] == 200
+    assert scored.usage.input_tokens == 200
     spent = bench.record_usage("a" * 64)["judge_usage"]
     assert spent == json.loads((bench.lake.run_folder("a" * 64) / "judge-usage.json").read_text())
     assert (spent["requests"], spent["input_tokens"], spent["output_tokens"]) == (1, 200, 20)

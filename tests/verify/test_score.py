@@ -10,7 +10,7 @@ import pytest
 
 from tasks.decide.policies import Policy
 from tasks.errors import InputError
-from tasks.verify import score
+from tasks.verify import pair_files, score
 from tasks.verify.parameters import ScoringParameters
 from tasks.verify.protocol import Scores
 from tasks.verify.scoring import ADDED, score_frame
@@ -131,7 +131,7 @@ def test_chunks_do_not_change_what_comes_out(tmp_path, monkeypatch):
     frame = pl.DataFrame({"claim": ["a"] * 50, "evidence": ["yes", "no"] * 25, "n": range(50)})
     frame.write_parquet(tmp_path / "in.parquet")
     run(tmp_path / "in.parquet", tmp_path / "whole.parquet")
-    monkeypatch.setattr(score, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(pair_files, "CHUNK_ROWS", 7)
     run(tmp_path / "in.parquet", tmp_path / "parts.parquet")
     assert pl.read_parquet(tmp_path / "whole.parquet").equals(pl.read_parquet(tmp_path / "parts.parquet"))
 

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.decide.verdicts import combine
 from tasks.verify import windows
 from tasks.verify.windows import Template, WindowParameters
 
@@ -64,7 +65,7 @@ def test_a_template_writes_two_texts_between_its_special_tokens():
 def test_the_best_window_speaks_for_its_pair():
     plan = windows.Plan(np.array([0, 0, 1]), np.zeros(3), np.zeros(3), np.array([2, 1, 0]))
     scores = np.array([[0.1, 0.0, 0.9], [0.8, 0.1, 0.1], [0.0, 0.7, 0.3]])
-    combined = windows.combine(scores, plan)
+    combined = combine(scores, plan.pair, len(plan.windows))
     assert np.allclose(combined, [[0.8, 0.1, 0.1], [0.0, 0.7, 0.3], [0.0, 0.0, 1.0]])
 
 
