@@ -25,6 +25,7 @@ import resource
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +173,9 @@ def main() -> None:
         frame.select("claim", "evidence").write_parquet(source)
         shipped = CrossEncoder(str(classifier(Path(scratch) / "model")), device="cpu", max_length=512)
         rows = frame.select("evidence", "claim").rows()
-        recorder = Recorder(verifier._network._backend)
-        verifier._network._backend = recorder
+        network = verifier._network
+        recorder = Recorder(network._model.backend)
+        network._model = replace(network._model, backend=recorder)
         times: dict[str, list[float]] = {"score": [], "predict": [], "forward": []}
         shipped.predict(rows[:32])
         score_file(source, target, settings, verifier=verifier)
