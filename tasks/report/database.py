@@ -19,7 +19,7 @@ from tasks.tables import TABLES as DECLARED
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "2GB"
+MEMORY = "1GB"
 """What DuckDB keeps in memory; the rest is spilled, so that a larger lake does not need more."""
 
 

@@ -92,7 +92,6 @@ _WORDS = {
     "counts": "count(*) AS claims"
     + "".join(f",\n       count(*) FILTER (verdict = '{verdict}') AS {verdict}" for verdict in VERDICTS),
     "encoded": ",\n         ".join(map(_encoded, TREND_COLUMNS)),
-    "any_values": ", ".join(f"any_value({column}) AS {column}" for column in TREND_COLUMNS),
     "named": ",\n           ".join(
         f"CASE WHEN grouping({column}) = 0 THEN '{column}=' || {column} END" for column in TREND_COLUMNS
     ),

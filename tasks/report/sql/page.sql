@@ -37,30 +37,30 @@ FROM current_verdicts GROUP BY 1 ORDER BY 1;
 -- key: slice, date
 -- numbers: value, ci_low, ci_high, count
 WITH named AS (
-  SELECT date, output_id, supersedes,
+  SELECT date, output_id,
          $encoded
-  FROM $outputs
-  $trend_window
-), last AS (
-  SELECT date, output_id, verdict, verifier, policy, verified_at FROM $verdicts
-  $trend_window
-  QUALIFY row_number() OVER (
-    PARTITION BY claim_id, verifier, policy ORDER BY verified_at DESC, verdict_id DESC) = 1
-), judged AS (
-  SELECT named.*, last.verdict, last.verifier, last.policy, last.verified_at
-  FROM last JOIN named USING (output_id, date)
-  WHERE NOT EXISTS (SELECT 1 FROM named AS newer
-                    WHERE newer.supersedes = named.output_id AND newer.date = named.date)
+  FROM (FROM $outputs $trend_window) AS outputs
+  ANTI JOIN $outputs AS newer ON newer.supersedes = outputs.output_id AND newer.date = outputs.date
+), kinds AS (
+  SELECT verifier, policy, max(verified_at) AS newest FROM $verdicts
+  SEMI JOIN named USING (output_id, date)
+  GROUP BY 1, 2
 ), comparable AS (
   -- Only like is compared with like: the newest verifier, and the newest version of each policy.
-  SELECT * FROM judged
-  WHERE verifier = (SELECT verifier FROM judged ORDER BY verified_at DESC, verifier DESC LIMIT 1)
-    AND policy IN (SELECT policy FROM judged QUALIFY row_number() OVER (
-      PARTITION BY split_part(policy, '@', 1) ORDER BY verified_at DESC, policy DESC) = 1)
+  SELECT verifier, policy FROM kinds
+  WHERE verifier = (SELECT verifier FROM kinds ORDER BY newest DESC, verifier DESC LIMIT 1)
+    AND policy IN (SELECT policy FROM kinds QUALIFY row_number() OVER (
+      PARTITION BY split_part(policy, '@', 1) ORDER BY newest DESC, policy DESC) = 1)
+), last AS (
+  SELECT date, output_id, policy, verdict FROM $verdicts JOIN comparable USING (verifier, policy)
+  $trend_window
+  QUALIFY row_number() OVER (PARTITION BY claim_id, policy ORDER BY verified_at DESC, verdict_id DESC) = 1
+), counts AS (
+  SELECT date, output_id, policy, count(*) FILTER (verdict = 'supported')::DOUBLE AS y,
+         count(*)::DOUBLE AS x
+  FROM last GROUP BY 1, 2, 3
 ), clusters AS (
-  SELECT date, output_id, policy, $any_values,
-         count(*) FILTER (verdict = 'supported')::DOUBLE AS y, count(*)::DOUBLE AS x
-  FROM comparable GROUP BY 1, 2, 3
+  SELECT * FROM counts JOIN named USING (output_id, date)
 ), cells AS (
   SELECT date,
          coalesce(nullif(concat_ws('&',
@@ -124,27 +124,29 @@ ORDER BY list_position($standing_order, standing), list_position($action_order, 
 -- key: claim_id
 -- numbers: p_supported, p_contradicted, p_insufficient
 WITH severe AS (
-  SELECT *, CASE standing WHEN 'contradicted' THEN p_contradicted
-                          WHEN 'conflict' THEN least(p_contradicted, p_supported)
-                          ELSE 1 - p_supported END AS severity
+  SELECT claim_id, standing, agent, use_case,
+         CASE standing WHEN 'contradicted' THEN p_contradicted
+                       WHEN 'conflict' THEN least(p_contradicted, p_supported)
+                       ELSE 1 - p_supported END AS severity
   FROM current_verdicts WHERE standing <> 'supported'
 ), placed AS (
   -- The worst of each standing, and besides these the worst of each agent and use case.
-  SELECT *, row_number() OVER (PARTITION BY standing ORDER BY severity DESC, claim_id) AS place,
+  SELECT claim_id, standing, severity,
+         row_number() OVER (PARTITION BY standing ORDER BY severity DESC, claim_id) AS place,
          CASE standing WHEN 'contradicted' THEN $claim_room // 2 WHEN 'conflict' THEN $claim_room // 4
                        ELSE $claim_room - $claim_room // 2 - $claim_room // 4 END AS room,
          row_number() OVER (PARTITION BY agent, use_case, standing ORDER BY severity DESC, claim_id)
            AS place_in_slice
   FROM severe
-)
-SELECT claim_id, verdict_id, output_id, produced_at, agent, model, use_case, verdict, standing, verifier,
-       policy, snapshot, p_supported, p_contradicted, p_insufficient
-FROM (
-  SELECT * FROM placed
+), chosen AS (
+  SELECT claim_id, severity FROM placed
   WHERE place <= room OR place_in_slice <= $slice_room
   ORDER BY place > room, list_position($standing_order, standing), severity DESC, claim_id
   LIMIT $whole_room
 )
+SELECT claim_id, verdict_id, output_id, produced_at, agent, model, use_case, verdict, standing, verifier,
+       policy, snapshot, p_supported, p_contradicted, p_insufficient
+FROM chosen JOIN current_verdicts USING (claim_id)
 ORDER BY list_position($standing_order, standing), severity DESC, claim_id;
 
 -- name: evidence
