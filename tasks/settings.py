@@ -15,7 +15,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 from annotated_types import Ge
 from pydantic import BeforeValidator, ValidationError, model_validator
@@ -30,6 +30,7 @@ from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
 from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
+from tasks.knobs import Example, Section
 from tasks.ledger.parameters import LedgerSettings
 from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
@@ -44,21 +45,20 @@ PREFIX = "CLAIMLEDGER__"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleSettings:
+class ScheduleSettings(Section):
     """When the flows run on a Prefect server."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
     cron: str = "0 3 * * *"
+    """Minute, hour, day, month, weekday."""
     timezone: str = "UTC"
-    work_pool: str | None = None
+    """Zone of the schedule."""
+    work_pool: Annotated[str | None, Example("claimledger")] = None
+    """Pool whose workers run the flows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunnerSettings:
+class RunnerSettings(Section):
     """How the work is cut."""
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
 
     unit_outputs: Annotated[int, Ge(1)] = 500
     """Outputs per unit of a day: bounds memory and what an interruption costs."""
@@ -69,10 +69,8 @@ class RunnerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmptySection:
+class EmptySection(Section):
     """A section of the contract whose keys a later release brings."""
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
 
 
 def _one_path(value: Any) -> Any:
@@ -105,6 +103,7 @@ class Settings(BaseSettings):
     )
 
     lake: Annotated[str, BeforeValidator(_one_path)] = "lake"
+    """Folder that holds every table, report and index; relative to the configuration file."""
     sources: tuple[SourceSettings, ...] = ()
     corpus: CorpusSettings = CorpusSettings()
     extract: ExtractParameters = ExtractParameters()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from tasks import starter
 from tasks.decide.policies import Policy
 from tasks.errors import ConfigError, InputError
+from tasks.knobs import Section, descriptions
 from tasks.settings import Settings, _known_keys, load
 
 SMALLEST = """
@@ -33,6 +36,11 @@ context_uri = "source"
 [corpus]
 path = "docs"
 """
+
+
+def sections() -> list[type[Section]]:
+    """Every parameter class that people write into the configuration."""
+    return sorted(Section.__subclasses__(), key=lambda kind: kind.__name__)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -148,27 +156,34 @@ def test_without_a_file_the_bundled_sample_is_audited(elsewhere: Path) -> None:
     assert settings.lake == str(elsewhere / "lake")
 
 
-def test_init_writes_a_configuration_that_loads_and_names_every_key(tmp_path: Path) -> None:
+def test_init_writes_a_configuration_with_every_key_and_its_default(tmp_path: Path) -> None:
     starter.write_starter(tmp_path, from_source=None, path=None)
-    settings = load(tmp_path / "claimledger.toml")
-    assert settings.policies == (Policy(),)
-    text = (tmp_path / "claimledger.toml").read_text() + (tmp_path / "policies/default.toml").read_text()
-    later = {"webhooks", "inventory"}  # sections that have no keys yet
-    named = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
-    named |= set(re.findall(r"^(?:# )?\[+(?:\w+\.)?(\w+)\]+", text, re.MULTILINE))
-    assert set(_known_keys(Settings)) - named - later == set()
-    defaults = Settings()
-    for section in (
-        "extract",
-        "retrieve",
-        "verifier",
-        "privacy",
-        "validation",
-        "schedule",
-        "runner",
-        "limits",
-    ):
+    settings, defaults = load(tmp_path / "claimledger.toml"), Settings()
+    for section in set(Settings.model_fields) - {"lake", "sources"}:
         assert getattr(settings, section) == getattr(defaults, section), section
+    later = {"webhooks", "inventory"}  # sections that have no keys yet
+    text = (tmp_path / "claimledger.toml").read_text() + (tmp_path / "policies/default.toml").read_text()
+    keys = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
+    keys |= set(re.findall(r"^(?:# )?\[+(?:\w+\.)?(\w+)\]+", text, re.MULTILINE))
+    assert set(_known_keys(Settings)) - keys - later == set()
+
+
+def test_what_init_leaves_commented_out_is_an_example_that_loads(tmp_path: Path) -> None:
+    starter.write_starter(tmp_path, from_source=None, path=None)
+    file = tmp_path / "claimledger.toml"
+    file.write_text(re.sub(r"^# (?=\w+ = |\[)", "", file.read_text(), flags=re.MULTILINE))
+    settings = load(file)
+    assert settings.verifier.endpoint is not None
+    assert settings.ledger.witnesses[0].name == "security-team"
+    assert settings.reaudit.earlier_verifiers[0].model == "models/of-last-year"
+    assert settings.sources[0].fields.tools == "tools"
+
+
+@pytest.mark.parametrize("kind", sections(), ids=lambda kind: str(kind.__name__))
+def test_every_key_says_what_it_is_for(kind: type[Section]) -> None:
+    own = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    tables = {name for name, hint in get_type_hints(kind).items() if starter._section(hint)}
+    assert own - tables <= descriptions(kind).keys()
 
 
 def test_any_text_of_a_path_is_written_as_valid_toml() -> None:

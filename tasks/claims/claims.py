@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 import polars as pl
 
 from tasks import ids, tables
 from tasks.claims import blocks, speech
+from tasks.knobs import Section
 from tasks.schema import conform
 
 Segment = Callable[[str], list[tuple[int, int]]]
@@ -34,10 +34,8 @@ _PIECE = {
 
 
 @dataclass(frozen=True)
-class ExtractParameters:
+class ExtractParameters(Section):
     """What counts as a claim."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     minimum_characters: int = 3
     """Shorter pieces are joined to no claim: a lone bullet or number says nothing checkable."""

@@ -11,9 +11,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
-from typing import ClassVar, Literal
+from typing import Literal
 
 import polars as pl
+
+from tasks.knobs import Section
 
 Action = Literal["delivered", "rephrased", "escalated"]
 ANY_USE_CASE = "*"
@@ -22,13 +24,15 @@ _LATER = ("when_answer_addresses_judge", "when_evidence_addresses_judge")
 
 
 @dataclass(frozen=True)
-class Policy:
+class Policy(Section):
     """Thresholds are probabilities in [0, 1]; a verdict needs a probability at or above its threshold."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
     name: str = "default"
+    """With the version, what verdicts call the policy."""
+
     version: str = "1"
+    """Raise it whenever you change a value: an auditor tells by it which rule decided."""
+
     use_cases: tuple[str, ...] = (ANY_USE_CASE,)
     """Use cases it decides; `*` is every use case that no other policy names."""
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import ClassVar, Literal
+from typing import Literal
 
 import polars as pl
 
 from tasks.drift.metrics import METRICS
+from tasks.knobs import Section
 from tasks.visible import visible
 
 LINES = 5
@@ -36,16 +37,15 @@ RAISED = pl.Schema(
 
 
 @dataclass(frozen=True)
-class AlarmRule:
+class AlarmRule(Section):
     """Drifted rows that raise an alarm: all conditions together."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     metric: str = "supported_share"
     """A metric's name, or `*`."""
     slice: str = "*"
     """Pattern of slice names, in which `*` matches anything: `all`, `agent=*`, `*model=gpt-4*`."""
     direction: Literal["worse", "up", "down", "any"] = "worse"
+    """Which way it must have drifted."""
     size: float = 0.0
     """Smallest difference in the metric's unit; below the metric's own threshold nothing drifts anyway."""
     nights: int = 1

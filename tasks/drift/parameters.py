@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 from tasks.drift.alarms import DEFAULT_RULES, AlarmRule
 from tasks.drift.metrics import METRICS, Metric
+from tasks.knobs import Example, Section
 
 
 @dataclass(frozen=True)
-class DriftParameters:
+class DriftParameters(Section):
     """What is compared with what, and from when on it counts."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     baseline: Literal["rolling", "fixed", "release"] = "rolling"
     """rolling: the days before the window; fixed: `baseline_from` to `baseline_to`; release: the days before
     the window on which `baseline_release` answered or judged."""
     baseline_days: int = 28
     """Days of a rolling baseline: four of each weekday, which weekday effects need."""
-    baseline_from: date | None = None
-    baseline_to: date | None = None
-    baseline_release: str | None = None
+    baseline_from: Annotated[date | None, Example(date(2026, 10, 1))] = None
+    """First day of a fixed baseline."""
+    baseline_to: Annotated[date | None, Example(date(2026, 10, 28))] = None
+    """Last day of a fixed baseline."""
+    baseline_release: Annotated[str | None, Example("model=gpt-4")] = None
     """COLUMN=VALUE, for example model=gpt-4 or verifier=FINGERPRINT or agent=NAME."""
     window_days: int = 2
     """Nights that are compared: one night of 400 claims cannot show five points, two can."""
@@ -43,11 +44,12 @@ class DriftParameters:
         "use_case",
         "source",
     )
+    """Columns of outputs and verdicts whose values are slices."""
     pairs: bool = True
     """Whether pairs of the columns are slices too."""
-    thresholds: dict[str, float] = field(default_factory=dict)
+    thresholds: Annotated[dict[str, float], Example({"supported_share": 0.03})] = field(default_factory=dict)
     """Metric to smallest difference that matters, where the built-in one does not suit."""
-    weight: str | None = None
+    weight: Annotated[str | None, Example("sampling_weight")] = None
     """Key of the outputs' metadata that holds each one's sampling weight."""
 
     def __post_init__(self) -> None:
@@ -73,10 +75,8 @@ class DriftParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftSettings:
+class DriftSettings(Section):
     """Whether drift is measured, what raises an alarm, and who hears of it."""
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
 
     enabled: bool = True
     """Whether the nightly audit ends with it; `claimledger drift` works either way."""
@@ -85,8 +85,8 @@ class DriftSettings:
     """What raises an alarm; an empty list never does."""
     notify_variable: str = "CLAIMLEDGER_NOTIFY"
     """Environment variable with apprise URLs, blank-separated: they hold secrets, so no file names them."""
-    link: str | None = None
-    """Address under which people reach LAKE/reports; None names the file."""
+    link: Annotated[str | None, Example("https://audits.example/reports")] = None
+    """Address under which people reach LAKE/reports; without it, messages name the file."""
 
     def __post_init__(self) -> None:
         if not self.notify_variable.isidentifier():

@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 import numpy as np
 import polars as pl
 
 from tasks import ids, tables
+from tasks.knobs import Section
 from tasks.schema import conform
 
 Segment = Callable[[str], list[tuple[int, int]]]
@@ -32,10 +32,8 @@ _SYMBOL = 3.0
 
 
 @dataclass(frozen=True)
-class PassageParameters:
+class PassageParameters(Section):
     """How documents are cut."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     target_characters: int = 700
     """A passage grows by whole sentences up to this length: about 170 tokens, two thirds of a window.

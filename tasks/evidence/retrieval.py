@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import polars as pl
+
+from tasks.knobs import Section
 
 HITS = pl.Schema({"claim_id": pl.String, "passage_id": pl.String, "score": pl.Float64})
 
 
 @dataclass(frozen=True)
-class RetrieveParameters:
+class RetrieveParameters(Section):
     """How many passages reach the verifier and how ranks are fused."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     passages_per_claim: int = 4
     """Passages shown to the verifier: more cost time linearly; recall of gold sentences flattens after 4."""

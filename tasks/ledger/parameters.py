@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
+from tasks.knobs import Example, Section
+
 
 @dataclass(frozen=True, kw_only=True)
-class WitnessSettings:
+class WitnessSettings(Section):
     """One place outside the lake that every checkpoint goes to."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
-    name: Annotated[str, MinLen(1), MaxLen(200)]
+    name: Annotated[str, MinLen(1), MaxLen(200), Example("security-team")]
+    """What notices and reports call it."""
     kind: Literal["folder", "git", "bucket", "endpoint", "http"] = "folder"
     """`http` speaks C2SP tlog-witness and returns a cosignature; the others keep copies."""
-    path: str | None = None
+    path: Annotated[str | None, Example("/mnt/retained/checkpoints")] = None
     """Folder, git repository (pushed to its upstream if it has one), or BUCKET/PREFIX."""
-    url: str | None = None
+    url: Annotated[str | None, Example("https://witness.example")] = None
     """Submission prefix of an http witness, S3 endpoint, or address that takes PUT; https, or loopback."""
     region: str = "us-east-1"
     """Region of a bucket. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
-    retention_days: Annotated[int, Ge(1), Le(36_500)] | None = None
+    retention_days: Annotated[Annotated[int, Ge(1), Le(36_500)] | None, Example(365)] = None
     """Object lock of a bucket: nobody can delete a checkpoint before so many days, its owner included."""
-    token_variable: str | None = None
+    token_variable: Annotated[str | None, Example("CHECKPOINT_TOKEN")] = None
     """Environment variable with an endpoint's bearer token."""
-    key: str | None = None
+    key: Annotated[str | None, Example("NAME+ID+KEY")] = None
     """Public key (NAME+ID+KEY) that the witness's cosignature must verify with."""
 
     def __post_init__(self) -> None:
@@ -39,25 +40,24 @@ class WitnessSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LedgerSettings:
+class LedgerSettings(Section):
     """Who signs the log, and who watches it."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
-    origin: str | None = None
-    """Unique name of the log, a URL without scheme by custom; None makes a random one at first use."""
-    key_file: str | None = None
-    """Private key, outside the lake; None is one per log in `key_folder`, made at first use."""
-    key_folder: str | None = None
-    """Folder of keys; None is `claimledger/keys` in the user's configuration folder ($XDG_CONFIG_HOME)."""
-    signer: tuple[str, ...] = ()
+    origin: Annotated[str | None, Example("example.com/audits")] = None
+    """Unique name of the log, by custom a URL without scheme; without it, a random one is made."""
+    key_file: Annotated[str | None, Example("/secure/ledger.key")] = None
+    """Private key, outside the lake; without it, one per log is made in `key_folder` at first use."""
+    key_folder: Annotated[str | None, Example("~/.config/claimledger/keys")] = None
+    """Folder of keys; else `claimledger/keys` in the user's configuration folder ($XDG_CONFIG_HOME)."""
+    signer: Annotated[tuple[str, ...], Example(("kms-sign", "--key", "ledger"))] = ()
     """Command that signs instead of a key file: message on standard input, signature on standard output."""
-    signer_key: str | None = None
+    signer_key: Annotated[str | None, Example("NAME+ID+KEY")] = None
     """Public key of that command."""
     witnesses: tuple[WitnessSettings, ...] = ()
-    timestamp_url: str | None = None
-    """RFC 3161 time-stamping authority that stamps every checkpoint a run ends with; None asks nobody."""
-    timestamp_roots: str | None = None
+    """Where checkpoints go: places that the owner of the lake does not control alone."""
+    timestamp_url: Annotated[str | None, Example("https://tsa.example")] = None
+    """RFC 3161 time-stamping authority that stamps every checkpoint a run ends with."""
+    timestamp_roots: Annotated[str | None, Example("tsa-roots.pem")] = None
     """PEM file with the authority's root certificates; what they do not vouch for is not kept."""
 
     def __post_init__(self) -> None:

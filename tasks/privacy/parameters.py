@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+
+from tasks.knobs import Section
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrivacySettings:
+class PrivacySettings(Section):
     """Detectors of confidential data."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
     enabled: bool = True
+    """Whether answers are searched for confidential data."""
     detectors: tuple[str, ...] = ("email", "phone", "credit_card", "iban", "ssn", "ip_address", "secret")
+    """What is looked for."""
 
     @property
     def active(self) -> tuple[str, ...]:

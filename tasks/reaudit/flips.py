@@ -33,12 +33,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 
 from tasks import ids, tables
+from tasks.knobs import Section
 from tasks.schema import conform
 from tasks.tables import CAUSES, VERDICTS
 
@@ -52,10 +53,8 @@ STRATA = ("agent", "model", "use_case", "source")
 
 
 @dataclass(frozen=True)
-class SampleParameters:
+class SampleParameters(Section):
     """How historical claims are drawn."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     size: int = 400
     """Claims judged again: a share of one in ten is then known to 3 points."""

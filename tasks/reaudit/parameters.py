@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
+from tasks.knobs import Example, Section
 from tasks.reaudit.flips import SampleParameters
 from tasks.verify.parameters import VerifierSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReauditSettings:
+class ReauditSettings(Section):
     """How historical claims are judged again."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
     sample: SampleParameters = SampleParameters()
-    earlier_verifiers: tuple[VerifierSettings, ...] = ()
+    earlier_verifiers: Annotated[
+        tuple[VerifierSettings, ...], Example((VerifierSettings(model="models/of-last-year"),))
+    ] = ()
     """Verifiers of the past that the lake does not remember, or that moved: written as [verifier] is."""

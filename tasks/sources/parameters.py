@@ -4,51 +4,66 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import MaxLen, MinLen
 
+from tasks.knobs import Example, Section
+
 
 @dataclass(frozen=True, kw_only=True)
-class FieldMapping:
+class FieldMapping(Section):
     """Where a record keeps each thing: dotted paths into nested records; only `response` is required."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
-    id: str | None = None
+    id: Annotated[str | None, Example("trace.id")] = None
     """Without it, a record's id is the digest of its content."""
-    produced_at: str | None = None
-    prompt: str | None = None
+    produced_at: Annotated[str | None, Example("timestamp")] = None
+    """When the answer was given."""
+    prompt: Annotated[str | None, Example("input.question")] = None
+    """What was asked."""
     response: str = "response"
-    agent: str | None = None
-    model: str | None = None
-    use_case: str | None = None
-    session_id: str | None = None
-    contexts: str | None = None
-    """A list of strings, or of records described by the two keys below."""
+    """The answer."""
+    agent: Annotated[str | None, Example("agent")] = None
+    """Which agent answered."""
+    model: Annotated[str | None, Example("model")] = None
+    """With which model."""
+    use_case: Annotated[str | None, Example("use_case")] = None
+    """What for; policies go by it."""
+    session_id: Annotated[str | None, Example("session.id")] = None
+    """The conversation that the answer belongs to."""
+    contexts: Annotated[str | None, Example("retrieval.documents")] = None
+    """What the agent read: a list of strings, or of records described by the next two keys."""
     context_text: str = "text"
+    """Key of the text in such a record."""
     context_uri: str = "uri"
-    tools: str | None = None
-    metadata: str | None = None
+    """Key of its address."""
+    tools: Annotated[str | None, Example("tools")] = None
+    """Tool calls, kept as they are."""
+    metadata: Annotated[str | None, Example("metadata")] = None
+    """Anything else to keep."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceSettings:
+class SourceSettings(Section):
     """One place that agent outputs come from."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
     name: Annotated[str, MinLen(1), MaxLen(200)]
+    """What tables call it; each source has its own."""
     kind: Literal["files"] = "files"
+    """JSON Lines (also .gz, .zst), JSON, CSV or Parquet."""
     path: str
     """A file, a folder or a glob; relative to the configuration file."""
     format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
-    agent: str | None = None
-    """Constant used where the record itself names none; likewise below."""
-    model: str | None = None
-    use_case: str | None = None
-    produced_at: str | None = None
-    time_zone: Literal["UTC"] | None = None
+    """auto goes by the name of each file."""
+    agent: Annotated[str | None, Example("support-bot")] = None
+    """Agent of records that name none."""
+    model: Annotated[str | None, Example("some-model")] = None
+    """Model of records that name none."""
+    use_case: Annotated[str | None, Example("support")] = None
+    """Use case of records that name none."""
+    produced_at: Annotated[str | None, Example("2026-11-01T00:00:00Z")] = None
+    """Time of records that have none."""
+    time_zone: Annotated[Literal["UTC"] | None, Example("UTC")] = None
     """Times without a zone are refused unless this says that they are UTC."""
     fields: FieldMapping = FieldMapping()
 

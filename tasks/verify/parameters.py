@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from tasks.decide.policies import Policy
+from tasks.knobs import Example, Section
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointSettings:
+class EndpointSettings(Section):
     """A judge behind an OpenAI-compatible endpoint. Its key is CLAIMLEDGER_JUDGE_KEY of the environment."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
-
-    url: Annotated[str, MinLen(1), MaxLen(2000)]
+    url: Annotated[str, MinLen(1), MaxLen(2000), Example("https://judge.example.com/v1")]
     """Up to and without /chat/completions; https, or http on this machine."""
     concurrency: Annotated[int, Ge(1), Le(64)] = 4
     """Requests under way at the same time."""
@@ -33,19 +32,18 @@ class EndpointSettings:
     tolerated_unanswered_ratio: Annotated[float, Ge(0.0), Le(1.0)] = 0.05
     """Pairs without a usable answer are insufficient; a larger share of a call fails it."""
     price_per_million_input: Annotated[float, Ge(0.0)] = 0.0
+    """Of tokens read, in any currency: only for the cost that is reported."""
     price_per_million_output: Annotated[float, Ge(0.0)] = 0.0
-    """Of tokens, in any currency: only for the cost that is reported."""
+    """Of tokens written."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifierSettings:
+class VerifierSettings(Section):
     """What judges a claim against its passages."""
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "str_strip_whitespace": True}
 
     model: str = "default"
     """The embedded default, or a local path or hub id of a sequence-pair classifier."""
-    calibration: Annotated[str, MaxLen(2000)] = ""
+    calibration: Annotated[str, MaxLen(2000), Example("calibration.json")] = ""
     """File of `claimledger calibrate`, relative to the configuration file; empty is none. Its parameters
     are part of the verifier's fingerprint."""
     max_tokens: Annotated[int, Ge(16)] = 512
@@ -66,7 +64,7 @@ class VerifierSettings:
     backend: Literal["auto", "torch", "onnx", "openvino", "endpoint"] = "auto"
     """What runs a foreign classifier. auto: torch where it has safetensors, else the ONNX or OpenVINO
     file that it has."""
-    weights_file: Annotated[str, MaxLen(200)] = ""
+    weights_file: Annotated[str, MaxLen(200), Example("onnx/model_O3.onnx")] = ""
     """Of several ONNX or OpenVINO files of a model, the one to load, such as onnx/model_O3.onnx."""
     endpoint: EndpointSettings | None = None
     """Where backend is endpoint; `model` is then the name that the endpoint knows."""

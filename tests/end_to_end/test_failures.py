@@ -59,7 +59,7 @@ def test_a_missing_source_fails_the_night_with_1_but_the_others_are_audited(
     config = team / "claimledger.toml"
     config.write_text(
         config.read_text().replace(
-            "[corpus]  ", '[[sources]]\nname = "gone"\npath = "gone/*.jsonl"\n\n[corpus]  ', 1
+            "[corpus]\n", '[[sources]]\nname = "gone"\npath = "gone/*.jsonl"\n\n[corpus]\n', 1
         )
     )
     done = command("audit", "--json")

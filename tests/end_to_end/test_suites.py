@@ -28,7 +28,7 @@ def documented(name: str) -> str:
 def mine(team: Path) -> Path:
     """The folder of the team's suites, named in its configuration."""
     config = team / "claimledger.toml"
-    config.write_text(config.read_text().replace('# suites = "expectations"', 'suites = "expectations/mine"'))
+    config.write_text(config.read_text().replace("# suites =", "suites ="))
     (team / "expectations" / "mine").mkdir(parents=True)
     return team / "expectations" / "mine"
 
