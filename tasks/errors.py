@@ -1,7 +1,22 @@
 """The one tree of errors.
 
-Each error is one sentence for people (what, where, what to do) and a type for programs. The exit code
+Each error is one sentence for people (what, where, what to do) and a type for programs. The exit status
 belongs to the type, so that a failure means the same from every command.
+
+    ClaimledgerError           2  every failure that the product explains
+    ├── ConfigError            2  settings, a team's suites, keys and witnesses of the ledger
+    ├── InputError             2  what a command was given: arguments, ranges, pairs, sheets, exports
+    ├── ModelError             2  embedding models, verifiers, calibrations
+    ├── LakeError              2  store, locks and files: what the disk refused, or another process holds
+    ├── Unverifiable           2  the ledger's verification, proofs, witnesses: neither right nor wrong
+    ├── GateError              1  the gate, references and reconciliation: nothing more is published
+    ├── SourceError            1  sources, after their attempts
+    └── IntegrityError         3  lake, ledger, proofs, re-audit: something is not what was written
+
+Anything else that reaches the console is a bug and says so. Errors of calculations are caught where their
+arguments came from: a ValueError of a parameter class is a ConfigError where the configuration is read,
+ProofError, NoteError and CanonicalError become IntegrityError or Unverifiable in the ledger, SheetError and
+Refusal a row of quarantine.
 """
 
 from __future__ import annotations

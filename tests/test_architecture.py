@@ -174,7 +174,6 @@ COVERED_BY = {
     "drift.reasons": "drift/test_table.py",
     "drift.series": "drift/test_table.py",
     "drift.slices": "drift/test_table.py",
-    "errors": "flows/test_console.py",
     "evidence.bm25": "evidence/test_retrieve.py",
     "evidence.snapshots": "evidence/test_index.py",
     "evidence.parameters": "evidence/test_index.py",
