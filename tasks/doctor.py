@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
-from typing import Any
 
 from tasks import settings as settings_module
 from tasks.errors import ClaimledgerError, IntegrityError
@@ -31,7 +30,7 @@ class Check:
     damaged: bool = False
     """Whether what is wrong is that the lake or the ledger does not verify."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return asdict(self)
 
@@ -42,7 +41,10 @@ def examine(config: str | None, lake: str | None) -> list[Check]:
     try:
         settings = settings_module.load(config, lake=lake)
     except ClaimledgerError as error:
-        return [*checks, Check("configuration", False, str(error), "mend the file or run `claimledger init`")]
+        return [
+            *checks,
+            Check("configuration", False, str(error), "correct the file or run `claimledger init`"),
+        ]
     checks.append(Check("configuration", True, config or "found"))
     checks += list(_sources(settings))
     if settings.validation.suites:
@@ -65,11 +67,11 @@ def _packages() -> Iterator[Check]:
             continue
         name, pinned = requirement.split(";")[0].strip().split("==")
         try:
-            found = version(name).split("+")[0]
+            installed = version(name).split("+")[0]
         except PackageNotFoundError:
-            found = "missing"
-        if found != pinned:
-            wrong.append(f"{name} is {found}, expected {pinned}")
+            installed = "missing"
+        if installed != pinned:
+            wrong.append(f"{name} is {installed}, expected {pinned}")
     yield Check("packages", not wrong, "; ".join(wrong) or "as pinned", "run `make install`" if wrong else "")
 
 
@@ -94,13 +96,13 @@ def _sources(settings: Settings) -> Iterator[Check]:
     if not settings.sources:
         yield Check("sources", False, "none configured", "add a [[sources]] block")
     for source in settings.sources:
-        found = glob.glob(source.path, recursive=True)
-        advice = "" if found else "correct sources.path"
-        yield Check(f"source {source.name}", bool(found), f"{len(found)} paths at {source.path}", advice)
+        paths = glob.glob(source.path, recursive=True)
+        advice = "" if paths else "correct sources.path"
+        yield Check(f"source {source.name}", bool(paths), f"{len(paths)} paths at {source.path}", advice)
     if settings.corpus.path:
-        found = glob.glob(settings.corpus.path, recursive=True)
-        advice = "" if found else "correct corpus.path"
-        yield Check("corpus", bool(found), f"{len(found)} paths at {settings.corpus.path}", advice)
+        paths = glob.glob(settings.corpus.path, recursive=True)
+        advice = "" if paths else "correct corpus.path"
+        yield Check("corpus", bool(paths), f"{len(paths)} paths at {settings.corpus.path}", advice)
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
@@ -178,7 +180,7 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
     except ClaimledgerError as error:
         return Check(name, False, str(error))
     except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         return Check(
-            name, False, f"{type(error).__name__}: {said}", "run `make install`, or report it as a bug"
+            name, False, f"{type(error).__name__}: {message}", "run `make install`, or report it as a bug"
         )

@@ -73,7 +73,7 @@ class EmptySection(Section):
     """A section of the contract whose keys a later release brings."""
 
 
-def _one_path(value: Any) -> Any:
+def _one_path(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
@@ -231,7 +231,7 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
         raise ConfigError(f"{where}: {_explain(error)}") from None
     except ValueError as error:  # pydantic-settings: an environment variable that is not JSON
         raise ConfigError(f"{where} and CLAIMLEDGER__ variables: {error}") from None
-    updates: dict[str, Any] = {
+    updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
         "sources": tuple(replace(s, path=_absolute(s.path, base)) for s in settings.sources),
     }
@@ -248,7 +248,7 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     return settings.model_copy(update=updates)
 
 
-def _policy_file(entry: Any, base: Path) -> Any:
+def _policy_file(entry: object, base: Path) -> object:
     """A policy as it stands, or read from the TOML file that `file` names."""
     if not isinstance(entry, dict) or set(entry) != {"file"}:
         return entry

@@ -37,31 +37,20 @@ def refuse(
     """
     shown = list(dict.fromkeys([*table.key, *(c for c in offending if c in rows.columns)]))
     own = pl.coalesce(pl.col("source"), pl.lit(source)) if "source" in table.schema else pl.lit(source)
+    values = pl.struct([_shown(table, c).alias(c) for c in shown]).struct.json_encode()
     frame = rows.select(
-        own.alias("_source"),
-        pl.concat_str([_shown(table, c).fill_null("null") for c in table.key], separator="/").alias(
-            "_locator"
-        ),
-        pl.struct([_shown(table, c).alias(c) for c in shown])
-        .struct.json_encode()
-        .str.slice(0, MAXIMUM_RAW)
-        .alias("_raw"),
-        "check",
-        "reason",
-    )
-    times = pl.int_range(1, pl.len() + 1).over("_source", "_locator", "check", "_raw")
-    frame = frame.select(
         table=pl.lit(table.name),
-        source="_source",
-        locator=pl.when(times == 1)
-        .then(pl.col("_locator"))
-        .otherwise(pl.format("{} ({})", "_locator", times)),
+        source=own,
+        locator=pl.concat_str([_shown(table, c).fill_null("null") for c in table.key], separator="/"),
         check="check",
         reason="reason",
-        raw="_raw",
+        raw=values.str.slice(0, MAXIMUM_RAW),
         run_id=pl.lit(run_id),
         quarantined_at=pl.lit(quarantined_at, dtype=UTC),
     )
+    times = pl.int_range(1, pl.len() + 1).over("source", "locator", "check", "raw")
+    numbered = pl.when(times == 1).then("locator").otherwise(pl.format("{} ({})", "locator", times))
+    frame = frame.with_columns(locator=numbered)
     digests = ids.digest_rows(
         "quarantine", [frame[c] for c in ("table", "source", "locator", "check", "raw")]
     )
