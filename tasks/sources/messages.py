@@ -239,7 +239,7 @@ def _role(record: Mapping[str, Any]) -> str:
 def _last_turn(items: Sequence[Json], roles: frozenset[str]) -> list[Json]:
     """Items of these roles after the last of the other side; for a question the last message of a user."""
     if roles is USER:
-        asked = [item for item in items if isinstance(item, dict) and _role(item) in USER]
+        asked: list[Json] = [item for item in items if isinstance(item, dict) and _role(item) in USER]
         return asked[-1:]
     last = max(
         (at for at, item in enumerate(items) if isinstance(item, dict) and _role(item) in USER), default=-1

@@ -1,59 +1,137 @@
-"""Dotted paths into nested records: where they lead, what is there, and what is left without it."""
+"""Dotted paths into records: `output.content`, `messages[role=assistant].content`, `choices.0.message`.
+
+A part names a key (which may itself contain dots: the longest key that exists is tried first), digits index
+a list, `[key=value]` selects items of a list, of which the last one that leads on wins. A path that goes on
+inside JSON text enters it, encoded once or twice; so do the columns of a CSV or Parquet file.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 from tasks.files.portions import Record
+from tasks.sources.messages import decoded
 
-Keys = tuple[str | int, ...]
-"""Keys of records and positions in lists that lead to a value."""
+Keys: TypeAlias = tuple[str | int, ...]
+"""What leads to a value, step by step: keys of records and positions in lists."""
 
-_NAMES = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
+_PART = re.compile(r"([^.\[\]]*)((?:\[[^\[\]]*\])*)(?:\.|$)")
+_SELECTOR = re.compile(r"\[([^\[\]=]*)(?:=([^\[\]]*))?\]")
+_KINDS = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
+_OPENED = 64
+"""JSON texts kept parsed: every field of a record may lead into the same one."""
 
 
-def locate(value: object, parts: Sequence[str]) -> Keys | None:
-    """Keys that lead to a dotted path's value, or None.
+@dataclass(frozen=True)
+class Selector:
+    """`[key=value]`: the last item of a list whose `key` is `value`, in any case of letters."""
 
-    A key may itself contain dots (`attributes` → `gen_ai.output.messages`): the longest key that exists is
-    tried first. A part of digits indexes a list.
+    key: str
+    value: str
+
+    def matches(self, item: object) -> bool:
+        """Whether a list's item is selected."""
+        found = item.get(self.key) if isinstance(item, dict) else None
+        return isinstance(found, str | int) and str(found).casefold() == self.value.casefold()
+
+
+Step: TypeAlias = str | Selector
+
+
+def parse(path: str) -> tuple[Step, ...]:
+    """The steps of a path.
+
+    Raises:
+        ValueError: brackets that are neither `[key=value]` nor `[position]`.
     """
-    if not parts:
+    steps: list[Step] = []
+    at = 0
+    while at < len(path):
+        part = _PART.match(path, at)
+        if part is None or part.end() == at:
+            raise ValueError(f"{path!r} is not a path; write names with dots, [3] or [role=assistant]")
+        if part[1] or not part[2]:
+            steps.append(part[1])
+        for key, value in _SELECTOR.findall(part[2]):
+            if not value and not re.fullmatch(r"-?\d+", key):
+                raise ValueError(f"[{key}] in {path!r} selects nothing; write [3] or [role=assistant]")
+            steps.append(Selector(key.strip(), value.strip().strip("\"'")) if value else key)
+        at = part.end()
+    return tuple(steps)
+
+
+@lru_cache(maxsize=_OPENED)
+def _opened_text(text: str) -> object:
+    return decoded(text)
+
+
+def opened(value: object) -> object:
+    """What JSON text stands for, everything else as it is; not to be changed by the caller."""
+    return _opened_text(value) if isinstance(value, str) else value
+
+
+def locate(value: object, steps: Sequence[Step]) -> Keys | None:
+    """Keys that lead to a path's value; None where the path ends before it."""
+    if not steps:
         return ()
+    value = opened(value)
     if isinstance(value, dict):
-        for length in range(len(parts), 0, -1):
-            key = parts[0] if length == 1 else ".".join(parts[:length])
-            if key in value:
-                rest = locate(value[key], parts[length:])
-                if rest is not None:
-                    return (key, *rest)
-    elif isinstance(value, list) and parts[0].isascii() and parts[0].isdigit():
-        index = int(parts[0][:9])
-        if index < len(value):
-            rest = locate(value[index], parts[1:])
+        return _within_record(value, steps)
+    if isinstance(value, list):
+        for index in _positions(value, steps[0]):
+            rest = locate(value[index], steps[1:])
             if rest is not None:
                 return (index, *rest)
     return None
 
 
+def _within_record(record: Record, steps: Sequence[Step]) -> Keys | None:
+    names = 0
+    while names < len(steps) and isinstance(steps[names], str):
+        names += 1
+    for length in range(names, 0, -1):
+        key = ".".join(str(step) for step in steps[:length])
+        if key in record:
+            rest = locate(record[key], steps[length:])
+            if rest is not None:
+                return (key, *rest)
+    return None
+
+
+def _positions(items: list[object], step: Step) -> list[int]:
+    """Positions to try, the preferred one first."""
+    if isinstance(step, Selector):
+        return [at for at in range(len(items) - 1, -1, -1) if step.matches(opened(items[at]))]
+    if not re.fullmatch(r"-?[0-9]{1,9}", step, re.ASCII):
+        return []
+    index = int(step)
+    return [index % len(items)] if -len(items) <= index < len(items) else []
+
+
 def at(value: object, keys: Keys) -> object:
-    """The value that `locate` found."""
+    """The value that keys of `locate` lead to."""
     for key in keys:
-        assert isinstance(value, dict | list)  # noqa: S101 - `locate` went this way
-        value = value[key]  # type: ignore[index]
+        value = opened(value)[key]  # type: ignore[index]
     return value
 
 
 def without(record: Record, keys: Sequence[Keys]) -> Record:
-    """A copy without the values at `keys`; what becomes empty by that disappears, lists keep their length."""
-    touched = {k[0] for k in keys}
+    """A copy without the values at `keys`; what becomes empty by that disappears, lists keep their length.
+
+    JSON text of which something is taken out is given back parsed.
+    """
+    touched = {path[0] for path in keys}
     rest: Record = {}
     for key, value in record.items():
         if key not in touched:
             rest[key] = value
             continue
-        inner = [k[1:] for k in keys if k[0] == key]
-        if () not in inner and (left := _left(value, inner)) not in ({}, []):
+        inner = [path[1:] for path in keys if path[0] == key]
+        if () not in inner and (left := _left(opened(value), inner)) not in ({}, []):
             rest[key] = left
     return rest
 
@@ -64,8 +142,8 @@ def _left(value: object, keys: Sequence[Keys]) -> object:
     assert isinstance(value, list)  # noqa: S101 - `locate` went this way
     items: list[object] = []
     for position, item in enumerate(value):
-        inner = [k[1:] for k in keys if k[0] == position]
-        items.append(item if not inner else None if () in inner else _left(item, inner))
+        inner = [path[1:] for path in keys if path[0] == position]
+        items.append(item if not inner else None if () in inner else _left(opened(item), inner))
     return items
 
 
@@ -75,4 +153,4 @@ def kind(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    return next((name for of, name in _NAMES.items() if isinstance(value, of)), type(value).__name__)
+    return next((name for of, name in _KINDS.items() if isinstance(value, of)), type(value).__name__)
