@@ -12,9 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-Json: TypeAlias = "str | int | float | bool | list[Any] | dict[str, Any] | None"
+from typing import Any
 
 ENCODINGS = 2
 """Times that a value may be wrapped into JSON text: exports encode once, downloads of exports once more."""
@@ -62,7 +60,7 @@ class Speech:
     """Names of images shown; in `text` each has a line `[image: NAME]`."""
 
 
-def decoded(value: Json) -> Json:
+def decoded(value: object) -> object:
     """The value that JSON text stands for, encoded once or twice; everything else as it is.
 
     Text that holds a JSON string, object or list is decoded; a number in quotes is text.
@@ -80,7 +78,7 @@ def decoded(value: Json) -> Json:
     return value
 
 
-def answer(value: Json) -> Speech | None:
+def answer(value: object) -> Speech | None:
     """What the assistant visibly said last; None where the value is no text, message or list of such.
 
     Of a conversation: the assistant's messages after the last message of a user.
@@ -88,18 +86,18 @@ def answer(value: Json) -> Speech | None:
     return _speech(value, ASSISTANT)
 
 
-def question(value: Json) -> Speech | None:
+def question(value: object) -> Speech | None:
     """What the user asked: plain text, or the last message of a user; None where there is none."""
     return _speech(value, USER)
 
 
-def is_spoken(value: Json) -> bool:
+def is_spoken(value: object) -> bool:
     """Whether the value is a message or a list of messages, parts or items (not plain text)."""
     opened = decoded(value)
     return not isinstance(opened, str) and _speech(opened, ASSISTANT) is not None
 
 
-def _speech(value: Json, roles: frozenset[str]) -> Speech | None:
+def _speech(value: object, roles: frozenset[str]) -> Speech | None:
     opened = decoded(value)
     if isinstance(opened, str):
         return Speech(opened)
@@ -157,7 +155,7 @@ def _joint(before: str, after: str) -> str:
     return "\n" if before[-1] in _SENTENCE_ENDS and starts_anew else ""
 
 
-def _turns(value: Json, roles: frozenset[str], depth: int) -> list[Json] | None:
+def _turns(value: object, roles: frozenset[str], depth: int) -> list[object] | None:
     """The messages or items that the answer (or the question) consists of; None for other records."""
     if depth <= MAXIMUM_DEPTH and isinstance(value, dict):
         return _turns_of_record(value, roles, depth)
@@ -166,7 +164,7 @@ def _turns(value: Json, roles: frozenset[str], depth: int) -> list[Json] | None:
     return None
 
 
-def _turns_of_list(items: list[Json], roles: frozenset[str], depth: int) -> list[Json] | None:
+def _turns_of_list(items: list[object], roles: frozenset[str], depth: int) -> list[object] | None:
     if any(isinstance(item, dict) and _role(item) for item in items):
         return _last_turn(items, roles)
     if all(isinstance(item, list) for item in items):
@@ -176,7 +174,7 @@ def _turns_of_list(items: list[Json], roles: frozenset[str], depth: int) -> list
     return None
 
 
-def _turns_of_record(record: dict[str, Any], roles: frozenset[str], depth: int) -> list[Json] | None:
+def _turns_of_record(record: dict[str, Any], roles: frozenset[str], depth: int) -> list[object] | None:
     role = _role(record)
     if role:
         return [record] if role in roles else []
@@ -193,7 +191,7 @@ def _turns_of_record(record: dict[str, Any], roles: frozenset[str], depth: int) 
     return [record] if is_said else None
 
 
-def _opened(record: dict[str, Any]) -> Json:
+def _opened(record: dict[str, Any]) -> object:
     """The message within LangChain's serialised form, a `message` or a `content`; None for others."""
     names, inner = record.get("id"), record.get("kwargs")
     if isinstance(inner, dict) and isinstance(names, list) and names and str(names[-1]).lower() in _ROLES:
@@ -204,7 +202,7 @@ def _opened(record: dict[str, Any]) -> Json:
     return content if isinstance(content, list | dict) else None
 
 
-def _first_of(alternatives: list[Any]) -> Json:
+def _first_of(alternatives: list[Any]) -> object:
     """Of alternatives (choices, candidates, generations) the first is what the user saw: the assistant's."""
     first = alternatives[0]
     if isinstance(first, list):
@@ -236,10 +234,10 @@ def _role(record: Mapping[str, Any]) -> str:
     return ""
 
 
-def _last_turn(items: Sequence[Json], roles: frozenset[str]) -> list[Json]:
+def _last_turn(items: Sequence[object], roles: frozenset[str]) -> list[object]:
     """Items of these roles after the last of the other side; for a question the last message of a user."""
     if roles is USER:
-        asked: list[Json] = [item for item in items if isinstance(item, dict) and _role(item) in USER]
+        asked: list[object] = [item for item in items if isinstance(item, dict) and _role(item) in USER]
         return asked[-1:]
     last = max(
         (at for at, item in enumerate(items) if isinstance(item, dict) and _role(item) in USER), default=-1
@@ -256,7 +254,7 @@ def _is_part(record: Mapping[str, Any]) -> bool:
     )
 
 
-def _collect(value: Json, pieces: _Pieces, depth: int) -> None:
+def _collect(value: object, pieces: _Pieces, depth: int) -> None:
     """Adds what one message, item or part says."""
     value = decoded(value) if not isinstance(value, str) else value
     if depth > MAXIMUM_DEPTH:

@@ -19,8 +19,9 @@ from tasks.sources.messages import decoded
 Keys: TypeAlias = tuple[str | int, ...]
 """What leads to a value, step by step: keys of records and positions in lists."""
 
-_PART = re.compile(r"([^.\[\]]*)((?:\[[^\[\]]*\])*)(?:\.|$)")
-_SELECTOR = re.compile(r"\[([^\[\]=]*)(?:=([^\[\]]*))?\]")
+_DOT = re.compile(r"\.(?![^\[\]]*\])")
+_PART = re.compile(r"(.*?)((?:\[(?:-?[0-9]+|[^\[\]=]+=[^\[\]]+)\])*)", re.DOTALL)
+_SELECTOR = re.compile(r"\[([^\[\]=]+)(?:=([^\[\]]+))?\]")
 _KINDS = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
 _OPENED = 64
 """JSON texts kept parsed: every field of a record may lead into the same one."""
@@ -43,24 +44,15 @@ Step: TypeAlias = str | Selector
 
 
 def parse(path: str) -> tuple[Step, ...]:
-    """The steps of a path.
-
-    Raises:
-        ValueError: brackets that are neither `[key=value]` nor `[position]`.
-    """
+    """The steps of a path; brackets that select nothing are part of a name."""
     steps: list[Step] = []
-    at = 0
-    while at < len(path):
-        part = _PART.match(path, at)
-        if part is None or part.end() == at:
-            raise ValueError(f"{path!r} is not a path; write names with dots, [3] or [role=assistant]")
-        if part[1] or not part[2]:
-            steps.append(part[1])
-        for key, value in _SELECTOR.findall(part[2]):
-            if not value and not re.fullmatch(r"-?\d+", key):
-                raise ValueError(f"[{key}] in {path!r} selects nothing; write [3] or [role=assistant]")
+    for part in _DOT.split(path):
+        match = _PART.fullmatch(part)
+        name, selectors = match.groups() if match else (part, "")
+        if name or not selectors:
+            steps.append(name)
+        for key, value in _SELECTOR.findall(selectors):
             steps.append(Selector(key.strip(), value.strip().strip("\"'")) if value else key)
-        at = part.end()
     return tuple(steps)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,14 +22,18 @@ from tasks import ids
 from tasks.files.portions import Record
 from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.schema import conform
+from tasks.sources import messages
 from tasks.sources.parameters import RecordParameters, SourceSettings
-from tasks.sources.paths import Keys, at, kind, locate, without
+from tasks.sources.paths import Keys, Step, at, kind, locate, opened, parse, without
 from tasks.sources.times import instant
 from tasks.tables import OUTPUTS
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNSPEAKABLE = re.compile(r"[\ud800-\udfff]|\\u0000")
-"""In JSON written without escaping: halves of characters stand as such, NUL as its escape."""
+_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and halves of characters: an escape within JSON text can spell what no text may hold."""
+
+_BROKEN = re.compile(r"\s*(?:\[\s*[\[{\"]|\{\s*\")")
+"""How JSON text of a list or a record begins; text that does and cannot be parsed was cut off."""
 
 
 class Context(TypedDict):
@@ -82,32 +87,59 @@ def _name(value: object, field: str, parameters: RecordParameters) -> str | None
     return text
 
 
-def _json_list(value: object, field: str) -> object:
-    """Tables without nesting carry lists as JSON text."""
-    if not isinstance(value, str) or value.lstrip()[:1] != "[":
-        return value
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    # An escape can spell what no text may hold; the bytes of the record did not show it.
-    if "\\u" in value and _UNSPEAKABLE.search(json.dumps(parsed, ensure_ascii=False)):
+def _spoken(text: str, field: str) -> str:
+    """The text; refused where an escape within JSON text spelled what the record's bytes did not show."""
+    if _UNSPEAKABLE.search(text):
         raise Refusal(field, f"{field} contains a NUL character or half a character (a lone surrogate)")
-    return parsed
+    return text
 
 
-def _contexts(value: object, text_path: list[str], uri_path: list[str]) -> tuple[list[Context], list[Record]]:
-    """Contexts, and what the record of each carried besides text and address."""
-    value = _json_list(value, "contexts")
+def _answer(value: object, path: str) -> messages.Speech:
+    """What the user saw, out of text, a message, a list of messages, parts or items."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise Refusal("response", f"the record has no answer at {path!r}")
+    speech = messages.answer(value)
+    if speech is None and isinstance(value, str):
+        speech = messages.Speech(value)
+    if speech is None:
+        raise Refusal("response", f"the answer is {kind(value)}, expected text or messages")
+    if not speech.text.strip():
+        calls = ", ".join(shown(name, 60) for name in speech.tool_calls[:5])
+        what = f"only calls tools ({calls})" if calls else "holds no text that a user saw"
+        raise Refusal("response", f"the answer at {path!r} {what}")
+    _spoken(speech.text, "response")
+    return speech
+
+
+def _question(value: object) -> str | None:
+    """What the user asked: the text, or the last message of a user; other records as JSON."""
+    if value is None:
+        return None
+    speech = messages.question(value)
+    if speech is not None and (speech.text.strip() or isinstance(value, str)):
+        return _spoken(speech.text, "prompt")
+    return value if isinstance(value, str) else _json(value)
+
+
+def _contexts(
+    value: object, text_path: tuple[Step, ...], uri_path: tuple[Step, ...]
+) -> tuple[list[Context], list[Record]]:
+    """Contexts, and what the record of each carried besides text and address; one alone is a list of one."""
+    value = opened(value)
     if value is None or value == "":
         return [], []
+    if isinstance(value, str) and _BROKEN.match(value):
+        raise Refusal("contexts", "contexts is text that begins as JSON and is not; the export cut it off")
+    if isinstance(value, str | dict):
+        value = [value]
     if not isinstance(value, list):
-        raise Refusal("contexts", f"contexts is {kind(value)}, expected a list of texts or of records")
+        raise Refusal("contexts", f"contexts is {kind(value)}, expected a text, a record or a list of them")
     contexts: list[Context] = []
     rests: list[Record] = []
-    for position, item in enumerate(value):
+    for position, given in enumerate(value):
+        item = opened(given)
         if isinstance(item, str):
-            contexts.append({"uri": None, "text": item})
+            contexts.append({"uri": None, "text": _spoken(item, "contexts")})
             rests.append({})
         elif isinstance(item, dict):
             context, rest = _context(item, f"context {position}", text_path, uri_path)
@@ -118,21 +150,23 @@ def _contexts(value: object, text_path: list[str], uri_path: list[str]) -> tuple
     return contexts, rests
 
 
-def _context(item: Record, name: str, text_path: list[str], uri_path: list[str]) -> tuple[Context, Record]:
+def _context(
+    item: Record, name: str, text_path: tuple[Step, ...], uri_path: tuple[Step, ...]
+) -> tuple[Context, Record]:
     text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)
     text = None if text_keys is None else at(item, text_keys)
     if not isinstance(text, str) or text_keys is None:
-        reason = f"{name} has no text at {'.'.join(text_path)!r} (it is {kind(text)})"
+        reason = f"{name} has no text at {'.'.join(map(str, text_path))!r} (it is {kind(text)})"
         raise Refusal("contexts", reason)
     uri = None if uri_keys is None else at(item, uri_keys)
     if isinstance(uri, dict | list):
         raise Refusal("contexts", f"{name}'s address is {kind(uri)}, expected text")
     rest = without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys])
-    return {"uri": None if uri is None else str(uri), "text": text}, rest
+    return {"uri": None if uri is None else str(uri), "text": _spoken(text, "contexts")}, rest
 
 
 def _tools(value: object) -> list[str]:
-    value = _json_list(value, "tools")
+    value = opened(value)
     if value is None or value == "":
         return []
     if isinstance(value, str):
@@ -140,8 +174,8 @@ def _tools(value: object) -> list[str]:
     if not isinstance(value, list):
         raise Refusal("tools", f"tools is {kind(value)}, expected a list of names")
     names = []
-    for item in value:
-        name = item
+    for given in value:
+        item = name = opened(given)
         if isinstance(item, dict):
             function = item.get("function")
             name = item.get("name") or (function.get("name") if isinstance(function, dict) else None)
@@ -180,6 +214,7 @@ _PATHS = (
     "tools", "metadata",
 )  # fmt: skip
 _NAMES = ("id", "agent", "model", "use_case", "session_id")
+_BESIDE = ("reasoning", "tool_calls", "images")
 
 
 class Mapper:
@@ -203,8 +238,11 @@ class Mapper:
         self._since, self._until = since, until
         self._parameters = parameters or RecordParameters()
         fields = source.fields
-        self._paths = {name: path.split(".") for name in _PATHS if (path := getattr(fields, name))}
-        self._text, self._uri = fields.context_text.split("."), fields.context_uri.split(".")
+        self._paths = {name: parse(path) for name in _PATHS if (path := getattr(fields, name))}
+        self._text, self._uri = parse(fields.context_text), parse(fields.context_uri)
+        self.records = 0
+        self.reached: Counter[str] = Counter()
+        """Records that have something at a field's path, by field."""
         self._constant_time = None if source.produced_at is None else self._instant(source.produced_at)
 
     def map(self, records: Sequence[Record]) -> Mapped:
@@ -234,13 +272,12 @@ class Mapper:
     def _row(self, record: Record) -> Row:
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
         values = {name: at(record, k) for name, k in keys.items()}
+        self.records += 1
+        self.reached.update(name for name, value in values.items() if value not in (None, ""))
         source, bounds = self._source, self._parameters
         names = {name: _name(values.get(name), name, bounds) for name in _NAMES}
-        response, prompt, moment = values.get("response"), values.get("prompt"), values.get("produced_at")
-        if response is None or (isinstance(response, str) and not response.strip()):
-            raise Refusal("response", f"the record has no answer at {source.fields.response!r}")
-        if not isinstance(response, str):
-            raise Refusal("response", f"the answer is {kind(response)}, expected text")
+        moment = values.get("produced_at")
+        answer = _answer(values.get("response"), source.fields.response)
         contexts, rests = _contexts(values.get("contexts"), self._text, self._uri)
         return Row(
             produced_at=self._constant_time
@@ -251,22 +288,35 @@ class Mapper:
             model=names["model"] or source.model,
             use_case=names["use_case"] or source.use_case or bounds.default_use_case,
             session_id=names["session_id"],
-            prompt=prompt if prompt is None or isinstance(prompt, str) else _json(prompt),
-            response=response,
+            prompt=_question(values.get("prompt")),
+            response=answer.text,
             contexts=contexts,
             tools=_tools(values.get("tools")),
-            metadata=self._metadata(record, keys, values, rests),
+            metadata=self._metadata(record, keys, values, rests, answer),
         )
 
-    def _metadata(self, record: Record, keys: dict[str, Keys], values: Record, contexts: list[Record]) -> str:
-        """What the record has under its path, or else everything that no other path named."""
+    def _metadata(
+        self,
+        record: Record,
+        keys: dict[str, Keys],
+        values: Record,
+        contexts: list[Record],
+        answer: messages.Speech,
+    ) -> str:
+        """What the record has under its path, or else everything that no other path named; beside it what
+        the answer's messages carried besides their text.
+        """
+        beside = {name: list(items) for name in _BESIDE if (items := getattr(answer, name))}
         if "metadata" in values:
             metadata = values["metadata"]
-            return metadata if isinstance(metadata, str) and _is_json(metadata) else _json(metadata)
+            if not beside:
+                return metadata if isinstance(metadata, str) and _is_json(metadata) else _json(metadata)
+            rest = opened(metadata)
+            return _json({**(rest if isinstance(rest, dict) else {"metadata": metadata}), "answer": beside})
         rest = without(record, list(keys.values()))
         if any(contexts):
-            rest[".".join(self._paths["contexts"])] = contexts
-        return _json(rest)
+            rest[self._source.fields.contexts or "contexts"] = contexts
+        return _json({**rest, "answer": beside} if beside else rest)
 
     def _frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         columns = zip(*rows, strict=True) if rows else ([] for _ in Row._fields)
@@ -301,11 +351,11 @@ def _series(name: str, values: Sequence[object]) -> pl.Series:
     return pl.Series(name, pa.array(values, type=pa.large_list(record)), dtype=OUTPUTS.schema[name])
 
 
-def _keys(record: Record, parts: list[str]) -> Keys | None:
+def _keys(record: Record, steps: tuple[Step, ...]) -> Keys | None:
     # One part is by far the commonest path; the general search costs ten times as much.
-    if len(parts) == 1:
-        return (parts[0],) if parts[0] in record else None
-    return locate(record, parts)
+    if len(steps) == 1 and isinstance(steps[0], str):
+        return (steps[0],) if steps[0] in record else None
+    return locate(record, steps)
 
 
 def _joined(lists: Sequence[Sequence[object]]) -> pl.Series:

@@ -201,7 +201,7 @@ BAD_LINES = {
     "a time in 1970": (line(9, at=0), "produced_at", "before 2000"),
     "a time in the future": (line(9, at="2027-01-01T00:00:00Z"), "produced_at", "future"),
     "a time without a zone": (line(9, at="2026-11-01T10:00:00"), "produced_at", "no zone"),
-    "malformed contexts": (line(9, docs="one text"), "contexts", "expected a list"),
+    "malformed contexts": (line(9, docs=5), "contexts", "expected a text, a record or a list"),
     "an agent of 10,000 characters": (line(9, agent="a" * 10_000), "agent", "10000 characters"),
 }  # fmt: skip
 
@@ -552,7 +552,7 @@ def test_a_corrected_mapping_reads_everything_again(tmp_path):
 
 def test_half_characters_inside_a_cell_of_json_cost_one_row(tmp_path):
     path = tmp_path / "a.csv"
-    cells = ('"[""\\ud800""]"', '"[""\\u0000""]"', '"[""\\ud83d\\ude00""]"', '"[1"')
+    cells = ('"[""\\ud800""]"', '"[""\\u0000""]"', '"[""\\ud83d\\ude00""]"', '"[""cut off"')
     rows = [f"{i},2026-11-01T10:00:00Z,x,{cell}" for i, cell in enumerate(cells)]
     path.write_text("\n".join(["id,at,out,docs", *rows]) + "\n")
     result = pull(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -168,8 +169,8 @@ def test_contexts_are_texts_or_records_or_nothing():
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("plain text", "contexts is text, expected a list"),
-        ({"text": "x"}, "contexts is a record"),
+        (7, "contexts is a number, expected a text, a record or a list of them"),
+        ('[{"text": "cut off', "begins as JSON and is not"),
         ([3], "context 0 is a number"),
         (["x", None], "context 1 is null"),
         ([{"body": "x"}], "context 0 has no text at 'text'"),
@@ -348,3 +349,54 @@ def test_the_ids_of_a_known_record_never_change():
     """Golden: a lake is deduplicated by these; who changes them pulls every old record again."""
     one = row()
     assert (one["content_sha256"][:16], one["output_id"][:16]) == ("7899306b03cc989c", "3c3e6438285cd4bb")
+
+
+WEAVERS = "The Orsa mill runs 14 looms.\nIt was opened in 1987 and employs 60 weavers."
+MESSAGE = {"role": "assistant", "content": WEAVERS}
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        WEAVERS,
+        json.dumps(WEAVERS),
+        MESSAGE,
+        json.dumps(MESSAGE),
+        json.dumps(json.dumps(MESSAGE)),
+        [{"role": "user", "content": "How many?"}, MESSAGE],
+        {"role": "assistant", "content": [{"type": "text", "text": part} for part in WEAVERS.split("\n")]},
+    ],
+    ids=str,
+)
+def test_an_answer_is_the_same_in_text_json_text_messages_and_parts(output):
+    assert row(out=output)["response"] == WEAVERS
+
+
+def test_reasoning_is_kept_beside_the_answer_and_never_in_it():
+    parts = [{"type": "thinking", "thinking": "40, I believe."}, {"type": "text", "text": "14 looms."}]
+    made = row(out={"role": "assistant", "content": parts})
+    assert made["response"] == "14 looms."
+    assert json.loads(made["metadata"])["answer"] == {"reasoning": ["40, I believe."]}
+
+
+def test_an_answer_that_only_calls_a_tool_is_refused_by_name():
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "search"}}]}
+    assert "only calls tools (search)" in reason(out=call)
+
+
+def asked(prompt: Any) -> str:
+    fields = replace(FIELDS, prompt="question")
+    return mapped(record(question=prompt), fields=fields).outputs["prompt"].item()
+
+
+def test_the_prompt_is_the_last_question_and_no_system_text():
+    talk = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "How many looms?"}]
+    assert asked(talk) == "How many looms?"
+    assert asked(json.dumps({"messages": talk})) == "How many looms?"
+
+
+@pytest.mark.parametrize(
+    "docs", ["One passage.", {"text": "One passage."}, json.dumps({"text": "One passage."})]
+)
+def test_one_piece_of_evidence_is_a_list_of_one(docs):
+    assert row(docs=docs)["contexts"] == [{"uri": None, "text": "One passage."}]
