@@ -140,6 +140,7 @@ def pull(count: int) -> None:
             lake,
             unit_outputs=settings.runner.unit_outputs,
             retries=0,
+            refused_share=0.5,
             run_id="0" * 64,
             now=NOW,
             since=None,

@@ -43,6 +43,8 @@ class Run:
     validator: Validator
     corpus: CorpusIndex | None = None
     judged: list[Judged] = field(default_factory=list)
+    unhealthy: dict[str, str] = field(default_factory=dict)
+    """What the pull found wrong, by source."""
     page: Path | None = None
     """The report, once it is written."""
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -168,7 +170,7 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     sources = {source.name: source.path for source in run.settings.sources}
     corpus = run.settings.corpus
     corpora = {corpus.name: corpus.path} if corpus.path else {}
-    reached = run.check("health", health.check(sources, corpora, lake, run_id=run.run_id))
+    reached = run.check("health", health.check(sources, corpora, run.unhealthy, lake, run_id=run.run_id))
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
     run.check("runs", record.row("completed", datetime.now(UTC)))
     record.warnings += run.validator.finish()

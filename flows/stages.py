@@ -27,12 +27,14 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
         run.lake,
         unit_outputs=settings.runner.unit_outputs,
         retries=settings.runner.retries,
+        refused_share=settings.validation.maximum_quarantine_ratio,
         run_id=run.run_id,
         now=run.record.started_at,
         since=since,
         until=until,
     )
     run.record.records_in = pulled.records_in
+    run.unhealthy = pulled.unhealthy
     run.record.problems += pulled.problems
     run.record.warnings += pulled.warnings
     log().info("pulled %d records, %d to judge", pulled.records_in, pulled.outputs)

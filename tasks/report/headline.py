@@ -30,15 +30,20 @@ class Sentence:
     tone: Tone = "note"
 
 
+REFUSED_SHARE = 0.5
+"""More of a run's records refused says that a source changed, and nothing below speaks of them."""
 CHANGES = 3
 """Changes told in words; the table has all others."""
 
 
-def headline(total: Totals, drift: Sequence[DriftRow]) -> Sentence:
+def headline(total: Totals, drift: Sequence[DriftRow], *, rows_in: int = 0, refused: int = 0) -> Sentence:
     """The page in one sentence: claims without support, and the most harmful change if there is one.
 
-    `drift` is `changes.notable(...)`.
+    Before both stands that most of what came in was refused. `drift` is `changes.notable(...)`.
     """
+    if refused > REFUSED_SHARE * rows_in:
+        what = "the record that came in was" if rows_in == 1 else f"{number(rows_in, 'record')} were"
+        return Sentence(f"{refused:,} of {what} refused and not audited; correct the source.", "run", "worse")
     if not total.answers:
         return Sentence("No answers to audit: no source has delivered any for these days.", "answers")
     answers = number(total.answers, "answer")

@@ -127,12 +127,14 @@ def gather(
 def _story(
     results: Mapping[str, pl.DataFrame], total: Totals, agents: pl.DataFrame, bounds: ReportParameters
 ) -> Story:
-    drift = changes.notable(results["drift"])
+    drift, run = changes.notable(results["drift"]), results["run"]
     counts = changes.counts(results["drift-status"])
     by_documents = bool(results["flips-delivered"]["by_documents"].item())
     actions = summary.all_actions(results["actions"])
     return Story(
-        headline=headline.headline(total, drift),
+        headline=headline.headline(
+            total, drift, rows_in=run["rows_in"].item(), refused=run["rows_quarantined"].item()
+        ),
         changes=headline.changes(drift, counts) if results["drift"].height else [],
         flips=headline.reaudit(results["flips"], by_documents=by_documents),
         remarks=headline.remarks(total, agents, actions, bounds),

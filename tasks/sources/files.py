@@ -279,9 +279,13 @@ class _Collector:
             yield self._batch()
 
     def flush(self) -> Iterator[Batch]:
-        """The last batch."""
+        """The last batch, and what is to be said of the mapping when all records have passed."""
         if self._records or self._rows or self._finished or self.problems or self.marks:
             yield self._batch()
+        problems, warnings = self._mapper.doubts()
+        if problems or warnings:
+            self.problems += problems
+            yield replace(self._batch(), warnings=tuple(warnings))
 
     def _refuse(self, file: File, piece: Piece, refusal: Refusal, raw: bytes | str) -> None:
         place = piece.locator(file.name)

@@ -34,6 +34,8 @@ UNIT_BYTES = 64 * 2**20
 """A unit is closed early at this size, so that 500 answers of 2 MB do not meet in memory."""
 RETRY_DELAYS_S = (2.0, 10.0)
 """A mount or a server that restarts is back within seconds; longer outages are for the next night."""
+REFUSED_RECORDS = 3
+"""Fewer refused records than this are accidents of rows, whatever their share of the source."""
 SOURCES: dict[str, Source] = {"files": files.pull}
 
 
@@ -93,6 +95,8 @@ class Pulled:
     """Files some of whose records are in quarantine: where, why, how many."""
     by_source: dict[str, int]
     """Records in, by source."""
+    unhealthy: dict[str, str]
+    """The first problem of each source that has one."""
 
     @property
     def outputs(self) -> int:
@@ -127,6 +131,7 @@ class _Staged:
     quarantined: int = 0
     outputs: int = 0
     records_in: int = 0
+    first_refusal: str = ""
 
 
 def pull_sources(
@@ -136,6 +141,7 @@ def pull_sources(
     *,
     unit_outputs: int,
     retries: int,
+    refused_share: float,
     run_id: str,
     now: datetime,
     since: date | None,
@@ -147,8 +153,9 @@ def pull_sources(
 
     A source that fails in a way that may pass is read again from its start, `retries` times, after
     `pause` of RETRY_DELAYS_S seconds. A source that cannot be read becomes a problem, and the others go on;
-    what it gave before it failed is kept. Nothing outside the run's scratch folder is written; watermarks
-    are the caller's to write after publishing.
+    what it gave before it failed is kept. A source of which more than `refused_share` is refused is a problem
+    too, and its marks stay where they were, so that a corrected mapping finds the records again. Nothing
+    outside the run's scratch folder is written; watermarks are the caller's to write after publishing.
 
     Raises:
         GateError: the sum does not come out. LakeError: from the lake, or its disk.
@@ -163,6 +170,7 @@ def pull_sources(
         own = folder / f"{len(staged):06d}"
         empty = _Staged(source.name, own, sum(part.outputs for part in staged), marks)
         staged.append(_read_patiently(batches, empty, retries, pause))
+        _suspect(staged[-1], marks, refused_share)
     new, duplicates, already_there = _new([keys for part in staged for keys in part.keys], lake)
     with durable.touching(folder):
         units = list(_units(new, staged, folder, unit_outputs))
@@ -190,7 +198,20 @@ def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, alrea
         problems=[problem for part in staged for problem in part.problems],
         warnings=[warning for part in staged for warning in part.warnings],
         by_source={part.source: part.records_in for part in staged},
+        unhealthy={part.source: part.problems[0] for part in staged if part.problems},
     )
+
+
+def _suspect(staged: _Staged, marks: Marks, refused_share: float) -> None:
+    """Most records of a source refused is no accident of rows: a problem, and nothing is marked as read."""
+    refused, records = staged.quarantined, staged.records_in
+    if refused >= REFUSED_RECORDS and refused > refused_share * records:
+        staged.problems.insert(
+            0,
+            f"source {staged.source!r}: {refused} of {records} records were refused and not audited, the "
+            f"first at {staged.first_refusal}; correct [sources.fields] or the export, and run again",
+        )
+        staged.marks = dict(marks)
 
 
 def _read_patiently(
@@ -249,6 +270,8 @@ def _stage(batch: Batch, staged: _Staged) -> None:
         path = staged.folder / "batches" / of_day.isoformat() / f"{start:012d}.parquet"
         written[of_day] = _write(rows, path)
     if batch.quarantine.height:
+        first = batch.quarantine.row(0, named=True)
+        staged.first_refusal = staged.first_refusal or f"{first['locator']}: {first['reason']}"
         # The stem names the commit, so it is another for every source.
         name = f"{staged.folder.name}-{len(staged.quarantine_paths):06d}.parquet"
         rows = batch.quarantine.select(QUARANTINE.schema.names())

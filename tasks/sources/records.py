@@ -214,6 +214,12 @@ _PATHS = (
     "tools", "metadata",
 )  # fmt: skip
 _NAMES = ("id", "agent", "model", "use_case", "session_id")
+DOUBTED_RECORDS = 3
+"""Fewer records than this say nothing of a mapping."""
+RARE_SHARE = 0.5
+ECHO_SHARE = 0.5
+ECHO_CHARACTERS = 20
+"""A short answer may well be a word of its evidence."""
 _BESIDE = ("reasoning", "tool_calls", "images")
 
 
@@ -240,9 +246,8 @@ class Mapper:
         fields = source.fields
         self._paths = {name: parse(path) for name in _PATHS if (path := getattr(fields, name))}
         self._text, self._uri = parse(fields.context_text), parse(fields.context_uri)
-        self.records = 0
-        self.reached: Counter[str] = Counter()
-        """Records that have something at a field's path, by field."""
+        self._records = self._echoes = 0
+        self._reached: Counter[str] = Counter()
         self._constant_time = None if source.produced_at is None else self._instant(source.produced_at)
 
     def map(self, records: Sequence[Record]) -> Mapped:
@@ -265,6 +270,30 @@ class Mapper:
                     rows.append(row)
         return Mapped(self._frame(rows), refused, skipped)
 
+    def doubts(self) -> tuple[list[str], list[str]]:
+        """(problems, warnings) of the mapping, once all records have been mapped.
+
+        A path that no record has is a mistake; one that few have may be one, and so may answers that stand in
+        their own evidence.
+        """
+        if self._records < DOUBTED_RECORDS:
+            return [], []
+        problems, warnings = [], []
+        of = f"of {self._records} records"
+        for name in self._paths:
+            reached, path = self._reached[name], getattr(self._source.fields, name)
+            place = f"source {self._source.name!r}: fields.{name} = {path!r}"
+            if name != "response" and not reached:
+                problems.append(f"{place} leads to nothing in any {of}; correct it or take it out")
+            elif reached < RARE_SHARE * self._records:
+                warnings.append(f"{place} leads to something in {reached} {of} only")
+        if self._echoes > ECHO_SHARE * self._records:
+            warnings.append(
+                f"source {self._source.name!r}: in {self._echoes} {of} the answer stands word for word in its "
+                f"own evidence; is fields.response = {self._source.fields.response!r} the evidence?"
+            )
+        return problems, warnings
+
     def _instant(self, value: object) -> datetime:
         is_utc = self._source.time_zone == "UTC"
         return instant(value, assume_utc=is_utc, now=self._now, parameters=self._parameters)
@@ -272,13 +301,15 @@ class Mapper:
     def _row(self, record: Record) -> Row:
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
         values = {name: at(record, k) for name, k in keys.items()}
-        self.records += 1
-        self.reached.update(name for name, value in values.items() if value not in (None, ""))
+        self._records += 1
+        self._reached.update(name for name, value in values.items() if value not in (None, ""))
         source, bounds = self._source, self._parameters
         names = {name: _name(values.get(name), name, bounds) for name in _NAMES}
         moment = values.get("produced_at")
         answer = _answer(values.get("response"), source.fields.response)
         contexts, rests = _contexts(values.get("contexts"), self._text, self._uri)
+        said = answer.text.strip()
+        self._echoes += len(said) >= ECHO_CHARACTERS and any(said in context["text"] for context in contexts)
         return Row(
             produced_at=self._constant_time
             if moment in (None, "") and self._constant_time is not None

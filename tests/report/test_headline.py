@@ -31,6 +31,16 @@ def test_the_headline_says_what_has_no_support_and_what_got_worse() -> None:
     )
 
 
+def test_the_headline_first_says_that_most_records_were_refused() -> None:
+    none = Totals(0, 0, 0, 0, 0, 0)
+    assert headline.headline(none, [], rows_in=5, refused=5).text == (
+        "5 of 5 records were refused and not audited; correct the source."
+    )
+    some = Totals(400, 2104, 1792, 65, 247, 3)
+    half = headline.headline(some, [], rows_in=800, refused=400)
+    assert half.text == "312 of 2,104 claims have no support."
+
+
 @pytest.mark.parametrize(
     ("total", "sentence"),
     [

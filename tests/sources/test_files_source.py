@@ -30,7 +30,7 @@ from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
+FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs")
 LIMITS = LimitSettings()
 SMALL = LimitSettings(max_record_bytes=2**16, max_file_bytes=2**20)
 
@@ -202,7 +202,7 @@ BAD_LINES = {
     "a time in the future": (line(9, at="2027-01-01T00:00:00Z"), "produced_at", "future"),
     "a time without a zone": (line(9, at="2026-11-01T10:00:00"), "produced_at", "no zone"),
     "malformed contexts": (line(9, docs=5), "contexts", "expected a text, a record or a list"),
-    "an agent of 10,000 characters": (line(9, agent="a" * 10_000), "agent", "10000 characters"),
+    "an id of 10,000 characters": (line("a" * 10_000), "id", "10000 characters"),
 }  # fmt: skip
 
 

@@ -62,6 +62,7 @@ def run(lake: Lake, wanted: Settings, number: int = 1, **more: Any) -> Pulled:
         lake,
         unit_outputs=runner.unit_outputs,
         retries=runner.retries,
+        refused_share=0.5,
         run_id=f"{number:064x}",
         now=now,
         **asked,
@@ -439,3 +440,20 @@ def test_a_mapping_is_proposed_for_the_sample():
     assert proposal.fields == expected
     assert proposal.sentences == ()
     assert len(proposal.sample) == 3
+
+
+def test_a_source_most_of_whose_records_are_refused_is_a_problem_and_is_read_again(tmp_path, lake):
+    path = write(tmp_path / "a.jsonl", *({"id": str(i), "at": "2026-11-01T10:00:00Z"} for i in range(5)))
+    for number in (1, 2):
+        pulled = run(lake, configured(path), number)
+        assert pulled.problems == [pulled.unhealthy["source-0"]]
+        assert "5 of 5 records were refused and not audited, the first at a.jsonl:1" in pulled.problems[0]
+        assert pulled.marks == {"source-0": {}}
+        publish(lake, pulled, number)
+
+
+def test_two_refused_records_are_an_accident_of_rows(tmp_path, lake):
+    path = write(tmp_path / "a.jsonl", {"id": "1"}, {"id": "2"})
+    pulled = run(lake, configured(path))
+    assert (pulled.problems, pulled.quarantined) == ([], 2)
+    assert pulled.marks["source-0"] != {}

@@ -400,3 +400,27 @@ def test_the_prompt_is_the_last_question_and_no_system_text():
 )
 def test_one_piece_of_evidence_is_a_list_of_one(docs):
     assert row(docs=docs)["contexts"] == [{"uri": None, "text": "One passage."}]
+
+
+def doubts(*records: dict[str, Any], **paths: str) -> tuple[list[str], list[str]]:
+    source = SourceSettings(name="bot", path="", fields=replace(FIELDS, **paths))
+    mapper = Mapper(source, run_id="0" * 64, now=NOW)
+    mapper.map(records)
+    return mapper.doubts()
+
+
+def test_a_path_that_no_record_has_is_a_problem_and_one_that_few_have_a_warning():
+    records = [record(id=str(i), docs=["Paris."], **({"m": "x"} if i == 0 else {})) for i in range(4)]
+    problems, warnings = doubts(*records, session_id="nowhere", model="m")
+    assert problems == [
+        "source 'bot': fields.session_id = 'nowhere' leads to nothing in any of 4 records; "
+        "correct it or take it out"
+    ]
+    assert warnings == ["source 'bot': fields.model = 'm' leads to something in 1 of 4 records only"]
+
+
+def test_answers_that_stand_in_their_own_evidence_are_doubted():
+    passage = "The Orsa mill runs 14 looms. It was opened in 1987."
+    records = [record(id=str(i), out=passage, docs=[f"# Mill\n{passage}"]) for i in range(3)]
+    _, warnings = doubts(*records)
+    assert "in 3 of 3 records the answer stands word for word in its own evidence" in warnings[0]
