@@ -211,7 +211,6 @@ COVERED_BY = {
     "sources.base": "sources/test_pull.py",
     "sources.mapping": "sources/test_records.py",
     "sources.parameters": "sources/test_pull.py",
-    "sources.paths": "sources/test_records.py",
     "sources.times": "sources/test_records.py",
     "schema": "gate/test_suites.py",
     "tables": "ledger/test_rows.py",

@@ -289,8 +289,8 @@ class Mapper:
                 warnings.append(f"{place} leads to something in {reached} {of} only")
         if self._echoes > ECHO_SHARE * self._records:
             warnings.append(
-                f"source {self._source.name!r}: in {self._echoes} {of} the answer stands word for word in its "
-                f"own evidence; is fields.response = {self._source.fields.response!r} the evidence?"
+                f"source {self._source.name!r}: in {self._echoes} {of} the answer stands word for word in "
+                f"its own evidence; is fields.response = {self._source.fields.response!r} the evidence?"
             )
         return problems, warnings
 
