@@ -272,9 +272,9 @@ class Counting:
     def __init__(self) -> None:
         self.seen = 0
 
-    def __call__(self, text: str) -> list[tuple[int, int]]:
+    def __call__(self, text: str, within: str) -> list[tuple[int, int]]:
         self.seen += len(text)
-        return segmenter()(text)
+        return segmenter()(text, within)
 
 
 @pytest.mark.parametrize(
