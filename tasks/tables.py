@@ -114,7 +114,7 @@ CLAIMS = Table(
         Column(
             "kind",
             pl.String,
-            "factual, or other: questions, greetings, refusals, instructions, opinions",
+            "factual; abstention: the agent or its material does not know; other: questions, greetings, refusals",
             rules=(OneOf(KINDS),),
         ),
         produced_at,

@@ -68,7 +68,6 @@ class Workbench:
     def embedder(self) -> CachedEmbedder:
         """Embedding model behind the lake's cache: nothing is embedded twice."""
         from tasks.evidence.embeddings import CachedEmbedder
-    from tasks.text.sentences import Segmenter
         from tasks.evidence.models import load_embedder
 
         chosen = self.parameters.retrieve

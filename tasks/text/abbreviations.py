@@ -1,6 +1,6 @@
 """What ends in a full stop and ends no sentence, language by language: data, and the rule that reads it.
 
-Belongs here: abbreviations, titles, ordinals. Does not belong here: marks and English prose (`boundaries.py`),
+Belongs here: abbreviations, titles, ordinals. Not here: marks and English prose (`boundaries.py`),
 and which language a text is in (`language.py`).
 """
 
@@ -120,7 +120,7 @@ _ENDERS = {
     "fr": "etc", "es": "etc|a. ?m|p. ?m|EE. ?UU|a. ?C|d. ?C", "it": "ecc|a. ?C|d. ?C", 
     "pt": "etc|a. ?C|d. ?C|a. ?m|p. ?m",
     "nl": "enz|e. ?d|etc|e. ?a", "pl": "itd|itp|r|in", "ru": "т. ?д|т. ?п|др|г|гг|руб|чел|н. ?э",
-    "uk": "т. ?д|т. ?п|ін|р|рр|грн|н. ?е", "de": "usw|etc|usf|u. ?a|u. ?Ä|o. ?Ä|n. ?Chr|v. ?Chr",
+    "uk": "т. ?д|т. ?п|ін|р|рр|грн|н. ?е", "de": "Mio|Mrd|Tsd|usw|etc|usf|u. ?a|u. ?Ä|o. ?Ä|n. ?Chr|v. ?Chr",
     "el": "κ. ?λ. ?π|κ.λπ|κλπ|κ. ?ά|μ. ?μ|π. ?μ",
     "tr": "vb|vs|vd",
 }  # fmt: skip
@@ -133,7 +133,7 @@ _ORDINALS = {
 }  # fmt: skip
 
 _UNITS = frozenset(
-    "mio mrd tsd max min mds md mill mln mld mi mlh tys máx mín maks млн млрд тыс трлн тис мин макс хв".split()
+    "mio mrd tsd max min mds md mill mln mld mi tys máx mín maks млн млрд тыс трлн тис мин макс хв".split()
 )
 """Before what they measure, but they may end a sentence too: `5 Mio. Kunden`, `5 Mio. Das ist viel.`"""
 

@@ -1,7 +1,7 @@
 """Which language an answer is written in: by its script, then by function words and letters of its own.
 
 Belongs here: the tables and the vote. Does not belong here: what follows from a language (`abbreviations.py`,
-`boundaries.py`). Why no library: `docs/decisions/0019-language.md`.
+`boundaries.py`). Why no library: `docs/decisions/0025-language.md`.
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words

@@ -185,7 +185,6 @@ You're welcome!
 I'm sorry, but I can't help with that.
 Unfortunately, I cannot access your account.
 As an AI language model, I don't have personal opinions.
-I do not have information about this.
 I apologize for the confusion.
 I hope this helps!
 I am an AI assistant.
