@@ -114,7 +114,7 @@ CLAIMS = Table(
         Column(
             "kind",
             pl.String,
-            "factual; abstention: the agent or its material does not know; other: questions, greetings, refusals",
+            "factual; abstention: agent or material does not know; other: questions, greetings, refusals",
             rules=(OneOf(KINDS),),
         ),
         produced_at,

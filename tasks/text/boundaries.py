@@ -1,7 +1,8 @@
 """Mends what a general sentence splitter does not know about the prose of agents.
 
-Where citation marks, closing marks and emoji go, and abbreviations of English technical prose; other languages'
-words are in `abbreviations.py`. Every rule answers to faults counted in `docs/decisions/0002-sentence-splitter.md`.
+Where citation marks, closing marks and emoji go, and abbreviations of English technical prose; the words of
+other languages are in `abbreviations.py`. Every rule answers to faults counted in
+`docs/decisions/0002-sentence-splitter.md`.
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words
