@@ -42,7 +42,7 @@ _DONE = (
     r"(?:ihre anfrage|ihr anliegen|votre demande|su solicitud|la sua richiesta|sua solicitação|uw verzoek|ваш запрос|ваше обращение|twoje zgłoszenie) (?:wurde|a été|ha sido|è stata|foi|is|был|было|zostało)\b.*",
     r"zapis(?:ałem|ałam) (?:pana |pani |twoje )?zgłoszenie.*",
 )  # fmt: skip
-_PROMISED = r"(?:a|an|one of our|our|my|the) (?:\w+ )?(?:colleagues?|agents?|representatives?|team|specialists?|advisors?|staff|human agent|expert) (?:will|is going to|can) (?:\w+ )?(?:(?:contact|call|e-?mail|assist|help|update|join|answer) you|get back|be in touch|reach out|reply|respond|follow up|take over)\b.*"
+_PROMISED = r"(?:an?|one of our|our|my) (?:\w+ )?(?:colleagues?|agents?|representatives?|team|specialists?|advisors?|staff|human agent|expert) (?:will|is going to|can) (?:\w+ )?(?:(?:contact|call|e-?mail|assist|help|update|join|answer) you|get back|be in touch|reach out|reply|respond|follow up|take over)\b.*"
 _WIDGET = r"(?:button|link|form|menu|icon|field|box|option|attachment|widget|panel|calendar|buttons|links|options|dropdown|upload field)"
 _INTERFACE = (
     rf"(?:you (?:can|may|could|should|will|need to)|you['’]ll|please|to \w+|use|using|simply|just|click|tap|press|select|feel free|if you)\b.*\b(?:{_WIDGET} (?:below|above|underneath)(?:[.!\s]*$| (?:this|to|and|or)\b.*)|(?:below|above|under|beneath|in) this (?:message|chat|conversation|window|reply|thread|dialog)\b.*)",
