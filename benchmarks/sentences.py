@@ -69,6 +69,7 @@ def measure(rows: list[dict[str, Any]]) -> None:
     for name, split in candidates().items():
         hit = extra = missed = right = 0
         by_topic: dict[str, int] = defaultdict(int)
+        by_language: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         wrong: list[str] = []
         for row in rows:
             gold, ends = boundaries(row["text"], row["spans"]), boundaries(row["text"], split(row["text"]))
@@ -77,6 +78,8 @@ def measure(rows: list[dict[str, Any]]) -> None:
             missed += len(gold - ends)
             right += gold == ends
             by_topic[row["topic"]] += len(gold ^ ends)
+            by_language[row["language"]][0] += len(gold & ends)
+            by_language[row["language"]][1] += len(gold ^ ends)
             for end in sorted(gold ^ ends):
                 wrong.append(f"  {'+' if end in ends else '-'} {row['text'][max(0, end - 25) : end]!r}")
         precision, recall = hit / max(1, hit + extra), hit / (hit + missed)
@@ -90,6 +93,9 @@ def measure(rows: list[dict[str, Any]]) -> None:
             seconds.append(time.perf_counter() - began)
         speed = rounds * size / 1e6 / statistics.median(seconds)
         print(f"{name:26} {precision:9.3f} {recall:7.3f} {f1:7.3f} {right:5d} of {len(rows):3d} {speed:7.1f}")
+        if "in use" in name:
+            figures = {own: 2 * a / max(1, 2 * a + b) for own, (a, b) in sorted(by_language.items())}
+            print("  F1 by language:", "  ".join(f"{own} {value:.2f}" for own, value in figures.items()))
         if "--errors" in sys.argv:
             print("  wrong by topic:", {t: n for t, n in by_topic.items() if n})
             print("\n".join(wrong))

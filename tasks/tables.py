@@ -19,7 +19,7 @@ VERDICTS = ("supported", "contradicted", "insufficient")
 """In this order everywhere: columns of probabilities, classes of a network, rows of a page."""
 PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 ACTIONS = ("delivered", "rephrased", "escalated")
-KINDS = ("factual", "other")
+KINDS = ("factual", "other", "abstention")
 ORIGINS = ("context", "corpus")
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
@@ -114,7 +114,7 @@ CLAIMS = Table(
         Column(
             "kind",
             pl.String,
-            "factual, or other: questions, greetings, refusals, instructions, opinions",
+            "factual; abstention: agent or material does not know; other: questions, greetings, refusals",
             rules=(OneOf(KINDS),),
         ),
         produced_at,

@@ -6,7 +6,7 @@ A repeated audit that finds nothing new never loads a model, which is what makes
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from tasks.verify.parameters import VerifierSettings
 
 if TYPE_CHECKING:
     from tasks.evidence.embeddings import CachedEmbedder
+    from tasks.text.sentences import Segmenter
     from tasks.verify.protocol import Verifier
 
 
@@ -52,7 +53,7 @@ class Workbench:
         self.lake = lake
 
     @cached_property
-    def segment(self) -> Callable[[str], list[tuple[int, int]]]:
+    def segment(self) -> Segmenter:
         """The sentence splitter: text in, character spans out."""
         from tasks.text.sentences import segmenter
 

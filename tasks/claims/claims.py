@@ -14,13 +14,17 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.claims import blocks, speech
+from tasks.claims.abstentions import is_abstention
+from tasks.claims.conversation import is_about_the_conversation
 from tasks.knobs import Section
 from tasks.schema import conform
+from tasks.text.boundaries import ENDS
+from tasks.text.language import language
 
-Segment = Callable[[str], list[tuple[int, int]]]
-"""A sentence splitter: text in, (start, end) spans in Unicode characters out."""
+Segment = Callable[[str, str], list[tuple[int, int]]]
+"""A sentence splitter: text and the language of its answer in, (start, end) in Unicode characters out."""
 
-_TERMINATORS = frozenset(".!?…。！？｡।॥؟۔።;՞\u037e\n")
+_TERMINATORS = frozenset(ENDS + ";՞፡\u037e\n")
 
 
 _PIECE = {
@@ -84,9 +88,7 @@ def extract(
     )
     frame = rows.with_columns(
         claim_id=ids.digest_rows("claim", [rows[c] for c in ("output_id", "start", "end", "text")]),
-        kind=pl.when(pl.col("block").is_in(["prose", "table_row"]) & ~speech.is_not_factual(pl.col("text")))
-        .then(pl.lit("factual"))
-        .otherwise(pl.lit("other")),
+        kind=_kinds(rows["block"], rows["text"]),
         run_id=pl.lit(run_id),
     )
     return Extracted(
@@ -95,12 +97,23 @@ def extract(
     )
 
 
+def _kinds(block: pl.Series, text: pl.Series) -> pl.Series:
+    """The kind of each piece: not-knowing, what states nothing, and the rest, which is judged."""
+    is_prose = block == "prose"
+    abstains = is_prose & is_abstention(text) & ~text.str.contains(speech.QUESTION)
+    is_other = is_about_the_conversation(text) | pl.select(speech.is_not_factual(pl.lit(text))).to_series()
+    states = (is_prose | (block == "table_row")) & ~is_other
+    kinds = pl.when(abstains).then(pl.lit("abstention")).when(states).then(pl.lit("factual"))
+    return pl.select(kinds.otherwise(pl.lit("other"))).to_series()
+
+
 def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
     """Pieces of one answer in order: a sentence each in prose, else a block each."""
     parts: list[Piece] = []
+    name = language(text)
     for block in blocks.split(text):
         spans = (
-            _sentences(text, block.start, block.end, segment)
+            _sentences(text, block.start, block.end, segment, name)
             if block.kind == "prose"
             else [(block.start, block.end)]
         )
@@ -110,12 +123,12 @@ def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
     return parts
 
 
-def _sentences(text: str, start: int, end: int, segment: Segment) -> list[tuple[int, int]]:
+def _sentences(text: str, start: int, end: int, segment: Segment, name: str) -> list[tuple[int, int]]:
     """Spans of a block's sentences; whatever the splitter leaves out belongs to the sentence before it."""
     content = text[start:end]
     if _TERMINATORS.isdisjoint(content[:-1]):
         return [(start, end)]
-    ends = sorted({min(high, len(content)) for _, high in segment(content)} | {len(content)})
+    ends = sorted({min(high, len(content)) for _, high in segment(content, name)} | {len(content)})
     spans = []
     low = 0
     for high in ends:

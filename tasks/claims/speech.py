@@ -22,7 +22,7 @@ _END = (
     r"(?:[\s*_~`\"'”’»)\]】」』]|\[\^?[\d,\s–-]{1,40}\]|【[^】]{0,80}】|" + _EMOJI + r")*$"
 )  # closing marks, citation marks, emoji
 
-QUESTION = r"(?:[?？؟՞⁇⁈\x{37e}]|か。)!?" + _END
+QUESTION = r"(?:[?？؟՞⁇⁈\x{37e}]|か。|՞[^։:]{0,200}[։:]|(?:လား|လဲ)။)!?" + _END
 
 _QUOTES_A_QUESTION = r"^[^\s\"“«‘「『*_].*[?？؟][^\p{L}]*[\"”»’」』]"
 """`She asked "Why?"` is a statement; `"Why?"` is a question."""
@@ -158,7 +158,7 @@ _CARRIES_A_FACT = _any(
 )  # fmt: skip
 """An instruction with one of these may carry a statement, so it is checked."""
 
-_TURNS = r"(?i)[,;]\s?(?:but|however|although|though|yet)\b,?\s+(?P<next>[\w'’]+)"
+_TURNS = r"(?i)[,;]\s?(?:but|however|although|though|yet|which|who|where)\b,?\s+(?P<next>[\w'’]+)"
 _NO_TURN = r"(?i)^(?:i|i['’]\w+|we|we['’]\w+|here|let|please|feel|if|my|you)$"
 """`I can't see your account, but the fee is $5`: what follows the turn is checked, if it turns at all."""
 

@@ -1,7 +1,8 @@
 """Mends what a general sentence splitter does not know about the prose of agents.
 
-Where citation marks, closing marks and emoji go, and abbreviations of technical prose. Every rule answers to
-faults counted in `docs/decisions/0002-sentence-splitter.md`.
+Where citation marks, closing marks and emoji go, and abbreviations of English technical prose; the words of
+other languages are in `abbreviations.py`. Every rule answers to faults counted in
+`docs/decisions/0002-sentence-splitter.md`.
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words
@@ -10,7 +11,13 @@ from __future__ import annotations
 
 import re
 
+from tasks.text.abbreviations import goes_on, rules
+from tasks.text.language import UNKNOWN
+
 Spans = list[tuple[int, int]]
+
+ENDS = ".!?…。！？｡．।॥؟۔։။។៕።፧༎᙮⁇⁈⁉‼"
+"""Marks that end a sentence, in every script that has its own."""
 
 _NUMBERED = frozenset(
     "eq eqs fig figs sec secs para paras vol vols ch chap art arts app tab no nos nr p pp max min approx ca "
@@ -39,6 +46,7 @@ _TRAILING_EMOJI = re.compile(rf"(?:[ \t]?{_EMOJI}){{1,20}}(?=\s|$)")
 _LEADING_EMOJI = re.compile(rf"\s*{_EMOJI}")
 _SPACE = re.compile(r"\s*")
 _WORD_BEFORE = re.compile(r"[\w.]{1,20}\Z")
+_LINKED = re.compile(r"[A-Z]\.-[A-Z]\.\Z")
 _MARKER = re.compile(r"\s*[(\[]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]\Z")
 
 _STARTERS = (
@@ -46,17 +54,25 @@ _STARTERS = (
     "Neither|No|Nobody|None|Not|On|One|Or|Others|Our|She|Since|So|Some|Such|That|The|Their|Then|There|These|They|"
     "This|Those|Thus|To|We|What|When|Where|While|Why|With|You|Your"
 )
-# Each alternative begins at a rare character and looks behind, so that plain letters cost next to nothing.
+# The mark comes first, since a search for a few characters is fast; what is before it is looked back at.
 _MISSED = re.compile(
-    rf"(?<=[a-z]{{3}})[.!?]\)(?=\s+[\"“(*]?[A-Z])"  # a whole sentence in parentheses
-    rf"|…(?=\s+[\"“]?[A-Z])"
-    rf"|(?<=[a-z]\s)[A-Z]\.(?=\s+(?:{_STARTERS})\s)"  # `vitamin D. It`, but `by D. Jones`
-    rf"|(?<=[a-z0-9%]{{2}})[.!?][\"”’)]?(?:\s?(?:{_CITATION})){{1,10}}(?=\s+[\"“(*]?[A-Z])"
+    r"[.!?…។៕。！？፡．](?:"
+    rf"(?<=[a-z]{{3}}[.!?])\)(?=\s+[\"“(*]?[A-Z])"  # a whole sentence in parentheses
+    rf"|(?<=…)(?=\s+[\"“]?[A-Z])"
+    rf"|(?<=[a-z]\s[A-Z]\.)(?=\s+(?:{_STARTERS})\s)"  # `vitamin D. It`, but `by D. Jones`
+    rf"|(?<=[a-z0-9%]{{2}}[.!?])[\"”’)]?(?:\s?(?:{_CITATION})){{1,10}}(?=\s+[\"“(*]?[A-Z])"
+    r"|(?<=[។៕])(?=\s*[^\s។៕])"  # Khmer, which the library does not split
+    r"|(?<=[。！？])(?=\d)"  # `。2か月後`
+    r"|(?<=፡)፡(?=\s*\w)"  # an Ethiopic full stop typed as two word spaces
+    r"|(?<=[\u3040-\u9fff]．)(?=[\u3040-\u9fff])"
+    r")"
 )
 
 
-def mend(text: str, spans: Spans) -> Spans:
+def mend(text: str, spans: Spans, language: str = UNKNOWN) -> Spans:
     """Better sentences from a splitter's: (start, end) in Unicode characters, trimmed, in order.
+
+    The rules of a language are added to those that hold everywhere.
 
     Every visible character of the given spans stays in exactly one span. Time is linear in the text: every
     pattern is bounded and is tried at a fixed number of places per boundary.
@@ -66,6 +82,9 @@ def mend(text: str, spans: Spans) -> Spans:
     first, last = _end(_SPACE.match(text, spans[0][0]), 0), spans[-1][1]
     ends = {_trimmed_end(text, start, end) for start, end in spans}
     ends |= {match.end() for match in _MISSED.finditer(text, first, last)}
+    own = rules(language)
+    if own is not None and own.enders is not None:
+        ends |= {match.end() for match in own.enders.finditer(text, first, last)}
     emoji_lead = _LEADING_EMOJI.match(text, first) is not None
     mended: Spans = []
     start = first
@@ -74,7 +93,10 @@ def mend(text: str, spans: Spans) -> Spans:
             continue
         end = min(last, _with_tail(text, candidate, emoji_lead))
         following = _end(_SPACE.match(text, end), end)
-        if following < last and _continues(text, start, end, following):
+        if following < last and (
+            _continues(text, start, end, following)
+            or (own is not None and text[end - 1] == "." and goes_on(text, start, end, following, own))
+        ):
             continue
         mended.append((start, end))
         start = following
@@ -86,7 +108,7 @@ def mend(text: str, spans: Spans) -> Spans:
 
 def _with_tail(text: str, end: int, emoji_lead: bool) -> int:
     """The end moved past closing marks, citation marks and emoji that belong to the sentence before them."""
-    if end and text[end - 1] not in ".!?…。！？।؟":
+    if end and text[end - 1] not in ENDS:
         return end
     end = _end(_CLOSERS.match(text, end), end)
     end = _end(_MARKS.match(text, end), end)
@@ -105,10 +127,12 @@ def _continues(text: str, start: int, end: int, following: int) -> bool:
     next_character = text[following]
     before = _WORD_BEFORE.search(head[:-1])
     word = before.group() if before else ""
-    if following == end and word.isupper() and next_character.isalpha():
-        return True  # `ASP.NET`, `O.N.U.`
+    is_name = word.isupper() and next_character.isalpha()  # `ASP.NET`, `O.N.U.`
+    is_decimal = word[-1:].isdigit() and next_character.isdigit()  # `၃.၅`, in the digits of any script
+    if following == end and (is_name or is_decimal):
+        return True
     lower = word.lower()
-    if re.search(r"[A-Z]\.-[A-Z]\.\Z", head):
+    if head[-4:-2] == ".-" and _LINKED.search(head):
         return True  # `C.-H. Lee`
     return (
         lower in _ALWAYS
@@ -142,7 +166,7 @@ def _end(match: re.Match[str] | None, otherwise: int) -> int:
     return match.end() if match else otherwise
 
 
-_BREAK = re.compile(r"\n\s*\n|[。！？।؟…]|[.!?]['\"”’)\]]{0,3}\s")
+_BREAK = re.compile(rf"\n\s*\n|[{ENDS[3:]}]|[.!?]['\"”’)\]]{{0,3}}\s")
 
 
 def windows(text: str, size: int) -> list[tuple[int, int, bool]]:

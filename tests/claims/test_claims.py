@@ -185,7 +185,6 @@ You're welcome!
 I'm sorry, but I can't help with that.
 Unfortunately, I cannot access your account.
 As an AI language model, I don't have personal opinions.
-I do not have information about this.
 I apologize for the confusion.
 I hope this helps!
 I am an AI assistant.
@@ -272,9 +271,9 @@ class Counting:
     def __init__(self) -> None:
         self.seen = 0
 
-    def __call__(self, text: str) -> list[tuple[int, int]]:
+    def __call__(self, text: str, within: str) -> list[tuple[int, int]]:
         self.seen += len(text)
-        return segmenter()(text)
+        return segmenter()(text, within)
 
 
 @pytest.mark.parametrize(
