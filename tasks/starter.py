@@ -8,17 +8,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from tasks.decide.policies import Policy
 from tasks.errors import ConfigError, InputError
+from tasks.files.portions import Record
+from tasks.files.refusal import shown
 from tasks.knobs import Example, Section, descriptions
 from tasks.settings import Settings
 from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.records import Mapper
 
 _WIDTH = 100
+SHOWN = 3
 _INTRODUCTION = """
 Every key can be overridden by environment, for example CLAIMLEDGER__VERIFIER__MODEL=models/mine. Relative
 paths are relative to this file. A key behind # is not set; what it shows is its default or an example.
@@ -104,7 +109,18 @@ def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str]]:
         fields = {key: where for key, where in fields.items() if not key.startswith("context_")}
     notes = [*(f"proposed: {key} = {where}" for key, where in fields.items()), *proposal.sentences]
     source = SourceSettings(name="exports", path=_text(str(Path(path).absolute())), fields=proposal.fields)
-    return source, notes
+    return source, [*notes, *_as_read(source, proposal.sample)]
+
+
+def _as_read(source: SourceSettings, sample: Sequence[Record]) -> list[str]:
+    """The first records as the proposed mapping reads them, for a person to compare."""
+    mapped = Mapper(source, run_id="0" * 64, now=datetime.now(UTC)).map(sample)
+    lines = [
+        f"as read: asked {shown(row['prompt'] or '', 80)!r}, answered {shown(row['response'], 120)!r}, "
+        f"evidence {[shown(context['text'], 60) for context in row['contexts'][:2]]}"
+        for row in mapped.outputs.head(SHOWN).iter_rows(named=True)
+    ]
+    return lines + [f"as read: refused, {refusal.reason}" for refusal in mapped.refused.values()]
 
 
 def _text(path: str) -> str:

@@ -41,7 +41,7 @@ ROOMS = {
     "report": "errors visible schema tables files decide gate lake reaudit drift",
     "settings": "errors knobs files claims privacy decide gate sources ledger evidence verify "
     "workbench reaudit drift",
-    "starter": "errors knobs decide sources settings",
+    "starter": "errors knobs files decide sources settings",
     "doctor": "errors gate lake evidence verify settings",
     "render": "tables gate ledger",
 }

@@ -304,7 +304,7 @@ def test_a_mapping_is_proposed_from_names_types_and_frequency():
             model="model", contexts="retrieval.documents", context_text="content", context_uri="source",
         )
     )  # fmt: skip
-    assert proposal.sentences == ()
+    assert proposal.sentences == ("no field names the agent; the source's name stands for it",)
 
 
 def test_what_a_proposal_did_not_find_is_said():
@@ -424,3 +424,53 @@ def test_answers_that_stand_in_their_own_evidence_are_doubted():
     records = [record(id=str(i), out=passage, docs=[f"# Mill\n{passage}"]) for i in range(3)]
     _, warnings = doubts(*records)
     assert "in 3 of 3 records the answer stands word for word in its own evidence" in warnings[0]
+
+
+PASSAGE = {"content": "The Orsa mill runs 14 looms. It was opened in 1987.", "source": "mill.md"}
+WRONG = "The Orsa mill runs 41 looms."
+
+
+def proposed(**record: Any) -> FieldMapping:
+    own = ({"id": f"p-{i}", "created_at": f"2026-11-2{i}T03:00:00Z"} for i in range(3))
+    return mapping.propose([{**record, **each} for each in own]).fields
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"role": "assistant", "content": [{"type": "text", "text": WRONG}]},
+        [{"role": "assistant", "content": WRONG}],
+        json.dumps({"role": "assistant", "content": WRONG}),
+        {"choices": [{"message": {"role": "assistant", "content": WRONG}}]},
+    ],
+    ids=str,
+)
+def test_init_never_takes_the_evidence_for_the_answer(output):
+    record = {"input": "How many looms?", "output": output, "documents": [PASSAGE]}
+    fields = proposed(**record)
+    made = mapped({**record, "id": "1", "created_at": "2026-11-01T10:00:00Z"}, fields=fields).outputs
+    assert made.select("prompt", "response").row(0) == ("How many looms?", WRONG)
+    assert made["contexts"].to_list() == [[{"uri": "mill.md", "text": PASSAGE["content"]}]]
+
+
+def test_init_reads_question_and_answer_out_of_one_list_of_messages():
+    talk = [
+        {"role": "system", "content": "You are the mill's guide, and you never say how many looms it runs."},
+        {"role": "user", "content": "How many looms?"},
+        {"role": "assistant", "content": WRONG},
+    ]
+    fields = proposed(messages=talk, documents=json.dumps([PASSAGE]))
+    assert (fields.prompt, fields.response, fields.contexts) == ("messages", "messages", "documents")
+
+
+def test_init_knows_german_columns_and_says_what_it_did_not_find():
+    rows = [
+        {"Nr.": i, "Zeitpunkt": "2026-11-01T10:00:00Z", "Frage": "Wie viele?", "Antwort": "Es sind 14 Stück.",
+         "Textauszug": "Die Weberei Orsa hat 14 Webstühle in Betrieb, die aus dem Jahr 1987 stammen."}
+        for i in range(3)
+    ]  # fmt: skip
+    proposal = mapping.propose(rows)
+    fields = proposal.fields
+    assert (fields.prompt, fields.response, fields.contexts) == ("Frage", "Antwort", "Textauszug")
+    assert "no field names the agent; the source's name stands for it" in proposal.sentences
+    assert any("no field holds evidence" in s for s in mapping.propose([{"answer": "Yes, it is."}]).sentences)
