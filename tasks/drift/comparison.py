@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
+ROUNDING = 1e-9
+"""A ratio of variances below this is what rounding leaves of days that do not vary at all."""
 WEEK = 7
 MAXIMUM_DEGREES = 1e4
 """Beyond this a t distribution is the normal one."""
@@ -166,7 +168,8 @@ def dispersion(base: Daily, weekday: np.ndarray) -> Dispersion:
     weights = np.where(has_rows, 1 / (np.nan_to_num(np.maximum(base.variance, 1e-12), nan=1.0) + tau2), 0.0)
     statistic, degrees, _ = _about_weekdays(base.value, weights, weekday)
     factor, freedom = moderated(statistic / np.maximum(degrees, 1), degrees)
-    return Dispersion(tau2, factor, freedom)
+    # Days that vary less than chance (a fixed set of questions) do not make a window's own chance smaller.
+    return Dispersion(tau2, np.maximum(factor, 1.0), freedom)
 
 
 def moderated(ratios: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +182,7 @@ def moderated(ratios: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarray, np.n
         (series,) moderated ratios and total degrees of freedom. With fewer than three series that have a
         ratio nothing is borrowed.
     """
-    usable = (degrees >= 1) & (ratios > 0)
+    usable = (degrees >= 1) & (ratios > ROUNDING)
     if usable.sum() < 3:
         return np.where(usable, ratios, 1.0), np.maximum(degrees, 1.0)
     half = degrees[usable] / 2

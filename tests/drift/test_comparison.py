@@ -205,3 +205,21 @@ def test_the_daily_series_is_what_counting_gives() -> None:
     )
     assert series.filter(metric="supported_share").select("date", "value", "count").equals(counted)
     assert series.columns == ["date", "slice", "metric", "value", "ci_low", "ci_high", "count"]
+
+
+@pytest.mark.parametrize(
+    ("supported", "asked", "later"), [(27, 30, 26), (21, 30, 20), (49, 56, 47), (54, 60, 52), (1, 1000, 2)]
+)
+def test_a_baseline_that_never_varies_makes_no_alarm_of_ordinary_chance(
+    supported: int, asked: int, later: int
+) -> None:
+    share = supported / asked
+    base = comparison.rates(_days(supported, asked, 28), np.array([share * (1 - share)]))
+    window = comparison.rates(_days(later, asked, 2), np.array([share * (1 - share)]))
+    difference = comparison.difference(base, window, np.arange(28) % 7, np.arange(2) % 7)
+    assert difference.p_value[0] > 0.05
+    assert difference.ci_high[0] - difference.ci_low[0] > 2 * abs(later - supported) / asked / 2
+
+
+def _days(successes: int, trials: int, days: int) -> Sums:
+    return sums_of([[(1.0, 1.0)] * successes + [(0.0, 1.0)] * (trials - successes)] * days)
