@@ -99,6 +99,8 @@ def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment
             schedules=[nightly] if entry.is_nightly else [],
             parameters=parameters,
             tags=["claimledger"],
+            # Nights that were missed wait for each other instead of meeting at the lock of the lake.
+            concurrency_limit=1,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         made.append(cast("RunnerDeployment", deployment))

@@ -154,6 +154,7 @@ def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[s
     assert audit["work_pool_name"] == "claimledger"
     assert audit["parameters"] == {"config": str(team / "claimledger.toml"), "lake": str(team / "lake")}
     assert audit["entrypoint"] == "flows.audit.audit"
+    assert audit["global_concurrency_limit"]["limit"] == 1, "missed nights queue"
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
     for other in ("backfill", "drift", "reaudit", "index"):
         assert get(environment, f"/deployments/name/{other}/claimledger")["schedules"] == []
