@@ -160,6 +160,8 @@ def test_hostile_records_are_quarantined_and_the_good_ones_audited(team: Path, c
         json.dumps({**good, "timestamp": "2026-11-01 10:00"}).encode(),
         json.dumps({**good, "trace": {"id": "x2"}, "output": {"text": "nul \x00 inside"}}).encode(),
         json.dumps({**good, "trace": {"id": "x3"}, "agent": "<script>alert(1)</script>"}).encode(),
+        # As many good ones that the bad ones are the smaller part of the source.
+        *(json.dumps({**good, "trace": {"id": f"good {number}"}}).encode() for number in range(4)),
     ]
     (team / "sample" / "hostile.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     done = command("audit", "--json")
@@ -172,6 +174,23 @@ def test_hostile_records_are_quarantined_and_the_good_ones_audited(team: Path, c
     assert all("hostile.jsonl" in locator for locator in refused["locator"])
     page = Path(document["report"]).read_text("utf-8")
     assert "<script>alert(1)</script>" not in page
+
+
+def test_an_export_that_is_refused_as_a_whole_ends_the_night_badly_and_is_read_again(
+    team: Path, command: Command
+) -> None:
+    file = team / "sample" / "outputs.jsonl"
+    file.write_text(file.read_text().replace('"output"', '"outcome"'))
+    for _ in range(2):
+        done = command("audit", "--json")
+        assert done.code == 1
+        assert "5 of 5 records were refused and not audited" in done.err
+        health = read(team / "lake", "health").sort("checked_at").row(-1, named=True)
+        assert (health["target"], health["ok"]) == ("sample", False)
+        page = Path(done.document["report"]).read_text("utf-8")
+        assert "5 of 5 records were refused and not audited; correct the source." in page
+    file.write_text(file.read_text().replace('"outcome"', '"output"'))
+    assert command("audit", "--json").document["records_out"] == 5
 
 
 def test_an_answer_of_two_megabytes_is_audited_or_refused_by_name(team: Path, command: Command) -> None:
