@@ -17,6 +17,8 @@ TREES = ("flows", "tasks", "training")
 COMPUTES = {"annotated_types", "numpy", "polars", "pyarrow", "scipy"}
 """What a module may import without becoming a door; beside it, the part of the standard library that only
 computes, and other modules that are no doors."""
+GROUND = {"errors", "ids", "knobs", "schema", "tables", "visible"}
+"""Modules at the foot of the house, which every room may stand on: one room, `ground`."""
 WORLDLY = {
     "concurrent",
     "fcntl",
@@ -57,9 +59,10 @@ def modules() -> Mapping[str, Path]:
 
 
 def room(module: str) -> str:
-    """`tasks.ledger.witness.web` stands in the room `ledger`; modules outside `tasks` in their tree."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == "tasks" and len(parts) > 1 else parts[0]
+    """`tasks.ledger.witness.web` is in the room `ledger`; modules outside `tasks` are in their tree."""
+    tree, _, rest = module.partition(".")
+    name = rest.split(".")[0]
+    return tree if tree != "tasks" or not name else "ground" if name in GROUND else name
 
 
 @cache
