@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import polars as pl
 
 from tasks import ids, tables
-from tasks.claims import blocks, speech
+from tasks.claims import blocks, reasoning, speech
 from tasks.claims.abstentions import is_abstention
 from tasks.claims.conversation import is_about_the_conversation
 from tasks.knobs import Section
@@ -62,7 +63,7 @@ class Piece:
 
     start: int
     end: int
-    block: blocks.BlockKind
+    block: blocks.BlockKind | Literal["reasoning"]
 
 
 def extract(
@@ -72,7 +73,7 @@ def extract(
 
     `response[start:end] == text` in Unicode characters, without white space around it; spans are in order and
     apart. Sentences of prose, list items, quotes and whole data rows of tables are claims; headings, table
-    heads, code blocks and front matter are claims of kind `other`, so that nothing visible goes unlisted.
+    heads, code blocks, front matter and reasoning are claims of kind `other`, so that nothing goes unlisted.
     Markers, rules and pieces without a letter or digit, or below the minimum, are not.
     """
     responses = outputs["response"].to_list()
@@ -109,7 +110,9 @@ def _kinds(block: pl.Series, text: pl.Series) -> pl.Series:
 
 def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
     """Pieces of one answer in order: a sentence each in prose, else a block each."""
-    parts: list[Piece] = []
+    thoughts = reasoning.spans(text)
+    parts = [Piece(*_bare(text, start, end), "reasoning") for start, end in thoughts]
+    text = reasoning.without(text, thoughts)
     name = language(text)
     for block in blocks.split(text):
         spans = (
@@ -120,7 +123,13 @@ def pieces(text: str, segment: Segment, minimum_characters: int) -> list[Piece]:
         for start, end in spans:
             if end - start >= minimum_characters and any(map(str.isalnum, text[start:end])):
                 parts.append(Piece(start, end, block.kind))
-    return parts
+    return sorted(parts, key=lambda piece: piece.start) if thoughts else parts
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space around it."""
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
 
 
 def _sentences(text: str, start: int, end: int, segment: Segment, name: str) -> list[tuple[int, int]]:

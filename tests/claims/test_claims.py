@@ -293,3 +293,12 @@ def test_hostile_repetition_is_read_once(unit: str) -> None:
 def test_an_answer_of_two_megabytes_without_a_full_stop_is_one_claim() -> None:
     response = "word " * 400_000
     assert factual(response) == [response.strip()]
+
+
+def test_reasoning_is_listed_as_other_and_the_answer_alone_is_judged():
+    text = "<think>The mill has 40 looms, I believe. No, 14.</think>\nThe Orsa mill runs 14 looms."
+    assert factual(text) == ["The Orsa mill runs 14 looms."]
+    assert other(text) == ["<think>The mill has 40 looms, I believe. No, 14.</think>"]
+    assert factual("It has 40 looms.\n</think>\n\nThe Orsa mill runs 14 looms.") == [
+        "The Orsa mill runs 14 looms."
+    ]
