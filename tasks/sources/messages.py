@@ -91,6 +91,14 @@ def question(value: object) -> Speech | None:
     return _speech(value, USER)
 
 
+def are_parts(value: object) -> bool:
+    """Whether the value is a list of content parts, each of which says its type: one answer, in pieces."""
+    return isinstance(value, list) and all(
+        isinstance(part, dict) and isinstance(part.get("type"), str) and _is_part(part) and not _role(part)
+        for part in value
+    )
+
+
 def is_spoken(value: object) -> bool:
     """Whether the value is a message or a list of messages, parts or items (not plain text)."""
     opened = decoded(value)

@@ -111,6 +111,13 @@ def _answer(value: object, path: str) -> messages.Speech:
     return speech
 
 
+def _every_part(record: Record, keys: Keys) -> Keys:
+    """Keys of the whole list where a path leads to the text of one of an answer's parts."""
+    if len(keys) > 1 and isinstance(keys[-2], int) and messages.are_parts(opened(at(record, keys[:-2]))):
+        return keys[:-2]
+    return keys
+
+
 def _question(value: object) -> str | None:
     """What the user asked: the text, or the last message of a user; other records as JSON."""
     if value is None:
@@ -300,6 +307,8 @@ class Mapper:
 
     def _row(self, record: Record) -> Row:
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
+        if "response" in keys:
+            keys["response"] = _every_part(record, keys["response"])
         values = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
         self._reached.update(name for name, value in values.items() if value not in (None, ""))

@@ -474,3 +474,13 @@ def test_init_knows_german_columns_and_says_what_it_did_not_find():
     assert (fields.prompt, fields.response, fields.contexts) == ("Frage", "Antwort", "Textauszug")
     assert "no field names the agent; the source's name stands for it" in proposal.sentences
     assert any("no field holds evidence" in s for s in mapping.propose([{"answer": "Yes, it is."}]).sentences)
+
+
+def test_a_path_to_the_first_part_of_an_answer_means_all_of_its_parts():
+    parts = [{"type": "text", "text": "It runs 14 looms."}, {"type": "text", "text": "It employs 600."}]
+    fields = replace(FIELDS, response="out.content.0.text")
+    made = mapped(record(out={"role": "assistant", "content": parts}), fields=fields).outputs
+    assert made["response"].item() == "It runs 14 looms.\nIt employs 600."
+    choices = {"choices": [{"text": "One."}, {"text": "Another."}]}
+    made = mapped(record(out=choices), fields=replace(FIELDS, response="out.choices.0.text")).outputs
+    assert made["response"].item() == "One."
