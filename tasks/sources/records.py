@@ -111,6 +111,17 @@ def _answer(value: object, path: str) -> messages.Speech:
     return speech
 
 
+def _bare_answer(record: Record, steps: tuple[Step, ...]) -> Keys | None:
+    """Keys of a string in JSON text that a path wants to enter: the answer itself, without a message."""
+    for length in range(len(steps) - 1, 0, -1):
+        keys = locate(record, steps[:length])
+        if keys is not None:
+            value = at(record, keys)
+            is_encoded = isinstance(value, str) and isinstance(opened(value), str) and opened(value) != value
+            return keys if is_encoded else None
+    return None
+
+
 def _every_part(record: Record, keys: Keys) -> Keys:
     """Keys of the whole list where a path leads to the text of one of an answer's parts."""
     if len(keys) > 1 and isinstance(keys[-2], int) and messages.are_parts(opened(at(record, keys[:-2]))):
@@ -307,8 +318,9 @@ class Mapper:
 
     def _row(self, record: Record) -> Row:
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
-        if "response" in keys:
-            keys["response"] = _every_part(record, keys["response"])
+        response = keys.get("response") or _bare_answer(record, self._paths["response"])
+        if response is not None:
+            keys["response"] = _every_part(record, response)
         values = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
         self._reached.update(name for name, value in values.items() if value not in (None, ""))

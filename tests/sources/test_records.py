@@ -484,3 +484,9 @@ def test_a_path_to_the_first_part_of_an_answer_means_all_of_its_parts():
     choices = {"choices": [{"text": "One."}, {"text": "Another."}]}
     made = mapped(record(out=choices), fields=replace(FIELDS, response="out.choices.0.text")).outputs
     assert made["response"].item() == "One."
+
+
+def test_a_path_into_a_message_finds_an_answer_that_was_exported_without_one():
+    fields = replace(FIELDS, response="out.content")
+    assert mapped(record(out=json.dumps(WEAVERS)), fields=fields).outputs["response"].item() == WEAVERS
+    assert mapped(record(out=WEAVERS), fields=fields).outputs.is_empty()
