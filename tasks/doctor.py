@@ -148,9 +148,9 @@ def validation_suites(settings: Settings) -> Check:
 
 
 def _embedder(settings: Settings) -> str:
-    from tasks.evidence.models import load_embedder
+    from tasks.evidence.models import load_chosen
 
-    return load_embedder(settings.retrieve.model, threads=1, dtype=settings.retrieve.dtype).fingerprint[:12]
+    return load_chosen(settings.retrieve, threads=1).fingerprint[:12]
 
 
 def _verifier(settings: Settings) -> str:

@@ -59,19 +59,18 @@ class Workbench:
 
         return segmenter()
 
-    def known_vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, d) cached embeddings, NaN where the cache holds none; loads no model."""
-        vectors: np.ndarray = self.embedder.known(texts)
+    def known_vectors(self, queries: Sequence[str], documents: Sequence[str]) -> np.ndarray:
+        """(n, d) cached embeddings, queries first, NaN where the cache holds none; loads no model."""
+        vectors: np.ndarray = self.embedder.known(queries, documents)
         return vectors
 
     @cached_property
     def embedder(self) -> CachedEmbedder:
         """Embedding model behind the lake's cache: nothing is embedded twice."""
         from tasks.evidence.embeddings import CachedEmbedder
-        from tasks.evidence.models import load_embedder
+        from tasks.evidence.models import load_chosen
 
-        chosen = self.parameters.retrieve
-        model = load_embedder(chosen.model, threads=self.parameters.threads, dtype=chosen.dtype)
+        model = load_chosen(self.parameters.retrieve, threads=self.parameters.threads)
         return CachedEmbedder(model, self.lake.root)
 
     @cached_property

@@ -54,6 +54,7 @@ DOORS = {
     "evidence.refresh": "disk",
     "evidence.lexical": "disk, bm25s",
     "evidence.models": "disk, torch, transformers, sentence_transformers",
+    "evidence.roles": "through its neighbours: models.folder",
     "evidence.retrieve": "through its neighbours: evidence.models",
     "files.cache": "disk",
     "files.durable": "disk",

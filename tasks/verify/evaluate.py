@@ -152,7 +152,7 @@ def cosine(frame: pl.DataFrame, embedder: Embedder) -> pl.Series:
     texts = frame.select(evidence.fill_null(""))["evidence"]
     cut = pieces(texts)
     owner = cut["passage"].to_numpy()
-    claim_vectors = embedder.encode(frame["claim"].fill_null("").to_list())
+    claim_vectors = embedder.encode(frame["claim"].fill_null("").to_list(), "query")
     similarity = np.einsum("md,md->m", claim_vectors[owner], embedder.encode(cut["text"].to_list()))
     best = np.zeros(frame.height)
     np.maximum.at(best, owner, similarity)

@@ -158,8 +158,9 @@ def test_questions_answers_and_passages_are_compared_by_the_vectors_that_the_cac
     fill(lake, made)
     asked: list[str] = []
 
-    def cached_vectors(texts: Sequence[str]) -> np.ndarray:
+    def cached_vectors(queries: Sequence[str], documents: Sequence[str]) -> np.ndarray:
         """Vectors by topic with some noise; answers are not cached at all."""
+        texts = [*queries, *documents]
         asked.extend(texts)
         rng = np.random.default_rng(len(asked))
         vectors = rng.normal(0, 0.2, (len(texts), 8))

@@ -13,6 +13,7 @@ import pytest
 from tasks.evidence import embeddings
 from tasks.evidence.embeddings import CachedEmbedder
 from tasks.evidence.models import Vectors, load_embedder, unit
+from tasks.evidence.roles import Role
 
 
 class Counting:
@@ -20,12 +21,13 @@ class Counting:
 
     fingerprint = "f" * 64
     dimension = 8
+    roles_differ = False
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.asked += texts
+    def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
+        self.asked += texts if role == "document" or not self.roles_differ else [f"? {t}" for t in texts]
         digests = b"".join(hashlib.sha256(t.encode()).digest() for t in texts)
         return unit(np.frombuffer(digests, dtype=np.uint8).reshape(-1, 32)[:, :8].astype(np.float32) - 128)
 
@@ -94,10 +96,10 @@ def test_what_an_interrupted_run_embedded_is_not_lost(
     texts = [f"text {i}" for i in range(35)]
 
     class Interrupted(Counting):
-        def encode(self, texts: Sequence[str]) -> Vectors:
+        def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
             if len(self.asked) >= 20:
                 raise KeyboardInterrupt
-            return super().encode(texts)
+            return super().encode(texts, role)
 
     with pytest.raises(KeyboardInterrupt):
         CachedEmbedder(Interrupted(), tmp_path).encode(texts)
@@ -133,3 +135,21 @@ def test_the_real_model_is_asked_once(tmp_path: Path, monkeypatch: pytest.Monkey
     again = load_embedder(threads=1)
     monkeypatch.setattr(type(again), "_windows", lambda *_: pytest.fail("the model was asked again"))
     assert np.array_equal(CachedEmbedder(again, tmp_path).encode(texts), vectors)
+
+
+def test_a_text_is_kept_once_for_both_roles_where_the_model_tells_none_apart(tmp_path: Path) -> None:
+    model, cache = fresh(tmp_path)
+    cache.encode(["a", "b"], "query")
+    cache.encode(["b", "c"])
+    assert model.asked == ["a", "b", "c"]
+    assert not np.isnan(cache.known(["a", "c"], ["b"])).any()
+
+
+def test_a_query_and_a_document_of_the_same_words_are_kept_apart(tmp_path: Path) -> None:
+    model, cache = fresh(tmp_path)
+    model.roles_differ = True
+    cache.encode(["a"], "query")
+    cache.encode(["a"])
+    assert model.asked == ["? a", "a"]
+    known = cache.known(["a", "b"], ["a", "b"])
+    assert np.isnan(known).any(axis=1).tolist() == [False, True, False, True]

@@ -24,6 +24,7 @@ from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.models import Vectors, load_embedder, unit
 from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.refresh import publish, refresh
+from tasks.evidence.roles import Role
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 
@@ -36,11 +37,12 @@ class Hashing:
 
     fingerprint = "f" * 64
     dimension = 64
+    roles_differ = False
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str], role: Role = "document") -> Vectors:
         self.asked += texts
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):

@@ -112,7 +112,7 @@ def test_without_contexts_and_corpus_there_are_no_rows_and_the_model_is_not_aske
     class Never:
         fingerprint, dimension = "f", 1
 
-        def encode(self, texts: object) -> np.ndarray:
+        def encode(self, texts: object, role: object = None) -> np.ndarray:
             pytest.fail("asked")
 
     found = retrieve(claims(("a", "Anything.", "factual")), contexts(), None, Never(), PARAMETERS)
