@@ -194,6 +194,7 @@ class World:
             .when((pl.col("verdict") == "insufficient").any())
             .then(pl.lit("rephrased"))
             .otherwise(pl.lit("delivered")),
+            outcome=pl.col("verdict").unique().sort().first(),
         )
         actions = worst.with_columns(
             decided_at=pl.lit(at).cast(UTC_TYPE),

@@ -150,6 +150,8 @@ class Maker:
             action_id=self.hexes(outputs),
             decided_at=pl.lit(night),
             action=pl.lit("delivered"),
+            outcome=pl.lit("supported"),
+            abstention_count=pl.lit(0, pl.Int32),
             policy=pl.lit(POLICIES[0].label),
             reason=pl.lit("Every claim is supported."),
         )

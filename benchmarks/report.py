@@ -99,6 +99,7 @@ def _as(name: str, frame: pl.DataFrame, at: datetime) -> pl.DataFrame:
             columns.append(pl.lit([], dtype=dtype).alias(column.name))
         else:
             values = {"kind": "factual", "origin": "context", "corpus": "context", "action": "delivered"}
+            values["outcome"] = "supported"
             value = values.get(column.name, constants[dtype])
             columns.append(pl.lit(value, dtype=dtype).alias(column.name))
     if name == "actions":

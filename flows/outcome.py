@@ -35,6 +35,15 @@ class Outcome:
     lake: str
     seconds: float
     extra: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Outputs by their worst verdict, by `abstained` and by `no_claims`."""
+
+    @property
+    def abstentions(self) -> list[str]:
+        """A line on how many answers only say that they do not know; no line where none does."""
+        count, whole = self.outcomes.get("abstained", 0), sum(self.outcomes.values())
+        says = "says only that it does not know" if count == 1 else "say only that they do not know"
+        return [f"{count} of {whole} answers ({count / whole:.1%}) {says}"] if count else []
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -57,8 +66,10 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
     """
     record = run.record
     verdicts: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     for judged in run.judged:
         verdicts.update(judged.verdicts)
+        outcomes.update(judged.outcomes)
     outcome = Outcome(
         run_id=run.run_id,
         flow=record.flow,
@@ -68,6 +79,7 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         records_already_there=record.records_already_there,
         records_quarantined=record.records_quarantined,
         verdicts=dict(verdicts),
+        outcomes=dict(outcomes),
         counts={name: counts.as_dict() for name, counts in sorted(record.counts.items())},
         problems=record.problems,
         warnings=record.warnings,
@@ -89,6 +101,7 @@ def summary(outcome: Outcome) -> str:
         f"# {outcome.flow}: {outcome.status}",
         f"{judged} claims judged in {outcome.records_out} new outputs, "
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined.",
+        *outcome.abstentions,
         f"Report: `{shown(outcome.report)}`",
         *(f"- problem: `{shown(problem)}`" for problem in outcome.problems),
     ]

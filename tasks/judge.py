@@ -135,6 +135,8 @@ class Judged:
     unit: str
     counts: dict[str, Counts]
     verdicts: dict[str, int]
+    outcomes: dict[str, int]
+    """Outputs by what became of them: `actions.outcome`."""
     already_judged: int
     reverified: int
 
@@ -293,6 +295,7 @@ def decide(
         policies,
         run_id=job.run_id,
         now=job.now,
+        claims=material.claims,
         findings=material.addresses,
     )
     return Decisions(verdicts, job.gate.check("actions", actions), repeated)
@@ -355,6 +358,7 @@ def publish(
         unit=job.unit,
         counts=job.gate.counts(committed),
         verdicts=dict(decisions.verdicts["verdict"].value_counts().iter_rows()),
+        outcomes=dict(decisions.actions["outcome"].value_counts().iter_rows()),
         already_judged=known.height,
         reverified=decisions.repeated.height,
     )

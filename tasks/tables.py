@@ -19,6 +19,8 @@ VERDICTS = ("supported", "contradicted", "insufficient")
 """In this order everywhere: columns of probabilities, classes of a network, rows of a page."""
 PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 ACTIONS = ("delivered", "rephrased", "escalated")
+OUTCOMES = (*VERDICTS, "abstained", "no_claims")
+"""What became of an output as a whole: its worst verdict, or why it has none."""
 KINDS = ("factual", "other", "abstention")
 ORIGINS = ("context", "corpus")
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
@@ -282,6 +284,20 @@ ACTIONS_TABLE = Table(
         Column("decided_at", UTC, "When the action was decided", unit="UTC"),
         produced_at,
         Column("action", pl.String, "delivered, rephrased or escalated", rules=(OneOf(ACTIONS),)),
+        Column(
+            "outcome",
+            pl.String,
+            "The worst verdict of the output's claims; abstained: it makes none and says that it does not "
+            "know; no_claims: it makes none",
+            rules=(OneOf(OUTCOMES),),
+        ),
+        Column(
+            "abstention_count",
+            pl.Int32,
+            "Sentences of the output that say that agent or material does not know",
+            unit="sentences",
+            rules=(Between(0),),
+        ),
         policy,
         reason,
         verdict_ids,

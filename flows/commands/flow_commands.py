@@ -142,7 +142,7 @@ def audited(outcome: Outcome) -> list[str]:
         lines.append("nothing new to judge: the lake is unchanged")
     else:
         lines.append("no factual claim in the new outputs")
-    return [*lines, *outcome.warnings, f"report: {outcome.report}"]
+    return [*lines, *outcome.abstentions, *outcome.warnings, f"report: {outcome.report}"]
 
 
 def reaudited(outcome: Outcome) -> list[str]:

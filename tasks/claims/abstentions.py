@@ -113,10 +113,12 @@ _ENGLISH = (
     rf"(?:{_DEICTIC}|the (?:requested |required )?information)(?: (?:you (?:need|want|asked for|requested)))? (?:is|was|are)(?: not|n['’]t) (?:[a-z]+ly )?(?:available|known|given|found|provided|stated|mentioned|specified|contained|included|covered|answerable)(?:[.!\s]*$| (?:in|by|within|to|from|here)\b)",
     rf"{_DEICTIC} (?:is|are) (?:unknown|unanswerable|unclear)(?: to me)?(?:[.!\s]*$| (?:from|based on|given|in)\b)",
     # the agent does not know
-    rf"(?:i|we)(?: [a-z]+ly)? ?{_NOT_ABLE} {_ADVERB}{_FIND}\b",
+    rf"i(?: [a-z]+ly)? ?{_NOT_ABLE} {_ADVERB}{_FIND}\b",
+    rf"we(?: [a-z]+ly)? ?{_NOT_ABLE} {_ADVERB}{_FIND}\b[^;]*(?:{_GIVEN}|\b(?:information|details|mention|answers?|anything|{_DEICTIC}))",
     rf"(?:i|we)(?: [a-z]+ly)? ?{_NOT_ABLE} (?:provide|give|offer|share|help|assist)[^;]*(?:(?:from|based on|in|on the basis of|with|using|given|since|because|as) {_GIVEN}|(?:definitive|exact|precise|reliable|accurate|complete|specific) (?:answer|figure|number|date|amount)|without (?:more|further|additional) (?:information|context|details))",
-    r"(?:i|we)(?: [a-z]+ly)? (?:do not|don['’]?t|did not|didn['’]?t) (?:[a-z]+ly )?(?:know|recall|see (?:any|a|that|this)|have (?:[a-z-]+ ){0,4}?(?:information|details?|data|knowledge|answer|context|documents?|sources?|evidence|documentation|facts|records?|idea)|have enough|find)\b",
-    r"(?:i|we)(?: [a-z]+ly)? (?:have|had|found|see|saw|got|can find|could find|can see|know) (?:no (?:[a-z-]+ ){0,3}?(?:information|details?|data|knowledge|answer|mention|references?|records?|idea|results?|documents?|sources?|matches|evidence)|nothing)\b",
+    r"(?:i|we)(?: [a-z]+ly)? (?:do not|don['’]?t|did not|didn['’]?t) (?:[a-z]+ly )?(?:know|recall|see (?:any|that|this)|have (?:[a-z-]+ ){0,4}?(?:information|details?|data|knowledge|answer|context|documents?|sources?|evidence|documentation|facts|records?|idea)|have enough|find)\b",
+    r"(?:i|we)(?: [a-z]+ly)? (?:have|had|found|see|saw|got|can find|could find|can see|know) (?:no (?:[a-z-]+ ){0,3}?(?:information|details?|data|knowledge|answer|mention|references?|records?|idea|results?|documents?|sources?|matches)|nothing)\b",
+    r"i (?:have|had|found|see|saw|can find|could find|can see|know of) no (?:[a-z-]+ ){0,3}?evidence\b",
     r"(?:i['’]?m|i am|we['’]?re|we are) (?:not (?:entirely |completely |quite )?(?:sure|certain|aware|familiar)|unsure|unaware|uncertain)\b",
     r"(?:i|we) (?:was|were|have|['’]ve)(?:n['’]t| not)?(?: been)? (?:not )?given (?:any |no |enough )[a-z -]*(?:information|documents?|context|sources?)",
     r"my (?:knowledge|training|search|sources|information|data|documents)(?: [a-z]+){0,2} (?:do(?:es)?(?: not|n['’]?t)|did(?: not|n['’]?t)|ha(?:s|ve) no|returned no|found no|yielded no|turned up no|turned up nothing)\b",
@@ -154,7 +156,7 @@ _LEXICONS = {
         weak=r"\b(?:die|den|der|diesen|diese|dieser|meinen|ihren|das|dem|im) (?:dokument\w*|unterlagen|quellen?|texte?n?|materialien|passagen|auszügen?)\b",
         say=r"\b(?:erwähn\w*|nenn\w+|genannt|sag(?:en|t)|angegeben|angab\w*|informationen?|hinweise?|auskunft|antwort\w*|beantwort\w*|beschrieben|beschreib\w+|spezifizier\w*|behandel\w*|aufgeführt|erläuter\w*|entnehmen|ersichtlich|hervor|bestimmen|details?|einzelheiten|zu finden|finden sich|findet sich|gefunden|äußer\w+|steht|feststellen|ableiten|thematisier\w*)\b",
         hold=r"\b(?:enthalten|enthält|liefer\w+|biete\w+|umfass\w+|geben|gibt|vorhanden|stehen)\b",
-        agent=r"\bich (?:konnte|kann|habe|weiß|finde|fand|bin)(?: [^,;]*)? (?:nicht|kein\w*|nichts)\b(?:[^;]*\b(?:finden|gefunden|beantworten|sagen|bestimmen|feststellen|ermitteln|bestätigen|informationen|angaben|antwort|sicher|verifizieren|auskunft)\b|[.!]*$)|\b(?:konnte|kann) ich [^;]*(?:nicht|kein\w*|nichts) [^;]*(?:finden|beantworten|sagen|bestimmen|feststellen|entnehmen|bestätigen)|\b(?:ich weiß|weiß ich) (?:es |das )?(?:leider )?nicht|\bmir (?:liegen|sind|ist|stehen) [^;]*(?:kein\w*|nicht|nichts)[^;]*(?:vor|bekannt|informationen|angaben|verfügung)|(?:frage|dies|das|es) (?:kann|lässt sich|läßt sich) [^;]*nicht [^;]*(?:beantworte\w+|bestimm\w+|feststell\w+|sagen|ermittel\w+)|(?:nicht möglich|unmöglich),? [^;]*(?:frage|zu beantworten)|(?:keine|es gibt keine|es liegen keine|es wurden keine) (?:\w+ )?(?:informationen|angaben|antwort|hinweise|ergebnisse)[^;]*(?:gefunden|verfügbar|vorhanden|vor|zu \w+)",
+        agent=r"\bich (?:konnte|kann|habe|weiß|finde|fand|bin)(?: [^,;]*)? (?:nicht|kein\w*|nichts)\b(?:[^;]*\b(?:finden|gefunden|beantworten|sagen|bestimmen|feststellen|ermitteln|bestätigen|informationen|angaben|antwort|sicher|verifizieren|auskunft)\b|[.!]*$)|\b(?:konnte|kann) ich [^;]*(?:nicht|kein\w*|nichts) [^;]*(?:finden|beantworten|sagen|bestimmen|feststellen|entnehmen|bestätigen)|\b(?:ich weiß|weiß ich) (?:es |das )?(?:leider )?nicht|\bmir (?:liegen|sind|ist|stehen) [^;]*(?:kein\w*|nicht|nichts)[^;]*(?:vor|bekannt|informationen|angaben|verfügung)|(?:frage|dies|das|es) (?:kann|lässt sich|läßt sich) [^;]*nicht [^;]*(?:beantworte\w+|bestimm\w+|feststell\w+|sagen|ermittel\w+)|(?:nicht möglich|unmöglich),? [^;]*(?:frage|zu beantworten)|(?:^(?:leider )?keine|(?:es gibt|gibt es|es liegen|liegen|es wurden|wurden)(?: (?:dazu|darüber|hierzu|mir|leider)){0,2} keine) (?:\w+ )?(?:informationen|angaben|antwort|hinweise|ergebnisse)[^;]*(?:gefunden|verfügbar|vorhanden|vor|zu \w+)",
         attribution=r"^(?:laut|gemäß|nach|zufolge|entsprechend)\b",
         turn=r"[,;] ?(?:aber|jedoch|doch|allerdings|sondern|nur|daher|deshalb|also|sodass|so dass|während|obwohl)\b",
     ),
@@ -213,7 +215,7 @@ _LEXICONS = {
         turn=r"[,;] ?(?:ale|jednak|lecz|tylko|jedynie|więc|dlatego|podczas gdy|choć)\b",
     ),
     "ru": Lexicon(
-        strong=r"(?:предоставленн|данн|имеющ|доступн|приведённ|приведенн|переданн|найденн|представленн|загруженн|прилагаем|указанн|вышеприведённ|полученн)\w+ (?:\w+ )?(?:документ\w*|источник\w*|контекст\w*|текст\w*|фрагмент\w*|отрыв\w+|стать\w+|информаци\w+|материал\w*|данн\w+|файл\w*)|\bконтекст\w*\b|результат\w+ поиска|баз\w+ знаний",
+        strong=r"(?:предоставленн|данн|имеющ|доступн|приведённ|приведенн|переданн|найденн|представленн|загруженн|прилагаем|указанн|вышеприведённ|полученн)\w+ (?:\w+ )?(?:документ\w*|источник\w*|контекст\w*|текст\w*|фрагмент\w*|отрыв\w+|стат(?:ья|ьи|ей|ью|ьях)|информаци\w+|материал\w*|данн\w+|файл\w*)|\bконтекст\w*\b|результат\w+ поиска|баз\w+ знаний",
         weak=r"\b(?:документы|документах|документов|документе|документ|источники|источниках|тексте|текст|фрагментах|материалах|материалы)\b",
         say=r"\b(?:упомина\w+|упомянут\w*|упоминани\w+|указан\w*|указыва\w+|говор\w+|сказано|информаци\w+|сведени\w+|ответ\w*|описан\w*|описыва\w+|подробност\w+|уточня\w+|сообща\w+|определ\w+|рассматрива\w+|содержится|найти|найден\w*|объясн\w+|освеща\w+|данных о)",
         hold=r"\b(?:содерж\w+|включа\w+|предоставля\w+|да[её]т|дают|приведен\w*|есть)",
@@ -269,12 +271,13 @@ _LEXICONS = {
 }  # fmt: skip
 
 _TURN = re.compile(
-    r"[,;] ?(?:but|however|although|though|yet|while|whereas|except|only|they only|it only|they do|it does|so|therefore|"
+    r"(?:[,;]|(?<=know)|(?<=sure)|(?<=certain)) ?\b(?:but|however|although|though|yet|while|whereas|except|only|they only|it only|they do|it does|so|therefore|"
     r"hence|thus|which means|meaning|instead|rather|which|who|whose|where)\b,? (?P<a>.*)$"
     r"|;(?P<b>.*)$|\band (?:only |they |it )?(?P<c>(?:state|say|mention|show|describe|specif|list|indicate|note)\w*.*)$"
 )
 _NO_FACT = re.compile(
-    r"^(?:i\b|i['’]|we\b|we['’]|you\b|your\b|please|feel|if|let|here|my\b|could you|can you)"
+    r"^(?:(?:i|we)\b(?! (?:do |did |have |also |only )*(?:know|knew|heard?|read|learn|learned|believe|think|guess|found that|can (?:tell|confirm))\b)"
+    r"|you\b|your\b|please|feel|if|let|here|my\b|could you|can you)"
     r"|\b(?:can ?not|can['’]t|could not|couldn['’]t|unable|impossible|not possible|unclear|unknown|not available|not (?:been )?provided|do(?:es)? not (?:mention|say|specify|contain|include|provide|know)|would need|i can)\b"
 )
 """What may follow a turn: the agent's own words, or more not-knowing."""

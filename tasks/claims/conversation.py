@@ -16,11 +16,25 @@ SEEN = 240
 
 _END = r"[\s.!…。]*(?:\[[\d, ]+\])?$"
 
+_YES = r"(?:ja|nein|oui|non|si|sí|sì|no|sim|não|nee|tak|nie|да|нет|так|ні|claro|genau|richtig|exacto|esatto|exato|jawohl|natürlich|natuurlijk|bien sûr|oczywiście|certo|конечно)"
+_SO_IT_IS = (
+    r"(?:das |dies |es )?(?:geht|gilt|stimmt|können|kann|dürfen|darf|müssen|muss|ist)(?: (?:sie|du|man|das|es|wir))?(?: leider)?(?: nicht)?(?: (?:möglich|richtig|so|korrekt|falsch|erlaubt|machen|tun))?",
+    r"(?:vous |tu |on )?(?:ne )?(?:pouvez|peux|peut)(?: pas)?(?: le faire)?|(?:malheureusement,? )?(?:ce n['’]est|c['’]est|est)(?: pas)? (?:possible|exact|vrai|correct|impossible|le cas)",
+    r"(?:lamentablemente,? |no )?(?:se )?puede[ns]?(?: hacerlo)?|(?:no )?es (?:posible|correcto|cierto|imposible|así)",
+    r"(?:purtroppo )?(?:non )?(?:lo |si )?(?:può|puoi)(?: farlo)?|(?:non )?è (?:possibile|corretto|vero|impossibile|così)",
+    r"(?:infelizmente,? )?(?:não )?(?:pode|podes|é (?:possível|verdade|correto|impossível))(?: fazê-lo)?",
+    r"(?:dat|het|dit|u) (?:kan|mag|klopt|is)(?: u)?(?: helaas)?(?: niet)?(?: (?:mogelijk|juist|waar|onmogelijk))?",
+    r"(?:niestety )?(?:to |jest to )?(?:nie)?możliwe|(?:niestety )?nie(?:stety)? (?:można|może (?:pan|pani))|to (?:nie)?prawda",
+    r"(?:к сожалению,? )?(?:это |так )?(?:не)?возможно|(?:вы )?(?:не )?можете|(?:не )?можно|нельзя|это (?:не )?так",
+)
+"""What may follow a bare yes or no in other languages and adds nothing to it."""
+
 _BARE = (
     r"(?:(?:yes|no|yeah|yep|nope|sure|right|correct|exactly|indeed|maybe|perhaps|absolutely|certainly|definitely|probably|of course|true|false|not really|not exactly)"
     r"(?:[,.!]* (?:(?:that|this|it|they|you|we|i|he|she|there)(?: (?:is|are|can|could|do|does|did|may|will|would|should|must|was|were|have|has|am)(?: not|n['’]t)?|['’](?:s|re|m|ll))?"
     r"(?: (?:right|correct|true|so|possible|indeed|not))?)?)?"
     r"|(?:that|it|this)(?:['’]s| is) (?:right|correct|true|wrong|not correct|not true|fine|possible)|it depends|you can(?: not|['’]t)?|i (?:think|believe|guess) so|i agree"
+    rf"|{_YES}(?:[,.!]* (?:{'|'.join(_SO_IT_IS)}))?"
     r"|(?:ja|nein|oui|non|si|sí|sì|no|sim|não|nee|tak|nie|да|нет|так|ні|evet|hayır|claro|genau|richtig|exact|exacto|esatto|exato|klopt|dokładnie|верно|ναι|όχι|jawohl|bien sûr|natürlich|natuurlijk|oczywiście|certo|конечно)"
     r"(?:[,.!]* (?:(?:das|dies|dat|cela|ça|c['’]est|eso|è|é|это) )?(?:(?:können|kann|dürfen|darf|geht|ist|sind|stimmt)(?: (?:sie|du|das|es))?(?: (?:möglich|richtig|so|nicht))?|(?:vous |tu )?(?:pouvez|peux)|est (?:possible|correct|exact)|c['’]est (?:possible|exact|vrai|correct)|possible|puede[ns]?|es (?:posible|correcto|cierto)|así es|può|puoi|è (?:possibile|corretto|vero)|pode|é (?:possível|verdade|correto)|(?:dat )?kan(?: u)?|dat klopt|można|to prawda|zgadza się|можно|можете|верно|это так|это верно|edebilirsiniz|yapabilirsiniz|mümkün))?"
     r"|是的?|对|没错|不是|可以|不可以|是的，(?:可以|您可以|没错)|はい|いいえ|はい、(?:できます|そうです|可能です)|いいえ、(?:できません|違います)|نعم|لا|نعم،? (?:يمكنك|هذا صحيح)|हाँ|जी हाँ|नहीं|हाँ, (?:आप )?(?:कर सकते हैं|सकते हैं|यह सही है))"
@@ -34,19 +48,44 @@ _HERE = r"(?:your|you|request|ticket|case|chat|conversation|message|colleagues?|
 _MATTER = (
     r"(?:request|ticket|case|message|question|feedback|report|inquiry|enquiry|complaint|issue|concern|query)"
 )
+_YOURS = r"(?:ihre[n]? (?:anfrage|frage|nachricht)|ihr anliegen|votre (?:demande|question|message)|su (?:solicitud|consulta|mensaje)|la sua (?:richiesta|domanda)|(?:a )?sua (?:solicitação|pergunta|mensagem)|(?:o )?seu pedido|uw (?:verzoek|vraag|bericht)|(?:twoje|pana|pani) (?:zgłoszenie|pytanie)|ваш (?:запрос|вопрос)|ваш[еу] (?:обращение|заявк[ау]))"
+_NOTED = r"(?:aufgenommen|notiert|erfasst|registriert|weitergeleitet|angelegt|erstellt|gespeichert|übermittelt|vermerkt|enregistrée?|transmise?|notée?|créée?|envoyée?|transférée?|registrad[oa]|enviad[oa]|anotad[oa]|cread[oa]|reenviad[oa]|transmitid[oa]|inoltrat[oa]|annotat[oa]|registrat[oa]|inviat[oa]|trasmess[oa]|encaminhad[oa]|criad[oa]|registrei|encaminhei|enviei|anotei|geregistreerd|doorgestuurd|genoteerd|aangemaakt|verzonden|doorgegeven|zarejestrowan[oeay]+|zarejestrował[ea]m|zapisał[ea]m|zapisane|przekazał[ea]m|przekazan[eoay]+|odnotował[ea]m|зарегистрировала?|зарегистрирован[оа]?|записала?|записан[оа]?|передала?|передан[оа]?|отправила?|отправлен[оа]?|создала?)"
 _DONE = (
     rf"(?:(?:ok|okay|done|all right|alright|great|sure|thanks|thank you|perfect)[,.!] )?i(?:['’]ve| have)?(?: (?:also|now|just|already|gone ahead and))* {_TOUCHED}\b.*\b{_HERE}\b.*",
     rf"(?:we(?:['’]ve| have) {_TOUCHED}\b.*\b{_MATTER}|(?:your {_MATTER}|(?:a|the|this) ticket)(?: \w+)? (?:has been|have been|is being) {_TOUCHED})\b.*",
     r"i(?:['’]ll| will|['’]m going to| am going to| can| could)(?: (?:now|also|gladly|happily|then))* (?:connect|transfer|forward|escalate|look|check|get back|pass|send|ask|follow up|create|open|hand|put|note|log|report|book|schedule|notify|inform|update you|keep you|draft|rewrite|translate|shorten|search|find out|walk|guide)\b.*",
-    r"(?:ich habe|j['’]ai|he|ho|eu |ik heb|я) ?(?:\S+ ){0,3}?(?:ihre anfrage|ihr anliegen|ihre frage|votre demande|votre question|su solicitud|su consulta|la sua richiesta|sua solicitação|seu pedido|uw verzoek|uw vraag|ваш запрос|ваше обращение)\b.*",
-    r"(?:ihre anfrage|ihr anliegen|votre demande|su solicitud|la sua richiesta|sua solicitação|uw verzoek|ваш запрос|ваше обращение|twoje zgłoszenie) (?:wurde|a été|ha sido|è stata|foi|is|был|было|zostało)\b.*",
-    r"zapis(?:ałem|ałam) (?:pana |pani |twoje )?zgłoszenie.*",
+    rf"(?:ich habe|j['’]ai|he|ho|eu|ik heb|я|)\b ?(?:\S+ ){{0,3}}?{_NOTED} (?:\S+ ){{0,2}}?{_YOURS}\b.*",
+    rf"(?:ich habe|ik heb|я)\b (?:\S+ ){{0,2}}?{_YOURS}\b.* {_NOTED}\b.*",
+    rf"{_YOURS} (?:wurde|ist|a (?:bien )?été|ha sido|è stat[ao]|foi|is|werd|был[ао]?|zostało|został[ao]?)? ?(?:\S+ ){{0,6}}?{_NOTED}\b.*",
 )  # fmt: skip
+_BUTTON = (
+    r"(?:schaltfläche|button|knopf|link|formular|menü|symbol|feld)(?: (?:unten|unterhalb))?(?: (?:unter|in) (?:dieser|diesem|der) (?:nachricht|chat|fenster|unterhaltung))?",
+    r"(?:bouton|lien|formulaire|menu|icône)(?: (?:ci-dessous|ci-dessus|sous ce message|dans cette conversation))",
+    r"(?:botón|enlace|formulario|menú|icono)(?: (?:de (?:más )?abajo|de aquí abajo|más abajo|abajo|de arriba|debajo de este mensaje|en este chat))",
+    r"(?:pulsante|link|modulo|menu|icona)(?: (?:qui sotto|qui sopra|in basso|sotto questo messaggio|in questa chat))",
+    r"(?:botão|link|formulário|menu|ícone)(?: (?:abaixo|acima)(?: desta mensagem)?)",
+    r"(?:knop|link|formulier|menu|pictogram)(?: (?:hieronder|hierboven|onder dit bericht|in deze chat))",
+    r"(?:przycisk\w*|link\w*|formularz\w*|menu|ikon\w*)(?: (?:poniżej|powyżej|pod tą wiadomością|w tym czacie))",
+    r"(?:кнопк\w+|ссылк\w+|форм\w+|меню|значок)(?: (?:ниже|выше|под этим сообщением|в этом чате))",
+)
+"""A button of the chat, by language, and where it is seen from the message."""
+_PURPOSE = r"(?:um|pour|para|per|om|aby|żeby|чтобы|können|kann|boek\w*)"
+_FOUND = r"(?:information|details|advice|tips|guidance|suggestions|examples|resources|insights?|sources|articles|results|websites|perspectives|ideas)"
+_SEARCHED = (
+    rf"(?:however, |but |maybe |perhaps |also, |additionally, )*i(?:['’]ll| can| could| may| might| will)? (?:be able to |try to |also )*(?:provide|give|share|find)(?: you)?(?: with)? (?:[\w-]+ ){{0,4}}?{_FOUND}\b.*",
+    rf"i(?:['’]ve| have)? (?:also )?found (?:some|several|a few|many|various) (?:[\w-]+ ){{0,3}}?{_FOUND}\b.*",
+    r"i(?:['’]ve| have)? (?:also |just )?(?:searched|looked|browsed)(?: (?:the|my|our) (?:\w+ )?\w+| online)?(?: for| on| through)?\b.*",
+    r"(?:this|that|it|these) (?:may |might |will |would |can |could )?(?:also )?helps? me\b.*",
+    r"(?:this is|i am|i['’]m) (?:bing|copilot|microsoft copilot|chatgpt|claude|gemini|perplexity|siri|alexa)(?: chat)?",
+    r"i(?:['’]m| am) not sure (?:what|if|whether) (?:you|i|we)\b.*",
+)
+"""What the assistant did to answer, and what it could find."""
 _PROMISED = r"(?:an?|one of our|our|my) (?:\w+ )?(?:colleagues?|agents?|representatives?|team|specialists?|advisors?|staff|human agent|expert) (?:will|is going to|can) (?:\w+ )?(?:(?:contact|call|e-?mail|assist|help|update|join|answer) you|get back|be in touch|reach out|reply|respond|follow up|take over)\b.*"
 _WIDGET = r"(?:button|link|form|menu|icon|field|box|option|attachment|widget|panel|calendar|buttons|links|options|dropdown|upload field)"
 _INTERFACE = (
     rf"(?:you (?:can|may|could|should|will|need to)|you['’]ll|please|to \w+|use|using|simply|just|click|tap|press|select|feel free|if you)\b.*\b(?:{_WIDGET} (?:below|above|underneath)(?:[.!\s]*$| (?:this|to|and|or)\b.*)|(?:below|above|under|beneath|in) this (?:message|chat|conversation|window|reply|thread|dialog)\b.*)",
     r"(?:this|our) (?:chat|conversation|session|thread|dialog)\b.*(?:recorded|end|ended|closed|saved|continue|expire|language|reset)\w*\b.*",
+    rf"(?:[^.;:]* )?(?:{'|'.join(_BUTTON)})(?:[.!\s]*$|[ ,]+{_PURPOSE} [^.;:]*[.!\s]*$)",
     r"you(?:['’]re| are) (?:now |currently )?(?:chatting|talking|speaking|connected) (?:with|to)\b.*",
     r"you (?:can|may) (?:also )?(?:ask|tell|write|type|reply|talk|speak|chat|send|message|upload|paste|share|respond)\b(?: (?:to|with))? (?:me|here|in (?:this chat|english|any language|your own words)|a (?:screenshot|file|photo)|the file)\b.*",
     r"(?:just |simply |please )?(?:reply|respond|type|write|say|answer) (?:with )?[\"'“‘`]?(?:yes|no|ok|stop|start|continue|more|help|agent|human|menu)\b.*",
@@ -61,7 +100,7 @@ _ANNOUNCEMENT = (
 )  # fmt: skip
 
 _ASKED = (
-    r"(?:i(?:['’]d| would)? (?:wonder|like to know|need to know|want to know)|i(?:['’]m| am| was) (?:curious|wondering)|could you|can you|would you|will you|may i|might i|do you|are you|did you|have you|what about|how about)\b.*",
+    r"(?:i(?:['’]d| would)? (?:wonder|like to know|need to know|want to know)|i(?:['’]m| am| was) (?:curious|wondering)|could you|can you|would you|will you|may i|might i|do you have|what about|how about)\b.*",
     r"(?:so,? |now,? |and )?(?:please )?(?:tell me|share with me|specify|clarify|let me know|give me|send me|provide me)\b.*",
     r"(?:(?:in order )?to (?:help|answer|assist|give|provide|be able|make)\b[^;]*,? )?(?:i|we)(?:['’]d| would|['’]ll| will| may| might)? (?:need|require)(?: to know| to see| you to)? ?(?:some|a few|a bit|more|further|additional|your|the|which|what|whether)? ?(?:\w+ )?(?:information|details|context|clarification|specifics|about|order number|account number|email|you)\b.*",
     r"(?:könnten|können|würden) sie\b.*|ich (?:würde|möchte) gerne? wissen.*|(?:pourriez|pouvez)-vous\b.*|je (?:voudrais|aimerais) savoir.*|(?:¿)?(?:podría|puede)s? (?:decirme|indicarme|confirmar|darme)\b.*|me gustaría saber.*|(?:potrebbe|può|puoi) (?:dirmi|indicarmi|confermare)\b.*|vorrei sapere.*|(?:poderia|pode) (?:me )?(?:dizer|informar|confirmar)\b.*|gostaria de saber.*|(?:kunt|kan) u\b.*(?:aangeven|vertellen|bevestigen|laten weten).*|ik zou graag willen weten.*|(?:czy )?(?:może|mógłby|mogłaby) (?:pan|pani)\b.*|chciał(?:bym|abym) wiedzieć.*|не могли бы вы\b.*|подскажите.*|уточните.*",
@@ -78,7 +117,7 @@ _COURTESY = (
     r"(?:如有|如果您|如果你|请随时|谢谢|感谢|很高兴)[^\d]*(?:问题|疑问|帮助|联系|咨询|提问|您)?[^\d]*|(?:ありがとう|お気軽に|ご不明な点|ご質問|何かあり|よろしくお願い|お役に立)[^\d]*|(?:شكرا|لا تتردد|إذا كان لديك|إذا كانت لديك|يسعدني)[^\d]*|(?:धन्यवाद|यदि आपके|अगर आपके|कृपया बेझिझक|मुझे खुशी)[^\d]*",
 )  # fmt: skip
 
-_TURN = r"[,;:] ?(?:but|however|although|though|yet|because|since|which|who|aber|jedoch|weil|mais|car|pero|porque|ma|perché|mas|maar|omdat|ale|bo|но|потому)\b|\bthat (?:the|it|your|you|this|our)\b|\b(?:and|und|et|y|e|en|i|и) (?:the|it|they|there|our|der|die|das|le|la|les|el|los|il|o|de|het)\b"
+_TURN = r"\b(?:weil|parce que|porque|perché|omdat|ponieważ|потому что|так как|abgelehnt|refusée?|denegad[oa]|rechazad[oa]|respint[oa]|negad[oa]|afgewezen|odrzucon[eoay]+|отклонен[оа]?|отклонён)\b|[,;:] ?(?:but|however|although|though|yet|because|since|which|who|aber|jedoch|weil|mais|car|pero|porque|ma|perché|mas|maar|omdat|ale|bo|но|потому)\b|\bthat (?:the|it|your|you|this|our)\b|\ben (?:de|het|er|ze|dat|dit)\b|\b(?:and|und|et|y|e|i|и) (?:the|it|they|there|our|der|die|das|le|la|les|el|los|il|o|de|het)\b"
 
 
 def is_about_the_conversation(text: pl.Series) -> pl.Series:
@@ -91,7 +130,7 @@ def is_about_the_conversation(text: pl.Series) -> pl.Series:
         for pattern in (
             rf"^(?:{'|'.join((_BARE, *_COURTESY))}){_END}",
             rf"^(?:{'|'.join((*_DONE, *_INTERFACE, *_ASKED))})$",
-            rf"^(?:{'|'.join((_PROMISED, *_ANNOUNCEMENT))}){_END}",
+            rf"^(?:{'|'.join((_PROMISED, *_SEARCHED, *_ANNOUNCEMENT))}){_END}",
         )
     )
     states, has_number = pl.col("text").str.contains(_TURN), pl.col("text").str.contains(r"\d")

@@ -1,11 +1,11 @@
-"""What is said but states nothing to check: questions, greetings, refusals, offers, instructions.
+"""What is said but states nothing to check: questions, greetings, refusals, offers, empty instructions.
 
 Words and marks of each kind are linear-time patterns over a column of texts. In doubt a sentence is factual:
 a check too many costs milliseconds, a check too few lets a false statement through. English has words here;
 other scripts have their question marks.
 """
 
-# ruff: noqa: SIM905 - a list of words reads better as words
+# ruff: noqa: E501 - one pattern a line reads better than pieces
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ _SURE = _any(
     "sure(?: thing)?", "certainly", "of course", "absolutely", "definitely", "gladly", "no problem", "got it",
     "understood", "you['’]?re (?:very )?welcome", "my pleasure",
 )  # fmt: skip
-_PRAISE = _any("great", "good", "excellent", "interesting", "important", "fascinating", "tough")
+_PRAISE = _any(
+    "great", "good", "excellent", "interesting", "important", "fascinating", "tough", "broad", "complex", "hard",
+    "difficult", "tricky", "complicated", "big", "open", "deep",
+)  # fmt: skip
 GREETING = (
     _BEGIN
     + _any(
@@ -46,7 +49,8 @@ GREETING = (
         rf"(?:hi|hello|hey|dear),? {_NAME}(?: {_NAME})?,?",
         r"(?:many )?(?:thanks|thank you)(?: so much| very much| again| a lot)?(?: for .{1,100})?",
         _SURE + r"(?:[,!] (?:here|i['’]?ll|let me|happy to|i['’]?d).{0,120})?",
-        rf"(?:that['’]s an? |what an? |this is an? )?{_PRAISE} (?:and \w+ )?question",
+        rf"(?:that['’]s an? |that is an? |what an? |this is an? )?(?:very |really |quite )?{_PRAISE}(?:(?: and |, )\w+)? question"
+        r"(?: (?:that has|with|which has) no (?:definitive|simple|single|easy|clear) answer)?",
         r"(?:best|kind|warm)(?:est)? (?:regards|wishes)",
         r"sincerely(?: yours)?",
         r"yours (?:truly|sincerely|faithfully)",
@@ -57,7 +61,7 @@ GREETING = (
 )
 
 _CANNOT = _any(
-    "can['’]?t", "can ?not", "(?:am|are|was|were) (?:not able|unable)", "won['’]?t", "will not", "don['’]?t",
+    "can['’]?t", "can ?not", "(?:am|are|was) (?:not able|unable)", "won['’]?t", "will not", "don['’]?t",
     "do not", "didn['’]?t", "couldn['’]?t", "could not", "am not", "must decline",
 )  # fmt: skip
 _SERVE = _any(
@@ -116,49 +120,67 @@ OFFER = _BEGIN + _any(
     r"let['’]?s (?:start|begin|look|take|dive|explore|break|go|consider|see|examine|walk|get)\b",
 )
 
-_DETERMINER = _any(
-    "the", "an?", "your", "yourself", "these", "those", "it", "them", "us", "our", "all", "any", "each",
-    "both", "my", "me", "this",
+_ADVISER = _any(
+    "doctor", "physician", "pharmacist", "lawyer", "attorney", "solicitor", "accountant", "bank", "manager",
+    "administrator", "teacher", "specialists?", "experts?", "professionals?", "providers?", "advis[eo]rs?",
+    "(?:support|customer service|help ?desk|it|hr)(?: team| department| staff)?", "representatives?", "team",
 )  # fmt: skip
-_VERBS = """
-add adjust allow apply arrange ask attach bake boil bring browse build buy call change check choose clean
-clear click close combine compare complete configure connect contact cook copy create cut define delete
-describe discuss divide download drain drag drink drop eat edit enable enter evaluate examine fill find
-follow gather get give heat hold identify include insert inspect install keep launch leave let list
-locate measure mix monitor move multiply open pay pick place plug pour practice prepare press provide
-pull push put read record reduce remove repeat replace request research reset restart return review rinse
-run save schedule scroll seek select send set share shut sign skip spend stir stop store submit subtract
-switch tap take tell test track turn type understand unplug update upgrade upload use visit wash watch
-wear wipe write
-""".split()
-"""Verbs that open an instruction if an object follows: `Open the valve`, but `Open source is free`."""
-IMPERATIVE = (
-    _BEGIN
-    + r"(?:(?:then|next|first|second|third|finally|lastly|now|also|and|or|otherwise|instead),? )?"
-    + _any(
-        r"please\b",
-        r"make sure\b",
-        r"be (?:sure|careful|aware|patient|cautious|mindful|prepared)\b",
-        r"(?:do not|don['’]?t)\b",
-        rf"never [a-z]+ {_DETERMINER}\b",
-        r"(?:ensure|avoid|consult|verify|consider|try|remember to)\s+\w",
-        r"(?:check|look|search|watch) (?:for|with|if|whether|at|into|out)\b",
-        r"(?:talk|speak) (?:to|with)\b",
-        r"(?:go|refer|navigate) to\b",
-        r"wait (?:for|until)\b",
-        r"focus on\b",
-        r"turn (?:on|off)\b",
-        r"(?:start|begin) (?:by|with)\b",
-        rf"{_any(*_VERBS)} (?:{_DETERMINER}\b|\*\*|`)",
-    )
+_MATERIAL = _any(
+    "details", "information", "context", "specifics", "background", "question", "request", "query"
 )
-_CARRIES_A_FACT = _any(
-    r"[;—–]", r"\s-\s", r"(?i:\b(?:because|since|which|who|whose|where|is|are|was|were|will|has|have)\b)",
-    r"[.,:]\s\w", r"(?i:\bthat\b)",
-)  # fmt: skip
-"""An instruction with one of these may carry a statement, so it is checked."""
+_PLEASE = r"(?:(?:then|now|also|and|or|so|otherwise),? )?(?:please |just |simply |kindly |always |do |you (?:can|may|should) )*"
+INSTRUCTION = (
+    _BEGIN
+    + _PLEASE
+    + _any(
+        rf"(?:consult|contact|ask|see|talk to|talk with|speak to|speak with|check with|reach out to|turn to)(?: with)?"
+        rf" (?:your|an?|the|our) (?:[a-z-]+ ){{0,3}}?{_ADVISER}(?: or (?:an? |your )?(?:[a-z-]+ )?{_ADVISER})?"
+        r"(?: (?:before use|directly|first|for (?:more|further|additional|specific|personali[sz]ed|professional|medical|"
+        r"legal|financial) [^\d]{1,60}|if (?:you|in|needed|necessary|symptoms|problems)\b[^\d]{0,60}))?",
+        r"be (?:sure|careful|aware|patient|cautious|mindful|prepared)",
+        r"(?:wait|hold on|stand by|bear with (?:me|us)|take your time|try again(?: later)?|don['’]?t worry|stay tuned|proceed"
+        r"|enjoy|remember|note|keep in mind|bear in mind)(?: (?:a|one|this|that|it|the following|a moment|while .{1,40}))?",
+        r"(?:click|tap|press|select|use|open|follow|fill in|fill out) (?:on )?(?:the|this|that|our) (?:button|link|icon|form|arrow)",
+        r"(?:see|refer to|check|read|review|follow|find|use) (?:the |this |our )?(?:[a-z]+ ){0,2}(?:link|section|table|list|steps?|answer|"
+        r"message|details|attachment|sources?|references?|instructions|example|summary)s?(?: (?:below|above|attached|carefully|provided))?",
+        rf"(?:provide|share|give|send|add|include|offer)(?: (?:me|us))?(?: (?:with|some|more|further|additional|any|a bit|the|your|specific|"
+        rf"relevant|exact|full|other|necessary|missing|few|and|which))+ {_MATERIAL}(?: .{{0,100}})?",
+        r"(?:specify|clarify|rephrase|restate|reword|elaborate on|tell me|tell us|give me|give us|let me know|let us know|help me|show me)\b[^\d]{0,120}",
+        r"(?:ask|search) (?:me|us|again|another|a different|a new)\b[^\d]{0,80}",
+    )
+    + r"[\s!.,…]*"
+    + _END
+)
+"""An instruction about this conversation, or one that says nothing of its own: `Please wait`, `Consult a doctor`.
 
-_TURNS = r"(?i)[,;]\s?(?:but|however|although|though|yet|which|who|where)\b,?\s+(?P<next>[\w'’]+)"
+Any other instruction says what is to be done, which a document may say otherwise: it is checked."""
+
+_RUNS_INTO_A_QUESTION = r"(?i)^.{20,}[,;] (?:and |so |but )?(?:do|did|does|have|are|is that|is this|what about|how about|what do|would) you\b"
+_TAG = r"(?i)^.{12,}, (?:right|correct|yes|no|is ?n['’]t (?:it|he|she|that)|are ?n['’]t (?:they|we)|does ?n['’]t (?:it|he|she)|do ?n['’]t they|was ?n['’]t (?:it|he|she)|is it not|is that right)\s?\?"
+_ASKS_FIRST = _BEGIN + _any(
+    r"(?:well|so|and|but|ok|okay|hi|hello|hey|yes|no|sure|oh)\b",
+    r"(?:what|who|whom|whose|when|where|why|which|how|if|should|whether|do|does|did|is|are|was|were|am|have|has|had|can|could|will|"
+    r"would|shall|may|might|you|you['’]re|your|i|i['’]m|we)\b",
+)
+_DID_YOU_KNOW = (
+    _BEGIN
+    + r"(?:and |so |hi,? |hey,? |oh,? |by the way,? )?(?:did|do) you know(?:,? that)? (?P<known>[\w'’-]+) "
+)
+_ASKED_FOR = r"(?i)^(?:what|who|whom|whose|when|where|why|which|how|if|whether|any|of|about|anything|anyone|the (?:name|answer|reason|difference|way)|me|him|her|them)$"
+
+
+def _states_in_a_question(head: pl.Expr) -> pl.Expr:
+    """`Did you know that tea is free?` and `Tea is free, right?` tell more than they ask."""
+    known = head.str.extract(_DID_YOU_KNOW, 1)
+    tells = (known.is_not_null() & ~known.str.contains(_ASKED_FOR)).fill_null(value=False)
+    adds = head.str.contains(_RUNS_INTO_A_QUESTION) | head.str.contains(_TAG)
+    return tells | (adds & ~head.str.contains(_ASKS_FIRST))
+
+
+_TURNS = (
+    r"(?i)(?:[,;]\s?|\b(?:know|sure|certain) )(?:but|however|although|though|yet|which|who|where)\b,?\s+"
+    r"(?P<next>[\w'’]+(?: (?:do )?(?:know|heard|read|believe|think|learned)\b)?)"
+)
 _NO_TURN = r"(?i)^(?:i|i['’]\w+|we|we['’]\w+|here|let|please|feel|if|my|you)$"
 """`I can't see your account, but the fee is $5`: what follows the turn is checked, if it turns at all."""
 
@@ -177,16 +199,17 @@ _SEEN = 600
 
 
 def is_not_factual(text: pl.Expr) -> pl.Expr:
-    """Whether each text is a question, greeting, refusal, offer, instruction, lead-in or bare reference."""
+    """Whether each text is a question, greeting, refusal, offer, empty instruction, lead-in or bare reference."""
     head = text.str.head(_SEEN)
     tail = text.str.tail(_SEEN // 3)
     is_short = text.str.len_chars() <= _SEEN
     turn = head.str.extract(_TURNS, 1)
+    quotes = head.str.contains(_QUOTES_A_QUESTION + r"[\s.)]*$")
     turns = (turn.is_not_null() & ~turn.str.contains(_NO_TURN)).fill_null(value=False)
     return (
-        (tail.str.contains(QUESTION) & ~(is_short & head.str.contains(_QUOTES_A_QUESTION + r"[\s.)]*$")))
+        (tail.str.contains(QUESTION) & ~(is_short & (quotes | _states_in_a_question(head))))
         | tail.str.contains(LEAD_IN)
         | (is_short & head.str.contains(_any(GREETING, REFERENCE, _TITLE)))
         | (is_short & head.str.contains(_any(REFUSAL, SELF, OFFER)) & ~turns)
-        | (is_short & head.str.contains(IMPERATIVE) & ~head.str.contains(_CARRIES_A_FACT))
+        | (is_short & head.str.contains(INSTRUCTION))
     )

@@ -20,37 +20,50 @@ def act(
     verdicts: pl.DataFrame,
     policies: Sequence[Policy],
     *,
+    claims: pl.DataFrame,
     run_id: str,
     now: datetime,
     findings: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """ACTIONS, one row per output, in the order of the outputs.
 
-    A contradicted claim outweighs unsettled ones; unsettled ones count beyond the tolerated share. Where the
+    A contradicted claim outweighs unsettled ones; unsettled ones count beyond the tolerated share. An output
+    abstained where it has no verdict and one of its claims (`claims`, CLAIMS) is an abstention. Where the
     answer (`findings`, FINDINGS of those outputs) or a verdict's evidence addresses the verifier, the action
     is the graver of that and of what the policy says of such outputs.
     """
     frame = with_policy(outputs.select("output_id", "produced_at", "use_case"), policies).join(
-        _counted(verdicts, findings), on="output_id", how="left", maintain_order="left"
+        _counted(verdicts, findings, claims), on="output_id", how="left", maintain_order="left"
     )
     frame = frame.with_columns(
-        pl.col("total", "contradicted", "insufficient", "by_evidence", "by_answer").fill_null(0),
+        pl.col(*_COUNTS).fill_null(0),
         pl.col("verdict_ids").fill_null(pl.lit([], pl.List(pl.String))),
         run_id=pl.lit(run_id, pl.String),
         decided_at=pl.lit(now, UTC),
     )
     frame = _heeding_addresses(_by_verdicts(frame))
-    # What is decided anew because of an address is another action, also in a lake that has the old one.
+    # What is decided anew for another reason is another action, also in a lake that has the old one.
     is_addressed = (pl.col("by_answer") > 0) | (pl.col("by_evidence") > 0)
-    label = pl.when(is_addressed).then(pl.lit(f",{addressing.LABEL}")).otherwise(pl.lit(""))
-    rests_on = frame.select(pl.col("verdict_ids").list.join(",") + label).to_series()
+    labels = (
+        pl.when(holds).then(pl.lit(f",{label}")).otherwise(pl.lit(""))
+        for holds, label in (
+            (is_addressed, addressing.LABEL),
+            (pl.col("outcome") == "abstained", "abstained"),
+        )
+    )
+    rests_on = frame.select(pl.concat_str(pl.col("verdict_ids").list.join(","), *labels)).to_series()
     keys = [frame["output_id"], frame["policy"], rests_on]
     frame = frame.with_columns(action_id=ids.digest_rows("action", keys))
     return conform(ACTIONS_TABLE, frame.select(ACTIONS_TABLE.schema.names()))
 
 
-def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None) -> pl.DataFrame:
-    """Per output: its verdicts by kind, and how often its answer and its evidence address the verifier."""
+_COUNTS = ("total", "contradicted", "insufficient", "by_evidence", "by_answer", "abstention_count")
+
+
+def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None, claims: pl.DataFrame) -> pl.DataFrame:
+    """Per output: its verdicts by kind, how often its answer and its evidence address the verifier, and how
+    often it says that it does not know.
+    """
     by_verdict = verdicts.group_by("output_id", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("total"),
         (pl.col("verdict") == "contradicted").sum().cast(pl.Int64).alias("contradicted"),
@@ -61,30 +74,56 @@ def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None) -> pl.DataFr
     findings = FINDINGS.empty() if findings is None else findings
     is_acted_on = (pl.col("kind") == addressing.KIND) & (pl.col("confidence") >= addressing.ACTED_ON)
     by_answer = findings.filter(is_acted_on).group_by("output_id").agg(by_answer=pl.len().cast(pl.Int64))
-    return by_verdict.join(by_answer, on="output_id", how="full", coalesce=True)
+    abstentions = claims.filter(pl.col("kind") == "abstention").group_by("output_id")
+    by_claim = abstentions.agg(abstention_count=pl.len().cast(pl.Int32))
+    for counts in (by_answer, by_claim):
+        by_verdict = by_verdict.join(counts, on="output_id", how="full", coalesce=True)
+    return by_verdict
 
 
 def _by_verdicts(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the `action` and `reason` that follow from the verdicts alone."""
+    """The frame with the `outcome`, `action` and `reason` that follow from claims and verdicts alone."""
     against, unsettled, total = pl.col("contradicted"), pl.col("insufficient"), pl.col("total")
-    is_unsettled = unsettled > pl.col("tolerated_insufficient_ratio") * total
-    return frame.with_columns(
-        action=pl.when(against > 0)
+    outcome = (
+        pl.when(against > 0)
+        .then(pl.lit("contradicted"))
+        .when(unsettled > 0)
+        .then(pl.lit("insufficient"))
+        .when(total > 0)
+        .then(pl.lit("supported"))
+        .when(pl.col("abstention_count") > 0)
+        .then(pl.lit("abstained"))
+        .otherwise(pl.lit("no_claims"))
+    )
+    is_tolerated = unsettled <= pl.col("tolerated_insufficient_ratio") * total
+    action = (
+        pl.when(pl.col("outcome") == "abstained")
+        .then("when_abstained")
+        .when(against > 0)
         .then("when_contradicted")
-        .when(is_unsettled)
+        .when(~is_tolerated)
         .then("when_insufficient")
-        .otherwise("when_supported"),
-        reason=pl.when(total == 0)
+        .otherwise("when_supported")
+    )
+    return frame.with_columns(outcome=outcome).with_columns(action=action, reason=_reason(is_tolerated))
+
+
+def _reason(is_tolerated: pl.Expr) -> pl.Expr:
+    against, unsettled, total = pl.col("contradicted"), pl.col("insufficient"), pl.col("total")
+    return (
+        pl.when(pl.col("outcome") == "abstained")
+        .then(pl.lit("the output says that it does not know, and makes no factual claim"))
+        .when(total == 0)
         .then(pl.lit("the output makes no factual claim"))
         .when(against > 0)
         .then(_of(against, total) + pl.lit(" contradicted by the evidence"))
-        .when(is_unsettled)
+        .when(~is_tolerated)
         .then(_of(unsettled, total) + pl.lit(" not settled by the evidence"))
         .when(unsettled > 0)
         .then(_of(unsettled, total) + pl.lit(" not settled by the evidence, which the policy tolerates"))
         .when(total == 1)
         .then(pl.lit("its one claim is supported by the evidence"))
-        .otherwise(pl.format("all {} claims are supported by the evidence", total)),
+        .otherwise(pl.format("all {} claims are supported by the evidence", total))
     )
 
 

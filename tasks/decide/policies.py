@@ -19,7 +19,7 @@ from tasks.knobs import Section
 
 Action = Literal["delivered", "rephrased", "escalated"]
 ANY_USE_CASE = "*"
-_LATER = ("when_answer_addresses_judge", "when_evidence_addresses_judge")
+_LATER = ("when_abstained", "when_answer_addresses_judge", "when_evidence_addresses_judge")
 """Keys that came after policies had decided in lakes."""
 
 
@@ -50,6 +50,9 @@ class Policy(Section):
 
     when_supported: Action = "delivered"
     """Action for an output all of whose factual claims are supported, or that makes none."""
+
+    when_abstained: Action = "delivered"
+    """Action for an output that makes no factual claim and says that it does not know."""
 
     when_insufficient: Action = "rephrased"
     """Action for an output with an unsettled claim and no contradicted one."""

@@ -49,7 +49,8 @@ def headline(total: Totals, drift: Sequence[DriftRow], *, rows_in: int = 0, refu
     answers = number(total.answers, "answer")
     if not total.claims:
         makes = "it makes" if total.answers == 1 else "they make"
-        return Sentence(f"{answers} audited; {makes} no factual claim.", "answers")
+        abstains = f"; {_abstained(total)}" if total.abstained else ""
+        return Sentence(f"{answers} audited; {makes} no factual claim{abstains}.", "answers")
     worst = next((row for row in drift if _is_worse(row)), None)
     change = f"; {_change(worst)}" if worst else ""
     return Sentence(f"{_without_support(total)}{change}.", "verdicts")
@@ -68,11 +69,12 @@ def _without_support(total: Totals) -> str:
 def remarks(
     total: Totals, agents: pl.DataFrame, actions: pl.DataFrame, parameters: ReportParameters
 ) -> list[Sentence]:
-    """Up to four sentences under the headline: of what kind, where it is worst, what to do, what stays open.
+    """Up to five sentences under the headline: of what kind, where it is worst, how often agents do not know,
+    what to do, what stays open.
 
     `agents` is the agents' `SliceTable.rows`, `actions` is `summary.all_actions(...)`.
     """
-    sentences = [_kinds(total), _worst_agent(total, agents, parameters), _to_do(actions)]
+    sentences = [_kinds(total), _worst_agent(total, agents, parameters), _abstentions(total), _to_do(actions)]
     if total.conflicts:
         text = (
             f"On {number(total.conflicts, 'claim')} the evidence contradicts itself: one passage supports, "
@@ -104,6 +106,24 @@ def _worst_agent(total: Totals, agents: pl.DataFrame, parameters: ReportParamete
         f"({percentages([count, claims - count])[0]})."
     )
     return Sentence(text, "by-agent")
+
+
+def _abstentions(total: Totals) -> Sentence | None:
+    if not total.abstained and not total.in_part:
+        return None
+    more = (
+        f"; {total.in_part:,} more {'says' if total.in_part == 1 else 'say'} so of a part"
+        if total.in_part
+        else ""
+    )
+    return Sentence(f"{_capital(_abstained(total))}{more}.", "answers")
+
+
+def _abstained(total: Totals) -> str:
+    """`3 of 30 answers (10%) say only that they do not know`."""
+    share = percentages([total.abstained, total.answers - total.abstained])[0]
+    only = "says only that it does not know" if total.abstained == 1 else "say only that they do not know"
+    return f"{total.abstained:,} of {number(total.answers, 'answer')} ({share}) {only}"
 
 
 def _to_do(actions: pl.DataFrame) -> Sentence | None:

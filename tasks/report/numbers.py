@@ -56,6 +56,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "actions", page.actions.filter(pl.col("answers") > 0)
     yield "action-reasons", page.action_reasons
     yield "flow", page.flow
+    yield "abstentions", page.abstentions
     yield "worst", pl.DataFrame([_probability(claim) for claim in page.claims])
     yield "evidence", pl.DataFrame([row for claim in page.claims for row in _passages(claim)])
     yield "findings", page.findings

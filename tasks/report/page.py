@@ -100,6 +100,8 @@ class Page:
     """`actions`, all of the vocabulary, with `share` in words."""
     action_reasons: pl.DataFrame
     flow: pl.DataFrame
+    abstentions: pl.DataFrame
+    """`abstentions`, of agents that abstained."""
     claims: list[ShownClaim]
     filter: Filter
     findings: pl.DataFrame

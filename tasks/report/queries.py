@@ -23,8 +23,8 @@ from tasks.tables import ACTIONS, CAUSES, VERDICTS
 SLICES = ("agent", "model", "use_case")
 NOT_RECORDED = "not recorded"
 """Shown where a slice's value is null: unknown is a value, and is counted."""
-STANDINGS = ("contradicted", "conflict", "insufficient", "supported", "no_claims")
-"""Of an answer's claims the worst one counts, in this order; an answer may make no factual claim."""
+STANDINGS = ("contradicted", "conflict", "insufficient", "supported", "abstained", "no_claims")
+"""Of an answer's claims the worst one counts, in this order; without any it may have abstained."""
 UNDECIDED = "undecided"
 TREND_COLUMNS = ("agent", "model", "use_case", "source")
 TREND_METRIC = "supported_share"
@@ -88,6 +88,8 @@ def _encoded(column: str) -> str:
 
 
 _WORDS = {
+    "abstentions": "count(*) FILTER (outcome = 'abstained') AS abstained,\n"
+    "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part",
     "addressed": ADDRESSED,
     "counts": "count(*) AS claims"
     + "".join(f",\n       count(*) FILTER (verdict = '{verdict}') AS {verdict}" for verdict in VERDICTS),

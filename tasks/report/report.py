@@ -33,10 +33,12 @@ from tasks.visible import shortened, visible
 NAMES = {
     "supported": "Supported", "contradicted": "Contradicted", "insufficient": "Insufficient",
     "conflict": "Conflict", "delivered": "Delivered", "rephrased": "Rephrased", "escalated": "Escalated",
-    "undecided": "Undecided", "no_claims": "No factual claim", "evidence": "Evidence",
-    "verifier": "Verifier", "policy": "Policy", "combination": "Together", "unexplained": "Unexplained",
+    "undecided": "Undecided", "no_claims": "No factual claim", "abstained": "Abstained",
+    "evidence": "Evidence", "verifier": "Verifier", "policy": "Policy", "combination": "Together",
+    "unexplained": "Unexplained",
 }  # fmt: skip
 """Words of the vocabularies as a page prints them."""
+ABSTAINS = (pl.col("abstained") > 0) | (pl.col("in_part") > 0)
 _LATER = ("worst", "evidence", "trend", "ledger")
 """Queries that need what others gave, or are not run: the ledger's size is signed in its checkpoint."""
 
@@ -94,7 +96,7 @@ def gather(
     with Database(lake, Scope(run_id, ledger_size=size, parameters=bounds)) as database:
         parameters_of_run = _choose(database, lake, bounds)
         results = database.results([name for name in queries.QUERIES if name not in _LATER])
-        total = Totals(results["answers"].item(), *results["verdicts"].row(0))
+        total = Totals(**results["answers"].row(0, named=True), **results["verdicts"].row(0, named=True))
         tables = tuple(summary.slice_table(results[f"by-{column}"], column, bounds) for column in SLICES)
         names = changes.trend_slices(results["drift"], tables[0].rows, bounds)
         return Page(
@@ -114,6 +116,7 @@ def gather(
             actions=summary.all_actions(results["actions"]),
             action_reasons=results["action-reasons"].head(bounds.groups),
             flow=results["flow"],
+            abstentions=results["abstentions"].filter(ABSTAINS).head(bounds.groups),
             claims=_claims(database, bounds),
             filter=summary.cube(database.rows(queries.CUBE), bounds),
             findings=results["findings"].head(bounds.groups),

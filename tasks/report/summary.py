@@ -29,6 +29,10 @@ class Totals:
     contradicted: int
     insufficient: int
     conflicts: int
+    abstained: int = 0
+    """Answers that only say that they do not know."""
+    in_part: int = 0
+    """Answers that say so of a part and make claims besides."""
 
 
 @dataclass(frozen=True)

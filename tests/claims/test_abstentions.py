@@ -67,6 +67,10 @@ The documents do not mention bonuses, but leave is 28 days.
 The provided documents do not mention pets, so pets are allowed.
 The context does not mention bonuses; it states that leave is 28 days.
 I couldn't find information about the plant, which opened in 1987.
+I don't know, but I know that the plant opened in 1987.
+I'm not sure but the plant opened in 1987.
+We found no evidence of serovar specific immunity in our population.
+We were unable to find a difference between the two groups.
 It is impossible to travel faster than light.
 He could not find his keys.
 Patients did not know which drug they received.

@@ -179,7 +179,6 @@ Great question!
 Sure, here is a summary.
 Here's what I found.
 Here is an overview of the main points.
-Click **Save** and then open the file.
 Best regards
 You're welcome!
 I'm sorry, but I can't help with that.
@@ -193,11 +192,14 @@ Let me know if you have any questions.
 If you need more details, feel free to ask.
 Would you like to continue?
 Please contact your bank.
-Make sure to back up your files.
-Open the valve.
 Then click the button.
-Don't open the lid.
 Consult a doctor before use.
+Please see the table below.
+Please provide more details about your order.
+Be careful!
+That's a complex question that has no definitive answer.
+Do you know what the fee is?
+You want to cancel, right?
 Here are three reasons:
 以下是三个原因：
 https://example.com/a.html
@@ -241,6 +243,19 @@ The time is 12:30.
 Here is the plant that opened in 1987.
 Here is the list of 12 reactors in service.
 Click **Save**, which is the only safe way.
+Click **Save** and then open the file.
+Make sure to back up your files.
+Open the valve.
+Don't open the lid.
+Please include the power supply and the cables.
+Please provide a copy of your passport at check-in.
+Use the GlobalConnect client and sign in with your badge.
+Avoid placing anything in their mouth during the seizure [4].
+Contact your manager within 3 days.
+Did you know that a seahorse is the only fish with a neck?
+The fee is $10, right?
+Goldendoodles are referred to as designer dogs, do you like them?
+"Are You the One?" won an award in 2012.
 Unfortunately, the store is closed.""".splitlines(),
 )
 def test_in_doubt_a_sentence_is_checked(sentence: str) -> None:

@@ -218,18 +218,25 @@ def test_rounded_probabilities_are_whole_millionths_that_sum_to_one(scores):
     assert np.abs(millionths / 1e6 - np.array(scores)).max() <= 2e-6
 
 
-def action(*kinds, answer="", text="Some text.", **values):
+def action(*kinds, **arguments):
+    return acted(*kinds, **arguments).select("action", "reason").row(0)
+
+
+def acted(*kinds, answer="", text="Some text.", abstentions=0, **values):
     frame = (
         claims(*(f"Claim {i} is true." for i in range(len(kinds)))) if kinds else claims("x", kind="other")
     )
+    frame = pl.concat([frame, *[claims("I do not know.", kind="abstention")] * abstentions])
     p = {"supported": (0.9, 0, 0.1), "contradicted": (0, 0.9, 0.1), "insufficient": (0, 0, 1.0)}
     reached = decide(frame, *(passage(claim=i, p=p[k], text=text) for i, k in enumerate(kinds)))
     answers = outputs().with_columns(response=pl.lit(answer))
     found = addressing.scan(answers, run_id=digest("run"), now=NOW)
     policies = (Policy(**values),)
-    result = actions.act(answers, reached, policies, run_id=digest("run"), now=NOW, findings=found)
+    result = actions.act(
+        answers, reached, policies, claims=frame, run_id=digest("run"), now=NOW, findings=found
+    )
     assert result.schema == tables.ACTIONS_TABLE.schema
-    return result.select("action", "reason").row(0)
+    return result
 
 
 def test_a_contradicted_claim_outweighs_an_unsettled_one():
@@ -241,6 +248,34 @@ def test_a_contradicted_claim_outweighs_an_unsettled_one():
 
 def test_an_output_without_factual_claims_is_delivered():
     assert action() == ("delivered", "the output makes no factual claim")
+
+
+def test_an_output_that_only_says_that_it_does_not_know_has_abstained():
+    result = acted(abstentions=2)
+    assert result.select("outcome", "abstention_count", "action").row(0) == ("abstained", 2, "delivered")
+    assert result["reason"].item() == "the output says that it does not know, and makes no factual claim"
+    assert action(abstentions=1, when_abstained="escalated")[0] == "escalated"
+    assert result["action_id"].item() != acted()["action_id"].item()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "outcome"),
+    [
+        ((), "no_claims"),
+        (("supported",), "supported"),
+        (("supported", "insufficient"), "insufficient"),
+        (("insufficient", "contradicted"), "contradicted"),
+    ],
+)
+def test_the_outcome_of_an_output_is_its_worst_verdict(kinds, outcome):
+    assert acted(*kinds, tolerated_insufficient_ratio=0.5)["outcome"].item() == outcome
+
+
+def test_facts_beside_an_abstention_keep_their_verdicts_and_it_is_counted():
+    mixed, facts = acted("insufficient", abstentions=1), acted("insufficient")
+    assert mixed.select("outcome", "abstention_count").row(0) == ("insufficient", 1)
+    same = ["action_id", "action", "reason", "verdict_ids"]
+    assert mixed.select(same).equals(facts.select(same))
 
 
 def test_unsettled_claims_are_tolerated_up_to_the_policys_share():

@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,5 +144,8 @@ def test_a_night_without_verdicts_says_why(
         lake="lake",
     )
     said = "\n".join(audited(outcome))
+    assert "do not know" not in said
     assert sentence in said
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
+    abstained = replace(outcome, outcomes={"supported": 3, "abstained": 2})
+    assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)

@@ -47,6 +47,11 @@ def test_the_headline_first_says_that_most_records_were_refused() -> None:
         (Totals(0, 0, 0, 0, 0, 0), "No answers to audit: no source has delivered any for these days."),
         (Totals(1, 0, 0, 0, 0, 0), "1 answer audited; it makes no factual claim."),
         (Totals(2, 0, 0, 0, 0, 0), "2 answers audited; they make no factual claim."),
+        (
+            Totals(3, 0, 0, 0, 0, 0, abstained=2),
+            "3 answers audited; they make no factual claim; 2 of 3 answers (67%) say only that they do not "
+            "know.",
+        ),
         (Totals(1, 1, 1, 0, 0, 0), "The one claim is supported."),
         (Totals(1, 3, 3, 0, 0, 0), "All 3 claims are supported."),
         (Totals(1, 2, 1, 0, 1, 0), "1 of 2 claims has no support."),
@@ -54,6 +59,26 @@ def test_the_headline_first_says_that_most_records_were_refused() -> None:
 )
 def test_the_headline_fits_its_numbers(total: Totals, sentence: str) -> None:
     assert headline.headline(total, []).text == sentence
+
+
+@pytest.mark.parametrize(
+    ("abstained", "in_part", "sentence"),
+    [
+        (1, 0, "1 of 30 answers (3%) says only that it does not know."),
+        (3, 1, "3 of 30 answers (10%) say only that they do not know; 1 more says so of a part."),
+        (0, 2, "0 of 30 answers (0%) say only that they do not know; 2 more say so of a part."),
+    ],
+)
+def test_how_often_agents_do_not_know_is_said_in_words(abstained: int, in_part: int, sentence: str) -> None:
+    total = Totals(30, 40, 40, 0, 0, 0, abstained=abstained, in_part=in_part)
+    none = pl.DataFrame(
+        schema={"value": pl.String, "claims": pl.Int64, "contradicted": pl.Int64, "is_rest": pl.Boolean}
+    )
+    actions = summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [30]}))
+    said = headline.remarks(total, none, actions, BOUNDS)
+    assert headline.Sentence(sentence, "answers") in said
+    without = headline.remarks(Totals(30, 40, 40, 0, 0, 0), none, actions, BOUNDS)
+    assert not any("know" in each.text for each in without)
 
 
 def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:

@@ -119,8 +119,27 @@ def test_every_answer_flows_from_its_worst_verdict_to_its_action(tmp_path: Path)
     assert counts["contradicted", "escalated"] == 2
     assert counts["conflict", "rephrased"] == 1
     assert counts["no_claims", "delivered"] == 1
+    outcome = pl.when(pl.col("outcome") == "no_claims").then(pl.lit("abstained")).otherwise("outcome")
+    abstained = frames | {"actions": frames["actions"].with_columns(outcome)}
+    links = result(lake_of(tmp_path / "a", **abstained), QUERIES["flow"])
+    assert "no_claims" not in set(links["standing"])
+    assert links.filter(pl.col("standing") == "abstained")["answers"].to_list() == [1]
     without = {name: frame for name, frame in frames.items() if name != "actions"}
     assert set(result(lake_of(tmp_path / "b", **without), QUERIES["flow"])["action"]) == {"undecided"}
+
+
+def test_abstentions_are_counted_by_agent_whole_and_in_part(tmp_path: Path) -> None:
+    frames = report_lake.rows().frames()
+    actions = frames["actions"].with_columns(
+        outcome=pl.when(pl.col("outcome") == "no_claims").then(pl.lit("abstained")).otherwise("outcome"),
+        abstention_count=pl.when(pl.col("outcome") == "contradicted").then(2).otherwise(1).cast(pl.Int32),
+    )
+    lake = lake_of(tmp_path, **(frames | {"actions": actions}))
+    by_agent = result(lake, QUERIES["abstentions"])
+    total = frames["outputs"].height
+    assert result(lake, QUERIES["answers"]).row(0) == (total, 1, total - 1)
+    assert by_agent.select(pl.col("answers", "abstained", "in_part").sum()).row(0) == (total, 1, total - 1)
+    assert by_agent["abstained"].to_list() == [1, *[0] * (by_agent.height - 1)]
 
 
 def test_validation_is_added_up_per_table(tmp_path: Path) -> None:

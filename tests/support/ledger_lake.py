@@ -115,6 +115,8 @@ def frames(
                 "decided_at": NIGHT,
                 "produced_at": produced,
                 "action": "delivered",
+                "outcome": "supported",
+                "abstention_count": 0,
                 "policy": POLICIES[0].label,
                 "reason": "Every claim is supported.",
                 "verdict_ids": verdicts,

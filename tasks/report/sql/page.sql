@@ -3,8 +3,10 @@
 -- itself. `key` names the columns that tell its rows apart, `numbers` those whose cells the page shows.
 
 -- name: answers
--- numbers: answers
-SELECT count(*) AS answers FROM window_outputs;
+-- numbers: answers, abstained, in_part
+SELECT count(*) AS answers,
+       $abstentions
+FROM window_outputs LEFT JOIN last_actions USING (output_id);
 
 -- name: verdicts
 -- numbers: claims, supported, contradicted, insufficient, conflicts
@@ -108,7 +110,7 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
 -- numbers: answers
 WITH standings AS (
   -- Of an answer's claims the worst one counts.
-  SELECT coalesce(worst, 'no_claims') AS standing, coalesce(action, 'undecided') AS action
+  SELECT coalesce(worst, CASE outcome WHEN 'abstained' THEN outcome END, 'no_claims') AS standing, coalesce(action, 'undecided') AS action
   FROM window_outputs
   LEFT JOIN (
     SELECT output_id, arg_min(standing, list_position($standing_order, standing)) AS worst
@@ -119,6 +121,14 @@ WITH standings AS (
 SELECT standing, action, count(*) AS answers
 FROM standings GROUP BY 1, 2
 ORDER BY list_position($standing_order, standing), list_position($action_order, action);
+
+-- name: abstentions
+-- key: agent
+-- numbers: answers, abstained, in_part
+SELECT agent, count(*) AS answers,
+       $abstentions
+FROM window_outputs LEFT JOIN last_actions USING (output_id)
+GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC, 1;
 
 -- name: worst
 -- key: claim_id
