@@ -74,7 +74,7 @@ def _lines(files: Iterable[Path]) -> list[str]:
 
 
 def judged(gold: pl.DataFrame) -> pl.DataFrame:
-    """The gold sentences that are found in their answers, with `share`, the part that factual claims cover."""
+    """The gold sentences found in their answers, with `share`, the part that factual claims cover."""
     responses = gold["response"].unique(maintain_order=True).to_list()
     found = claims(responses).filter(pl.col("kind") == "factual")
     spans = {at: rows.select("start", "end").rows() for (at,), rows in found.group_by("at")}

@@ -20,7 +20,7 @@ from tasks.tables import ACTIONS, TABLES, UTC, VERDICTS
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
-VERSION = "1"
+VERSION = "2"
 """Of the sums: another one whenever equal rows would give other sums, so that caches know."""
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
@@ -61,7 +61,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "verdicts": ("verdict_id", "claim_id", "output_id", "verified_at", "verdict", "p_supported",
                  "p_contradicted", "p_insufficient", "verifier", "policy", "snapshot", "evidence_ids",
                  "is_conflict"),
-    "actions": ("output_id", "decided_at", "action", "policy", "verdict_ids"),
+    "actions": ("output_id", "decided_at", "action", "outcome", "policy", "verdict_ids"),
     "findings": ("output_id", "kind"),
     "evidence": ("claim_id", "output_id", "verifier", "snapshot", "rank", "retrieval_score"),
     "reviews": ("verdict_id", "outcome", "reviewed_at"),
@@ -91,7 +91,7 @@ def cells_of(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cell
     judged = _per_output(verdicts, frames["evidence"])
     rows = {
         "judged": judged,
-        "outputs": _counted(outputs, judged, frames["findings"]),
+        "outputs": _counted(outputs, judged, frames["actions"], frames["findings"]),
         "actions": _acted(frames["actions"], verdicts, outputs),
         "reviews": _reviewed(frames["reviews"], verdicts),
     }
@@ -140,21 +140,28 @@ def _per_output(verdicts: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _counted(outputs: pl.DataFrame, judged: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+def _counted(
+    outputs: pl.DataFrame, judged: pl.DataFrame, actions: pl.DataFrame, findings: pl.DataFrame
+) -> pl.DataFrame:
     """One row per output, judged or not."""
+    # Releases that did not know abstentions wrote no outcome: those outputs are left out of the share.
+    last = actions.drop_nulls("outcome").sort("decided_at").unique("output_id", keep="last")
+    abstained = pl.col("outcome") == "abstained"
+    outcomes = last.select("output_id", abstained=abstained, decided=pl.lit(value=True))
     claims = judged.group_by("output_id").agg(pl.col("claims").max())
     # The metric is of leaks; text that addresses the verifier shows in the share of escalated answers.
     leaks = findings.filter(pl.col("kind") != addressing.KIND)
     return (
         outputs.join(claims, on="output_id", how="left")
         .join(leaks.group_by("output_id").agg(findings=pl.len()), on="output_id", how="left")
+        .join(outcomes, on="output_id", how="left")
         .with_columns(
             pl.col("claims", "findings").fill_null(0),
+            pl.col("abstained", "decided").fill_null(value=False),
             verifier=pl.lit(None, pl.String),
             policy=pl.lit(None, pl.String),
             judged_at=pl.lit(None, UTC),
         )
-        .with_columns(abstained=pl.col("claims") == 0)
     )
 
 

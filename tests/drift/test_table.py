@@ -342,3 +342,19 @@ def test_ten_thousand_slices_are_compared() -> None:
     made = Cells(sums, cells([]).profiles, cells([]).seen, frozenset({"verdicts"}))
     rows = compared(made, parameters=DriftParameters(slices=("agent",)))
     assert rows.filter(metric="supported_share", status="stable").height == 10_001
+
+
+def test_the_abstention_share_is_of_answers_that_only_say_that_they_do_not_know() -> None:
+    day = frames(0, answers=10)
+    outcomes = ["abstained"] * 2 + ["no_claims"] + ["supported"] * 5 + [None] * 2
+    actions = day["outputs"].select(
+        "output_id",
+        decided_at="ingested_at",
+        action=pl.lit("delivered"),
+        outcome=pl.Series(outcomes, dtype=pl.String),
+        policy=pl.lit("default@1"),
+        verdict_ids=pl.lit([], pl.List(pl.String)),
+    )
+    sums = cells_of(day | {"actions": actions}).sums.filter(pl.col("metric") == "abstention_share")
+    assert sums.select(pl.col("y", "x").sum()).row(0) == (2, 8)
+    assert cells_of(day).sums.filter(pl.col("metric") == "abstention_share").is_empty()
