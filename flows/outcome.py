@@ -34,6 +34,8 @@ class Outcome:
     report: str | None
     lake: str
     seconds: float
+    records_filtered: int = 0
+    records_joined: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     """Outputs by their worst verdict, by `abstained` and by `no_claims`."""
@@ -44,6 +46,12 @@ class Outcome:
         count, whole = self.outcomes.get("abstained", 0), sum(self.outcomes.values())
         says = "says only that it does not know" if count == 1 else "say only that they do not know"
         return [f"{count} of {whole} answers ({count / whole:.1%}) {says}"] if count else []
+
+    @property
+    def left_out(self) -> str:
+        """Records that are no outputs of their own, in words; empty where there are none."""
+        counts = {"filtered": self.records_filtered, "joined": self.records_joined}
+        return "".join(f", {count} {name}" for name, count in counts.items() if count)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -78,6 +86,8 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         records_out=record.records_out,
         records_already_there=record.records_already_there,
         records_quarantined=record.records_quarantined,
+        records_filtered=record.records_filtered,
+        records_joined=record.records_joined,
         verdicts=dict(verdicts),
         outcomes=dict(outcomes),
         counts={name: counts.as_dict() for name, counts in sorted(record.counts.items())},
@@ -100,7 +110,8 @@ def summary(outcome: Outcome) -> str:
     lines = [
         f"# {outcome.flow}: {outcome.status}",
         f"{judged} claims judged in {outcome.records_out} new outputs, "
-        f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined.",
+        f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
+        f"{outcome.left_out}.",
         *outcome.abstentions,
         f"Report: `{shown(outcome.report)}`",
         *(f"- problem: `{shown(problem)}`" for problem in outcome.problems),

@@ -185,6 +185,7 @@ def _reconcile(record: runs.Run) -> None:
     reconcile(record.counts)
     outputs = record.counts.get("outputs", Counts())
     record.records_already_there, record.records_quarantined = outputs.already_there, outputs.quarantined
+    record.records_filtered, record.records_joined = outputs.filtered, outputs.joined
     if record.records_in != outputs.rows_in:
         raise GateError(
             f"run {record.run_id[:12]}: {record.records_in} records pulled, but {outputs.rows_in} accounted "

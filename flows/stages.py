@@ -83,10 +83,18 @@ def judge(run: Run, unit: Unit, *, reverify: bool = False) -> None:
 
 @task("publish refusals")
 def publish_refusals(run: Run, pulled: Pulled) -> None:
-    """Quarantines what the pull refused; counts that, and what the lake has already, under `outputs`."""
+    """Quarantines what the pull refused; counts that, what a source left out or joined, and what the lake has
+    already, under `outputs`.
+    """
     known = pulled.already_there + pulled.duplicates
-    total = known + pulled.quarantined
-    run.record.count({"outputs": Counts(rows_in=total, already_there=known, quarantined=pulled.quarantined)})
+    left_out = Counts(
+        rows_in=known + pulled.quarantined + pulled.filtered + pulled.joined,
+        already_there=known,
+        quarantined=pulled.quarantined,
+        filtered=pulled.filtered,
+        joined=pulled.joined,
+    )
+    run.record.count({"outputs": left_out})
     pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
 
 

@@ -99,6 +99,14 @@ OUTPUTS = Table(
         ),
         Column("ingested_at", UTC, "When the record was pulled", unit="UTC"),
         run_id,
+        Column(
+            "language",
+            pl.String,
+            "Language of the response, ISO 639; `und` where it is unclear; null in files of earlier releases "
+            "and once erased",
+            nullable=True,
+            rules=(Matches("^[a-z]{2,3}$"),),
+        ),
     ),
 )
 
@@ -647,7 +655,25 @@ RUNS = Table(
             rules=(Between(0),),
         ),
         Column("rows_quarantined", pl.Int64, "Records refused", rules=(Between(0),)),
-        Column("counts", pl.String, "Per table: in, published, already_there, quarantined, as JSON"),
+        Column(
+            "counts",
+            pl.String,
+            "Per table, as JSON: in, published, already_there, quarantined; also filtered and joined, if any",
+        ),
+        Column(
+            "rows_filtered",
+            pl.Int64,
+            "Records that a source's `where` left out; rows_in includes them",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "rows_joined",
+            pl.Int64,
+            "Records that became part of another by a source's `join`; rows_in includes them",
+            nullable=True,
+            rules=(Between(0),),
+        ),
     ),
     partition_by=None,
 )

@@ -22,7 +22,7 @@ ROOMS = {
     "gate": "ground files",
     "lake": "ground files decide gate",
     "health": "ground lake",
-    "sources": "ground files",
+    "sources": "ground text files",
     "ledger": "ground files decide lake",
     "evidence": "ground text files models gate lake",
     "review": "ground files lake ledger",

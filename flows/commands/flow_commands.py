@@ -134,6 +134,7 @@ def audited(outcome: Outcome) -> list[str]:
         f"{outcome.flow} {outcome.status} in {outcome.seconds} s: "
         f"{outcome.records_in} records in, {outcome.records_out} new outputs, "
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
+        f"{outcome.left_out}"
     ]
     if judged:
         rows = [[name, count, f"{count / judged:.1%}"] for name, count in sorted(outcome.verdicts.items())]

@@ -1,13 +1,25 @@
-"""CSV with a header, row by row: comma, semicolon or tab, whichever the header has most of."""
+"""CSV with a header, row by row: comma, semicolon, tab or bar, whichever divides header and rows alike.
+
+As spreadsheets write it: a first line `sep=;`, blanks around names, rows of nothing but delimiters, columns
+without a name.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import BLOCK, BYTE_ORDER_MARK, Piece, Portion, Readable, Record, check_columns
 from tasks.files.refusal import Refusal, shown
+
+DELIMITERS = ",;\t|"
+SAMPLE = 50
+"""Lines looked at where a header has several delimiters: names may hold commas."""
+_QUOTED = re.compile('"(?:[^"]|"")*"')
+_NAMED = re.compile("sep=([^\r\n])\r?\n?", re.IGNORECASE)
+"""The first line by which a spreadsheet tells its own delimiter."""
 
 
 class _Lines:
@@ -45,6 +57,10 @@ class _Lines:
         self._buffer += self.row[: -given_back - 1 : -1]
         self.row, self._size = [], 0
 
+    def ahead(self) -> list[str]:
+        """Some of the lines that come next, as far as they were read."""
+        return [line.decode("utf-8", "surrogateescape") for line in self._buffer[: -SAMPLE - 1 : -1]]
+
     def _read(self) -> None:
         try:
             chunk = self._stream.read(BLOCK)
@@ -74,11 +90,14 @@ def rows(stream: Readable, limits: LimitSettings) -> Iterator[tuple[list[str] | 
         first = next(lines)
     except (StopIteration, Refusal):
         raise lines.failure or Refusal("csv_header", "has no header line of columns") from None
-    delimiter = max(",;\t", key=first.count)
     offset = len(lines.row[0])
     lines.row[0] = lines.row[0].removeprefix(BYTE_ORDER_MARK)
     line, offset = 1, offset - len(lines.row[0])
-    lines.begin(given_back=1)
+    told = _NAMED.fullmatch(lines.row[0].decode("utf-8", "replace"))
+    if told:
+        line, offset = 2, offset + len(lines.row[0])
+    delimiter = told[1] if told else _delimiter(first, lines.ahead())
+    lines.begin(given_back=0 if told else 1)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         row: list[str] | Refusal
@@ -103,6 +122,34 @@ def rows(stream: Readable, limits: LimitSettings) -> Iterator[tuple[list[str] | 
         raise lines.failure
 
 
+def _delimiter(header: str, sample: list[str]) -> str:
+    """The delimiter that divides most of the sample's lines as often as the header, else its commonest."""
+    counts = {mark: _divisions(header, mark) for mark in DELIMITERS}
+    candidates = [mark for mark in DELIMITERS if counts[mark]]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else max(DELIMITERS, key=header.count)
+    alike = {mark: sum(_divisions(line, mark) == counts[mark] for line in sample) for mark in candidates}
+    return max(candidates, key=lambda mark: (alike[mark], counts[mark]))
+
+
+def _divisions(line: str, mark: str) -> int:
+    """Marks outside of quotes without a blank behind them, as prose has."""
+    return len(re.findall(f"{re.escape(mark)}(?! )", _QUOTED.sub("", line)))
+
+
+def _names(header: list[str]) -> list[str]:
+    """Names of columns without the blanks around them; where several have none, they are called by place."""
+    names = [name.strip() for name in header]
+    if names.count("") < 2:
+        return names
+    return [name or f"column {place}" for place, name in enumerate(names, 1)]
+
+
+def _fitted(row: list[str], width: int) -> list[str]:
+    """The row without empty cells beyond the header's."""
+    return row[:width] if len(row) > width and not any(row[width:]) else row
+
+
 def _fault(raw: bytes) -> Refusal | None:
     if b"\0" in raw:
         return Refusal("nul", f"a NUL byte at byte {raw.index(0)} of the row")
@@ -123,20 +170,21 @@ def portions(stream: Readable, limits: LimitSettings, required: Mapping[str, str
     header, _ = next(table)
     if isinstance(header, Refusal):
         raise Refusal("csv_header", f"has a header that cannot be read ({header.reason})")
-    check_columns(header, limits, required)
+    names = _names(header)
+    check_columns(names, limits, required)
     portion, size = Portion(), 0
     try:
         for row, piece in table:
             size += len(piece.raw)
             if isinstance(row, Refusal):
                 portion.refused.append((piece.head(), row))
-            elif not row:
+            elif not any(row):
                 portion.blank += 1
-            elif len(row) != len(header):
-                reason = f"the row has {len(row)} cells, the header {len(header)}"
+            elif len(cells := _fitted(row, len(names))) != len(names):
+                reason = f"the row has {len(row)} cells, the header {len(names)}"
                 portion.refused.append((piece.head(), Refusal("ragged", reason)))
             else:
-                record: Record = {k: v for k, v in zip(header, row, strict=True) if v != ""}
+                record: Record = {k: v for k, v in zip(names, cells, strict=True) if v != ""}
                 portion.records.append((record, piece))
             if size > BLOCK:
                 yield portion

@@ -66,6 +66,10 @@ class Portion:
     blank: int = 0
     resume: tuple[int, int] | None = None
     """(offset, line) where reading of the same file, grown longer, may go on."""
+    filtered: int = 0
+    """Records that the reader's caller left out by a condition of its own."""
+    joined: int = 0
+    """Records that became part of another record."""
 
 
 def too_long(size: int, limits: LimitSettings) -> Refusal:

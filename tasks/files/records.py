@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from tasks.files import csv_records, json_records, parquet_records, streams
+from tasks.files import csv_records, encodings, json_records, parquet_records, streams
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import BYTE_ORDER_MARK, Portion
 from tasks.files.refusal import Refusal
@@ -26,6 +26,7 @@ def portions(
     required: Mapping[str, str] | None = None,
     columns: Sequence[str] = (),
     begin: tuple[int, int] | None = None,
+    encoding: str = "auto",
 ) -> Iterator[Portion]:
     """The file's records and refusals, in bounded memory.
 
@@ -35,6 +36,7 @@ def portions(
         form: jsonl, json, csv or parquet; "auto" goes by suffix and content.
         required: columns that a table must have (dotted paths), and the setting that names each.
         columns: of a Parquet file, those that are read; none means all.
+        encoding: one of `encodings.Encoding`; the first bytes of UTF-16 and of UTF-8 with a mark say more.
         begin: (offset, line) of JSON Lines that are not packed: a portion's `resume`, to read on from there.
 
     Raises:
@@ -47,7 +49,9 @@ def portions(
             yield from json_records.line_portions(stream, limits, offset=begin[0], line=begin[1])
         return
     packed = streams.compression_of(path)
-    with streams.unpacked(path, packed, limits.max_file_bytes) as stream:
+    with streams.unpacked(path, packed, limits.max_file_bytes) as raw:
+        code = encodings.named(raw.head(), encoding)
+        stream = raw if code == "utf-8" or raw.head()[:4] == b"PAR1" else encodings.Decoded(raw, code)
         form = format_of(path, stream.head(), form)
         if form == "parquet":
             if packed != "none":
@@ -59,7 +63,7 @@ def portions(
             yield from json_records.value_portions(stream, limits)
         else:
             for portion in json_records.line_portions(stream, limits):
-                if packed != "none" or portion.failure is not None:
+                if packed != "none" or stream is not raw or portion.failure is not None:
                     portion.resume = None
                 yield portion
 
@@ -78,7 +82,7 @@ def format_of(path: Path, head: bytes, configured: str) -> Format:
     if not head:
         raise Refusal("empty", "is empty")
     if _is_utf16(head):
-        raise Refusal("encoding", "is UTF-16 text; export it as UTF-8")
+        raise Refusal("encoding", "is UTF-16 text without its mark; export it as UTF-8, or name its encoding")
     # A damaged text file still begins like one; what neither begins nor reads like text is no text at all.
     if body[:1] not in (b"{", b"[") and _is_binary(head):
         raise Refusal("binary", "is a binary file, expected JSON Lines, JSON, CSV or Parquet")

@@ -1,4 +1,4 @@
-"""Rows in = rows published + rows already there + rows quarantined, per run and table.
+"""Rows in = rows published + already there + quarantined + filtered + joined, per run and table.
 
 Belongs here: the arithmetic and its sentence. The rows themselves are counted where they are cut:
 by the store (`published`, `already_there`) and by the stages that refuse (`quarantined`).
@@ -20,19 +20,26 @@ class Counts:
     published: int = 0
     already_there: int = 0
     quarantined: int = 0
+    filtered: int = 0
+    """Left out by a source's `where`."""
+    joined: int = 0
+    """Part of another row by a source's `join`."""
 
     @property
     def missing(self) -> int:
         """Rows that went in and are nowhere; negative where rows came from nowhere."""
-        return self.rows_in - self.published - self.already_there - self.quarantined
+        kept = self.published + self.already_there + self.quarantined
+        return self.rows_in - kept - self.filtered - self.joined
 
     def as_dict(self) -> dict[str, int]:
-        """What the `counts` column of the runs table holds per table."""
+        """What the `counts` column of the runs table holds per table; the last two where there are some."""
+        left_out = {"filtered": self.filtered, "joined": self.joined}
         return {
             "in": self.rows_in,
             "published": self.published,
             "already_there": self.already_there,
             "quarantined": self.quarantined,
+            **{name: count for name, count in left_out.items() if count},
         }
 
 
@@ -54,7 +61,7 @@ def reconcile(counts: Mapping[str, Counts]) -> None:
     """Raises GateError naming every table whose rows do not add up."""
     wrong = [
         f"{table}: {c.rows_in} in, but {c.published} published + {c.already_there} already there "
-        f"+ {c.quarantined} quarantined = {c.rows_in - c.missing}"
+        f"+ {c.quarantined} quarantined + {c.filtered} filtered + {c.joined} joined = {c.rows_in - c.missing}"
         for table, c in sorted(counts.items())
         if c.missing
     ]

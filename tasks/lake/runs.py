@@ -57,6 +57,8 @@ class Run:
     records_out: int = 0
     records_already_there: int = 0
     records_quarantined: int = 0
+    records_filtered: int = 0
+    records_joined: int = 0
     verifier: str | None = None
     snapshot: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -86,6 +88,8 @@ class Run:
             "rows_out": self.records_out,
             "rows_already_there": self.records_already_there,
             "rows_quarantined": self.records_quarantined,
+            "rows_filtered": self.records_filtered,
+            "rows_joined": self.records_joined,
             "counts": json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
         }
         return conform(RUNS, pl.DataFrame([row], schema=RUNS.schema))

@@ -184,6 +184,7 @@ def _plans(mine: pl.Expr, digest: pl.Expr) -> dict[str, _Plan]:
                 "contexts": pl.col("contexts").list.head(0),
                 "tools": pl.col("tools").list.head(0),
                 "metadata": pl.lit("{}"),
+                "language": pl.lit(None, pl.String),
                 "content_sha256": digest,
             },
         ),

@@ -32,13 +32,18 @@ class Batch:
     """Sentences on files that could not be read as a whole: the source is not healthy."""
     warnings: tuple[str, ...] = ()
     """Sentences on files some of whose records were refused: the source is healthy, the rows are not."""
+    filtered: int = 0
+    """Records that the source's `where` left out."""
+    joined: int = 0
+    """Records that became part of another one by the source's `join`."""
 
     def __post_init__(self) -> None:
         """Raises GateError where a record got lost between the source and the batch."""
-        if self.records_in != self.outputs.height + self.quarantine.height:
+        if self.records_in != self.outputs.height + self.quarantine.height + self.filtered + self.joined:
             raise GateError(
-                f"pull: {self.records_in} records became {self.outputs.height} outputs and "
-                f"{self.quarantine.height} quarantined rows; report this, nothing was published"
+                f"pull: {self.records_in} records became {self.outputs.height} outputs, "
+                f"{self.quarantine.height} quarantined, {self.filtered} filtered and {self.joined} joined "
+                "rows; report this, nothing was published"
             )
 
 

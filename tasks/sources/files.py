@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from tasks.files import records, streams
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import KEPT, Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
-from tasks.sources import mapping
+from tasks.sources import joining, mapping
 from tasks.sources.base import Batch
 from tasks.sources.parameters import RecordParameters, SourceSettings
 from tasks.sources.records import Mapper
+from tasks.sources.where import RowFilter
 from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
@@ -37,6 +38,10 @@ time in steps of up to 2 s); it is compared by digest next time."""
 SYSTEMATIC = 10
 """A file of at least so many records, all refused, is a problem of the source and not of its rows."""
 
+_LATER = ("encoding", "time_format", "where", "join")
+_CODE_PAGE = (
+    '; if the export is in a code page, as plain CSV of Excel is, set encoding = "windows-1252" or its'
+)
 _WITHOUT_CONTENT = ("missing", "not_a_file", "empty")
 
 
@@ -92,17 +97,18 @@ def pull(
     """
     files = discover(source.path)
     try:
-        mapper = Mapper(source, run_id=run_id, now=now, since=since, until=until)
+        mapped = replace(source, fields=joining.fields_of(source))
+        mapper = Mapper(mapped, run_id=run_id, now=now, since=since, until=until)
     except Refusal as refusal:
         raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
     is_range = since is not None or until is not None
     if is_range:
         marks = {}
-    collector = _Collector(mapper, source.name, run_id, now)
+    rows = RowFilter(source.where) if source.where else None
+    collector = _Collector(mapper, rows, source.name, run_id, now)
     reader = _reader_digest(source, limits)
     for file in files:
-        required = {source.fields.response: "fields.response"}
-        reading = _Reading(file, source, limits, reader=reader, now=now, required=required)
+        reading = _Reading(file, source, limits, reader=reader, now=now, rows=rows)
         try:
             old = reading.unchanged(marks.get(file.name))
             if old is not None:
@@ -120,15 +126,27 @@ def pull(
         except OSError as error:
             gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
-        yield from collector.finish(file, None if is_range else reading.mark())
+        mark = None if is_range else reading.mark()
+        yield from collector.finish(file, mark, is_whole=reading.is_whole)
     yield from collector.flush()
 
 
 def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
     """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
     deciding = asdict(source) | {"path": "", "limits": asdict(limits)}
+    # Keys of a later release that are not set decide nothing: an upgrade reads no file again.
+    deciding["fields"] = {k: v for k, v in deciding["fields"].items() if k != "time_zone" or v is not None}
+    deciding = {k: v for k, v in deciding.items() if k not in _LATER or v not in (None, "auto")}
     deciding["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def _required(source: SourceSettings, rows: RowFilter | None) -> dict[str, str]:
+    """Columns that a table of the source must have, and the setting that names each."""
+    required = dict.fromkeys(rows.columns if rows else (), "where")
+    if source.join is not None:
+        required |= {source.join.by: "join.by", source.join.kind: "join.kind", source.join.text: "join.text"}
+    return {**required, source.fields.response: "fields.response"}
 
 
 class _Reading:
@@ -142,13 +160,16 @@ class _Reading:
         *,
         reader: str,
         now: datetime,
-        required: Mapping[str, str],
+        rows: RowFilter | None,
     ) -> None:
         self._file, self._source, self._limits, self._reader = file, source, limits, reader
         self._now_ns = int(now.timestamp() * 1e9)
         self._status: os.stat_result | None = None
         self._resume: tuple[int, int] | None = None
-        self._required = required
+        self.is_whole = True
+        """Read from its start and not from where it had ended."""
+        self._required = _required(source, rows)
+        self._rows = rows
 
     def unchanged(self, mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """The file's mark as it should be now, or None where the file has to be read.
@@ -169,17 +190,57 @@ class _Reading:
         return self._now_ns - status.st_mtime_ns > SETTLED_NS
 
     def portions(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:
-        """The file's records.
+        """The file's records: those that pass the source's filter, each out of all of its rows.
 
         Raises:
             Refusal: what no record can be read from.
         """
+        if self._source.join is None:
+            for portion in self._read(mark):
+                yield self._passed(portion, is_counted=True)
+            return
+        readings = count()
+
+        def passed() -> Iterator[Portion]:
+            is_second = next(readings) == 1
+            return (self._passed(portion, is_counted=is_second) for portion in self._read(None))
+
+        # A trace goes on in the lines that a file grew by: it is read from its start.
+        self._resume = None
+        yield from joining.Joiner(self._source.join, self._source.fields).joined(passed)
+        self._resume = None
+
+    def _passed(self, portion: Portion, *, is_counted: bool) -> Portion:
+        if self._rows is None:
+            return portion
+        passed = self._rows.applied(portion)
+        if is_counted:
+            self._rows.count(portion, passed)
+        return passed
+
+    def _read(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:
+        try:
+            for portion in self._decoded(mark):
+                portion.refused = [(piece, self._advised(refusal)) for piece, refusal in portion.refused]
+                yield portion
+        except Refusal as refusal:
+            raise self._advised(refusal) from None
+
+    def _advised(self, refusal: Refusal) -> Refusal:
+        """The refusal with what to set where the file may be in a code page."""
+        is_told = self._source.encoding == "auto" and "not valid UTF-8" in refusal.reason
+        return Refusal(refusal.check, refusal.reason + _CODE_PAGE) if is_told else refusal
+
+    def _decoded(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:
+        begin = self._grown(mark)
+        self.is_whole = begin is None
         for portion in records.portions(
             self._file.path,
             self._limits,
             form=self._source.format,
             required=self._required,
-            begin=self._grown(mark),
+            begin=begin,
+            encoding=self._source.encoding,
         ):
             self._resume = portion.resume
             yield portion
@@ -232,6 +293,8 @@ class _Tally:
     first: tuple[str, str] | None = None
     """(place, reason) of the first refused record."""
     blank: int = 0
+    empty: bool = True
+    """Nothing came of it so far, neither record nor refusal."""
     pending: bool = False
     """Some of its records wait for the next batch."""
     problem: str | None = None
@@ -240,13 +303,17 @@ class _Tally:
 class _Collector:
     """Gathers records of many files until a batch is full."""
 
-    def __init__(self, mapper: Mapper, source: str, run_id: str, now: datetime) -> None:
-        self._mapper, self._source, self._run_id, self._now = mapper, source, run_id, now
+    def __init__(
+        self, mapper: Mapper, rows: RowFilter | None, source: str, run_id: str, now: datetime
+    ) -> None:
+        self._mapper, self._row_filter, self._source = mapper, rows, source
+        self._run_id, self._now = run_id, now
+        self._filtered = self._joined = 0
         self._records: list[tuple[Record, Piece, File]] = []
         self._rows: list[dict[str, str]] = []
         self._bytes = 0
         self._tallies: dict[str, _Tally] = {}
-        self._finished: list[tuple[File, dict[str, Any] | None]] = []
+        self._finished: list[tuple[File, dict[str, Any] | None, bool]] = []
         self.marks: dict[str, Any] = {}
         self.problems: list[str] = []
 
@@ -254,6 +321,9 @@ class _Collector:
         """Takes a portion of a file; gives the batches that became full."""
         tally = self._tallies.setdefault(file.name, _Tally())
         tally.blank += portion.blank
+        tally.empty &= not (portion.records or portion.refused or portion.failure or portion.filtered)
+        self._filtered += portion.filtered
+        self._joined += portion.joined
         for piece, refusal in portion.refused:
             self._refuse(file, piece, refusal, piece.raw)
             if len(self._rows) >= BATCH_RECORDS:
@@ -272,17 +342,21 @@ class _Collector:
                 place = f"{file.name}: the rest" if tally.records or tally.pending else file.name
                 self._quarantine(tally, place, failure.check, f"the file {failure.reason}", head)
 
-    def finish(self, file: File, mark: dict[str, Any] | None) -> Iterator[Batch]:
-        """Notes that a file is read to its end."""
-        self._finished.append((file, mark))
+    def finish(self, file: File, mark: dict[str, Any] | None, *, is_whole: bool) -> Iterator[Batch]:
+        """Notes that a file is read to its end, from its start or from where it had ended."""
+        self._finished.append((file, mark, is_whole))
         if len(self._finished) >= BATCH_RECORDS:
             yield self._batch()
 
     def flush(self) -> Iterator[Batch]:
         """The last batch, and what is to be said of the mapping when all records have passed."""
-        if self._records or self._rows or self._finished or self.problems or self.marks:
+        if self._records or self._rows or self._finished or self.problems or self.marks or self._filtered:
             yield self._batch()
         problems, warnings = self._mapper.doubts()
+        if self._row_filter is not None:
+            of_rows = self._row_filter.doubts(self._source)
+            # A filter that is wrong explains what the mapping lacks.
+            problems, warnings = of_rows[0] + problems, of_rows[1] + warnings
         if problems or warnings:
             self.problems += problems
             yield replace(self._batch(), warnings=tuple(warnings))
@@ -314,18 +388,25 @@ class _Collector:
             quarantined_at=self._now,
         )
         records_in -= len(mapped.refused)  # they are among the rows by now
-        self._records, self._rows, self._bytes = [], [], 0
         warnings = self._settle()
         batch = Batch(
-            mapped.outputs, frame, records_in, dict(self.marks), tuple(self.problems), tuple(warnings)
+            outputs=mapped.outputs,
+            quarantine=frame,
+            records_in=records_in + self._filtered + self._joined,
+            marks=dict(self.marks),
+            problems=tuple(self.problems),
+            warnings=tuple(warnings),
+            filtered=self._filtered,
+            joined=self._joined,
         )
+        self._records, self._rows, self._bytes, self._filtered, self._joined = [], [], 0, 0, 0
         self.marks, self.problems = {}, []
         return batch
 
     def _settle(self) -> list[str]:
         """Marks, problems and warnings of the files whose last record is in this batch."""
         warnings = []
-        for file, mark in self._finished:
+        for file, mark, is_whole in self._finished:
             tally = self._tallies.pop(file.name, _Tally())
             if tally.problem is None and tally.first is not None:
                 place, reason = tally.first
@@ -337,8 +418,9 @@ class _Collector:
                     tally.problem = f"{sentence}, which is all of them: the source may have changed its form"
                 else:
                     warnings.append(sentence)
-            elif tally.problem is None and not tally.records and tally.blank:
-                warnings.append(f"{shown(str(file.path))} holds no record, only {tally.blank} blank lines")
+            elif tally.problem is None and tally.empty and is_whole:
+                what = f"only {tally.blank} blank lines" if tally.blank else "at most names of columns"
+                warnings.append(f"{shown(str(file.path))} holds no record, {what}")
             if tally.problem is not None:
                 self.problems.append(tally.problem)
             if mark is not None:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
 from tasks.sources import messages
+from tasks.sources.joining import ADDRESSES, TEXTS
 from tasks.sources.parameters import FieldMapping, RecordParameters
 from tasks.sources.paths import locate, opened, parse
-from tasks.sources.times import instant
+from tasks.sources.times import Clock, instant
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
@@ -65,11 +66,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "metadata": (r"^(metadata|meta|attributes|extra)$",),
 }  # fmt: skip
 _SYSTEM = re.compile(r"(^|[._])(system|instructions?|developer)([._]|$)")
-_TEXT = ("text", "content", "page_content", "passage", "body", "chunk", "document.content")
-_URI = (
-    "uri", "url", "source", "link", "href", "document_uri", "metadata.source", "metadata.url", "metadata.uri",
-    "document.id", "title", "id",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -181,7 +177,9 @@ def _is_bare_json(value: object) -> bool:
 def _is_time(value: object) -> bool:
     try:
         # A sample may be old or made: any time will do, today's clock has no say.
-        instant(value, assume_utc=True, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
+        instant(
+            value, clock=Clock("UTC"), now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters()
+        )
     except Refusal:
         return False
     return True
@@ -189,7 +187,7 @@ def _is_time(value: object) -> bool:
 
 def _has_no_zone(value: object) -> bool:
     try:
-        instant(value, assume_utc=False, now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
+        instant(value, clock=Clock(), now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
     except Refusal:
         return True
     return False
@@ -205,7 +203,7 @@ def _holds_texts(value: object) -> bool:
 
 def _text_key(item: object) -> str | None:
     """Where a context keeps its text."""
-    return next((c for c in _TEXT if locate(item, parse(c)) is not None), None)
+    return next((c for c in TEXTS if locate(item, parse(c)) is not None), None)
 
 
 def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) -> str | None:
@@ -245,7 +243,7 @@ def _inner(lists: Sequence[object]) -> dict[str, str]:
     if not items:
         return {}
     paths = {}
-    for name, candidates in (("context_text", _TEXT), ("context_uri", _URI)):
+    for name, candidates in (("context_text", TEXTS), ("context_uri", ADDRESSES)):
         for candidate in candidates:
             if all(locate(item, parse(candidate)) is not None for item in items):
                 paths[name] = candidate

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from annotated_types import MaxLen, MinLen
 
+from tasks.files.encodings import Encoding
 from tasks.knobs import Example, Section
+from tasks.sources import clocks, where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,8 @@ class FieldMapping(Section):
     """Without it, a record's id is the digest of its content."""
     produced_at: Annotated[str | None, Example("timestamp")] = None
     """When the answer was given."""
+    time_zone: Annotated[str | None, Example("timezone")] = None
+    """IANA name of that time's zone, where the time itself names none."""
     prompt: Annotated[str | None, Example("input.question")] = None
     """What was asked."""
     response: str = "response"
@@ -31,8 +35,9 @@ class FieldMapping(Section):
     """What for; policies go by it."""
     session_id: Annotated[str | None, Example("session.id")] = None
     """The conversation that the answer belongs to."""
-    contexts: Annotated[str | None, Example("retrieval.documents")] = None
-    """What the agent read: a list of strings, or of records described by the next two keys."""
+    contexts: Annotated[str | tuple[str, ...] | None, Example("retrieval.documents")] = None
+    """What the agent read: a text, a list of strings, or of records described by the next two keys; several
+    paths, such as ["source 1", "source 2"], are each a document of that name."""
     context_text: str = "text"
     """Key of the text in such a record."""
     context_uri: str = "uri"
@@ -41,6 +46,27 @@ class FieldMapping(Section):
     """Tool calls, kept as they are."""
     metadata: Annotated[str | None, Example("metadata")] = None
     """Anything else to keep."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinSettings(Section):
+    """Rows of a file that are one answer together, such as the observations of a trace."""
+
+    by: Annotated[str, Example("trace_id")]
+    """Path of what rows of one answer have in common."""
+    kind: str = "type"
+    """Path of what a row is; the next three keys name its values, in any case of letters."""
+    answers: tuple[str, ...] = ("generation", "llm", "assistant", "ai")
+    """Rows that hold an answer: the last that says something; `fields` are paths in this row."""
+    questions: tuple[str, ...] = ("user", "human")
+    """Rows that hold a question: the last before the answer is `joined.question`."""
+    evidence: tuple[str, ...] = ("retriever", "tool", "function")
+    """Rows that hold documents or results of tools: all are `joined.evidence`, which are the contexts unless
+    another path is set."""
+    text: str = "output"
+    """Path of what rows of evidence and questions hold."""
+    order: Annotated[str | None, Example("start_time")] = None
+    """Path of what the rows are in order of; without it, their order in the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +81,9 @@ class SourceSettings(Section):
     """A file, a folder or a glob; relative to the configuration file."""
     format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
     """auto goes by the name of each file."""
+    encoding: Encoding = "auto"
+    """Encoding of text files; auto is UTF-8, and UTF-16 where a file begins with its mark. The plain CSV of
+    Excel is windows-1252 in Western Europe."""
     agent: Annotated[str | None, Example("support-bot")] = None
     """Agent of records that name none."""
     model: Annotated[str | None, Example("some-model")] = None
@@ -63,9 +92,26 @@ class SourceSettings(Section):
     """Use case of records that name none."""
     produced_at: Annotated[str | None, Example("2026-11-01T00:00:00Z")] = None
     """Time of records that have none."""
-    time_zone: Annotated[Literal["UTC"] | None, Example("UTC")] = None
-    """Times without a zone are refused unless this says that they are UTC."""
+    time_zone: Annotated[str | None, Example("Europe/Berlin")] = None
+    """IANA name of the zone of times that have none, or UTC; without it they are refused."""
+    time_format: Annotated[str | None, Example("%d.%m.%Y %H:%M")] = None
+    """strptime format of times (%Z at its end is the name of a zone), iso, epoch_s, epoch_ms, epoch_us or
+    epoch_ns; without it ISO 8601, and numbers by their size."""
+    where: Annotated[str | None, Example("type = 'GENERATION'")] = None
+    """Condition in SQL on each record's own fields; what does not meet it is left out and counted."""
     fields: FieldMapping = FieldMapping()
+    join: JoinSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_zone is not None:
+            try:
+                clocks.zone(self.time_zone)
+            except ValueError as error:
+                raise ValueError(f"time_zone {self.time_zone!r} {error}") from None
+        if self.time_format is not None:
+            clocks.check_format(self.time_format)
+        if self.where is not None:
+            where.condition(self.where)
 
 
 @dataclass(frozen=True)

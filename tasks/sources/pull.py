@@ -76,7 +76,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull brought: records_in == outputs + duplicates + already_there + quarantined."""
+    """What a pull brought.
+
+    records_in == outputs + duplicates + already_there + quarantined + filtered + joined
+    """
 
     units: list[Unit]
     records_in: int
@@ -97,6 +100,10 @@ class Pulled:
     """Records in, by source."""
     unhealthy: dict[str, str]
     """The first problem of each source that has one."""
+    filtered: int = 0
+    """Records that a source's `where` left out."""
+    joined: int = 0
+    """Records that became part of another one by a source's `join`."""
 
     @property
     def outputs(self) -> int:
@@ -131,6 +138,8 @@ class _Staged:
     quarantined: int = 0
     outputs: int = 0
     records_in: int = 0
+    filtered: int = 0
+    joined: int = 0
     first_refusal: str = ""
 
 
@@ -177,7 +186,8 @@ def pull_sources(
     for part in staged:
         shutil.rmtree(part.folder / "batches", ignore_errors=True)
     pulled = _pulled(staged, units, duplicates, already_there)
-    accounted = pulled.outputs + duplicates + already_there + pulled.quarantined
+    known = duplicates + already_there
+    accounted = pulled.outputs + known + pulled.quarantined + pulled.filtered + pulled.joined
     if accounted != pulled.records_in:
         raise GateError(
             f"pull: {pulled.records_in} records came in and {accounted} are accounted for; "
@@ -199,12 +209,14 @@ def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, alrea
         warnings=[warning for part in staged for warning in part.warnings],
         by_source={part.source: part.records_in for part in staged},
         unhealthy={part.source: part.problems[0] for part in staged if part.problems},
+        filtered=sum(part.filtered for part in staged),
+        joined=sum(part.joined for part in staged),
     )
 
 
 def _suspect(staged: _Staged, marks: Marks, refused_share: float) -> None:
     """Most records of a source refused is no accident of rows: a problem, and nothing is marked as read."""
-    refused, records = staged.quarantined, staged.records_in
+    refused, records = staged.quarantined, staged.records_in - staged.filtered - staged.joined
     if refused >= REFUSED_RECORDS and refused > refused_share * records:
         staged.problems.insert(
             0,
@@ -282,6 +294,8 @@ def _stage(batch: Batch, staged: _Staged) -> None:
     staged.outputs += outputs.height
     staged.quarantined += batch.quarantine.height
     staged.records_in += batch.records_in
+    staged.filtered += batch.filtered
+    staged.joined += batch.joined
     staged.marks.update(batch.marks)
     staged.problems += batch.problems
     staged.warnings += batch.warnings

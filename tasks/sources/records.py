@@ -23,10 +23,11 @@ from tasks.files.portions import Record
 from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.schema import conform
 from tasks.sources import messages
-from tasks.sources.parameters import RecordParameters, SourceSettings
+from tasks.sources.parameters import FieldMapping, RecordParameters, SourceSettings
 from tasks.sources.paths import Keys, Step, at, kind, locate, opened, parse, without
-from tasks.sources.times import instant
+from tasks.sources.times import Clock, instant
 from tasks.tables import OUTPUTS
+from tasks.text.language import language
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
@@ -228,10 +229,12 @@ def _plain(value: object) -> str:
 
 
 _PATHS = (
-    "id", "produced_at", "prompt", "response", "agent", "model", "use_case", "session_id", "contexts",
-    "tools", "metadata",
+    "id", "produced_at", "time_zone", "prompt", "response", "agent", "model", "use_case", "session_id",
+    "contexts", "tools", "metadata",
 )  # fmt: skip
-_NAMES = ("id", "agent", "model", "use_case", "session_id")
+_COLUMN = "contexts "
+"""What the name of one of several columns with evidence begins with, before its path."""
+_NAMES = ("id", "agent", "model", "use_case", "session_id", "time_zone")
 DOUBTED_RECORDS = 3
 """Fewer records than this say nothing of a mapping."""
 RARE_SHARE = 0.5
@@ -239,6 +242,18 @@ ECHO_SHARE = 0.5
 ECHO_CHARACTERS = 20
 """A short answer may well be a word of its evidence."""
 _BESIDE = ("reasoning", "tool_calls", "images")
+
+
+def _written(fields: FieldMapping) -> dict[str, str]:
+    """Paths as they are written in the configuration, by field; each of several with evidence by itself."""
+    paths: dict[str, str] = {}
+    for name in _PATHS:
+        value = getattr(fields, name)
+        if isinstance(value, tuple):
+            paths |= {f"{_COLUMN}{path}": path for path in value}
+        elif value:
+            paths[name] = value
+    return paths
 
 
 class Mapper:
@@ -262,11 +277,14 @@ class Mapper:
         self._since, self._until = since, until
         self._parameters = parameters or RecordParameters()
         fields = source.fields
-        self._paths = {name: parse(path) for name in _PATHS if (path := getattr(fields, name))}
+        self._written = _written(fields)
+        self._paths = {name: parse(path) for name, path in self._written.items()}
+        self._columns = [name for name in self._written if name.startswith(_COLUMN)]
+        self._clock = Clock(source.time_zone, source.time_format)
         self._text, self._uri = parse(fields.context_text), parse(fields.context_uri)
-        self._records = self._echoes = 0
+        self._records = self._echoes = self._repeated = 0
         self._reached: Counter[str] = Counter()
-        self._constant_time = None if source.produced_at is None else self._instant(source.produced_at)
+        self._constant_time = None if source.produced_at is None else self._instant(source.produced_at, None)
 
     def map(self, records: Sequence[Record]) -> Mapped:
         """Rows of `outputs` for the records that are outputs, reasons for those that are not."""
@@ -294,27 +312,44 @@ class Mapper:
         A path that no record has is a mistake; one that few have may be one, and so may answers that stand in
         their own evidence.
         """
+        place = f"source {self._source.name!r}"
+        warnings = []
+        if self._repeated:
+            warnings.append(
+                f"{place}: {self._repeated} times happened twice, when clocks were put back, and were read "
+                "as the earlier; times with an offset leave no doubt"
+            )
         if self._records < DOUBTED_RECORDS:
-            return [], []
-        problems, warnings = [], []
+            return [], warnings
         of = f"of {self._records} records"
-        for name in self._paths:
-            reached, path = self._reached[name], getattr(self._source.fields, name)
-            place = f"source {self._source.name!r}: fields.{name} = {path!r}"
-            if name != "response" and not reached:
-                problems.append(f"{place} leads to nothing in any {of}; correct it or take it out")
-            elif reached < RARE_SHARE * self._records:
-                warnings.append(f"{place} leads to something in {reached} {of} only")
+        problems, rare = self._unreached(place, of)
+        warnings += rare
         if self._echoes > ECHO_SHARE * self._records:
             warnings.append(
-                f"source {self._source.name!r}: in {self._echoes} {of} the answer stands word for word in "
+                f"{place}: in {self._echoes} {of} the answer stands word for word in "
                 f"its own evidence; is fields.response = {self._source.fields.response!r} the evidence?"
             )
         return problems, warnings
 
-    def _instant(self, value: object) -> datetime:
-        is_utc = self._source.time_zone == "UTC"
-        return instant(value, assume_utc=is_utc, now=self._now, parameters=self._parameters)
+    def _unreached(self, place: str, of: str) -> tuple[list[str], list[str]]:
+        """(problems, warnings) of paths that none of the records has, or few; one of several columns with
+        evidence may well be empty.
+        """
+        problems, warnings = [], []
+        is_any = any(self._reached[name] for name in self._columns)
+        for name, path in self._written.items():
+            reached = self._reached[name]
+            where = f"{place}: fields.{name.split(' ')[0]} = {path!r}"
+            if name != "response" and not reached and not (name in self._columns and is_any):
+                problems.append(f"{where} leads to nothing in any {of}; correct it or take it out")
+            elif name not in self._columns and reached < RARE_SHARE * self._records:
+                warnings.append(f"{where} leads to something in {reached} {of} only")
+        return problems, warnings
+
+    def _instant(self, value: object, zone: str | None) -> datetime:
+        found = instant(value, clock=self._clock, now=self._now, parameters=self._parameters, zone=zone)
+        self._repeated += found.is_repeated
+        return found.moment
 
     def _row(self, record: Record) -> Row:
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
@@ -328,13 +363,13 @@ class Mapper:
         names = {name: _name(values.get(name), name, bounds) for name in _NAMES}
         moment = values.get("produced_at")
         answer = _answer(values.get("response"), source.fields.response)
-        contexts, rests = _contexts(values.get("contexts"), self._text, self._uri)
+        contexts, rests = self._evidence(values)
         said = answer.text.strip()
         self._echoes += len(said) >= ECHO_CHARACTERS and any(said in context["text"] for context in contexts)
         return Row(
             produced_at=self._constant_time
             if moment in (None, "") and self._constant_time is not None
-            else self._instant(moment),
+            else self._instant(moment, names["time_zone"]),
             source_id=names["id"],
             agent=names["agent"] or source.agent or source.name,
             model=names["model"] or source.model,
@@ -346,6 +381,23 @@ class Mapper:
             tools=_tools(values.get("tools")),
             metadata=self._metadata(record, keys, values, rests, answer),
         )
+
+    def _evidence(self, values: Record) -> tuple[list[Context], list[Record]]:
+        """Contexts and the rest of each; those of several columns are called like their column."""
+        if not self._columns:
+            return _contexts(values.get("contexts"), self._text, self._uri)
+        contexts: list[Context] = []
+        rests: list[Record] = []
+        for name in self._columns:
+            own, more = _contexts(values.get(name), self._text, self._uri)
+            label = self._written[name]
+            labels = [label] if len(own) == 1 else [f"{label}.{at}" for at in range(len(own))]
+            contexts += [
+                {"uri": context["uri"] or label, "text": context["text"]}
+                for context, label in zip(own, labels, strict=True)
+            ]
+            rests += more
+        return contexts, rests
 
     def _metadata(
         self,
@@ -367,7 +419,7 @@ class Mapper:
             return _json({**(rest if isinstance(rest, dict) else {"metadata": metadata}), "answer": beside})
         rest = without(record, list(keys.values()))
         if any(contexts):
-            rest[self._source.fields.contexts or "contexts"] = contexts
+            rest[self._written.get("contexts", "contexts")] = contexts
         return _json({**rest, "answer": beside} if beside else rest)
 
     def _frame(self, rows: Sequence[Row]) -> pl.DataFrame:
@@ -391,6 +443,7 @@ class Mapper:
                 supersedes=pl.lit(None, dtype=pl.String),
                 ingested_at=pl.lit(self._now, dtype=OUTPUTS.schema["ingested_at"]),
                 run_id=pl.lit(self._run_id),
+                language=pl.Series([language(row.response) for row in rows], dtype=pl.String),
             ),
         )
 

@@ -43,6 +43,8 @@ class Result:
     marks: dict[str, Any]
     problems: list[str]
     warnings: list[str]
+    filtered: int = 0
+    joined: int = 0
 
     @property
     def ids(self) -> list[str]:
@@ -75,7 +77,10 @@ def pull(
         result.marks.update(batch.marks)
         result.problems += batch.problems
         result.warnings += batch.warnings
-    assert result.records_in == result.outputs.height + result.quarantine.height
+        result.filtered += batch.filtered
+        result.joined += batch.joined
+    kept = result.outputs.height + result.quarantine.height
+    assert result.records_in == kept + result.filtered + result.joined
     assert result.quarantine["row_sha256"].is_unique().all()
     assert (result.quarantine["raw"].str.len_chars() <= 2_000).all()
     return result

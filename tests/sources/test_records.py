@@ -17,7 +17,7 @@ from tasks.schema import mismatches
 from tasks.sources import mapping
 from tasks.sources.parameters import FieldMapping, RecordParameters, SourceSettings
 from tasks.sources.records import Mapped, Mapper
-from tasks.sources.times import instant
+from tasks.sources.times import Clock, instant
 from tasks.tables import OUTPUTS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -144,6 +144,85 @@ def test_a_time_without_a_zone_is_utc_only_where_the_source_says_so():
     assert mapped(record(at="2026-11-01T10:00:00"), time_zone="UTC").outputs.height == 1
 
 
+@pytest.mark.parametrize(
+    ("zone", "value", "expected"),
+    [
+        ("Europe/Berlin", "2026-10-24 11:47", "2026-10-24T09:47"),
+        ("Europe/Berlin", "2026-11-01 00:30", "2026-10-31T23:30"),
+        ("Asia/Kolkata", "2026-11-01 00:30", "2026-10-31T19:00"),
+        ("America/St_Johns", "2026-07-01 23:00", "2026-07-02T01:30"),
+        ("Europe/Berlin", "2026-10-24T11:47:00-05:00", "2026-10-24T16:47"),
+        (None, "2026-10-24 11:47 Europe/Berlin", "2026-10-24T09:47"),
+        (None, "2026-10-24T11:47:00+02:00[Europe/Berlin]", "2026-10-24T09:47"),
+        ("Asia/Tokyo", "2026-10-24T11:47:00[Europe/Berlin]", "2026-10-24T09:47"),
+    ],
+)
+def test_a_time_without_an_offset_is_of_the_zone_that_it_or_its_source_names(zone, value, expected):
+    result = mapped(record(at=value), time_zone=zone)
+    assert result.outputs["produced_at"][0] == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_a_record_may_name_its_zone_in_a_field_of_its_own():
+    fields = replace(FIELDS, time_zone="tz")
+    one, two, bad = (record(at="2026-10-24 11:47", tz=zone) for zone in ("Asia/Tokyo", "", "CEST"))
+    result = mapped(one, two, bad, fields=fields, time_zone="UTC")
+    assert result.outputs["produced_at"].dt.hour().to_list() == [2, 11]
+    assert result.refused[2].reason.startswith("'CEST' is no time zone of the IANA database")
+
+
+def test_a_local_time_that_clocks_skipped_is_refused_and_one_that_happened_twice_is_the_earlier_and_is_told():
+    source = SourceSettings(name="bot", path="", fields=FIELDS, time_zone="Europe/Berlin")
+    mapper = Mapper(source, run_id="0" * 64, now=NOW)
+    result = mapper.map([record(at="2026-03-29 02:30"), record(at="2026-10-25 02:30")])
+    assert result.refused[0].reason == (
+        "the time 2026-03-29 02:30:00 did not happen in Europe/Berlin: clocks were put forward"
+    )
+    assert result.outputs["produced_at"].to_list() == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC)]
+    _, warnings = mapper.doubts()
+    assert "1 times happened twice, when clocks were put back, and were read as the earlier" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "expected"),
+    [
+        ("%d.%m.%Y %H:%M", "24.10.2026 11:47", "2026-10-24T11:47"),
+        ("%m/%d/%Y %I:%M %p", "10/24/2026 11:47 PM", "2026-10-24T23:47"),
+        ("%d/%m/%y", "05/10/26", "2026-10-05"),
+        ("%Y%m%d", 20261024, "2026-10-24"),
+        ("%d.%m.%Y %H:%M %z", "24.10.2026 11:47 +0200", "2026-10-24T09:47"),
+        ("%d.%m.%Y %H:%M %Z", "24.10.2026 11:47 Europe/Berlin", "2026-10-24T09:47"),
+        ("epoch_s", "1793527200", "2026-11-01T10:00"),
+        ("epoch_s", "1793527200,5", "2026-11-01T10:00:00.500"),
+        ("epoch_ms", 1793527200_123, "2026-11-01T10:00:00.123"),
+        ("iso", "2026-11-01T10:00:00Z", "2026-11-01T10:00"),
+    ],
+)
+def test_a_source_says_in_which_format_it_writes_times(form, value, expected):
+    result = mapped(record(at=value), time_zone="UTC", time_format=form)
+    assert result.refused == {}
+    assert result.outputs["produced_at"][0] == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("%d.%m.%Y", "2026-10-24"),
+        ("%d.%m.%Y", "31.02.2026"),
+        ("epoch_s", "yesterday"),
+        ("iso", "1793527200"),
+        ("%d.%m.%Y %Z", "24.10.2026 ../../etc/passwd"),
+    ],
+)
+def test_a_time_of_another_format_is_refused_with_its_value(form, value):
+    result = mapped(record(at=value), time_zone="UTC", time_format=form)
+    assert result.refused[0].reason == f"{value!r} does not match time_format {form!r}"
+
+
+def test_milliseconds_read_as_seconds_are_refused():
+    refused = mapped(record(at=1793527200_123), time_format="epoch_s").refused
+    assert refused[0].reason == "'1793527200123' does not match time_format 'epoch_s'"
+
+
 def test_a_clock_may_be_ahead_by_a_day():
     assert row(at=(NOW + timedelta(hours=23)).isoformat())
 
@@ -154,7 +233,7 @@ def test_any_time_survives_as_a_number_of_any_unit(moment, digits):
     moment = moment.replace(tzinfo=UTC)
     micro = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     number = micro * 10**digits // 10**6
-    kept = instant(number, assume_utc=False, now=NOW, parameters=RecordParameters())
+    kept = instant(number, clock=Clock(), now=NOW, parameters=RecordParameters()).moment
     step = timedelta(microseconds=max(1, 10 ** (6 - digits)))
     assert timedelta(0) <= moment - kept < step
 
@@ -164,6 +243,45 @@ def test_contexts_are_texts_or_records_or_nothing():
     assert row(docs=["x"])["contexts"] == [{"uri": None, "text": "x"}]
     assert row(docs=[{"text": "x", "uri": "u"}])["contexts"] == [{"uri": "u", "text": "x"}]
     assert row(docs='[{"text": "x"}]')["contexts"] == [{"uri": None, "text": "x"}]
+
+
+def test_each_of_several_columns_is_evidence_called_like_its_column():
+    fields = replace(FIELDS, contexts=("Quelle 1", "Quelle 2", "more"))
+    one = record(more='["b", {"text": "c", "uri": "u"}]', **{"Quelle 1": "a"})
+    two = record(**{"Quelle 2": "d"})
+    result = mapped(one, two, record(), fields=fields)
+    assert result.outputs["contexts"].to_list() == [
+        [
+            {"uri": "Quelle 1", "text": "a"},
+            {"uri": "more.0", "text": "b"},
+            {"uri": "u", "text": "c"},
+        ],
+        [{"uri": "Quelle 2", "text": "d"}],
+        [],
+    ]
+    assert json.loads(result.outputs["metadata"][0]) == {}
+
+
+def test_of_several_columns_with_evidence_some_may_be_empty_but_not_all():
+    def doubts(*records):
+        source = SourceSettings(name="bot", path="", fields=replace(FIELDS, contexts=("one", "two")))
+        mapper = Mapper(source, run_id="0" * 64, now=NOW)
+        mapper.map(records)
+        return mapper.doubts()
+
+    assert doubts(*[record(one="a")] * 3) == ([], [])
+    problems, _ = doubts(*[record()] * 3)
+    assert [problem.partition(" leads")[0] for problem in problems] == [
+        "source 'bot': fields.contexts = 'one'",
+        "source 'bot': fields.contexts = 'two'",
+    ]
+
+
+def test_every_output_says_its_language_and_its_id_does_not_depend_on_it():
+    texts = ("Die Mühle ist seit 1987 in Betrieb.", "The mill is in use since 1987.", "1987")
+    outputs = mapped(*(record(id=text, out=text) for text in texts)).outputs
+    assert outputs["language"].to_list() == ["de", "en", "und"]
+    assert row()["output_id"] == "3c3e6438285cd4bbce7d0c7747c2e63735f8e2617e81460630369c7f22a62bdf"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def made(count: int, first: int = 0, days: int = 2) -> dict[str, pl.DataFrame]:
                 "supersedes": None,
                 "ingested_at": NOON,
                 "run_id": run,
+                "language": "en",
             }
         )
         claims += [
