@@ -9,6 +9,7 @@ import dataclasses
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ from tasks.files.portions import Record
 from tasks.files.refusal import shown
 from tasks.knobs import Example, Section, descriptions
 from tasks.settings import Settings
+from tasks.sources import joining
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.sources.records import Mapper
 
@@ -75,13 +77,17 @@ SAMPLE = (
 def write_starter(directory: Path, *, from_source: str | None, path: str | None) -> dict[str, list[str]]:
     """Writes claimledger.toml, policies/default.toml and, without a source, a sample of five answers.
 
+    Returns `files` written, `notes` for a person to read, and `to_set`: keys that only a person can give and
+    no audit can do without.
+
     Raises:
         ConfigError: a file is there already; nothing is overwritten.
         InputError: the kind of source is unknown, or it is missing or cannot be sampled.
     """
-    source, notes = _proposal(from_source, path) if from_source is not None else (SAMPLE_SOURCE, [])
+    nothing: tuple[SourceSettings, list[str], dict[str, str]] = (SAMPLE_SOURCE, [], {})
+    source, notes, questions = nothing if from_source is None else _proposal(from_source, path)
     contents = {
-        directory / "claimledger.toml": render_configuration(source),
+        directory / "claimledger.toml": render_configuration(source, questions),
         directory / POLICY_FILE: render_policy(),
     }
     if source is SAMPLE_SOURCE:
@@ -92,11 +98,11 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
     for file, text in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return {"files": [str(file) for file in contents], "notes": notes}
+    return {"files": [str(file) for file in contents], "notes": notes, "to_set": list(questions)}
 
 
-def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str]]:
-    """A source as its records suggest it, and what a person has to look at."""
+def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str], dict[str, str]]:
+    """A source as its records suggest it, what a person has to look at, and what only a person can say."""
     if kind != "files":
         raise InputError(f"--from-source {kind}: unknown kind of source, expected files")
     if not path:
@@ -104,17 +110,43 @@ def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str]]:
     from tasks.sources.files import propose
 
     proposal = propose(path)
-    fields = {key: where for key, where in vars(proposal.fields).items() if where is not None}
+    source = SourceSettings(
+        name="exports",
+        path=_text(str(Path(path).absolute())),
+        encoding=proposal.encoding,
+        time_format=proposal.time_format,
+        fields=proposal.fields,
+        join=proposal.join,
+    )
+    notes = [*_proposed(source), *proposal.sentences]
+    if proposal.zoneless is None:
+        return source, [*notes, *_as_read(source, proposal.sample)], {}
+    times = shown(proposal.zoneless, 80)
+    question = f"In which zone are the times in {times!r}? They name none, and all are refused without it."
+    # For the eye alone: nothing is audited by it.
+    as_read = _as_read(replace(source, time_zone="UTC"), proposal.sample)
+    return source, [*notes, *as_read], {"time_zone": question}
+
+
+def _proposed(source: SourceSettings) -> list[str]:
+    """A line for each setting that was proposed."""
+    fields = {key: where for key, where in vars(source.fields).items() if where is not None}
     if "contexts" not in fields:
         fields = {key: where for key, where in fields.items() if not key.startswith("context_")}
-    notes = [*(f"proposed: {key} = {where}" for key, where in fields.items()), *proposal.sentences]
-    source = SourceSettings(name="exports", path=_text(str(Path(path).absolute())), fields=proposal.fields)
-    return source, [*notes, *_as_read(source, proposal.sample)]
+    joined = ("by", "kind", "text", "order") if source.join else ()
+    join = {f"join.{key}": getattr(source.join, key) for key in joined}
+    more = {"encoding": source.encoding, "time_format": source.time_format}
+    return [
+        f"proposed: {key} = {shown(where, 200) if isinstance(where, str) else list(where)}"
+        for key, where in {**fields, **join, **more}.items()
+        if where not in (None, "auto")
+    ]
 
 
 def _as_read(source: SourceSettings, sample: Sequence[Record]) -> list[str]:
     """The first records as the proposed mapping reads them, for a person to compare."""
-    mapped = Mapper(source, run_id="0" * 64, now=datetime.now(UTC)).map(sample)
+    read = replace(source, fields=joining.fields_of(source))
+    mapped = Mapper(read, run_id="0" * 64, now=datetime.now(UTC)).map(sample)
     lines = [
         f"as read: asked {shown(row['prompt'] or '', 80)!r}, answered {shown(row['response'], 120)!r}, "
         f"evidence {[shown(context['text'], 60) for context in row['contexts'][:2]]}"
@@ -131,8 +163,11 @@ def _text(path: str) -> str:
     return path
 
 
-def render_configuration(source: SourceSettings) -> str:
-    """A whole configuration with one source; every other key has its default."""
+def render_configuration(source: SourceSettings, questions: Mapping[str, str] | None = None) -> str:
+    """A whole configuration with one source; every other key has its default.
+
+    `questions` stand above keys of the source that a person has to set, which stay behind their #.
+    """
     hints, texts = get_type_hints(Settings, include_extras=True), descriptions(Settings)
     explained: set[type] = set()
     lines = _comment(_INTRODUCTION)
@@ -144,6 +179,9 @@ def render_configuration(source: SourceSettings) -> str:
             lines += ["", *_comment(texts[name]), f"{name} = {_toml(field.default)}"]
         elif dataclasses.fields(kind):  # a section whose keys a later release brings is left out
             lines += _tables(name, hints[name], (source,) if name == "sources" else field.default, explained)
+    for key, question in (questions or {}).items():
+        place = next(number for number, line in enumerate(lines) if line.startswith(f"# {key} = "))
+        lines[place:place] = _comment(f"TO SET: {question}")
     return "\n".join(lines) + "\n"
 
 

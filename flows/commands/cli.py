@@ -69,7 +69,9 @@ def init(
 
     written = write_starter(directory, from_source=from_source, path=path)
     lines = [*(f"wrote {file}" for file in written["files"]), *written["notes"]]
-    lines.append(f"next: claimledger audit --config {Path(directory) / 'claimledger.toml'}")
+    file = Path(directory) / "claimledger.toml"
+    first = f"set {', '.join(written['to_set'])} in {file}, then: " if written["to_set"] else ""
+    lines.append(f"next: {first}claimledger audit --config {file}")
     common.answer(written, lines)
     return DONE
 

@@ -7,6 +7,7 @@ cannot be told from its bytes, and a wrong guess would change letters in silence
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Literal, Protocol
 
 from tasks.files.portions import BYTE_ORDER_MARK
@@ -18,6 +19,7 @@ Encoding = Literal[
     "euc_jp", "gb18030", "big5", "euc_kr",
 ]  # fmt: skip
 """Encodings of exports; `auto` is UTF-8, and UTF-16 where the file begins with its mark."""
+_TYPOGRAPHIC = "€‚„…‘’“”•–—°§«»²³·´µ¿¡×±£©®™\xa0"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -38,6 +40,20 @@ def named(head: bytes, encoding: str) -> str:
     if head.startswith(BYTE_ORDER_MARK):
         return "utf-8"
     return _MARKS.get(head[:2], "utf-8" if encoding == "auto" else encoding)
+
+
+def may_be_windows_1252(head: bytes) -> bool:
+    """Whether text that is no UTF-8 looks like words of Western Europe in that code page.
+
+    To be proposed, never to be taken for granted.
+
+    Its letters stand alone among ASCII ones; those of other scripts stand in rows.
+    """
+    if b"\0" in head or head.decode("utf-8", "ignore") == head.decode("utf-8", "replace"):
+        return False
+    runs = re.findall("[^\x00-\x7f]+", head.decode("cp1252", "replace"))
+    is_text = all(c.isalpha() or c in _TYPOGRAPHIC for run in runs for c in run)
+    return is_text and sum(map(len, runs)) < 2 * len(runs)
 
 
 class Decoded:

@@ -45,13 +45,14 @@ def portions(
     streams.regular(path)
     required = required or {}
     if begin is not None:
-        with streams.unpacked(path, "none", limits.max_file_bytes - begin[0], start=begin[0]) as stream:
-            yield from json_records.line_portions(stream, limits, offset=begin[0], line=begin[1])
+        with streams.unpacked(path, "none", limits.max_file_bytes - begin[0], start=begin[0]) as rest:
+            yield from json_records.line_portions(rest, limits, offset=begin[0], line=begin[1])
         return
     packed = streams.compression_of(path)
     with streams.unpacked(path, packed, limits.max_file_bytes) as raw:
         code = encodings.named(raw.head(), encoding)
-        stream = raw if code == "utf-8" or raw.head()[:4] == b"PAR1" else encodings.Decoded(raw, code)
+        is_plain = code == "utf-8" or raw.head()[:4] == b"PAR1"
+        stream: encodings.Stream = raw if is_plain else encodings.Decoded(raw, code)
         form = format_of(path, stream.head(), form)
         if form == "parquet":
             if packed != "none":
@@ -85,7 +86,10 @@ def format_of(path: Path, head: bytes, configured: str) -> Format:
         raise Refusal("encoding", "is UTF-16 text without its mark; export it as UTF-8, or name its encoding")
     # A damaged text file still begins like one; what neither begins nor reads like text is no text at all.
     if body[:1] not in (b"{", b"[") and _is_binary(head):
-        raise Refusal("binary", "is a binary file, expected JSON Lines, JSON, CSV or Parquet")
+        raise Refusal(
+            "binary",
+            "is a binary file or text that is no UTF-8, expected JSON Lines, JSON, CSV or Parquet",
+        )
     if form == "json" and body[:1] == b"{" and _begins_with_a_record_a_line(body):
         return "jsonl"
     if form is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,6 +26,19 @@ ZONE = "%Z"
 _DIRECTIVE = re.compile("%(.?)", re.DOTALL)
 _KNOWN = frozenset("YymdHIMSfzZpjbBaA%")
 _DAY = ({"m", "d"}, {"b", "d"}, {"B", "d"}, {"j"})
+
+
+_WRITTEN = (
+    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y, %H:%M", "%d.%m.%Y", "%d.%m.%y %H:%M", "%d.%m.%y",
+    "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%d/%m/%y %H:%M", "%d/%m/%y",
+    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%m/%d/%y %H:%M", "%m/%d/%y",
+    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M %p",
+    "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%d-%m-%Y", "%m-%d-%Y %H:%M", "%m-%d-%Y",
+    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y.%m.%d %H:%M:%S", "%Y.%m.%d %H:%M", "%Y.%m.%d",
+    "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日", "%d %b %Y %H:%M:%S", "%d %b %Y %H:%M",
+    "%d %B %Y %H:%M", "%b %d, %Y %I:%M %p", "%B %d, %Y %I:%M %p", "%a, %d %b %Y %H:%M:%S %z",
+)  # fmt: skip
+"""Formats that spreadsheets of the world write, beside ISO 8601."""
 
 
 class Instant(NamedTuple):
@@ -82,6 +96,19 @@ def parsed(text: str, form: str) -> datetime:
         return datetime.strptime(text, form)
     rest, _, name = text.rpartition(" ")
     return datetime.strptime(rest, form.removesuffix(ZONE).rstrip()).replace(tzinfo=zone(name))
+
+
+def formats_of(texts: Sequence[str]) -> list[str]:
+    """Formats of spreadsheets that all of some texts have; several where day and month can be either."""
+    return [form for form in _WRITTEN if texts and all(_has_form(text, form) for text in texts)]
+
+
+def _has_form(text: str, form: str) -> bool:
+    try:
+        parsed(text.strip(), form)
+    except ValueError:
+        return False
+    return True
 
 
 def instant(moment: datetime) -> Instant:

@@ -18,6 +18,7 @@ from typing import Any
 
 from tasks.errors import InputError, SourceError
 from tasks.files import records, streams
+from tasks.files.encodings import Encoding, may_be_windows_1252
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import KEPT, Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
@@ -437,14 +438,20 @@ def propose(path: str) -> mapping.Proposal:
     """
     sample: list[Record] = []
     sentences: list[str] = []
+    encoding: Encoding = "auto"
     try:
         files = discover(path)[:5]
     except SourceError as error:
         raise InputError(str(error)) from None
     for file in files:
         try:
+            if encoding == "auto" and _is_in_a_code_page(file.path):
+                encoding = "windows-1252"
+                sentences.append(
+                    f"{file.name} is no UTF-8; encoding is a guess, compare letters with accents"
+                )
             # Any column may turn out to hold the answer, so none is required.
-            for portion in islice(records.portions(file.path, LimitSettings()), 2):
+            for portion in islice(records.portions(file.path, LimitSettings(), encoding=encoding), 2):
                 sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
                 sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in portion.refused[:3]]
         except Refusal as failure:
@@ -452,4 +459,11 @@ def propose(path: str) -> mapping.Proposal:
     if not sample:
         raise InputError("; ".join(sentences[:3]) or f"{shown(path)}: no records found")
     proposal = mapping.propose(sample[: mapping.SAMPLE])
-    return replace(proposal, sentences=(*proposal.sentences, *sentences))
+    return replace(proposal, sentences=(*proposal.sentences, *sentences), encoding=encoding)
+
+
+def _is_in_a_code_page(path: Path) -> bool:
+    if streams.suffixes(path) != ("csv", "none"):
+        return False
+    with path.open("rb") as stream:
+        return may_be_windows_1252(stream.read(streams.HEAD).rpartition(b"\n")[0])

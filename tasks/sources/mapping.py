@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from tasks.files.portions import Record
+from tasks.files.encodings import Encoding
+from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal
-from tasks.sources import messages
-from tasks.sources.joining import ADDRESSES, TEXTS
-from tasks.sources.parameters import FieldMapping, RecordParameters
-from tasks.sources.paths import locate, opened, parse
+from tasks.sources import clocks, messages
+from tasks.sources.column_names import is_called, numbered, plain, speaks_of
+from tasks.sources.joining import ADDRESSES, QUESTION, TEXTS, Joiner
+from tasks.sources.parameters import FieldMapping, JoinSettings, RecordParameters
+from tasks.sources.paths import Step, at, locate, opened, parse
 from tasks.sources.times import Clock, instant
 
 SAMPLE = 200
@@ -32,8 +35,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "contexts": (
         r"(^|\.)(contexts?|documents|docs|passages|sources|retrieved|retrieved_\w+|retrieval|evidence|chunks"
         r"|snippets|search_results|references)$",
-        r"(^|\.)(textauszug|kontexte?|quellen?|belege?|dokumente?|auszug|extraits?|documentos?|fuentes?|fontes?"
-        r"|contextos?|contesto|fonti|bronnen|źródła|источники|контекст|根拠|资料)$",
     ),
     "session_id": (r"(^|\.)(session|conversation|thread|chat)[_.]id$",),
     "id": (
@@ -45,41 +46,72 @@ _NAMES: dict[str, tuple[str, ...]] = {
         r"(^|\.)outputs?(\.(text|content|value|answer|response))?$",
         r"choices\.0\.message\.content$",
         r"(^|\.)(generation|reply)(\.(text|content))?$",
-        r"(^|\.)(antwort|réponse|reponse|respuesta|resposta|risposta|antwoord|odpowiedź|ответ|回答|答案|답변|जवाब)$",
         r"(^|\.)(messages|conversation|chat|transcript)$",
     ),
     "prompt": (
         r"(^|\.)(prompt|question|query|user_input)(\.(text|content|value))?$",
         r"(^|\.)inputs?(\.(text|content|value|question|query|prompt))?$",
-        r"(^|\.)(frage|pregunta|pergunta|domanda|vraag|pytanie|вопрос|質問|问题|질문|प्रश्न)$",
         r"(^|\.)(messages|conversation|chat|transcript)$",
     ),
     "produced_at": (
         r"(^|\.)(produced_at|timestamp|created_at|created|start_time|time|date|ts)$",
         r"(^|\.)(end_time|request_time|ended_at|updated_at)$",
-        r"(^|\.)(zeitpunkt|zeit|datum|horodatage|fecha|data|tijdstip|дата|日時|时间|시간|समय)$",
     ),
     "agent": (r"(^|\.)((agent|bot|assistant|app)([_.]name)?|service\.name)$",),
-    "model": (r"(^|\.)(model|model_name|provided_model_name|llm\.model_name|modell|modèle|modelo|modello)$",),
+    "model": (r"(^|\.)(model|model_name|provided_model_name|llm\.model_name)$",),
     "use_case": (r"(^|\.)(use_case|usecase|task|topic|category|domain|project)$",),
     "tools": (r"(^|\.)(tools|tool_names|tool_call_names|tools_used)$",),
     "metadata": (r"^(metadata|meta|attributes|extra)$",),
 }  # fmt: skip
+_SPOKEN = ("response", "prompt", "contexts")
+"""Fields of running text: a name that merely speaks of one is enough where its values are prose."""
+_UNDIVIDED = 6
+"""Characters of a text without blanks that is more than a name."""
+_KIND_OF_MESSAGES = re.compile("role$")
 _SYSTEM = re.compile(r"(^|[._])(system|instructions?|developer)([._]|$)")
+
+
+_SPREAD = re.compile(r"(^|\.)(trace_?id|conversation_?id|session_?id|thread_?id|chat_?id)$")
+"""What rows of one answer have in common."""
+_KIND = re.compile(r"(^|\.)(type|run_type|span_kind|kind|role|observation_type)$")
+_HELD = re.compile(r"(^|\.)(outputs?|content|text|message)$")
+_START = re.compile(r"(^|\.)(start_?time|created_?at|timestamp|started_?at|time|ts)$")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Proposed paths, a few sample records, and a sentence for everything a person has to look at."""
+    """Proposed settings of a source, a few sample records (joined, where rows are to be joined), and a
+    sentence for everything a person has to look at.
+    """
 
     fields: FieldMapping
     sample: tuple[Record, ...]
     sentences: tuple[str, ...]
+    join: JoinSettings | None = None
+    encoding: Encoding = "auto"
+    time_format: str | None = None
+    zoneless: str | None = None
+    """The path of times whose zone only a person knows."""
 
 
 def propose(records: Sequence[Record]) -> Proposal:
     """Proposes paths by name, type and frequency; what is not found stays unset and is said."""
     records = list({repr(record): record for record in records}.values())
+    join = _join(records)
+    if join is None:
+        return _proposed(records, None)
+    answers = {kind.casefold() for kind in join.answers}
+    kind = parse(join.kind)
+    proposal = _proposed([r for r in records if _text_at(r, kind).casefold() in answers], join)
+    joiner = Joiner(join, proposal.fields)
+    rows = Portion([(record, Piece(b"", number, 0)) for number, record in enumerate(records, 1)])
+    whole = [record for portion in joiner.joined(lambda: [rows]) for record, _ in portion.records]
+    said = f"rows of one {join.by!r} are joined: {join.kind!r} says which are the answer, which the evidence"
+    return replace(proposal, sample=tuple(whole[:3]), sentences=(said, *proposal.sentences), join=join)
+
+
+def _proposed(records: Sequence[Record], join: JoinSettings | None) -> Proposal:
+    """The proposal for records that each hold an answer."""
     seen: Counter[str] = Counter()
     values: dict[str, list[object]] = {}
     for record in records:
@@ -87,33 +119,150 @@ def propose(records: Sequence[Record]) -> Proposal:
             seen[path] += 1
             values.setdefault(path, []).append(value)
     usual = {p: values[p] for p, count in seen.items() if count >= _SHARE * len(records)}
-    chosen: dict[str, str] = {}
-    for field, patterns in _NAMES.items():
-        best = _first(field, patterns, _free(usual, chosen, field))
-        if best is not None:
-            chosen[field] = best
-    sentences = []
+    chosen = _chosen(usual, values, join)
+    sentences = _missing(chosen, is_joined=join is not None)
     if "response" not in chosen:
         longest = _longest_text(_free(usual, chosen, "response"))
         if longest is None:
-            sentences.append("no field holds text that could be the answer; set fields.response")
+            sentences.insert(0, "no field holds text that could be the answer; set fields.response")
         else:
             chosen["response"] = longest
-            sentences.append(f"fields.response is a guess: {longest!r} holds the longest texts")
-    if "contexts" not in chosen:
-        sentences.append("no field holds evidence, so every claim would be insufficient; set fields.contexts")
-    if "agent" not in chosen:
-        sentences.append("no field names the agent; the source's name stands for it")
-    inner = _inner(usual.get(chosen.get("contexts", ""), []))
-    if "produced_at" not in chosen:
-        sentences.append("no field holds a time; set fields.produced_at or the source's produced_at")
-    elif any(_has_no_zone(v) for v in usual[chosen["produced_at"]]):
+            sentences.insert(0, f"fields.response is a guess: {longest!r} holds the longest texts")
+    time_format, zoneless = None, None
+    if "produced_at" in chosen:
+        time_format, zoneless, about = _times(chosen["produced_at"], usual[chosen["produced_at"]])
+        sentences += about
+    columns = _columns(chosen.get("contexts"), values)
+    inner = _inner(_values_at(records, chosen.get("contexts")))
+    paths: dict[str, Any] = {**chosen, **inner, **({"contexts": columns} if columns else {})}
+    return Proposal(
+        FieldMapping(**paths),
+        tuple(records[:3]),
+        tuple(sentences),
+        time_format=time_format,
+        zoneless=zoneless,
+    )
+
+
+def _chosen(
+    usual: dict[str, list[object]], values: dict[str, list[object]], join: JoinSettings | None
+) -> dict[str, str]:
+    """A path for each field that has one; rows that are joined bring their id and their evidence along."""
+    chosen = {} if join is None else {"id": join.by}
+    for field, patterns in _NAMES.items():
+        if field not in chosen and not (join and field == "contexts"):
+            best = _first(field, patterns, _free(usual, chosen, field))
+            if best is not None:
+                chosen[field] = best
+    if "contexts" not in chosen and join is None:
+        # Each of several columns may be empty more often than not.
+        several = {path: texts for path, texts in values.items() if numbered(path)[1] is not None}
+        best = _first("contexts", _NAMES["contexts"], _free(several, chosen, "contexts"))
+        chosen |= {"contexts": best} if best else _retrieved(usual)
+    if "prompt" not in chosen and join is not None and _KIND_OF_MESSAGES.search(join.kind):
+        chosen["prompt"] = QUESTION
+    return chosen
+
+
+def _retrieved(usual: Mapping[str, Sequence[object]]) -> dict[str, str]:
+    """`contexts` within a list of steps of which one retrieved: `steps[type=RETRIEVER].output`."""
+    kinds = {kind.casefold() for kind in JoinSettings(by="").evidence}
+    for path, lists in usual.items():
+        steps = [step for items in map(opened, lists) if isinstance(items, list) for step in items]
+        for step in steps:
+            for key, kind in step.items() if isinstance(step, dict) else ():
+                is_evidence = _KIND.search(key.lower()) and isinstance(kind, str) and kind.casefold() in kinds
+                held = next((name for name in step if _HELD.search(name.lower())), None)
+                if is_evidence and held and _holds_texts(step[held]):
+                    return {"contexts": f"{path}[{key}={kind}].{held}"}
+    return {}
+
+
+def _missing(chosen: Mapping[str, str], *, is_joined: bool) -> list[str]:
+    """What a person has to know of fields that were not found."""
+    sentences = {
+        "contexts": "no field holds evidence, so every claim would be insufficient; set fields.contexts",
+        "agent": "no field names the agent; the source's name stands for it",
+        "produced_at": "no field holds a time; set fields.produced_at or the source's produced_at",
+        "id": "no field holds an id of its own; each record's content will be its id",
+    }
+    return [
+        sentence
+        for field, sentence in sentences.items()
+        if field not in chosen and not (is_joined and field == "contexts")
+    ]
+
+
+def _times(path: str, values: Sequence[object]) -> tuple[str | None, str | None, list[str]]:
+    """The format of times where it is not ISO 8601, their path where they name no zone, and what to say."""
+    texts = [value for value in values if isinstance(value, str)]
+    forms = [] if all(_is_iso(value) for value in values) else clocks.formats_of(texts)
+    sentences, form = [], forms[0] if forms else None
+    if len(forms) > 1:
+        listed = " and ".join(map(repr, forms[:2]))
         sentences.append(
-            f'times in {chosen["produced_at"]!r} have no zone; set time_zone = "UTC" if they are UTC'
+            f"times in {path!r} fit {listed}; time_format is a guess: is the day or the month first?"
         )
-    if "id" not in chosen:
-        sentences.append("no field holds an id of its own; each record's content will be its id")
-    return Proposal(FieldMapping(**{**chosen, **inner}), tuple(records[:3]), tuple(sentences))
+    is_zoned = form is not None and form.endswith("%z")
+    if is_zoned or not any(_has_no_zone(value) or form for value in values):
+        return form, None, sentences
+    sentences.append(
+        f'times in {path!r} have no zone; set time_zone to their zone, such as "Europe/Berlin" or "UTC"'
+    )
+    return form, path, sentences
+
+
+def _columns(contexts: str | None, values: Mapping[str, Sequence[object]]) -> tuple[str, ...]:
+    """The columns that are called like the one with evidence but for a number, if there are several."""
+    if contexts is None or numbered(contexts)[1] is None:
+        return ()
+    name = plain(numbered(contexts)[0])
+    columns = {
+        path: number
+        for path, texts in values.items()
+        if (number := numbered(path)[1]) is not None
+        and plain(numbered(path)[0]) == name
+        and all(_holds_texts(text) for text in texts)
+    }
+    return tuple(sorted(columns, key=lambda path: (columns[path], path))) if len(columns) > 1 else ()
+
+
+def _join(records: Sequence[Record]) -> JoinSettings | None:
+    """How rows are joined, where several share a trace and a column says which of them is what."""
+    defaults = JoinSettings(by="")
+    answers = {kind.casefold() for kind in defaults.answers}
+    others = {kind.casefold() for kind in (*defaults.questions, *defaults.evidence)}
+    paths = list(dict.fromkeys(key for record in records for key in record))
+    kinds = {
+        path: {_text_at(record, (path,)).casefold() for record in records}
+        for path in paths
+        if _KIND.search(path.lower())
+    }
+    kind = next((path for path, names in kinds.items() if names & answers and names & others), None)
+    shared = [path for path in paths if _SPREAD.search(path.lower())]
+    by = next((path for path in shared if _is_shared([_text_at(r, (path,)) for r in records])), None)
+    text = next((path for path in paths if _HELD.search(path.lower())), None)
+    if kind is None or by is None or text is None:
+        return None
+    order = next((path for path in paths if _START.search(path.lower())), None)
+    return JoinSettings(by=by, kind=kind, text=text, order=order)
+
+
+def _is_shared(names: Sequence[str]) -> bool:
+    named = [name for name in names if name]
+    return len(set(named)) < len(named)
+
+
+def _values_at(records: Sequence[Record], path: str | None) -> list[object]:
+    steps = parse(path) if path else ()
+    places = [(record, locate(record, steps)) for record in records] if steps else []
+    return [at(record, keys) for record, keys in places if keys is not None]
+
+
+def _text_at(record: Record, steps: tuple[Step, ...]) -> str:
+    keys = locate(record, steps)
+    value = None if keys is None else at(record, keys)
+    return value if isinstance(value, str) else ""
 
 
 def _free(usual: dict[str, list[object]], chosen: dict[str, str], field: str) -> dict[str, list[object]]:
@@ -121,7 +270,9 @@ def _free(usual: dict[str, list[object]], chosen: dict[str, str], field: str) ->
 
     A list of messages holds the question and the answer.
     """
-    taken = {path for name, path in chosen.items() if not _is_conversation(usual[path]) or name == field}
+    taken = {
+        path for name, path in chosen.items() if not _is_conversation(usual.get(path, [])) or name == field
+    }
     within = tuple(f"{chosen[name]}." for name in ("contexts", "prompt") if chosen.get(name) in taken)
     return {
         path: texts
@@ -174,12 +325,17 @@ def _is_bare_json(value: object) -> bool:
     return isinstance(value, str) and isinstance(opened(value), dict | list) and not messages.is_spoken(value)
 
 
+_EVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""A sample may be old or made: any time will do, today's clock has no say."""
+
+
 def _is_time(value: object) -> bool:
+    return _is_iso(value) or (isinstance(value, str) and bool(clocks.formats_of([value])))
+
+
+def _is_iso(value: object) -> bool:
     try:
-        # A sample may be old or made: any time will do, today's clock has no say.
-        instant(
-            value, clock=Clock("UTC"), now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters()
-        )
+        instant(value, clock=Clock("UTC"), now=_EVER, parameters=RecordParameters())
     except Refusal:
         return False
     return True
@@ -187,7 +343,7 @@ def _is_time(value: object) -> bool:
 
 def _has_no_zone(value: object) -> bool:
     try:
-        instant(value, clock=Clock(), now=datetime(9000, 1, 1, tzinfo=UTC), parameters=RecordParameters())
+        instant(value, clock=Clock(), now=_EVER, parameters=RecordParameters())
     except Refusal:
         return True
     return False
@@ -207,12 +363,15 @@ def _text_key(item: object) -> str | None:
 
 
 def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) -> str | None:
-    for pattern in patterns:
-        matches = [
-            p for p in usual if re.search(pattern, p.lower()) and all(_fits(field, v) for v in usual[p])
-        ]
-        if field == "id":
-            matches = [p for p in matches if len(set(usual[p])) >= _DISTINCT * len(usual[p])]
+    """The best path for a field: by a platform's name, a word for it in any language, a part of a name."""
+    fitting = [path for path, values in usual.items() if all(_fits(field, value) for value in values)]
+    if field == "id":
+        fitting = [path for path in fitting if len(set(usual[path])) >= _DISTINCT * len(usual[path])]
+    texts = [path for path in fitting if sum(map(_is_prose_value, usual[path])) >= _SHARE * len(usual[path])]
+    stages = [[path for path in fitting if re.search(pattern, path.lower())] for pattern in patterns]
+    stages.append([path for path in fitting if is_called(path.rsplit(".", 1)[-1] or path, field)])
+    stages.append([path for path in texts if field in _SPOKEN and speaks_of(path, field)])
+    for matches in stages:
         if matches:
             # Plain text before a message that holds the same.
             return min(
@@ -222,9 +381,16 @@ def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) 
     return None
 
 
+def _is_prose_value(value: object) -> bool:
+    return isinstance(value, str) and _is_prose(value)
+
+
 def _is_prose(text: str) -> bool:
-    """Neither an id nor JSON in a string."""
-    return " " in text.strip() and text.lstrip()[:1] not in ("{", "[")
+    """Neither an id nor JSON in a string; some scripts write no blanks."""
+    bare = text.strip()
+    return bare[:1] not in ("{", "[") and (
+        " " in bare or (len(bare) >= _UNDIVIDED and any(ord(c) > 0x2E7F for c in bare))
+    )
 
 
 def _longest_text(usual: dict[str, list[object]]) -> str | None:
