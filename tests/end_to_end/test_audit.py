@@ -132,7 +132,11 @@ def test_a_second_audit_changes_nothing_and_says_so(team: Path, command: Command
     assert read(team / "lake", "runs").height == 2
 
 
-def test_every_run_reconciles(team: Path, command: Command) -> None:
+def test_every_run_reconciles_also_with_what_its_source_leaves_out(team: Path, command: Command) -> None:
+    config = team / "claimledger.toml"
+    example = """# where = "type = 'GENERATION'\""""
+    assert example in config.read_text()
+    config.write_text(config.read_text().replace(example, """where = "trace.id <> 'a5'\""""))
     with (team / "sample" / "outputs.jsonl").open("a") as file:
         file.write("not json\n")
     command("audit", "--quiet")
@@ -140,9 +144,10 @@ def test_every_run_reconciles(team: Path, command: Command) -> None:
     for run in read(team / "lake", "runs").iter_rows(named=True):
         for table, counts in json.loads(run["counts"]).items():
             accounted = counts["published"] + counts["already_there"] + counts["quarantined"]
-            assert counts["in"] == accounted, table
+            assert counts["in"] == accounted + counts.get("filtered", 0), table
         accounted = run["rows_out"] + run["rows_already_there"] + run["rows_quarantined"]
-        assert run["rows_in"] == accounted
+        assert run["rows_in"] == accounted + run["rows_filtered"] + run["rows_joined"]
+    assert sorted(read(team / "lake", "runs")["rows_filtered"].to_list()) == [0, 1]
     refused = read(team / "lake", "quarantine").row(0, named=True)
     assert "outputs.jsonl" in refused["locator"]
     assert "6" in refused["locator"]

@@ -146,6 +146,10 @@ def test_a_night_without_verdicts_says_why(
     said = "\n".join(audited(outcome))
     assert "do not know" not in said
     assert sentence in said
+    assert "filtered" not in said
+    assert "quarantined, 7 filtered, 2 joined\n" in "\n".join(
+        audited(replace(outcome, records_filtered=7, records_joined=2))
+    )
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
     abstained = replace(outcome, outcomes={"supported": 3, "abstained": 2})
     assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)

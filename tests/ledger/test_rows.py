@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tasks import tables
 from tasks.ledger import rows
+from tasks.ledger.events import bound_columns
 
 CONTEXTS = tables.OUTPUTS.schema["contexts"]
 SCHEMA = {
@@ -84,6 +85,13 @@ def test_a_column_that_an_older_file_lacks_counts_as_null():
     old = pl.DataFrame({"a": ["x"]})
     new = pl.DataFrame({"a": ["x"], "b": pl.Series([None], dtype=pl.String)})
     assert rows.digests(old, ["a", "b"]).to_list() == rows.digests(new, ["a", "b"]).to_list()
+
+
+def test_a_column_that_says_again_what_another_holds_is_in_no_digest_so_that_earlier_rows_keep_theirs():
+    outputs = {"output_id", "response", "content_sha256", "run_id"}
+    assert outputs < set(bound_columns("outputs"))
+    assert set(tables.TABLES["outputs"].schema) - set(bound_columns("outputs")) == {"language"}
+    assert set(tables.TABLES["runs"].schema) - set(bound_columns("runs")) == {"rows_filtered", "rows_joined"}
 
 
 def test_a_row_without_its_salt_has_no_digest():

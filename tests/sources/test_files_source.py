@@ -134,6 +134,10 @@ WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], Any]] = {
     "a.tsv": lambda p, r: pl.DataFrame([{**x, "docs": json.dumps(x["docs"])} for x in r]).write_csv(
         p, separator="\t"
     ),
+    "utf-16.csv": lambda p, r: p.write_bytes(
+        pl.DataFrame([{**x, "docs": json.dumps(x["docs"])} for x in r]).write_csv().encode("utf-16")
+    ),
+    "utf-16.jsonl": lambda p, r: p.write_text("".join(json.dumps(x) + "\n" for x in r), "utf-16"),
     "a.parquet": parquet,
     "unnamed": lambda p, r: p.write_text(json.dumps(r)),
 }
@@ -321,8 +325,7 @@ def test_a_path_without_files_is_a_source_that_is_down(tmp_path):
 
 BAD_FILES: dict[str, tuple[str, bytes, str, int]] = {
     "empty": ("b.jsonl", b"", "is empty", 0),
-    "UTF-16": ("b.jsonl", "\n".join(["{}"] * 9).encode("utf-16"), "is UTF-16 text; export it as UTF-8", 1),
-    "UTF-16 without a mark": ("b.jsonl", b'{"id": 1}'.decode().encode("utf-16-le"), "is UTF-16 text", 1),
+    "UTF-16 without its mark": ("b.jsonl", '{"id": 1}'.encode("utf-16-le"), "is UTF-16 text without its mark", 1),
     "binary": ("b.jsonl", bytes(range(256)) * 40, "is a binary file", 1),
     "an archive": ("b.json", b"PK\x03\x04" + os.urandom(4_000), "is a binary file", 1),
     "no gzip": ("b.jsonl.gz", b"{}\n{}\n", "is named gzip and does not begin like it", 1),

@@ -224,7 +224,7 @@ def test_many_records_are_held_a_batch_at_a_time(tmp_path, lake, monkeypatch):
 
 
 def test_a_sum_that_does_not_come_out_stops_the_run(tmp_path, lake, monkeypatch):
-    with pytest.raises(GateError, match="2 records became 0 outputs and 0 quarantined"):
+    with pytest.raises(GateError, match="2 records became 0 outputs, 0 quarantined, 0 filtered"):
         Batch(OUTPUTS.empty(), QUARANTINE.empty(), 2)
     monkeypatch.setattr(pulling, "_units", lambda *_: iter(()))
     with pytest.raises(GateError, match="1 records came in and 0 are accounted for"):
