@@ -21,10 +21,12 @@ import polars as pl
 from tasks import tables
 from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
+from tasks.decide import explanation
 from tasks.decide import verdicts as verdicts_stage
 from tasks.errors import IntegrityError
 from tasks.evidence import passages as passages_stage
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
+from tasks.evidence.overlooked import HINTS, overlooked
 from tasks.evidence.retrieve import retrieve
 from tasks.gate.reconcile import Counts
 from tasks.gate.validate import Validator
@@ -298,7 +300,24 @@ def decide(
         claims=material.claims,
         findings=material.addresses,
     )
+    actions = actions.update(hints(actions, material, job), on="output_id")
     return Decisions(verdicts, job.gate.check("actions", actions), repeated)
+
+
+def hints(actions: pl.DataFrame, material: Material, job: Job) -> pl.DataFrame:
+    """HINTS for the actions whose output abstained: the sentence of its evidence closest to its question."""
+    abstained = actions.filter(pl.col("outcome") == "abstained").select("output_id")
+    questions = material.outputs.join(abstained, on="output_id", how="semi").select("output_id", "prompt")
+    questions = questions.filter(pl.col("prompt").str.contains(r"\w"))
+    if questions.is_empty():
+        return HINTS.to_frame()
+    bench, settings = job.bench, job.bench.parameters.retrieve
+    asked = questions.select("output_id", claim_id="output_id", text="prompt", kind=pl.lit("factual"))
+    candidates = retrieve(asked, material.passages, job.corpus, bench.embedder, settings.parameters)
+    sentences = explanation.sentences(candidates["text"]).join(
+        candidates.select("passage_id", output_id="claim_id").with_row_index("row"), on="row"
+    )
+    return overlooked(questions, sentences, bench.embedder, settings.overlooked_similarity)
 
 
 def _settled(material: Material, verdicts: pl.DataFrame, so_far: pl.DataFrame) -> pl.DataFrame:

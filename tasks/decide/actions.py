@@ -28,7 +28,8 @@ def act(
     """ACTIONS, one row per output, in the order of the outputs.
 
     A contradicted claim outweighs unsettled ones; unsettled ones count beyond the tolerated share. An output
-    abstained where it has no verdict and one of its claims (`claims`, CLAIMS) is an abstention. Where the
+    abstained where it has no verdict and one of its claims (`claims`, CLAIMS) is an abstention; the columns
+    `overlooked_` are null here. Where the
     answer (`findings`, FINDINGS of those outputs) or a verdict's evidence addresses the verifier, the action
     is the graver of that and of what the policy says of such outputs.
     """
@@ -53,7 +54,14 @@ def act(
     )
     rests_on = frame.select(pl.concat_str(pl.col("verdict_ids").list.join(","), *labels)).to_series()
     keys = [frame["output_id"], frame["policy"], rests_on]
-    frame = frame.with_columns(action_id=ids.digest_rows("action", keys))
+    frame = frame.with_columns(
+        action_id=ids.digest_rows("action", keys),
+        **{
+            name: pl.lit(None, dtype)
+            for name, dtype in ACTIONS_TABLE.schema.items()
+            if name.startswith("overlooked_")
+        },
+    )
     return conform(ACTIONS_TABLE, frame.select(ACTIONS_TABLE.schema.names()))
 
 

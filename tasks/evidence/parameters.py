@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from annotated_types import Interval
+
 from tasks.evidence.passages import PassageParameters
 from tasks.evidence.retrieval import RetrieveParameters
 from tasks.knobs import Example, Section
@@ -42,3 +44,6 @@ class RetrieveSettings(Section):
     document_prompt: Annotated[str | None, Example("passage: ")] = None
     """And before every passage."""
     parameters: RetrieveParameters = RetrieveParameters()
+    overlooked_similarity: Annotated[float, Interval(ge=0, le=1)] = 0.65
+    """Cosine of question and sentence from which on the evidence of an answer that abstained seems to have
+    the answer: a hint. Measured for the embedded default; another model needs another."""

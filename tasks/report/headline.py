@@ -116,7 +116,12 @@ def _abstentions(total: Totals) -> Sentence | None:
         if total.in_part
         else ""
     )
-    return Sentence(f"{_capital(_abstained(total))}{more}.", "answers")
+    hint = ""
+    if total.overlooked:
+        hint = (
+            f"; of {total.overlooked:,} of these the evidence seems to have the answer (a hint, to be read)"
+        )
+    return Sentence(f"{_capital(_abstained(total))}{hint}{more}.", "answers")
 
 
 def _abstained(total: Totals) -> str:

@@ -89,7 +89,8 @@ def _encoded(column: str) -> str:
 
 _WORDS = {
     "abstentions": "count(*) FILTER (outcome = 'abstained') AS abstained,\n"
-    "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part",
+    "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part,\n"
+    "       count(overlooked_passage_id) AS overlooked",
     "addressed": ADDRESSED,
     "counts": "count(*) AS claims"
     + "".join(f",\n       count(*) FILTER (verdict = '{verdict}') AS {verdict}" for verdict in VERDICTS),

@@ -33,6 +33,8 @@ class Totals:
     """Answers that only say that they do not know."""
     in_part: int = 0
     """Answers that say so of a part and make claims besides."""
+    overlooked: int = 0
+    """Of the abstained: with a sentence close to the question in their evidence."""
 
 
 @dataclass(frozen=True)

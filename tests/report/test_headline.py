@@ -81,6 +81,17 @@ def test_how_often_agents_do_not_know_is_said_in_words(abstained: int, in_part: 
     assert not any("know" in each.text for each in without)
 
 
+def test_that_the_evidence_seems_to_have_the_answer_is_called_a_hint() -> None:
+    total = Totals(30, 40, 40, 0, 0, 0, abstained=3, overlooked=1)
+    actions = summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [30]}))
+    agents = pl.DataFrame({"value": ["a"], "claims": [40], "contradicted": [0], "is_rest": [False]})
+    said = [each.text for each in headline.remarks(total, agents, actions, BOUNDS)]
+    assert (
+        "3 of 30 answers (10%) say only that they do not know; of 1 of these the evidence seems to have the "
+        "answer (a hint, to be read)."
+    ) in said
+
+
 def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:
     agents = pl.DataFrame(
         {

@@ -137,7 +137,7 @@ def test_abstentions_are_counted_by_agent_whole_and_in_part(tmp_path: Path) -> N
     lake = lake_of(tmp_path, **(frames | {"actions": actions}))
     by_agent = result(lake, QUERIES["abstentions"])
     total = frames["outputs"].height
-    assert result(lake, QUERIES["answers"]).row(0) == (total, 1, total - 1)
+    assert result(lake, QUERIES["answers"]).row(0) == (total, 1, total - 1, 0)
     assert by_agent.select(pl.col("answers", "abstained", "in_part").sum()).row(0) == (total, 1, total - 1)
     assert by_agent["abstained"].to_list() == [1, *[0] * (by_agent.height - 1)]
 

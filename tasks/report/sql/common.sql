@@ -16,6 +16,6 @@ $window
 QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY verified_at DESC, verdict_id DESC) = 1;
 
 -- name: last_actions
-SELECT output_id, action, outcome, abstention_count, policy, reason FROM $actions
+SELECT output_id, action, outcome, abstention_count, overlooked_passage_id, policy, reason FROM $actions
 $window
 QUALIFY row_number() OVER (PARTITION BY output_id ORDER BY decided_at DESC, action_id DESC) = 1;

@@ -3,7 +3,7 @@
 -- itself. `key` names the columns that tell its rows apart, `numbers` those whose cells the page shows.
 
 -- name: answers
--- numbers: answers, abstained, in_part
+-- numbers: answers, abstained, in_part, overlooked
 SELECT count(*) AS answers,
        $abstentions
 FROM window_outputs LEFT JOIN last_actions USING (output_id);
@@ -124,7 +124,7 @@ ORDER BY list_position($standing_order, standing), list_position($action_order, 
 
 -- name: abstentions
 -- key: agent
--- numbers: answers, abstained, in_part
+-- numbers: answers, abstained, in_part, overlooked
 SELECT agent, count(*) AS answers,
        $abstentions
 FROM window_outputs LEFT JOIN last_actions USING (output_id)
