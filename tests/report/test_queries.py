@@ -120,7 +120,7 @@ def test_every_answer_flows_from_its_worst_verdict_to_its_action(tmp_path: Path)
     assert counts["conflict", "rephrased"] == 1
     assert counts["no_claims", "delivered"] == 1
     outcome = pl.when(pl.col("outcome") == "no_claims").then(pl.lit("abstained")).otherwise("outcome")
-    abstained = frames | {"actions": frames["actions"].with_columns(outcome)}
+    abstained = frames | {"actions": frames["actions"].with_columns(outcome=outcome)}
     links = result(lake_of(tmp_path / "a", **abstained), QUERIES["flow"])
     assert "no_claims" not in set(links["standing"])
     assert links.filter(pl.col("standing") == "abstained")["answers"].to_list() == [1]
