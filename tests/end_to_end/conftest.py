@@ -67,6 +67,18 @@ def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     return run
 
 
+@pytest.fixture
+def succeed(command: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The same, for a command whose failure would make all that a test says afterwards meaningless."""
+
+    def run(*arguments: str) -> Answer:
+        done = command(*arguments)
+        assert done.code == 0, done.err
+        return done
+
+    return run
+
+
 def in_a_new_process(*arguments: str, cwd: Path, timeout: float = 600) -> Answer:
     """Runs the console command as a process of its own."""
     done = subprocess.run(

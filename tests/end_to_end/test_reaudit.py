@@ -12,8 +12,10 @@ from tests.end_to_end.conftest import Answer, read
 Command = Callable[..., Answer]
 
 
-def test_a_re_audit_says_what_flipped_and_why_and_the_ledger_verifies(team: Path, command: Command) -> None:
-    command("audit", "--quiet")
+def test_a_re_audit_says_what_flipped_and_why_and_the_ledger_verifies(
+    team: Path, command: Command, succeed: Command
+) -> None:
+    succeed("audit", "--quiet")
     first = read(team / "lake", "verdicts")
     supported = first.filter(pl.col("verdict") == "supported").height
 
