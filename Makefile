@@ -9,7 +9,7 @@ install:
 	@$(PYTHON) scripts/install.py
 
 audit: install
-	.venv/bin/claimledger audit
+	.venv/bin/claimledger audit --config data/samples/claimledger.toml --lake lake
 
 lint: install
 	$(RUN) ruff check .

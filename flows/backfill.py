@@ -54,7 +54,7 @@ def backfill(
     )
 
 
-@task("published before")
+@task("published before", lambda _, from_day, to_day: f"published before, {from_day}..{to_day}")
 def published_before(run: Run, from_day: date, to_day: date) -> list[Unit]:
     """Outputs that earlier runs published, staged in units of a day and a shard."""
     units = published_units(

@@ -13,9 +13,11 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from flows.commands.console import plain
+from flows.commands.console import one_line, plain
+from flows.time_limit import time_limit
 from tasks.errors import ClaimledgerError, SourceError
 from tasks.sources.pull import RETRY_DELAYS_S
 
@@ -23,21 +25,32 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
 
-class Retrying(Protocol):
-    """What a task that is tried again takes first."""
+class Staged(Protocol):
+    """What every stage takes first: the run, as far as its stages' decorators know it."""
 
     @property
     def retries(self) -> int:
-        """Attempts after the first one."""
+        """Attempts after the first one where the world is touched."""
+        ...
+
+    @property
+    def stage_limit_s(self) -> float:
+        """Seconds that a stage may take."""
+        ...
+
+    def stage(self, title: str) -> AbstractContextManager[None]:
+        """Keeps which stage the run is in."""
         ...
 
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Run = TypeVar("Run", bound=Retrying)
+Run = TypeVar("Run", bound=Staged)
 
 SHOWN_CHARACTERS = 300
 """Enough for a path and a sentence."""
+KEY_CHARACTERS = 12
+"""Of a run's id, as in every message on it."""
 _TRANSIENT = (SourceError, ConnectionError, TimeoutError, InterruptedError)
 
 
@@ -71,64 +84,84 @@ def shown(text: object) -> str:
 
 
 def flow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Marks a flow; its runs are named after it, the days and the sources."""
+    """Marks a flow; its runs are named after it, the days and the sources.
+
+    One that fails shows its sentence first on Prefect's page, and not the name of an exception.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not has_prefect():
             return function
         from prefect import flow as prefect_flow
+        from prefect.states import Failed
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except ClaimledgerError as error:
+                # Who calls the flow is given the error; Prefect's types know only its functions' own.
+                return cast("R", Failed(message=one_line(str(error)), data=error))
 
         decorated: Callable[P, R] = prefect_flow(name=name, flow_run_name=_run_name, persist_result=False)(
-            function
+            run
         )
         return decorated
 
     return decorate
 
 
-def task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Marks a stage of a flow."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return _prefect_task(name, function) if has_prefect() else function
-
-    return decorate
-
-
-def retried_task(
-    name: str,
+def task(
+    name: str, title: Callable[..., str] | None = None, *, is_retried: bool = False
 ) -> Callable[[Callable[Concatenate[Run, P], R]], Callable[Concatenate[Run, P], R]]:
-    """Marks a stage that touches the world: after a failure that may pass it is tried again.
+    """Marks a stage of a flow: its run is named by what it does, and it ends at the time limit.
 
-    What such a stage writes is named by content, so that a second attempt changes nothing.
+    Args:
+        title: of a run of the stage, from its arguments; the stage's name by default.
+        is_retried: it touches the world and is tried again after a failure that may pass. What such a stage
+            writes is named by content, so that a second attempt changes nothing.
     """
 
-    def decorate(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+    def decorate(
+        function: Callable[Concatenate[Run, P], R],
+    ) -> Callable[Concatenate[Run, P], R]:
+        def titled(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> str:
+            return name if title is None else title(run, *args, **kwargs)
+
+        @functools.wraps(function)
+        def limited(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            here = titled(run, *args, **kwargs)
+            with run.stage(here), time_limit(run.stage_limit_s, here):
+                return function(run, *args, **kwargs)
+
         @functools.wraps(function)
         def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            delays = [RETRY_DELAYS_S[min(n, len(RETRY_DELAYS_S) - 1)] for n in range(run.retries)]
+            again = range(run.retries if is_retried else 0)
+            delays = [RETRY_DELAYS_S[min(number, len(RETRY_DELAYS_S) - 1)] for number in again]
             if has_prefect():
-                return _prefect_task(name, function, delays)(run, *args, **kwargs)
+                here = titled(run, *args, **kwargs)
+                return _prefect_task(name, here, limited, delays)(run, *args, **kwargs)
             for delay in delays:
                 try:
-                    return function(run, *args, **kwargs)
+                    return limited(run, *args, **kwargs)
                 except _TRANSIENT as error:
                     log().warning("%s: %s; trying again", name, error)
                     time.sleep(delay)
-            return function(run, *args, **kwargs)
+            return limited(run, *args, **kwargs)
 
         return call
 
     return decorate
 
 
-def _prefect_task(name: str, function: Callable[P, R], delays_s: list[float] | None = None) -> Callable[P, R]:
+def _prefect_task(name: str, title: str, function: Callable[P, R], delays_s: list[float]) -> Callable[P, R]:
     from prefect import task as prefect_task
     from prefect.cache_policies import NO_CACHE
 
     return prefect_task(
         name=name,
-        retries=len(delays_s or ()),
+        task_run_name=lambda: shown(title),
+        retries=len(delays_s),
         retry_delay_seconds=delays_s or None,
         retry_condition_fn=_is_transient,
         cache_policy=NO_CACHE,
@@ -138,6 +171,27 @@ def _prefect_task(name: str, function: Callable[P, R], delays_s: list[float] | N
 
 def _is_transient(_task: object, _run: object, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), _TRANSIENT)
+
+
+def show_markdown(text: str, *, key: str, run_id: str, description: str) -> None:
+    """Puts a text on Prefect's page, in a Prefect flow run; found there by the first characters of run_id."""
+    if in_flow_run():
+        from prefect.artifacts import create_markdown_artifact
+
+        create_markdown_artifact(text, key=_key(key, run_id), description=f"{description}; run {run_id}")
+
+
+def show_table(rows: list[dict[str, Any]], *, key: str, run_id: str, description: str) -> None:
+    """The same for a table, each row by its columns."""
+    if in_flow_run():
+        from prefect.artifacts import create_table_artifact
+
+        create_table_artifact(rows, key=_key(key, run_id), description=f"{description}; run {run_id}")
+
+
+def _key(key: str, run_id: str) -> str:
+    """Prefect takes small letters, digits and dashes."""
+    return f"{key.replace(' ', '-')}-{run_id[:KEY_CHARACTERS]}"
 
 
 def _run_name() -> str:

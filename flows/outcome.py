@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.orchestrator import in_flow_run, shown
+from flows.orchestrator import show_markdown, show_table, shown
 from flows.run import Run
 from tasks.errors import GateError
 
@@ -105,16 +105,19 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
 
 
 def summary(outcome: Outcome) -> str:
-    """What a run did, as Markdown."""
+    """What a run did, as Markdown; what is wrong with it comes first."""
     judged = sum(outcome.verdicts.values())
+    first, *others = [f"`{shown(problem)}`" for problem in outcome.problems] or [
+        f"{outcome.flow}: {outcome.status}"
+    ]
     lines = [
-        f"# {outcome.flow}: {outcome.status}",
+        f"# {first}",
+        *(f"- {other}" for other in others),
         f"{judged} claims judged in {outcome.records_out} new outputs, "
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
         f"{outcome.left_out}.",
         *outcome.abstentions,
         f"Report: `{shown(outcome.report)}`",
-        *(f"- problem: `{shown(problem)}`" for problem in outcome.problems),
     ]
     return "\n\n".join(lines)
 
@@ -132,23 +135,23 @@ def drift_summary(drift: Mapping[str, Any]) -> str:
 
 def _show(outcome: Outcome) -> None:
     """Puts a run's summary, its counts and what else it found on Prefect's page, in a Prefect flow run."""
-    if not in_flow_run():
-        return
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
-    key = outcome.flow.replace(" ", "-")
-    create_markdown_artifact(summary(outcome), key=f"{key}-summary", description="What the run did")
-    create_table_artifact(
+    run_id = outcome.run_id
+    show_markdown(
+        summary(outcome), key=f"{outcome.flow}-summary", run_id=run_id, description="What the run did"
+    )
+    show_table(
         [{"table": table, **counts} for table, counts in outcome.counts.items()],
-        key=f"{key}-counts",
+        key=f"{outcome.flow}-counts",
+        run_id=run_id,
         description="Rows in, published, already there and quarantined, per table",
     )
     if outcome.extra.get("drift"):
         text = drift_summary(outcome.extra["drift"])
-        create_markdown_artifact(text, key="drift-summary", description="What changed")
+        show_markdown(text, key=f"{outcome.flow}-drift", run_id=run_id, description="What changed")
     if outcome.extra.get("shares"):
-        create_table_artifact(
+        show_table(
             outcome.extra["shares"],
-            key="reaudit-shares",
+            key=f"{outcome.flow}-shares",
+            run_id=run_id,
             description="Shares of historical verdicts that no longer hold, by old verdict and cause",
         )

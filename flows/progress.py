@@ -16,6 +16,11 @@ T = TypeVar("T")
 _is_shown: ContextVar[bool] = ContextVar("is_shown", default=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 output, 14 outputs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @contextmanager
 def shown(is_shown: bool) -> Iterator[None]:
     """Whether the flows that run inside show their progress; they show none by themselves."""

@@ -8,10 +8,9 @@ import polars as pl
 
 from flows.orchestrator import flow, log, task
 from flows.outcome import Outcome, conclude
-from flows.progress import progress
-from flows.run import Run, finish, opened
-from flows.stages import index
-from tasks.lake.store import Lake
+from flows.progress import counted, progress
+from flows.run import Run, finish, opened, turn
+from flows.stages import index, unit_title
 from tasks.reaudit import reaudit as reaudits
 from tasks.reaudit.reaudit import Comparison, Draw
 from tasks.settings import load
@@ -42,25 +41,26 @@ def reaudit(
         EndedWithProblemsError: done, but the ledger needs attention.
     """
     settings = load(config, lake=lake)
-    drawn = reaudits.draw(
-        Lake.open(settings.lake),
-        settings.reaudit.sample,
-        size=sample,
-        from_day=from_day,
-        to_day=to_day,
-        seed=seed or datetime.now(UTC).date().isoformat(),
-    )
-    with opened("reaudit", settings, drawn.parameters) as run:
-        index(run)
-        for unit in progress(drawn_units(run, drawn), "judging again", "unit"):
-            judge_again(run, unit, drawn)
-        comparison = compare(run, drawn)
-        publish_flips(run, comparison)
-        finish(run)
+    with turn("reaudit", settings) as held:  # what is drawn must still be there when it is judged
+        drawn = reaudits.draw(
+            held,
+            settings.reaudit.sample,
+            size=sample,
+            from_day=from_day,
+            to_day=to_day,
+            seed=seed or datetime.now(UTC).date().isoformat(),
+        )
+        with opened("reaudit", settings, drawn.parameters) as run:
+            index(run)
+            for unit in progress(drawn_units(run, drawn), "judging again", "unit"):
+                judge_again(run, unit, drawn)
+            comparison = compare(run, drawn)
+            publish_flips(run, comparison)
+            finish(run)
     return conclude(run, reaudits.summary(drawn, comparison))
 
 
-@task("drawn")
+@task("drawn", lambda _, drawn: f"draw {counted(drawn.claims.height, 'claim')}")
 def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
     units = reaudits.units(run.lake, drawn, run_id=run.run_id, size=run.settings.runner.unit_outputs)
@@ -69,13 +69,13 @@ def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
     return units
 
 
-@task("judge")
+@task("judge", lambda run, unit, _: unit_title(run, unit, reverify=True))
 def judge_again(run: Run, unit: Unit, drawn: Draw) -> None:
     """The drawn claims of one unit through to committed verdicts."""
     run.count(unit, reaudits.judge_again(pl.read_parquet(unit.path), drawn, run.job(unit)))
 
 
-@task("compare")
+@task("compare", lambda _, drawn: f"compare {counted(drawn.claims.height, 'claim')}")
 def compare(run: Run, drawn: Draw) -> Comparison:
     """Old verdicts against new ones, and the cause of each difference."""
     comparison = reaudits.compare(drawn, run.bench, run.corpus, run_id=run.run_id, now=datetime.now(UTC))
@@ -84,7 +84,7 @@ def compare(run: Run, drawn: Draw) -> Comparison:
     return comparison
 
 
-@task("publish flips")
+@task("publish flips", lambda _, found: f"publish {counted(found.frames['flips'].height, 'flip')}")
 def publish_flips(run: Run, comparison: Comparison) -> None:
     """Flips, drawn claims and shares: validated, then visible all at once."""
     run.record.count(reaudits.publish(comparison, run.lake, run.check, run_id=run.run_id, day=run.day))

@@ -16,9 +16,10 @@ from typing import Any
 
 import polars as pl
 
-from flows.orchestrator import log, task
+from flows.commands.console import one_line
+from flows.orchestrator import log, show_markdown, shown, task
 from tasks import health
-from tasks.errors import GateError
+from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence.index import CorpusIndex
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
@@ -49,6 +50,8 @@ class Run:
     """The report, once it is written."""
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
     """What a remote judge was asked and cost."""
+    stages: list[str] = field(default_factory=list)
+    """Those that are not over, the outermost first."""
 
     @property
     def run_id(self) -> str:
@@ -64,6 +67,21 @@ class Run:
     def retries(self) -> int:
         """Attempts after the first one where the world is touched."""
         return self.settings.runner.retries
+
+    @property
+    def stage_limit_s(self) -> float:
+        """Seconds that a stage may take."""
+        return self.settings.runner.stage_limit_s
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        """Keeps which stage the run is in; one that fails stays the last."""
+        runs.enter_stage(self.record, self.lake, title)
+        self.stages.append(title)
+        yield
+        self.stages.pop()
+        if self.stages:
+            runs.enter_stage(self.record, self.lake, self.stages[-1])
 
     def job(self, unit: Unit) -> Job:
         """What a unit is judged with."""
@@ -99,22 +117,32 @@ class Run:
 
 
 @contextmanager
+def turn(flow: str, settings: Settings) -> Iterator[Lake]:
+    """The lake, held; for a flow that reads what it is about before its run is opened.
+
+    Another run that writes to the lake is waited for.
+    """
+    lake = Lake.open(settings.lake, wait_s=settings.runner.lock_wait_s)
+    with lake.lock(flow, tell=log().warning):
+        yield lake
+
+
+@contextmanager
 def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> Iterator[Run]:
     """Steps (1) to (3), and a run that is closed as failed or interrupted if need be."""
-    lake = Lake.open(settings.lake)
     team = load_team_suites(settings.validation.suites)
-    with lake.lock(flow):
+    with turn(flow, settings) as lake:
         left = lake.recover()
-        left += [
-            f"run {run_id[:12]} had been interrupted; this one goes on from what it published"
-            for run_id in runs.close_dead_runs(lake)
+        died = [
+            f"{sentence}; this run goes on from what it published" for sentence in runs.close_dead_runs(lake)
         ]
-        for sentence in left:
+        for sentence in left + died:
             log().warning("%s", sentence)
         lake.ensure_tables(datetime.now(UTC).date())
         plain = json.loads(json.dumps(parameters, default=str))
         record = runs.open_run(flow, lake, plain, settings.policies, settings.sections())
-        record.follows_interruption = bool(left)
+        record.follows_interruption = bool(left or died)
+        record.warnings += died
         record.warnings += _record_start(record, lake, settings)
         run = Run(
             record,
@@ -133,7 +161,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
         try:
             yield run
         except BaseException as error:
-            _close_badly(run, "failed" if isinstance(error, Exception) else "interrupted")
+            _close_badly(run, error)
             raise
         finally:
             lake.clear_work(run.run_id)
@@ -145,15 +173,35 @@ def _record_start(record: runs.Run, lake: Lake, settings: Settings) -> list[str]
     return recording.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
 
 
-def _close_badly(run: Run, status: str) -> None:
+def _close_badly(run: Run, error: BaseException) -> None:
     """A failed or interrupted run is closed and recorded too; what stopped it stays the failure."""
+    status = "failed" if isinstance(error, Exception) else "interrupted"
+    run.record.reason = _reason(error)
     try:
+        show_markdown(
+            f"# `{shown(run.record.reason)}`\n\nThe {run.record.flow} {status} in stage "
+            f"`{shown(run.record.stage)}`. What it published before stays; watermarks did not move.",
+            key=f"{run.record.flow}-summary",
+            run_id=run.run_id,
+            description="Why the run did not complete",
+        )
         runs.close_run(run.record, run.lake, status)
         run.record.follows_interruption = True
         record_events(run)
         runs.forget(run.record, run.lake)
-    except Exception as error:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
-        log().warning("the run could not be closed (%s); the next one closes it", error)
+    except Exception as another:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
+        log().warning("the run could not be closed (%s); the next one closes it", another)
+
+
+def _reason(error: BaseException) -> str:
+    """What stopped a run, in one sentence; what others raise may quote what it choked on, and is not kept."""
+    if isinstance(error, ClaimledgerError):
+        return one_line(str(error))
+    return (
+        f"{type(error).__name__}: the log of the run has more"
+        if isinstance(error, Exception)
+        else "stopped by a signal"
+    )
 
 
 @task("finish")

@@ -75,9 +75,8 @@ def deployments(settings: Settings, config: str | None) -> list[RunnerDeployment
     from tasks.lake.store import Lake
     from tasks.settings import DEFAULT_FILE
 
-    file = Path(config or DEFAULT_FILE)
     parameters = {
-        "config": str(file.resolve()) if config or file.exists() else None,
+        "config": str(Path(config or DEFAULT_FILE).resolve()),
         "lake": str(Lake.open(settings.lake).root),
     }
     try:

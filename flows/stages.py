@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.orchestrator import log, retried_task, task
+from flows.orchestrator import log, task
+from flows.progress import counted
 from flows.run import Run
 from tasks import judge as judging
 from tasks.errors import InputError
@@ -17,7 +18,20 @@ from tasks.gate.reconcile import Counts
 from tasks.sources.pull import Pulled, Unit, pull_sources
 
 
-@retried_task("pull")
+def pull_title(run: Run, since: date | None, until: date | None) -> str:
+    """Which sources are read, and for which days where those are given."""
+    sources = "+".join(source.name for source in run.settings.sources)
+    days = f" {since or 'start'}..{until or 'now'}" if since or until else ""
+    return f"pull {sources}{days}"
+
+
+def unit_title(_: Run, unit: Unit, *, reverify: bool = False) -> str:
+    """Which outputs are judged: their day and number."""
+    again = " again" if reverify else ""
+    return f"judge{again} {unit.day}, {counted(unit.rows, 'output')}"
+
+
+@task("pull", pull_title, is_retried=True)
 def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     """Records that are new, staged by day; what cannot be read is quarantined."""
     settings = run.settings
@@ -41,7 +55,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     return pulled
 
 
-@retried_task("index")
+@task("index", lambda run: f"index {run.settings.corpus.name}", is_retried=True)
 def index(run: Run) -> None:
     """The corpus snapshot and its index, brought up to date and published."""
     run.corpus, counts = refresh.publish(
@@ -69,7 +83,7 @@ def _refused_documents(quarantine: pl.DataFrame) -> list[str]:
     return [refused] if shown else []
 
 
-@task("judge")
+@task("judge", unit_title)
 def judge(run: Run, unit: Unit, *, reverify: bool = False) -> None:
     """One unit through to committed verdicts; claims that have a current one only with `reverify`."""
     job = run.job(unit)
@@ -81,7 +95,7 @@ def judge(run: Run, unit: Unit, *, reverify: bool = False) -> None:
     run.count(unit, judging.publish(material, scores, decisions, known, job))
 
 
-@task("publish refusals")
+@task("publish refusals", lambda _, pulled: f"publish {counted(pulled.quarantined, 'refusal')}")
 def publish_refusals(run: Run, pulled: Pulled) -> None:
     """Quarantines what the pull refused; counts that, what a source left out or joined, and what the lake has
     already, under `outputs`.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tasks import settings as settings_module
 from tasks.errors import ClaimledgerError, IntegrityError
+from tasks.lake.store import Lake
 from tasks.settings import Settings
 
 SPACE_BYTES = 2 * 2**30
@@ -106,8 +107,6 @@ def _sources(settings: Settings) -> Iterator[Check]:
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
-    from tasks.lake.store import Lake
-
     try:
         lake = Lake.open(settings.lake)
     except ClaimledgerError as error:
@@ -116,8 +115,31 @@ def _lake(settings: Settings) -> Iterator[Check]:
     yield _space(lake.root)
     if lake.root.exists():
         yield _attempt("lake files", lambda: _verified(lake.verify_files()))
+        yield from runs(lake)
     else:
         yield Check("lake files", True, "no lake yet")
+
+
+def runs(lake: Lake) -> Iterator[Check]:
+    """Runs that are at work or died, else how the last one ended."""
+    from tasks.lake import runs as run_records
+
+    name, advice = "runs", "run `claimledger audit`: it goes on from what was published"
+    holder = lake.holder()
+    if holder is not None:
+        yield Check(name, True, f"{holder} is at work")
+        return
+    died = run_records.open_runs(lake)
+    for sentence in died:
+        yield Check(name, False, sentence, advice)
+    last = lake.scan("runs").sort("started_at").tail(1).collect().to_dicts()
+    if last and not died:
+        (run,) = last
+        said = f"the last, {run['flow']}, {run['status']} at {run['finished_at']:%Y-%m-%d %H:%M}Z"
+        is_well = run["status"] == "completed"
+        yield Check(
+            name, is_well, f"{said}: {run['reason']}" if run["reason"] else said, "" if is_well else advice
+        )
 
 
 def _space(root: Path) -> Check:

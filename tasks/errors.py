@@ -11,6 +11,7 @@ belongs to the type, so that a failure means the same from every command.
     ├── Unverifiable           2  the ledger's verification, proofs, witnesses: neither right nor wrong
     ├── GateError              1  the gate, references and reconciliation: nothing more is published
     ├── SourceError            1  sources, after their attempts
+    ├── TimeLimitError         1  a stage that takes longer than it may
     └── IntegrityError         3  lake, ledger, proofs, re-audit: something is not what was written
 
 Anything else that reaches the console is a bug and says so. Errors of calculations are caught where their
@@ -52,6 +53,12 @@ class GateError(ClaimledgerError):
 
 class SourceError(ClaimledgerError):
     """A source is down, missing or unreadable as a whole."""
+
+    exit_code = BAD_ANSWER
+
+
+class TimeLimitError(ClaimledgerError):
+    """A stage took longer than it may. No TimeoutError: that may pass, and would be tried again."""
 
     exit_code = BAD_ANSWER
 

@@ -6,6 +6,7 @@ The configuration is rendered from the settings' own declarations: every key, it
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,13 @@ from tasks.errors import ConfigError, InputError
 from tasks.files.portions import Record
 from tasks.files.refusal import shown
 from tasks.knobs import Example, Section, descriptions
-from tasks.settings import Settings
+from tasks.settings import DEFAULT_FILE, Settings
 from tasks.sources import joining
 from tasks.sources.parameters import FieldMapping, SourceSettings
 from tasks.sources.records import Mapper
 
+DEMO_OUTPUTS = 30
+"""Enough to show every verdict; a minute or two on two cores."""
 _WIDTH = 100
 SHOWN = 3
 _INTRODUCTION = """
@@ -99,6 +102,43 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return {"files": [str(file) for file in contents], "notes": notes, "to_set": list(questions)}
+
+
+def write_demo(directory: Path, *, full: bool) -> Path:
+    """Writes the sample's configuration and DEMO_OUTPUTS of its outputs, or all; returns the configuration.
+
+    Writing the same again changes nothing.
+
+    Raises:
+        ConfigError: another file is there already, or the sample is not installed; nothing is written.
+    """
+    sample = Path(__file__).resolve().parent.parent / "data" / "samples"
+    if not (sample / DEFAULT_FILE).exists():
+        raise ConfigError(
+            f"{sample}: the sample comes with a checkout and not with the package; `claimledger init` writes "
+            "one of five answers"
+        )
+    exports = sorted((sample / "outputs").glob("*.jsonl.gz"))
+    lines = {file: gzip.decompress(file.read_bytes()).splitlines(keepends=True) for file in exports}
+    if not full:
+        lines = _spread(lines, DEMO_OUTPUTS)
+    contents = {directory / DEFAULT_FILE: (sample / DEFAULT_FILE).read_bytes()}
+    for file, kept in lines.items():
+        contents[directory / "outputs" / file.name] = gzip.compress(b"".join(kept), mtime=0)
+    for file, data in contents.items():
+        if file.exists() and file.read_bytes() != data:
+            raise ConfigError(f"{file} is there already and is not the demo's; choose another folder")
+    for file, data in contents.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return directory / DEFAULT_FILE
+
+
+def _spread(lines: Mapping[Path, list[bytes]], count: int) -> dict[Path, list[bytes]]:
+    """So many lines at equal distances over all files, so that every file has its share."""
+    every = [(file, line) for file, own in lines.items() for line in own]
+    kept = [every[number * len(every) // count] for number in range(count)] if len(every) > count else every
+    return {file: [line for its, line in kept if its == file] for file in lines}
 
 
 def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str], dict[str, str]]:

@@ -25,7 +25,7 @@ KINDS = ("factual", "other", "abstention")
 ORIGINS = ("context", "corpus")
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
-RUN_STATUS = ("running", "completed", "failed", "interrupted")
+RUN_STATUS = ("running", "completed", "failed", "interrupted", "died")
 
 _CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))
 _HEX = Matches("^[0-9a-f]{64}$")
@@ -669,8 +669,13 @@ RUNS = Table(
         run_id,
         Column("flow", pl.String, "Flow that ran"),
         Column("started_at", UTC, "Start", unit="UTC"),
-        Column("finished_at", UTC, "End", unit="UTC"),
-        Column("status", pl.String, "completed, failed or interrupted", rules=(OneOf(RUN_STATUS),)),
+        Column("finished_at", UTC, "End; of a run that died, when its last stage began", unit="UTC"),
+        Column(
+            "status",
+            pl.String,
+            "completed; failed; interrupted by a signal; died, which the next run found",
+            rules=(OneOf(RUN_STATUS),),
+        ),
         Column("parameters", pl.String, "Parameters of the run, as JSON"),
         Column("code_version", pl.String, "Version of claimledger"),
         verifier.optional(),
@@ -704,6 +709,8 @@ RUNS = Table(
             nullable=True,
             rules=(Between(0),),
         ),
+        Column("stage", pl.String, "The last stage that began, where it did not complete", nullable=True),
+        Column("reason", pl.String, "Why it did not complete, in one sentence", nullable=True),
     ),
     partition_by=None,
 )

@@ -49,6 +49,15 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+def test_without_a_file_there_is_no_configuration_unless_defaults_are_asked_for(elsewhere: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^no claimledger\.toml in this folder; `claimledger init` writes"):
+        load()
+    settings = load(or_defaults=True)
+    assert (settings.sources, settings.lake) == ((), str(elsewhere / "lake"))
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load("named.toml", or_defaults=True)
+
+
 def test_the_smallest_real_configuration_loads_with_paths_relative_to_its_file(tmp_path: Path) -> None:
     settings = load(written(tmp_path, SMALLEST))
     assert settings.lake == str(tmp_path / "lake")
@@ -148,12 +157,6 @@ def test_a_hub_id_and_the_default_are_left_as_they_are_even_beside_a_folder_of_t
     assert getattr(load(written(tmp_path, "")), section).model == default
     hub = written(tmp_path, f'[{section}]\nmodel = "somebody/some-model"')
     assert getattr(load(hub), section).model == "somebody/some-model"
-
-
-def test_without_a_file_the_bundled_sample_is_audited(elsewhere: Path) -> None:
-    settings = load()
-    assert settings.sources
-    assert settings.lake == str(elsewhere / "lake")
 
 
 def test_init_writes_a_configuration_with_every_key_and_its_default(tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ def sample(
     """
     from tasks.review.sample import draw_sample
 
+    settings = common.reading()
     drawn = draw_sample(
-        common.open_lake(),
-        common.settings().ledger,
+        common.open_lake(settings),
+        settings.ledger,
         output,
         nonce=seed,
         size=size,
@@ -71,8 +72,9 @@ def erase(
     from flows.erase import erase as erase_output
 
     run_id, now = new_run("erase")
+    settings = common.settings()
     done = erase_output(
-        common.open_lake(), common.settings().ledger, output_id, reason=reason, run_id=run_id, now=now
+        common.open_lake(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now
     )
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
     lines = [

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -29,6 +30,7 @@ from tasks.errors import (
     INTERRUPTED,
     TERMINATED,
     ClaimledgerError,
+    InputError,
 )
 
 STRIKE_AGAIN_S = 0.05
@@ -77,6 +79,28 @@ def init(
 
 
 @app.command
+def demo(
+    directory: Path = Path("claimledger-demo"),
+    /,
+    *,
+    full: Annotated[bool, Parameter(negative="", help="All outputs of the sample.")] = False,
+    common: Common = DEFAULTS,
+) -> int:
+    """Audit the bundled sample in a folder of its own: real answers, with the evidence they were given.
+
+    Some 30 outputs, a minute or two; with --full all of them. Running it again audits what is new: nothing.
+
+    Example: claimledger demo
+    """
+    from tasks.starter import write_demo
+
+    if common.config:
+        raise InputError("`claimledger demo` brings its configuration; `claimledger audit` takes --config")
+    config = write_demo(directory, full=full)
+    return flow_commands.audit(common=replace(common, config=str(config)))
+
+
+@app.command
 def doctor(*, common: Common = DEFAULTS) -> int:
     """Say what is wrong with this installation, and what to do about it.
 
@@ -94,6 +118,8 @@ def doctor(*, common: Common = DEFAULTS) -> int:
                 fail(sentence)
     if any(c.damaged for c in checks):
         return DAMAGED
+    if any(c.name == "configuration" and not c.ok for c in checks):
+        return BAD_USAGE
     return DONE if all(c.ok for c in checks) else BAD_ANSWER
 
 
@@ -162,8 +188,11 @@ def _strike_again(swallowed: sys.UnraisableHookArgs) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns its exit status; the console script's entry."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """Runs one command and returns its exit status.
+
+    Signals are the caller's: a program or a test run that is told to end must end, and not go on with a
+    command that was stopped half way.
+    """
     tokens = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings_shown(verbose="--verbose" in tokens):
@@ -231,7 +260,8 @@ def _misused(error: CycloptsError) -> str:
 
 
 def entry() -> None:
-    """Console script: exits with the status of `main`."""
+    """Console script: exits with the status of `main`; SIGTERM ends a command like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminated)
     sys.unraisablehook = _strike_again
     sys.exit(main())
 

@@ -32,7 +32,7 @@ class Common:
     """Options that every command takes."""
 
     config: Annotated[
-        str | None, Parameter(help="Configuration file; default claimledger.toml, else the sample.")
+        str | None, Parameter(help="Configuration file; default claimledger.toml of this folder.")
     ] = None
     lake: Annotated[str | None, Parameter(help="Lake to use instead of the configured one.")] = None
     json: Annotated[bool, Parameter(negative="", help="Print one JSON document and nothing else.")] = False
@@ -40,17 +40,21 @@ class Common:
     debug: Annotated[bool, Parameter(negative="", help="Show the traceback of a failure.")] = False
     verbose: Annotated[bool, Parameter(negative="", help="Log each step on standard error.")] = False
 
-    def settings(self) -> Settings:
-        """The configuration these options name."""
+    def settings(self, *, or_defaults: bool = False) -> Settings:
+        """The configuration these options name; `or_defaults` for a command that can do without one."""
         from tasks.settings import load
 
-        return load(self.config, lake=self.lake)
+        return load(self.config, lake=self.lake, or_defaults=or_defaults)
 
-    def open_lake(self) -> Lake:
-        """The configured lake."""
+    def reading(self) -> Settings:
+        """The same for a command that only reads a lake: whoever names that needs no configuration."""
+        return self.settings(or_defaults=self.lake is not None)
+
+    def open_lake(self, settings: Settings) -> Lake:
+        """The lake, for which a command that writes waits as long as a run does."""
         from tasks.lake.store import Lake
 
-        return Lake.open(self.settings().lake)
+        return Lake.open(settings.lake, wait_s=settings.runner.lock_wait_s)
 
     @property
     def shows_progress(self) -> bool:

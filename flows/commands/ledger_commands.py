@@ -30,9 +30,10 @@ def init(*, common: Common = DEFAULTS) -> int:
     """
     from tasks.ledger import opening
 
-    lake = common.open_lake()
+    settings = common.settings()
+    lake = common.open_lake(settings)
     with lake.lock("making the ledger"):
-        made = opening.initialise(lake, common.settings().ledger)
+        made = opening.initialise(lake, settings.ledger)
     document = {
         "origin": made.log.origin,
         "public_keys": [str(k) for k in made.public],
@@ -61,9 +62,10 @@ def rotate(
     from tasks.ledger import rotate
 
     run_id, now = new_run("ledger rotate")
+    settings = common.settings()
     done = rotate.rotate(
-        common.open_lake(),
-        common.settings().ledger,
+        common.open_lake(settings),
+        settings.ledger,
         run_id=run_id,
         now=now,
         command=tuple(signer or ()),
@@ -141,7 +143,8 @@ def verify(
     from tasks.ledger.log import Log
     from tasks.ledger.witness import timestamps
 
-    settings, lake = common.settings(), common.open_lake()
+    settings = common.reading()
+    lake = common.open_lake(settings)
     trusted = keys.parse_keys(key) if key else []
     with events_counted(common) as progress:
         found = verify.verify(
@@ -207,8 +210,9 @@ def prove(
     from tasks.ledger import prove
     from tasks.review import disclosed
 
-    lake = common.open_lake()
-    text, body = prove.prove(lake, common.settings().ledger, event_id, disclose=disclose or ())
+    settings = common.reading()
+    lake = common.open_lake(settings)
+    text, body = prove.prove(lake, settings.ledger, event_id, disclose=disclose or ())
     if disclose and body.get("output_id"):
         disclosed.remember(lake, output, [str(body["output_id"])])
     prove.write_proof(output, text)

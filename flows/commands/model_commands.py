@@ -34,7 +34,7 @@ def score(
     from tasks.verify.score import score_file
 
     with counter(common.shows_progress, "scoring") as progress:
-        scored = score_file(pairs, output, common.settings().scoring, progress=progress)
+        scored = score_file(pairs, output, common.settings(or_defaults=True).scoring, progress=progress)
     lines = [f"{scored.rows_out} pairs scored into {scored.output}"]
     if scored.quarantine:
         refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
@@ -74,7 +74,7 @@ def train(
             f"claimledger train needs the training extra, {error.name} is missing: pip install "
             "'claimledger[train]'"
         ) from None
-    settings = common.settings()
+    settings = common.settings(or_defaults=True)
     with shares(common.shows_progress, "training") as progress:
         report = train_network(
             pairs,
@@ -108,7 +108,7 @@ def evaluate(
 
     _check_named(pairs)
     with counter(common.shows_progress, "evaluating") as progress:
-        settings = common.settings().scoring
+        settings = common.settings(or_defaults=True).scoring
         figures = evaluate_files(pairs, settings, progress, verifiers=load_named(verifier or [], settings))
     beside = side_by_side(figures)
     lines = table(beside.columns, [list(row) for row in beside.rows()])
@@ -139,7 +139,7 @@ def calibrate(
     from tasks.verify.risk import RiskParameters, least_rows, sentence
 
     parameters = RiskParameters(risk=_share("--risk", risk), confidence=_share("--confidence", confidence))
-    settings = common.settings()
+    settings = common.settings(or_defaults=bool(pairs))
     with counter(common.shows_progress, "scoring") as progress:
         fitted, document = calibrate_to_file(
             pairs, output, settings.scoring, parameters, lake=settings.lake, seed=seed, progress=progress

@@ -46,7 +46,7 @@ def _queue(
     if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"--margin is {margin}, expected a probability")
     parameters = QueueParameters() if margin is None else QueueParameters(margin)
-    lake = common.open_lake()
+    lake = common.open_lake(common.reading())
     found = reviews.waiting(lake, parameters)
     if because:
         found = found.filter(found["because"].is_in(because))
@@ -130,7 +130,7 @@ def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
     """
     from tasks.review import reviews
 
-    count = reviews.export_labelled(common.open_lake(), file)
+    count = reviews.export_labelled(common.open_lake(common.reading()), file)
     common.answer(
         {"file": str(file), "pairs": count},
         [f"wrote {file}: {count} pairs", f"next: claimledger train {file} -o models/ours"],

@@ -18,7 +18,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,8 @@ from tasks.files import durable
 
 log = logging.getLogger("claimledger.lock")
 NAME = ".lock"
-_POLL_S = 0.05
+_POLL_S = (0.05, 1.0)
+"""First and longest pause between two looks at a lock that somebody holds."""
 
 
 @dataclass
@@ -64,8 +65,13 @@ def held(root: Path) -> bool:
 
 
 @contextmanager
-def lock(root: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[str | None]:
+def lock(
+    root: Path, purpose: str, *, wait_s: float = 0.0, tell: Callable[[str], object] = log.warning
+) -> Iterator[str | None]:
     """Holds the lake's lock; yields a sentence about the dead holder it replaced, or None.
+
+    Where another writer holds it, `tell` is given one sentence (who, since when, how long this one waits),
+    and the first to ask once it is free gets it.
 
     Raises:
         LakeError: another writer holds it after `wait_s` seconds (named), or the lake cannot be written.
@@ -80,12 +86,12 @@ def lock(root: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[str | Non
         durable.make_folder(root)
         handle = os.open(root / NAME, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _acquire(handle, root, wait_s)
+        _acquire(handle, root, wait_s, tell)
         stale = _read(handle)
         sentence = None
         if stale:
             sentence = f"{root / NAME}: recovered from {_who(stale)}, which ended without releasing it"
-            log.warning("%s", sentence)
+            tell(sentence)
         with durable.touching(root / NAME):
             _write(handle, json.dumps(_myself(purpose)).encode())
         with _registry:
@@ -119,24 +125,50 @@ def _leave(root: Path) -> None:
             del _holds[root]
 
 
-def _acquire(handle: int, root: Path, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise LakeError(
-                    f"{root / NAME}: this file system cannot lock files ({error.strerror}); "
-                    "put the lake on one that can"
-                ) from error
-        else:
-            return
-        if time.monotonic() >= deadline:
+def _acquire(handle: int, root: Path, wait_s: float, tell: Callable[[str], object]) -> None:
+    start, pause = time.monotonic(), _POLL_S[0]
+    while not _locked(handle, root, fcntl.LOCK_EX):
+        waited = time.monotonic() - start
+        if waited >= wait_s:
+            after = f" after a wait of {_duration(wait_s)}" if wait_s else ""
             raise LakeError(
-                f"{root}: locked by {_who(_read(handle))}; wait until it ends, or stop it, and run again"
+                f"{root}: locked by {_who(_read(handle))}{after}; wait until it ends, or stop it, and run "
+                "again"
             )
-        time.sleep(_POLL_S)
+        if pause == _POLL_S[0]:
+            tell(f"{root}: locked by {_who(_read(handle))}; waiting up to {_duration(wait_s)} for it to end")
+        time.sleep(min(pause, wait_s - waited))
+        pause = min(2 * pause, _POLL_S[1])
+
+
+def _locked(handle: int, root: Path, kind: int) -> bool:
+    """Takes the kernel's lock if nobody holds it."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise LakeError(
+                f"{root / NAME}: this file system cannot lock files ({error.strerror}); "
+                "put the lake on one that can"
+            ) from error
+        return False
+    return True
+
+
+def holder(root: Path) -> str | None:
+    """Who writes to the lake at this moment, in words; None for nobody.
+
+    Raises:
+        LakeError: the lake's file system cannot lock files.
+    """
+    try:
+        handle = os.open(root / NAME, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return None if _locked(handle, root, fcntl.LOCK_SH) else _who(_read(handle))
+    finally:
+        os.close(handle)
 
 
 def _myself(purpose: str) -> dict[str, str | int]:
@@ -170,10 +202,17 @@ def _write(handle: int, data: bytes) -> None:
     os.pwrite(handle, data, 0)
 
 
-def _who(holder: dict[str, object]) -> str:
-    if not holder:
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _who(note: dict[str, object]) -> str:
+    if not note:
         return "another process"
     return (
-        f"{holder.get('purpose')!s:.80} (process {holder.get('pid')!s:.20} on {holder.get('host')!s:.80} "
-        f"since {holder.get('since')!s:.40})"
+        f"{note.get('purpose')!s:.80} (process {note.get('pid')!s:.20} on {note.get('host')!s:.80} "
+        f"since {note.get('since')!s:.40})"
     )

@@ -1,7 +1,7 @@
 """The life of a run: opened before anything is touched, closed whatever happens, reconciled.
 
-A run that dies without closing leaves its open record behind; the next run finds it and closes it as
-interrupted, so that no night is missing from the `runs` table.
+A run that dies without closing leaves its open record behind, with the stage it had begun; the next run of
+any flow finds it and closes it as died, so that no night is missing from the `runs` table.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class Run:
     days: set[date] = field(default_factory=set)
     """UTC days that the run judged."""
     follows_interruption: bool = False
+    stage: str | None = None
+    """The last stage that began."""
+    reason: str | None = None
+    """Why it did not complete."""
 
     def count(self, counts: Mapping[str, Counts]) -> None:
         """Adds one unit's counts per table."""
@@ -91,6 +95,8 @@ class Run:
             "rows_filtered": self.records_filtered,
             "rows_joined": self.records_joined,
             "counts": json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
+            "stage": None if status == "completed" else self.stage,
+            "reason": self.reason,
         }
         return conform(RUNS, pl.DataFrame([row], schema=RUNS.schema))
 
@@ -127,6 +133,16 @@ def open_run(
     return run
 
 
+def enter_stage(run: Run, lake: Lake, stage: str) -> None:
+    """Keeps which stage a run is in, for whoever finds it dead."""
+    run.stage = stage
+    records = lake.read_state(OPEN_RUNS)
+    if run.run_id in records:
+        now = datetime.now(UTC).isoformat()
+        mine = {**records[run.run_id], "stage": stage, "stage_since": now}
+        lake.write_state(OPEN_RUNS, {**records, run.run_id: mine})
+
+
 def close_run(run: Run, lake: Lake, status: str) -> None:
     """Publishes the run's row. It stays among the open ones until `forget`."""
     row = run.row(status, datetime.now(UTC))
@@ -138,24 +154,37 @@ def forget(run: Run, lake: Lake) -> None:
     lake.write_state(OPEN_RUNS, {k: v for k, v in lake.read_state(OPEN_RUNS).items() if k != run.run_id})
 
 
+def open_runs(lake: Lake) -> list[str]:
+    """One sentence for each run that has begun and is not closed; it died, unless somebody holds the lock."""
+    return [_obituary(run_id, record) for run_id, record in lake.read_state(OPEN_RUNS).items()]
+
+
 def close_dead_runs(lake: Lake) -> list[str]:
-    """Publishes an `interrupted` row for every run whose process died, with what it had published.
+    """Publishes a `died` row for every run whose process ended without a word, with what it had published.
 
     Only called under the lake's lock, so an open record belongs to nobody alive. A run that died after its
-    row was published keeps that row. Returns the runs' ids.
+    row was published keeps that row. Returns a sentence for each.
     """
     dead = lake.read_state(OPEN_RUNS)
     for run_id, record in dead.items():
         started_at = datetime.fromisoformat(record["started_at"])
         run = Run(record["flow"], record["policy"], record["parameters"], started_at, run_id)
+        run.stage, run.reason = record.get("stage"), _obituary(run_id, record)
         run.count(_published_by(run_id, lake))
         outputs, refused = (run.counts.get(name, Counts()).published for name in ("outputs", "quarantine"))
         run.records_in, run.records_out, run.records_quarantined = outputs + refused, outputs, refused
-        row = run.row("interrupted", started_at)
+        row = run.row("died", datetime.fromisoformat(record.get("stage_since", record["started_at"])))
         lake.commit(run_id, "run", {"runs": row}, run_day=started_at.date())
     if dead:
         lake.write_state(OPEN_RUNS, {})
-    return list(dead)
+    return [_obituary(run_id, record) for run_id, record in dead.items()]
+
+
+def _obituary(run_id: str, record: Mapping[str, Any]) -> str:
+    where = "before its first stage"
+    if "stage" in record:
+        where = f"in stage {record['stage']}, which began at {record['stage_since'][:19]}Z"
+    return f"run {run_id[:12]} ({record['flow']}, started at {record['started_at'][:19]}Z) died {where}"
 
 
 def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -139,13 +139,22 @@ class Lake:
 
     # Writing ------------------------------------------------------------------------------------------
 
-    def lock(self, purpose: str, *, wait_s: float | None = None) -> AbstractContextManager[str | None]:
+    def lock(
+        self, purpose: str, *, wait_s: float | None = None, tell: Callable[[str], object] | None = None
+    ) -> AbstractContextManager[str | None]:
         """Holds the lake for one writer; gives the sentence about a dead holder it replaced, or None.
 
+        Another writer is waited for; `tell` is given the sentences on that, which else go to the log.
+
         Raises:
-            LakeError: somebody else holds it, named; or the lake cannot be written.
+            LakeError: somebody else still holds it, named; or the lake cannot be written.
         """
-        return locks.lock(self.root, purpose, wait_s=self.wait_s if wait_s is None else wait_s)
+        wait_s = self.wait_s if wait_s is None else wait_s
+        return locks.lock(self.root, purpose, wait_s=wait_s, tell=tell or locks.log.warning)
+
+    def holder(self) -> str | None:
+        """Who writes to the lake at this moment, in words; None for nobody."""
+        return locks.holder(self.root)
 
     @contextmanager
     def _writing(self, purpose: str) -> Iterator[None]:

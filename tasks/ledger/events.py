@@ -180,11 +180,11 @@ COMMITTED = ("claim", "reviewer")
 _UNBOUND = {
     "passages": ("snapshot_last_seen",),
     "outputs": ("language",),
-    "runs": ("rows_filtered", "rows_joined"),
+    "runs": ("rows_filtered", "rows_joined", "stage", "reason"),
 }
-"""Columns that later runs may change, and those that came later and say again what a bound column holds
-(`response`, `counts`): with them, rows of earlier releases would have other digests. Everything else in a
-bound table is bound."""
+"""Columns that later runs may change, those that came later and say again what a bound column holds
+(`response`, `counts`), and words on a run for people: with them, rows of earlier releases would have other
+digests. Everything else in a bound table is bound, and `commits_sha256` binds every file of a run."""
 
 
 def bound_columns(table: str) -> tuple[str, ...]:

@@ -45,12 +45,61 @@ def one_sentence(done: Answer) -> str:
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_2(
-    elsewhere: Path, command: Command, arguments: list[str], sentence: str
+    team: Path, command: Command, arguments: list[str], sentence: str
 ) -> None:
     done = command(*arguments)
     assert done.code == 2, (done.out, done.err)
     assert sentence.lower() in one_sentence(done).lower()
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["audit"],
+        ["audit", "--lake", "lake"],
+        ["backfill", "--from", "2026-11-01", "--to", "2026-11-02"],
+        ["reaudit"],
+        ["drift"],
+        ["index"],
+        ["review", "list"],
+        ["review", "import", "queue.csv", "--lake", "lake"],
+        ["ledger", "verify"],
+        ["erase", "--output-id", "0", "--reason", "asked for", "--lake", "lake"],
+        ["deploy"],
+        ["serve"],
+    ],
+)
+def test_in_a_folder_without_a_configuration_nothing_is_done(
+    elsewhere: Path, command: Command, arguments: list[str]
+) -> None:
+    done = command(*arguments)
+    assert done.code == 2
+    assert one_sentence(done).startswith("claimledger: no claimledger.toml in this folder; ")
+    assert "`claimledger init`" in done.err
+    assert "`claimledger demo`" in done.err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_who_only_reads_a_lake_or_scores_pairs_needs_no_configuration(
+    elsewhere: Path, command: Command
+) -> None:
+    Lake.open("lake").ensure_tables(date(2026, 11, 1))
+    listed = command("review", "list", "--lake", "lake", "--json")
+    assert (listed.code, listed.document["waiting"]) == (0, 0)
+    scored = command("score", "none.jsonl", "-o", "out.jsonl")
+    assert scored.code == 2
+    assert "none.jsonl" in one_sentence(scored)
+
+
+@pytest.mark.usefixtures("no_models")
+def test_doctor_in_a_folder_without_a_configuration_says_that_and_exits_2(
+    elsewhere: Path, command: Command
+) -> None:
+    done = command("doctor", "--json")
+    assert done.code == 2
+    wrong = {check["name"]: check["detail"] for check in done.document if not check["ok"]}
+    assert "no claimledger.toml in this folder" in wrong["configuration"]
 
 
 def test_a_missing_source_fails_the_night_with_1_but_the_others_are_audited(

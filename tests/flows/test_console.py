@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows.commands import cli
+from flows.commands import cli, flow_commands
 from flows.commands.console import Common
 from flows.commands.flow_commands import audited
 from flows.outcome import Outcome
@@ -100,6 +101,14 @@ def test_the_log_goes_to_standard_error_as_sentences_without_control_characters(
     assert said.out == ""
 
 
+def test_a_program_that_calls_a_command_keeps_its_own_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+    failing(monkeypatch, InputError("bad row"))
+    cli.main(["audit"])
+    after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+    assert after == before
+
+
 def test_the_log_is_left_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logging.getLogger("claimledger")
     before = (log.level, log.propagate, list(log.handlers))
@@ -115,6 +124,23 @@ def test_json_can_name_a_file_whose_name_is_no_text(capsysbinary: pytest.Capture
     assert json.loads(written) == {"path": "caf\u00e9-\udcff.jsonl"}
 
 
+def test_demo_audits_the_sample_in_a_folder_of_its_own_with_its_own_configuration(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched: list[tuple[str, str | None]] = []
+
+    def launch(name: str, common: Common, **_days: object) -> Outcome:
+        launched.append((name, common.config))
+        return outcome_of(out=30)
+
+    monkeypatch.setattr(flow_commands, "launch", launch)
+    assert cli.main(["demo", "look", "--json"]) == 0
+    assert launched == [("audit", "look/claimledger.toml")]
+    assert json.loads(capsys.readouterr().out)["records_out"] == 30
+    assert cli.main(["demo", "--config", "mine.toml"]) == 2
+    assert "brings its configuration" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("out", "quarantined", "verdicts", "sentence"),
     [
@@ -127,22 +153,7 @@ def test_json_can_name_a_file_whose_name_is_no_text(capsysbinary: pytest.Capture
 def test_a_night_without_verdicts_says_why(
     out: int, quarantined: int, verdicts: dict[str, int], sentence: str
 ) -> None:
-    outcome = Outcome(
-        run_id="0",
-        flow="audit",
-        status="completed",
-        seconds=1.0,
-        records_in=5,
-        records_out=out,
-        records_already_there=5 - out - quarantined,
-        records_quarantined=quarantined,
-        verdicts=verdicts,
-        counts={},
-        warnings=[],
-        problems=[],
-        report="report.html",
-        lake="lake",
-    )
+    outcome = outcome_of(out, quarantined, verdicts)
     said = "\n".join(audited(outcome))
     assert "do not know" not in said
     assert sentence in said
@@ -153,3 +164,22 @@ def test_a_night_without_verdicts_says_why(
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
     abstained = replace(outcome, outcomes={"supported": 3, "abstained": 2})
     assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)
+
+
+def outcome_of(out: int, quarantined: int = 0, verdicts: dict[str, int] | None = None) -> Outcome:
+    return Outcome(
+        run_id="0",
+        flow="audit",
+        status="completed",
+        seconds=1.0,
+        records_in=30,
+        records_out=out,
+        records_already_there=30 - out - quarantined,
+        records_quarantined=quarantined,
+        verdicts=verdicts or {},
+        counts={},
+        warnings=[],
+        problems=[],
+        report="report.html",
+        lake="lake",
+    )

@@ -182,8 +182,8 @@ def test_a_worker_in_another_folder_audits_into_the_lake_of_the_team(
     assert state["state_type"] == "COMPLETED", done.stdout + done.stderr
     assert pl.read_parquet(f"{team}/lake/tables/verdicts/**/*.parquet").height > 0
     assert list(tmp_path.iterdir()) == []
-    tasks = post(environment, "/task_runs/filter")
-    assert {"pull", "judge", "finish"} <= {t["name"].rsplit("-", 1)[0] for t in tasks}
+    names = [task["name"] for task in post(environment, "/task_runs/filter")]
+    assert {"pull sample", "judge 2026-11-01, 1 output", "publish 0 refusals", "finish"} <= set(names)
 
 
 def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
@@ -213,8 +213,15 @@ def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
         stop(served)
     assert finished["state_type"] == "COMPLETED", (team / "serve.log").read_text()
     assert "sample" in finished["name"]
-    artifacts = post(environment, "/artifacts/filter")
-    assert {a["type"] for a in artifacts if a["flow_run_id"] == run["id"]} == {"markdown", "table"}
+    run_id = pl.read_parquet(f"{team}/lake/tables/runs/**/*.parquet").sort("started_at")["run_id"][-1]
+    named = {"artifacts": {"key": {"like_": run_id[:12]}}}
+    artifacts = post(environment, "/artifacts/filter", named)
+    assert {a["key"] for a in artifacts} >= {
+        f"nightly-audit-summary-{run_id[:12]}",
+        f"nightly-audit-counts-{run_id[:12]}",
+    }
+    assert {a["flow_run_id"] for a in artifacts} == {run["id"]}
+    assert all(run_id in a["description"] for a in artifacts)
 
 
 def test_the_audit_runs_under_the_server_that_the_environment_names(
@@ -237,7 +244,28 @@ def test_a_run_with_problems_answers_in_json_and_the_server_shows_it_as_failed(
     document = json.loads(done.stdout)
     assert any("gone" in problem for problem in document["problems"])
     runs = post(environment, "/flow_runs/filter")
-    assert [run["state_type"] for run in runs if run["parameters"].get("config") == str(config)] == ["FAILED"]
+    (run,) = [run for run in runs if run["parameters"].get("config") == str(config)]
+    assert run["state_type"] == "FAILED"
+    assert run["state"]["message"].startswith("source 'gone': ")
+    of_run = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
+    (page,) = [a for a in post(environment, "/artifacts/filter", of_run) if a["type"] == "markdown"]
+    assert page["data"].startswith("# `source 'gone': ")
+
+
+def test_a_run_that_stops_half_way_shows_its_sentence_first(environment: dict[str, str], team: Path) -> None:
+    config = team / "corpus.toml"
+    text = (team / "claimledger.toml").read_text()
+    config.write_text(text.replace('# path = "docs"', 'path = "nowhere"').replace('"lake"', '"half"', 1))
+    done = claimledger(environment, team, "audit", "--json", "--config", str(config))
+    assert done.returncode == 2, done.stderr
+    runs = post(environment, "/flow_runs/filter")
+    (run,) = [run for run in runs if run["parameters"].get("config") == str(config)]
+    assert run["state_type"] == "FAILED"
+    of_run = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
+    (page,) = post(environment, "/artifacts/filter", of_run)
+    for said in (run["state"]["message"], page["data"].removeprefix("# `")):
+        assert said.startswith(f"{team}/nowhere: ")
+    assert "in stage `index corpus`" in page["data"]
 
 
 def test_sigterm_under_the_server_exits_143(environment: dict[str, str], team: Path) -> None:

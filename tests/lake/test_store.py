@@ -425,11 +425,12 @@ def test_a_lock_file_with_any_content_can_be_taken(lake: Lake, content: str) -> 
 
 
 def test_a_writer_waits_as_long_as_it_is_told_to(lake: Lake) -> None:
+    told: list[str] = []
     with lake.lock("first"):
         entered = threading.Event()
 
         def second() -> None:
-            with Lake.open(str(lake.root)).lock("second", wait_s=30):
+            with Lake.open(str(lake.root)).lock("second", wait_s=30, tell=told.append):
                 entered.set()
 
         thread = threading.Thread(target=second)
@@ -438,6 +439,26 @@ def test_a_writer_waits_as_long_as_it_is_told_to(lake: Lake) -> None:
         assert not entered.is_set()
     thread.join(30)
     assert entered.is_set()
+    (sentence,) = told
+    assert re.search(r"locked by first \(process \d+ on .* since 20.*\); waiting up to 30 s for it", sentence)
+
+
+def test_a_writer_that_waited_in_vain_says_whom_it_waited_for_and_how_long(
+    lake: Lake, holder: subprocess.Popen[str]
+) -> None:
+    wanted = rf"locked by nightly audit \(process {holder.pid} .*\) after a wait of 0.2 s; wait until it ends"
+    with pytest.raises(LakeError, match=wanted), lake.lock("backfill", wait_s=0.2):
+        pass
+
+
+def test_who_holds_a_lake_can_be_asked_without_holding_it(
+    lake: Lake, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert f"nightly audit (process {holder.pid} on " in str(lake.holder())
+    holder.kill()
+    holder.wait()
+    assert lake.holder() is None
+    assert Lake.open(str(tmp_path / "no lake")).holder() is None
 
 
 def test_worker_threads_commit_under_their_flows_lock_one_after_the_other(lake: Lake, frames: Frames) -> None:
