@@ -20,13 +20,15 @@ from tasks.tables import ACTIONS, TABLES, UTC, VERDICTS
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
-VERSION = "2"
+VERSION = "3"
 """Of the sums: another one whenever equal rows would give other sums, so that caches know."""
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
 
 _KEYS = {"date": pl.Date(), **dict.fromkeys(IDENTITY + JUDGED_BY, pl.String())}
-CELL = pl.Schema({**_KEYS, "judged_at": UTC, "metric": pl.String(), **dict.fromkeys(SUMS, pl.Float64())})
+CELL = pl.Schema(
+    {**_KEYS, "judged_at": UTC, "pulled_at": UTC, "metric": pl.String(), **dict.fromkeys(SUMS, pl.Float64())}
+)
 PROFILE = pl.Schema({**_KEYS, "metric": pl.String(), "bin": pl.Int16(), "weight": pl.Float64()})
 SEEN = pl.Schema({"date": pl.Date, "snapshot": pl.String})
 
@@ -35,7 +37,8 @@ SEEN = pl.Schema({"date": pl.Date, "snapshot": pl.String})
 class Cells:
     """Everything drift needs of some days, small enough to keep.
 
-    `sums` (CELL): per day, identity, verifier and policy (null where nothing was judged) and metric.
+    `sums` (CELL): per day, identity, verifier and policy (null where nothing was judged) and metric; when the
+    newest was judged, or, of metrics of outputs, the first was pulled.
     `profiles` (PROFILE): per day and identity, how much of a distribution each bin or dimension holds.
     `seen` (SEEN): snapshots per day. `filled`: tables that hold rows on these days.
     """
@@ -118,6 +121,7 @@ def _outputs(outputs: pl.DataFrame, weight: str | None) -> pl.DataFrame:
         *IDENTITY,
         date=pl.col("produced_at").dt.date(),
         weight=weights,
+        pulled_at="ingested_at",
         lag=(pl.col("ingested_at") - pl.col("produced_at")).dt.total_seconds() / 3600,
     )
 
@@ -205,18 +209,23 @@ def _reviewed(reviews: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
 def _summed(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """CELL rows of the metrics of these rows: one per day, identity, verifier and policy that has units."""
     metrics = [(m.name, m.sums[1], m.sums[2]) for m in METRICS.values() if m.sums and m.sums[0] == name]
-    aggregates: list[pl.Expr] = [pl.col("judged_at").max()]
+    pulled_at = pl.col("pulled_at").min() if "pulled_at" in rows.columns else pl.lit(None, UTC)
+    aggregates: list[pl.Expr] = [pl.col("judged_at").max(), pulled_at.alias("pulled_at")]
     for metric, above, below in metrics:
         y, x = (pl.col("weight") * pl.col(column).cast(pl.Float64) for column in (above, below))
-        # A group sums a literal once: metrics per output count a cell, not each output, as a cluster.
-        clusters = pl.lit(1.0) if below == "one" else pl.col(below) > 0
-        sums = (y, x, y * y, x * y, x * x, clusters)
+        sums = (y, x, y * y, x * y, x * x, pl.col(below) > 0)
         aggregates += [
             e.sum().cast(pl.Float64).alias(f"{metric}.{s}") for s, e in zip(SUMS, sums, strict=True)
         ]
     wide = rows.with_columns(one=pl.lit(1.0)).group_by(*_KEYS).agg(aggregates)
     parts = [
-        wide.select(*_KEYS, "judged_at", metric=pl.lit(metric), **{s: pl.col(f"{metric}.{s}") for s in SUMS})
+        wide.select(
+            *_KEYS,
+            "judged_at",
+            "pulled_at",
+            metric=pl.lit(metric),
+            **{s: pl.col(f"{metric}.{s}") for s in SUMS},
+        )
         for metric, _, _ in metrics
     ]
     return pl.concat(parts).filter(pl.col("x") > 0).select(CELL.names()).cast(CELL)

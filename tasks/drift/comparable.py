@@ -7,7 +7,7 @@ anything about the agents. So what an older verifier or policy version judged is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -53,3 +53,14 @@ def like_with_like(cells: pl.DataFrame, profiles: pl.DataFrame, *, since: date |
             notes.append(f"only decisions by policy {label} (first on {first!s}) are compared")
             old |= other
     return Comparable(cells.filter(~old), profiles.filter(~old), tuple(notes))
+
+
+def without_history(cells: pl.DataFrame) -> pl.DataFrame:
+    """CELL rows without the lags of days that were over before their source's first pull.
+
+    They say when the first audit was, not how late answers came: with them, a lake that begins with a month
+    of exports would report a fall of its lag, and other numbers on another day.
+    """
+    first = pl.col("pulled_at").min().over("source").dt.date()
+    is_history = (pl.col("metric") == "lag_hours") & (pl.col("date") < first - timedelta(days=1))
+    return cells.filter(~is_history.fill_null(value=False))

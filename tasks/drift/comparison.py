@@ -10,12 +10,16 @@ an effect of their own with variance τ². Ignoring either makes every ordinary 
 1. Sampling variance per unit, from residuals within baseline days (Cochran 1977, section 6.4); the window's
    follows from its own number of units, as in a score test.
 2. τ² by moments about weekday means (DerSimonian and Laird, Controlled Clinical Trials 7, 1986), pooled over
-   the series of a metric, because 28 days alone say little about a variance.
+   the series of a metric, because 28 days alone say little about a variance. Where hardly any weekday comes
+   twice, squares are about the level, and what weekdays do counts as what days do.
 3. Weekday effects, shrunk by their own moment estimate (Morris, JASA 78, 1983).
 4. The remaining dispersion per series, moderated towards the common one (Smyth, Statistical Applications
-   in Genetics and Molecular Biology 3, 2004); the t distribution gets the degrees of freedom that follow.
-5. A skewed sampling distribution (a share near 0 or 1) shifts the statistic by the first term of its
-   Edgeworth expansion (Hall, The Bootstrap and Edgeworth Expansion, 1992, section 2.3).
+   in Genetics and Molecular Biology 3, 2004). Series lend each other freedom about sampling, none about days,
+   which they share: the t distribution gets the degrees that follow from both (Satterthwaite, Biometrics
+   Bulletin 2, 1946).
+5. A skewed sampling distribution (a share near 0 or 1, a rare count) is that of a gamma variable with its
+   mean, variance and skewness (Pearson's type III), which unlike an expansion never runs backwards; the
+   more skewed, the coarser its steps, of which half a one is given away (Yates, JRSS Supplement 1, 1934).
 """
 
 from __future__ import annotations
@@ -27,7 +31,15 @@ from scipy import special, stats
 
 ROUNDING = 1e-9
 """A ratio of variances below this is what rounding leaves of days that do not vary at all."""
+LEAST_SKEWNESS = 1e-3
+"""Below it a gamma variable is a normal one, to the last digit that anybody reads."""
+MOST_SKEWNESS = 1e3
+"""Beyond it nothing was expected at all."""
+FARTHEST = 37.0
+"""Standard deviations at which the normal distribution ends in double precision."""
 WEEK = 7
+MINIMUM_AGAIN = 1
+"""Days whose weekday was there before, below which weekdays cannot be told from days."""
 MAXIMUM_DEGREES = 1e4
 """Beyond this a t distribution is the normal one."""
 
@@ -91,6 +103,8 @@ class Dispersion:
     tau2: float
     factor: np.ndarray
     degrees: np.ndarray
+    day_degrees: np.ndarray
+    """(series,): of the series' own days, of which other series tell nothing new."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +130,34 @@ class Difference:
         return daily.value - self.effects[:, weekday], variance
 
 
-def unit_variance(base: Sums, *, is_share: bool) -> np.ndarray:
-    """(series,): variance of one unit's contribution, from outputs within days.
+def heaviness(sums: Sums) -> np.ndarray:
+    """(series,): units of the output that a unit is in, on average; 1 where there are none."""
+    x = sums.x.sum(1)
+    return np.asarray(np.divide(sums.xx.sum(1), x, out=np.ones(len(x)), where=x > 0))
 
-    A share of 0 or 1 has no visible variance; that of the smoothed share takes its place, and outputs whose
-    claims differ by less than independent ones would are given no credit for it.
+
+def unseen_variance(sums: Sums, reach: np.ndarray | float) -> np.ndarray:
+    """(series,): least variance of one unit's contribution that so many outputs leave possible; above 0.
+
+    Outputs that were all alike so far say that fewer than one in their number is not (Laplace's rule of
+    succession), so one that lies `reach` off, with all its units, is given that probability.
+    """
+    odd = 1 / (sums.clusters.sum(1) + 2)
+    return np.asarray(np.square(reach) * odd * (1 - odd) * heaviness(sums))
+
+
+def unit_variance(base: Sums, *, is_share: bool, reach: np.ndarray | float = 1.0) -> np.ndarray:
+    """(series,): variance of one unit's contribution, from outputs within days; above 0.
+
+    A share of 0 or 1, and a mean of equal units, has no visible variance; what remains possible takes its
+    place (`unseen_variance`), and outputs whose claims differ by less than independent ones would are given
+    no credit for it.
     """
     units, outputs = base.x.sum(1), base.clusters.sum(1)
     days = (base.x > 0).sum(1)
     correction = np.where(outputs > days, outputs / np.maximum(outputs - days, 1), 1.0)
     variance = base.squares(base.rate).sum(1) * correction / np.maximum(units, 1e-300)
+    variance = np.maximum(variance, unseen_variance(base, reach))
     if is_share:
         smooth = base.smoothed()
         variance = np.maximum(variance, smooth * (1 - smooth))
@@ -134,11 +166,6 @@ def unit_variance(base: Sums, *, is_share: bool) -> np.ndarray:
 
 def clumping(window: Sums, base: Sums) -> np.ndarray:
     """(series,): how much more than the baseline's the window's units sit in few outputs; at least 1."""
-
-    def heaviness(sums: Sums) -> np.ndarray:
-        x = sums.x.sum(1)
-        return np.asarray(np.divide(sums.xx.sum(1), x, out=np.ones(len(x)), where=x > 0))
-
     return np.asarray(np.maximum(heaviness(window) / heaviness(base), 1.0))
 
 
@@ -157,19 +184,21 @@ def log_counts(y: np.ndarray, present: np.ndarray) -> Daily:
 def dispersion(base: Daily, weekday: np.ndarray) -> Dispersion:
     """How much baseline days vary beyond sampling, in steps 2 and 4 above; `weekday` is (days,), 0 to 6."""
     has_rows = base.size > 0
-    sampling = np.where(has_rows, 1 / np.maximum(base.variance, 1e-12), 0.0)
-    statistic, degrees, slope = _about_weekdays(base.value, np.nan_to_num(sampling), weekday)
-    tau2 = max(0.0, float((statistic - degrees).sum() / max(slope.sum(), 1e-300)))
-    # Large slices have large slopes and would decide alone: the median over series resists one odd slice.
+    sampling = np.divide(1.0, base.variance, out=np.zeros_like(base.variance), where=has_rows)
+    statistic, degrees, slope = _squares(base.value, sampling, weekday)
     usable = (degrees > 0) & (slope > 0)
+    tau2 = 0.0
     if usable.any():
-        each = (statistic - degrees)[usable] / slope[usable]
-        tau2 = max(0.0, min(tau2, float(np.median(each)))) if usable.sum() > 2 else tau2
-    weights = np.where(has_rows, 1 / (np.nan_to_num(np.maximum(base.variance, 1e-12), nan=1.0) + tau2), 0.0)
-    statistic, degrees, _ = _about_weekdays(base.value, weights, weekday)
+        excess = (statistic - degrees)[usable]
+        tau2 = float(excess.sum() / slope[usable].sum())
+        # Large slices have large slopes and would decide alone: the median over series resists one odd slice.
+        tau2 = min(tau2, float(np.median(excess / slope[usable]))) if usable.sum() > 2 else tau2
+        tau2 = max(0.0, tau2)
+    variance = np.where(has_rows, base.variance, 1.0) + tau2
+    statistic, degrees, _ = _squares(base.value, np.where(has_rows, 1 / variance, 0.0), weekday)
     factor, freedom = moderated(statistic / np.maximum(degrees, 1), degrees)
     # Days that vary less than chance (a fixed set of questions) do not make a window's own chance smaller.
-    return Dispersion(tau2, np.maximum(factor, 1.0), freedom)
+    return Dispersion(tau2, np.maximum(factor, 1.0), freedom, np.maximum(degrees, 1.0))
 
 
 def moderated(ratios: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,16 +239,39 @@ def _inverse_trigamma(value: float) -> float:
     return x
 
 
-def _about_weekdays(
+def _squares(
     value: np.ndarray, weights: np.ndarray, weekday: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per series: weighted squares about weekday means, their freedom, and how they grow with τ²."""
-    value, week = np.nan_to_num(value), _week(weekday)
-    total = np.maximum(weights @ week, 1e-300)
-    residual = value - ((weights * value) @ week / total)[:, weekday]
-    degrees = np.maximum((weights > 0).astype(float) @ week - 1, 0)
-    slope = weights @ week - weights**2 @ week / total
-    return (weights * residual**2).sum(1), degrees.sum(1), slope.sum(1)
+    """Per series: weighted squares of days, their freedom, and how they grow with τ².
+
+    About weekday means where enough weekdays come again, else about the level.
+    """
+    about_weekdays = _about(value, weights, weekday)
+    about_level = _about(value, weights, np.zeros_like(weekday))
+    again = _again(weights, weekday) >= MINIMUM_AGAIN
+    statistic, degrees, slope = (
+        np.where(again, with_week, plain)
+        for with_week, plain in zip(about_weekdays, about_level, strict=True)
+    )
+    return statistic, degrees, slope
+
+
+def _about(
+    value: np.ndarray, weights: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_squares` about the means of groups (days,) of days, numbered 0 to 6."""
+    value, week = np.nan_to_num(value), _week(group)
+    sums = weights @ week
+    total = np.maximum(sums, 1e-300)
+    residual = value - ((weights * value) @ week / total)[:, group]
+    degrees = np.maximum(np.sign(weights) @ week - 1, 0)
+    slope = np.where(degrees > 0, sums - weights**2 @ week / total, 0.0)
+    return (weights * residual**2 * (degrees > 0)[:, group]).sum(1), degrees.sum(1), slope.sum(1)
+
+
+def _again(weights: np.ndarray, weekday: np.ndarray) -> np.ndarray:
+    """(series,): how many days with rows have an earlier one of their weekday."""
+    return np.asarray(np.maximum(np.sign(weights) @ _week(weekday) - 1, 0).sum(1))
 
 
 def _week(weekday: np.ndarray) -> np.ndarray:
@@ -249,7 +301,7 @@ def difference(
     spread = dispersion(base, base_weekday)
     factor, tau2 = spread.factor, spread.tau2
     has_rows = base.size > 0
-    weights = np.where(has_rows, 1 / (np.nan_to_num(base.variance, nan=1.0) + tau2 + 1e-12), 0.0)
+    weights = np.where(has_rows, 1 / (np.where(has_rows, base.variance, 1.0) + tau2), 0.0)
     total = np.maximum(weights.sum(1), 1e-300)
     level = (weights * np.nan_to_num(base.value)).sum(1) / total
     effects, uncertain = _weekday_effects(base.value, weights, level, factor, base_weekday)
@@ -262,13 +314,15 @@ def difference(
     others = tau2 * (share**2).sum(1) + 1 / total
     posterior = ((share @ _week(window_weekday)) ** 2 * uncertain).sum(1)
     error = np.sqrt(factor * (sampling + others) + posterior)
-    own = sampling if window_variance is None else np.maximum(window_variance, 0.0)
+    # A window that shows less than its chance (no finding at all) is no surer than one that shows all of it.
+    own = sampling if window_variance is None else np.maximum(window_variance, sampling)
     interval_error = np.sqrt(factor * (own + others) + posterior)
 
     change = current - expected
     part = np.divide(factor * sampling, error**2, out=np.zeros_like(error), where=error > 0)
-    p_value = _p_value(change, error, np.asarray(skewness) * part**1.5, spread.degrees)
-    half = stats.t.ppf(0.975, spread.degrees) * interval_error
+    degrees = 1 / (part**2 / spread.degrees + (1 - part) ** 2 / spread.day_degrees)
+    half = stats.t.ppf(0.975, degrees) * interval_error
+    p_value = _p_value(np.divide(change, error), np.asarray(skewness) * part**1.5, degrees)
     unknown = np.isnan(change) | ~has_rows.any(1)
     return Difference(
         expected=np.where(has_rows.any(1), expected, np.nan),
@@ -276,26 +330,38 @@ def difference(
         standard_error=np.where(unknown, np.nan, error),
         ci_low=np.where(unknown, np.nan, change - half),
         ci_high=np.where(unknown, np.nan, change + half),
-        degrees=spread.degrees,
+        degrees=degrees,
         p_value=np.where(unknown, np.nan, np.clip(p_value, 0.0, 1.0)),
         effects=effects,
         dispersion=spread,
     )
 
 
-def _p_value(change: np.ndarray, error: np.ndarray, skewness: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """(series,) two-sided P values of a change with that standard error; step 5 above."""
-    statistic = np.divide(change, error, out=np.zeros_like(error), where=error > 0)
-    is_certain = (error <= 0) & (np.abs(change) > 1e-12)
-    statistic = np.where(is_certain, np.copysign(np.inf, change), statistic)
-    shift = np.nan_to_num(skewness * (np.minimum(statistic**2, 16) - 1) / 6)
-    return np.asarray(2 * stats.t.sf(np.abs(statistic - shift), degrees))
+def _p_value(statistic: np.ndarray, skewness: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """(series,) two-sided P values of a standardised change; step 5 above."""
+    size = np.clip(np.abs(skewness), LEAST_SKEWNESS, MOST_SKEWNESS)
+    towards = np.where(skewness < 0, -1.0, 1.0)
+    # One rare event more is a step of `size` deviations; where steps are fine there is nothing to correct.
+    half_step = np.minimum(size, size**2) / 2
+    statistic = np.sign(statistic) * np.maximum(np.abs(statistic) - half_step, 0.0)
+    # A gamma variable of this shape, standardised, has that skewness.
+    shape = 4 / size**2
+    quantile = np.maximum(shape + np.nan_to_num(statistic) * towards * np.sqrt(shape), 0.0)
+    above, below = special.gammaincc(shape, quantile), special.gammainc(shape, quantile)
+    # The smaller tail, whose digits are not lost beside 1, as a normal deviate.
+    normal = np.where(above < below, -special.ndtri(above), special.ndtri(below))
+    is_skewed = np.abs(skewness) > LEAST_SKEWNESS
+    deviate = np.where(is_skewed, np.clip(normal * towards, -FARTHEST, FARTHEST), statistic)
+    return np.asarray(2 * stats.t.sf(np.abs(deviate), degrees))
 
 
 def _weekday_effects(
     value: np.ndarray, weights: np.ndarray, level: np.ndarray, factor: np.ndarray, weekday: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(series, 7) effects about the level, shrunk by empirical Bayes, and their posterior variances."""
+    """(series, 7) effects about the level, shrunk by empirical Bayes, and their posterior variances.
+
+    None where weekdays cannot be told from days: what they do is in τ² there.
+    """
     residual = np.nan_to_num(value) - level[:, None]
     held = weights @ _week(weekday) / factor[:, None]
     sums = (weights * residual) @ _week(weekday) / factor[:, None]
@@ -304,5 +370,6 @@ def _weekday_effects(
     statistic = (held * means**2).sum(1)
     slope = np.maximum(total - (held**2).sum(1) / total, 1e-300)
     between = np.maximum(statistic - ((held > 0).sum(1) - 1), 0.0) / slope
+    between = np.where(_again(weights, weekday) >= MINIMUM_AGAIN, between, 0.0)
     shrink = np.divide(between[:, None] * held, 1 + between[:, None] * held)
     return shrink * means, between[:, None] * (1 - shrink)

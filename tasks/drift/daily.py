@@ -40,9 +40,8 @@ def daily_series(
         counts the normal one of a Poisson count. `count` is the number of units (claims, outputs, reviews).
     """
     parameters = parameters or DriftParameters()
-    sums = slices.summed(
-        comparable.like_with_like(cells.sums, cells.profiles).cells, parameters.slices, pairs=parameters.pairs
-    )
+    alike = comparable.like_with_like(comparable.without_history(cells.sums), cells.profiles).cells
+    sums = slices.summed(alike, parameters.slices, pairs=parameters.pairs)
     if slice_names is not None:
         sums = sums.filter(pl.col("slice").is_in(list(slice_names)))
     is_volume, value = pl.col("family") == "volume", pl.col("y") / pl.col("x")

@@ -7,6 +7,8 @@ A distance is never negative, so it has no zero to be compared with: any two wee
 how far blocks of baseline days, each as long as the window, lie from the rest of the baseline; the window's
 distance is compared with theirs on the log scale, by a one-sided t test of a new observation (Hahn and
 Meeker, Statistical Intervals, 1991, section 4.7). Blocks keep outputs of a day, and days in a row, together.
+A distance smaller than one unit makes is taken for that one: what never differed says no more. And the spread
+of logs is at least that of a distance made of equal noise in every dimension, which nothing undercuts.
 Histograms are compared by Wasserstein's distance (in units of the score), mean embeddings by the Euclidean
 one (Gretton et al., JMLR 13, 2012: the maximum mean discrepancy with a linear kernel).
 """
@@ -67,9 +69,10 @@ def compared(
     log_reference, blocks, usual_units = _reference(cube[:, base], units[:, base], now.sum(), is_histogram)
     # Fewer units than usual lie further off by chance alone, with the root of their number at most.
     shrunk = np.sqrt(np.minimum(n_after / np.maximum(usual_units, 1e-300), 1.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_distance = np.log(np.maximum(distance * shrunk, 1e-12))
+    distance = _resolved(distance, np.minimum(n_after, usual_units))
+    log_distance = np.log(distance * shrunk)
     centre, spread = _moments(log_reference)
+    spread = np.maximum(spread, _least_spread(cube.shape[2] - is_histogram))
     numbers = {
         "baseline_days": (units[:, base] > 0).sum(1),
         "current_days": (units[:, now] > 0).sum(1),
@@ -85,11 +88,21 @@ def compared(
         for d in range(calendar.days)
     ]
     daily = np.stack(by_day, axis=1)
-    deviation = np.maximum(spread, 1e-3) * np.exp(centre)
+    deviation = spread * np.exp(centre)
     variances = np.where(np.isnan(daily), np.nan, deviation[:, None] ** 2)
     used = (n_before + n_after) > 0
     rows = rows_of(names, metric, numbers).filter(pl.Series(used))
     return Compared(rows, daily[used], variances[used])
+
+
+def _resolved(distance: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """(series,): the distance, or what one of so many units makes by itself; above 0."""
+    return np.asarray(np.maximum(distance, 1 / np.maximum(units, 1.0)))
+
+
+def _least_spread(dimensions: int) -> float:
+    """Standard deviation of the log of a chi variable, to first order."""
+    return float(1 / np.sqrt(2 * dimensions))
 
 
 def _tested(
@@ -101,7 +114,7 @@ def _tested(
 ) -> dict[str, np.ndarray]:
     """Columns of the t test of a new block against the reference's; NaN where there are too few blocks."""
     degrees = np.maximum(blocks - 1, 1)
-    error = np.maximum(spread, 1e-3) * np.sqrt(1 + 1 / np.maximum(blocks, 1))
+    error = spread * np.sqrt(1 + 1 / np.maximum(blocks, 1))
     half = stats.t.ppf(0.975, degrees) * error
     usual = np.exp(centre)
     columns = {
@@ -146,7 +159,7 @@ def _reference(
     for end in ends:
         block, n = cube[:, end - length : end].sum(1), units[:, end - length : end].sum(1)
         distance = between(mean(block, n), mean(total - block, all_units - n), is_histogram=is_histogram)
-        logs.append(np.log(np.maximum(distance, 1e-12)))
+        logs.append(np.log(_resolved(distance, n)))
         sizes.append(n)
     reference = np.stack(logs, axis=1)
     blocks = (~np.isnan(reference)).sum(1)

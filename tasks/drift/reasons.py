@@ -17,15 +17,19 @@ SEARCHED = 200
 """Drifted rows whose day is searched for coincidences, largest harm first: nobody reads more."""
 NAMED = 3
 """Coincidences that one sentence names."""
+MOST_DECIMALS = 7
+"""Of a number in a sentence; smaller ones are written with an exponent."""
 _CHARACTERS = 60
 """Of a name in a sentence; sources may send any length."""
 _WORDS = {"snapshot": "corpus snapshot", "use_case": "use case"}
 
 
-def not_measured(metric: Metric) -> str:
-    """Why a metric has no value at all."""
+def not_measured(metric: Metric, *, has_rows: bool) -> str:
+    """Why a metric has no value at all; `has_rows`: whether its table holds any on these days."""
     if metric.table == "embeddings":
         return f"{metric.words}: no text of these days has a cached embedding"
+    if metric.name == "lag_hours" and has_rows:
+        return f"{metric.words}: these days were over before the first audit of their sources"
     return f"{metric.words}: the table {metric.table} has no rows on these days"
 
 
@@ -82,7 +86,7 @@ def sentence(
     """
     before, after = values
     verb = "fell" if after < before else "rose"
-    change = f"{verb} from {_number(before)} to {_number(after)}"
+    change = "{} from {} to {}".format(verb, *_numbers(before, after))
     text = f"{metric.words} of {_short(slices.words(slice_name))} {change}"
     if day is None:
         return text
@@ -118,5 +122,11 @@ def _short(text: str) -> str:
     return text if len(text) <= _CHARACTERS else text[: _CHARACTERS - 1] + "…"
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
+def _numbers(before: float, after: float) -> tuple[str, str]:
+    """Two numbers with as few digits as let a reader see that they differ."""
+    fewest = 2 if max(abs(before), abs(after)) < 10 else 0
+    for decimals in range(fewest, MOST_DECIMALS):
+        first, second = (f"{value:,.{decimals}f}" for value in (before, after))
+        if first != second:
+            return first, second
+    return f"{before:.3g}", f"{after:.3g}"

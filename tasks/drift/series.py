@@ -150,11 +150,12 @@ Measured = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 def _ratio(daily: Sums, calendar: Calendar, metric: Metric) -> Measured:
     base, window = daily.on(calendar.baseline), daily.on(calendar.window)
     is_share = metric.family == "share"
+    reach = _reach(daily, metric)
     # A slice without a baseline has no variance of its own; it gets the window's, and nothing is tested.
     per_unit = np.where(
         base.x.sum(1) > 0,
-        comparison.unit_variance(base, is_share=is_share),
-        comparison.unit_variance(window, is_share=is_share),
+        comparison.unit_variance(base, is_share=is_share, reach=reach),
+        comparison.unit_variance(window, is_share=is_share, reach=reach),
     )
     series = comparison.rates(daily, per_unit)
     result = comparison.difference(
@@ -184,6 +185,12 @@ def _ratio(daily: Sums, calendar: Calendar, metric: Metric) -> Measured:
     return columns, *result.adjusted(series, calendar.weekday)
 
 
+def _reach(daily: Sums, metric: Metric) -> np.ndarray:
+    """(series,): how far off a unit may lie that no output has shown yet: one, or as much as the mean is."""
+    level = np.abs(np.nan_to_num(daily.pooled()))
+    return np.where(level > 0, level, 1.0) if metric.relative else np.ones(len(level))
+
+
 def _window_variance(window: Sums, *, is_share: bool) -> np.ndarray:
     """(series,): sampling variance of the window's value from its own outputs."""
     units, outputs = np.maximum(window.x.sum(1), 1e-9), window.clusters.sum(1)
@@ -203,7 +210,11 @@ def _skewness(base: Sums, window: Sums, per_unit: np.ndarray, metric: Metric) ->
         plain = before * (1 - before)
         effective = units * np.minimum(plain / np.maximum(per_unit, 1e-300), 1.0)
         return np.asarray((1 - 2 * before) / np.sqrt(plain * np.maximum(effective, 1.0)))
-    return 1 / np.sqrt(np.maximum(base.pooled() * units, 1.0)) if metric.is_count else 0.0
+    if not metric.is_count:
+        return 0.0
+    # Counts that come in clumps are as skewed as so many fewer would be.
+    mean = np.maximum(base.pooled(), 1 / np.maximum(base.x.sum(1), 1.0))
+    return np.sqrt(np.maximum(per_unit / mean, 1.0) / (mean * units))
 
 
 def _volume(daily: Sums, calendar: Calendar) -> Measured:

@@ -5,7 +5,8 @@ The order of steps, status, and when a difference began; the statistics are `ser
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -45,6 +46,7 @@ def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> p
     metric whose table holds no row on any of these days gets one row of `all`, *not measured*. The window
     never shares a day with the baseline.
     """
+    cells = replace(cells, sums=comparable.without_history(cells.sums))
     selection, columns = _selection(cells, windows, parameters)
     sums = slices.summed(selection.cells, columns, pairs=parameters.pairs)
     calendar = series.calendar(sums, windows, parameters.change_days)
@@ -64,7 +66,7 @@ def drift_rows(cells: Cells, windows: Windows, parameters: DriftParameters) -> p
     units = pl.col("baseline_count") + pl.col("current_count")
     rows = _with_first_day(rows, parts, calendar).filter(~(_IS_PAIR & (units < parameters.minimum_units)))
     rows = reasons.with_reasons(rows, selection, cells.seen)
-    return _table(pl.concat([rows, _not_measured(rows)], how="diagonal"), windows)
+    return _table(pl.concat([rows, _not_measured(rows, cells.filled)], how="diagonal"), windows)
 
 
 def _selection(cells: Cells, windows: Windows, parameters: DriftParameters) -> tuple[Comparable, list[str]]:
@@ -156,10 +158,14 @@ def _with_first_day(rows: pl.DataFrame, parts: Sequence[Compared], calendar: Cal
     return rows.with_columns(changed_on=pl.Series(days, dtype=pl.Date))
 
 
-def _not_measured(rows: pl.DataFrame) -> pl.DataFrame:
+def _not_measured(rows: pl.DataFrame, filled: Set[str]) -> pl.DataFrame:
     """One row of `all` for every metric without any."""
     measured = set(rows["metric"].to_list())
-    missing = [(m.name, reasons.not_measured(m)) for m in METRICS.values() if m.name not in measured]
+    missing = [
+        (m.name, reasons.not_measured(m, has_rows=m.table in filled))
+        for m in METRICS.values()
+        if m.name not in measured
+    ]
     return pl.DataFrame(missing, {"metric": pl.String, "reason": pl.String}, orient="row").with_columns(
         slice=pl.lit(slices.ALL),
         slice_kind=pl.lit(slices.ALL),

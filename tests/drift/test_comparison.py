@@ -83,7 +83,7 @@ def test_without_day_effects_the_p_value_is_that_of_the_two_sample_score_test() 
     spread = found.dispersion
     if spread.tau2 == 0:
         error = math.sqrt(float(spread.factor[0]) * (0.09 / n + 0.09 / (n * days)))
-        expected = 2 * stats.t.sf(abs(0.88 - y.mean() / n) / error, spread.degrees[0])
+        expected = 2 * stats.t.sf(abs(0.88 - y.mean() / n) / error, found.degrees[0])
         assert found.p_value[0] == pytest.approx(expected, rel=1e-6)
     assert found.ci_low[0] < 0.88 - y.mean() / n < found.ci_high[0]
 
@@ -91,30 +91,62 @@ def test_without_day_effects_the_p_value_is_that_of_the_two_sample_score_test() 
 @pytest.mark.parametrize(("day_effect", "weekday"), [(0.0, 0.0), (0.01, 0.0), (0.01, 0.03), (0.03, 0.0)])
 def test_p_values_of_ordinary_weeks_are_uniform_whatever_days_do(day_effect: float, weekday: float) -> None:
     rng = np.random.default_rng(29)
-    series, days = 3000, 30
+    lakes, series, days = 250, 5, 30
     week = np.arange(days) % 7
-    sampling = 0.09 / rng.integers(100, 3000, series)[:, None] * np.ones(days)
-    value = (
-        0.9
-        + weekday * (week >= 5)
-        + rng.normal(0, day_effect, (series, days))
-        + rng.normal(0, np.sqrt(sampling))
-    )
-    size = 0.09 / sampling
     first, last = slice(0, 28), slice(28, 30)
-    found = comparison.difference(
-        Daily(value[:, first], sampling[:, first], size[:, first]),
-        Daily(value[:, last], sampling[:, last], size[:, last]),
-        week[first],
-        week[last],
+    truth = 0.9 + weekday * (week >= 5)
+    p_values, covered = [], []
+    for _ in range(lakes):
+        sampling = 0.09 / rng.integers(100, 3000, series)[:, None] * np.ones(days)
+        shared = rng.normal(0, day_effect, days)
+        value = truth + shared + rng.normal(0, np.sqrt(sampling))
+        found = comparison.difference(
+            Daily(value[:, first], sampling[:, first], 0.09 / sampling[:, first]),
+            Daily(value[:, last], sampling[:, last], 0.09 / sampling[:, last]),
+            week[first],
+            week[last],
+        )
+        p_values.append(found.p_value)
+        low, high = found.ci_low + found.expected, found.ci_high + found.expected
+        covered.append((low <= truth[last].mean()) & (truth[last].mean() <= high))
+    share = np.mean(np.array(p_values) < 0.1)
+    assert 0.06 < share < 0.14
+    assert np.mean(np.array(p_values) < 0.01) < 0.02
+    assert 0.9 < np.mean(covered) < 0.995
+
+
+def test_slices_that_share_their_days_lend_each_other_no_freedom_about_days() -> None:
+    rng = np.random.default_rng(31)
+    shared, sampling = rng.normal(0, 0.02, 30), np.full((40, 30), 1e-6)
+    value = 0.9 + shared + rng.normal(0, 1e-3, (40, 30))
+    daily, week = Daily(value, sampling, np.ones((40, 30))), np.arange(30) % 7
+    first, last = np.arange(30) < 28, np.arange(30) >= 28
+    found = comparison.difference(daily.on(first), daily.on(last), week[first], week[last])
+    assert found.degrees.max() < 22, (
+        "28 days leave 21 degrees about 7 weekdays, however many slices show them"
     )
-    for level in (0.1, 0.01):
-        share = (found.p_value < level).mean()
-        assert 0.6 * level < share < 1.4 * level, (level, share)
-    covered = (found.ci_low + found.expected <= 0.9 + weekday * (week[last] >= 5).mean()) & (
-        found.ci_high + found.expected >= 0.9 + weekday * (week[last] >= 5).mean()
-    )
-    assert covered.mean() > 0.9
+
+
+@pytest.mark.parametrize("days", [3, 5, 7, 9])
+def test_days_vary_in_a_baseline_too_short_for_weekdays_as_well(days: int) -> None:
+    rng = np.random.default_rng(41)
+    found = []
+    for _ in range(150):
+        value = 0.9 + rng.normal(0, 0.02, (5, days))
+        daily = Daily(value, np.full((5, days), 1e-6), np.ones((5, days)))
+        found.append(comparison.dispersion(daily, np.arange(days) % 7).tau2)
+    assert np.mean(found) == pytest.approx(0.02**2, rel=0.3)
+
+
+@pytest.mark.parametrize("expected", [0.05, 0.4, 3.0, 30.0])
+def test_p_values_of_rare_events_are_about_those_of_poisson_s_distribution(expected: float) -> None:
+    seen = int(stats.poisson.isf(0.002, expected)) + 1
+    statistic = np.array([(seen - expected) / math.sqrt(expected)])
+    found = comparison._p_value(statistic, np.array([1 / math.sqrt(expected)]), np.array([1e6]))[0]
+    exact = 2 * stats.poisson.sf(seen - 1, expected)
+    assert 0.7 * exact < found < 3 * exact
+    mirrored = comparison._p_value(-statistic, np.array([-1 / math.sqrt(expected)]), np.array([1e6]))[0]
+    assert mirrored == pytest.approx(found)
 
 
 @given(

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from tasks.drift import explained, slices
+from tasks.drift import explained, reasons, slices
 from tasks.drift.cells import Cells, cells_of
 from tasks.drift.metrics import METRICS
 from tasks.drift.parameters import DriftParameters, windows
 from tasks.drift.table import drift_rows
-from tasks.tables import DRIFT
+from tasks.tables import DRIFT, UTC
 from tests.support.drift_days import cells, day_of, frames, month
 
 PARAMETERS = DriftParameters()
@@ -190,6 +191,46 @@ def test_equal_scores_are_equal() -> None:
     found = row(compared(days), "mean_p_supported")
     assert (found["status"], found["difference"], found["p_value"]) == ("stable", 0.0, 1.0)
     assert row(compared(days), "score_distance")["status"] == "stable"
+
+
+def test_metrics_of_outputs_count_each_output() -> None:
+    sums = cells([frames(0, answers=90)]).sums.filter(metric="claims_per_output")
+    assert sums["clusters"].sum() == sums["x"].sum() == 90
+    part = row(compared(month(answers=90)), "claims_per_output", "agent=A")
+    assert part["status"] == "stable", "60 answers of one agent are not two"
+
+
+def pulled(days: list[dict[str, pl.DataFrame]], when: timedelta) -> list[dict[str, pl.DataFrame]]:
+    """The same answers, all pulled at one time after the last of them."""
+    at = pl.lit(days[-1]["outputs"]["produced_at"].max() + when).cast(UTC)  # type: ignore[operator]
+    return [day | {"outputs": day["outputs"].with_columns(ingested_at=at)} for day in days]
+
+
+def test_the_first_audit_of_a_month_of_exports_says_the_same_on_whichever_day_it_runs() -> None:
+    soon, late = (compared(pulled(month(), timedelta(days=d))) for d in (3, 40))
+    assert_frame_equal(soon, late)
+    found = row(soon, "lag_hours")
+    assert found["status"] == "not_measured"
+    assert found["reason"].endswith("these days were over before the first audit of their sources")
+
+
+def test_lags_count_from_the_night_on_from_which_a_source_is_pulled() -> None:
+    nights = [*pulled(month(15), timedelta(hours=4)), *(frames(n) for n in range(15, 32))]
+    found = row(compared(nights, last=31), "lag_hours")
+    assert (found["baseline_days"], found["status"], found["difference"]) == (16, "stable", 0.0)
+
+
+def test_sentences_show_that_numbers_differ_however_small_or_large_they_are() -> None:
+    def words(before: float, after: float) -> str:
+        return reasons.sentence(METRICS["supported_share"], "all", (before, after), None, []).split(" from ")[
+            1
+        ]
+
+    assert words(0.93, 0.81) == "0.93 to 0.81"
+    assert words(0.0004, 0.0021) == "0.000 to 0.002"
+    assert words(12.31, 12.29) == "12.31 to 12.29"
+    assert words(1.5e6, 3.25e6) == "1,500,000 to 3,250,000"
+    assert words(2e-12, 5e-11) == "2e-12 to 5e-11"
 
 
 def test_gaps_of_the_clock_are_no_quiet_days() -> None:
