@@ -266,26 +266,6 @@ def _actions(outputs: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def cells(self) -> Cells:
-    """The month as drift reads it."""
-    summed = cells_of(self.frames())
-    profiles = pl.concat([summed.profiles, self.profiles()])
-    return replace(summed, profiles=profiles, filled=summed.filled | {"embeddings"})
-
-
-def _actions(verdicts: pl.DataFrame) -> pl.DataFrame:
-    return verdicts.group_by("output_id", maintain_order=True).agg(
-        action=pl.when((pl.col("verdict") == "contradicted").any())
-        .then(pl.lit("escalated"))
-        .when((pl.col("verdict") == "insufficient").any())
-        .then(pl.lit("rephrased"))
-        .otherwise(pl.lit("delivered")),
-        policy=pl.lit("default@1"),
-        decided_at=pl.col("verified_at").first(),
-        verdict_ids=pl.col("verdict_id"),
-    )
-
-
 def cells(seed: int, parameters: MonthParameters = MonthParameters(), shift: Shift | None = None) -> Cells:
     """Cells of one made month."""
     return Month(seed, parameters, shift).cells()
