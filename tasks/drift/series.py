@@ -214,7 +214,7 @@ def _skewness(base: Sums, window: Sums, per_unit: np.ndarray, metric: Metric) ->
         return 0.0
     # Counts that come in clumps are as skewed as so many fewer would be.
     mean = np.maximum(base.pooled(), 1 / np.maximum(base.x.sum(1), 1.0))
-    return np.sqrt(np.maximum(per_unit / mean, 1.0) / (mean * units))
+    return np.asarray(np.sqrt(np.maximum(per_unit / mean, 1.0) / (mean * units)))
 
 
 def _volume(daily: Sums, calendar: Calendar) -> Measured:
