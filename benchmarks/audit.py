@@ -76,7 +76,8 @@ def copies(folder: Path, count: int) -> Path:
             record["trace"]["id"] += f"-{number}"
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
     config = (SAMPLE / "claimledger.toml").read_text("utf-8")
-    config = re.sub(r'(?m)^path = ".*"', f'path = "{folder}/outputs.jsonl.gz"', config, count=1)
+    config = config.replace('path = "outputs/*.jsonl.gz"', f'path = "{folder}/outputs.jsonl.gz"')
+    config = config.replace('path = "corpus"', f'path = "{SAMPLE}/corpus"')
     (folder / "claimledger.toml").write_text(config, "utf-8")
     return folder / "claimledger.toml"
 

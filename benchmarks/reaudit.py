@@ -56,11 +56,13 @@ STRICTER = Policy(name="stricter", version="2", threshold_supported=0.8, thresho
 
 
 def records(count: int) -> list[dict[str, Any]]:
-    """The first answers of the sample, interleaved over its files."""
+    """The first real answers of the sample, interleaved over its files, by the expert's field."""
     found = []
-    for file in sorted((SAMPLE / "outputs").glob("*.jsonl.gz")):
+    for file in sorted((SAMPLE / "outputs").glob("expertqa-*.jsonl.gz")):
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             found += [json.loads(line) for line in lines]
+    for record in found:
+        record["use_case"] = record["tags"]["field"]
     found.sort(key=lambda r: hashlib.sha256(r["trace"]["id"].encode()).digest())
     return found[:count]
 

@@ -1,6 +1,7 @@
 """Is a sentence a claim worth judging? Against experts' labels, and on texts that are claims for sure.
 
     python -m benchmarks.worthiness                     # the bundled sample's gold labels
+    python -m benchmarks.worthiness EXPERTQA.jsonl      # all of ExpertQA, as results/worthiness.json
     python -m benchmarks.worthiness PAIRS.parquet ...   # and how many claims of pair files are dropped
     python -m benchmarks.worthiness --list              # with the sentences that are not judged, to be read
     python -m benchmarks.worthiness --record            # writes results/worthiness.json
@@ -29,6 +30,7 @@ import polars as pl
 from tasks import tables
 from tasks.claims.claims import ExtractParameters, extract
 from tasks.text.sentences import segmenter
+from training import make_sample
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "samples"
@@ -56,11 +58,16 @@ def claims(responses: Sequence[str]) -> pl.DataFrame:
     return run.claims.select("start", "end", "kind", "text", at=at)
 
 
-def sample() -> pl.DataFrame:
+def sample(expertqa: Path | None) -> pl.DataFrame:
     """`id`, `response`, `text`, `worth` of every gold sentence that has a label."""
-    answers = [json.loads(line) for line in _lines(SAMPLE.glob("outputs/*.jsonl.gz"))]
-    gold = pl.DataFrame([json.loads(line) for line in _lines(SAMPLE.glob("gold/*.jsonl.gz"))])
-    frame = pl.DataFrame({"id": a["trace"]["id"], "response": a["output"]["text"]} for a in answers)
+    if expertqa is None:
+        answers = [json.loads(line) for line in _lines(SAMPLE.glob("outputs/expertqa-*.jsonl.gz"))]
+        gold = pl.DataFrame([json.loads(line) for line in _lines([SAMPLE / "gold" / "claims.jsonl.gz"])])
+        frame = pl.DataFrame({"id": a["trace"]["id"], "response": a["output"]["text"]} for a in answers)
+    else:
+        rows = [json.loads(line) for line in expertqa.read_text("utf-8").splitlines()]
+        gold = pl.DataFrame([label for row in rows for label in make_sample.gold(row)])
+        frame = pl.DataFrame({"id": row["id"], "response": row["answer"]} for row in rows)
     labelled = gold.filter(pl.col("worthiness").is_in(["Yes", "No"]))
     return frame.join(
         labelled.select("text", id="source_id", worth=pl.col("worthiness") == "Yes"),
@@ -125,8 +132,9 @@ def dropped(file: Path) -> tuple[float, pl.DataFrame]:
 
 def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    expertqa = next((Path(argument) for argument in arguments if argument.endswith(".jsonl")), None)
     began = time.perf_counter()
-    rows = judged(sample())
+    rows = judged(sample(expertqa))
     is_seen = pl.col("id").str.slice(-1).is_in(list("01234567"))
     sets = {"seen": rows.filter(is_seen), "unseen": rows.filter(~is_seen), "all": rows}
     result: dict[str, object] = {"machine": f"{platform.machine()}, Python {platform.python_version()}"}
@@ -137,7 +145,7 @@ def main() -> None:
         for worth, text in rows.filter(is_seen & (pl.col("share") < 0.5)).select("worth", "text").iter_rows():
             print("  worthy, not judged:" if worth else "  not judged:", " ".join(text.split())[:160])
     files = {}
-    for file in map(Path, arguments):
+    for file in (Path(argument) for argument in arguments if argument.endswith(".parquet")):
         share, lost = dropped(file)
         files[file.stem] = round(share, 5)
         print(f"{file.stem:28} {share:8.3%} of claims dropped")

@@ -105,7 +105,7 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
 
 
 def write_demo(directory: Path, *, full: bool) -> Path:
-    """Writes the sample's configuration and DEMO_OUTPUTS of its outputs, or all; returns the configuration.
+    """Writes the sample's configuration, corpus and DEMO_OUTPUTS of its outputs, or all; returns the first.
 
     Writing the same again changes nothing.
 
@@ -122,7 +122,8 @@ def write_demo(directory: Path, *, full: bool) -> Path:
     lines = {file: gzip.decompress(file.read_bytes()).splitlines(keepends=True) for file in exports}
     if not full:
         lines = _spread(lines, DEMO_OUTPUTS)
-    contents = {directory / DEFAULT_FILE: (sample / DEFAULT_FILE).read_bytes()}
+    unchanged = [sample / DEFAULT_FILE, *sorted((sample / "corpus").rglob("*.md"))]
+    contents = {directory / file.relative_to(sample): file.read_bytes() for file in unchanged}
     for file, kept in lines.items():
         contents[directory / "outputs" / file.name] = gzip.compress(b"".join(kept), mtime=0)
     for file, data in contents.items():

@@ -27,6 +27,8 @@ def test_a_demo_is_a_small_part_of_the_sample_with_a_share_of_every_agent(tmp_pa
     settings = load(config)
     assert settings.lake == str(tmp_path / "demo" / "lake")
     assert settings.sources[0].path == str(tmp_path / "demo" / "outputs" / "*.jsonl.gz")
+    corpus = {file.name: file.read_bytes() for file in Path(str(settings.corpus.path)).rglob("*.md")}
+    assert corpus == {file.name: file.read_bytes() for file in (OUTPUTS.parent / "corpus").rglob("*.md")}
     assert len(agents(tmp_path / "demo" / "outputs")) == DEMO_OUTPUTS
     assert set(agents(tmp_path / "demo" / "outputs")) == set(agents(OUTPUTS))
 

@@ -86,7 +86,7 @@ def demo(
     full: Annotated[bool, Parameter(negative="", help="All outputs of the sample.")] = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Audit the bundled sample in a folder of its own: real answers, with the evidence they were given.
+    """Audit the bundled sample in a folder of its own: real answers and made ones with known errors.
 
     Some 30 outputs, a minute or two; with --full all of them. Running it again audits what is new: nothing.
 
