@@ -116,7 +116,7 @@ class Rows:
             | {"action_id": ids.digest("action", output_id), "decided_at": NOW, "action": action}
             | {"policy": "default@1", "reason": f"because of {name}", "verdict_ids": verdict_ids}
             | {"outcome": min((verdict for _, verdict, *_ in verdicts), default="no_claims")}
-            | {"abstention_count": 0}
+            | {"abstention_count": int(name == "ada-wrong")}
         )
         return output_id
 
