@@ -32,7 +32,7 @@ from training.sample_answers import DAYS, FIRST
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 SECONDS = DAYS * 24 * 3600
-EVIDENCE_CHARACTERS = 3_000
+EVIDENCE_CHARACTERS = 2_750
 """Of all passages of one answer together."""
 HEALTH = "Healthcare / Medicine"
 MODEL = "gpt-4"

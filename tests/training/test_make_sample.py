@@ -82,7 +82,7 @@ def expertqa() -> list[dict[str, Any]]:
 
 def test_the_rule_makes_the_committed_sample_byte_by_byte_from_its_own_documents_and_answers(tmp_path):
     without = {**expertqa()[0], "id": "f" * 32, "contexts": []}
-    long = {**expertqa()[0], "id": "e" * 32, "contexts": [{"uri": "u", "text": "x" * 3_001}]}
+    long = {**expertqa()[0], "id": "e" * 32, "contexts": [{"uri": "u", "text": "x" * 2_751}]}
     rows = [without, *reversed(expertqa()), long]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     documents().write_parquet(tmp_path / "docs.parquet")
