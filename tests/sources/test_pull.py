@@ -221,6 +221,19 @@ def test_many_records_are_held_a_batch_at_a_time(tmp_path, lake, monkeypatch):
     assert not list(lake.work(f"{1:064x}").rglob("batches"))
 
 
+def test_records_that_a_filter_leaves_out_are_in_the_sum_and_not_in_the_share_of_refused_ones(tmp_path, lake):
+    kept = [record(number, kind="answer") for number in range(2)]
+    left_out = [record(number, kind="step") for number in range(2, 12)]
+    path = write(tmp_path / "a.jsonl", *kept, *left_out, *[record(n, out="", kind="answer") for n in "abc"])
+    sources = [SourceSettings(name="bot", path=str(path), fields=FIELDS, where="kind = 'answer'")]
+    pulled = pull_sources(
+        sources, Settings().limits, lake, unit_outputs=500, retries=0, refused_share=0.5, run_id=f"{1:064x}",
+        now=NOW, since=None, until=None,
+    )  # fmt: skip
+    assert (pulled.records_in, pulled.outputs, pulled.quarantined, pulled.filtered) == (15, 2, 3, 10)
+    assert pulled.problems[0].startswith("source 'bot': 3 of 5 records were refused and not audited")
+
+
 def test_a_sum_that_does_not_come_out_stops_the_run(tmp_path, lake, monkeypatch):
     with pytest.raises(GateError, match="2 records became 0 outputs, 0 quarantined, 0 filtered"):
         Batch(OUTPUTS.empty(), QUARANTINE.empty(), 2)
