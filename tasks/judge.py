@@ -36,7 +36,7 @@ from tasks.privacy import addressing, confidential
 from tasks.schema import conform
 from tasks.sources.pull import Unit
 from tasks.text import pairs as pairs_stage
-from tasks.verify.protocol import Verifier
+from tasks.verify.protocol import Verifier, languages_of
 from tasks.workbench import Workbench
 
 SAME_PROBABILITY = 1e-3
@@ -287,6 +287,7 @@ def decide(
         run_id=job.run_id,
         now=job.now,
         together=scores.together,
+        reads=languages_of(job.bench.verifier),
     )
     verdicts = job.gate.check("verdicts", verdicts)
     repeated = _repeated(verdicts, known, job.unit)

@@ -210,6 +210,7 @@ COVERED_BY = {
     "tables": "ledger/test_rows.py",
     "text.abbreviations": "text/test_sentences.py",
     "text.boundaries": "text/test_sentences.py",
+    "text.numbers": "text/test_rules.py",
     "text.words": "text/test_pairs.py",
     "verify.labels": "verify/test_quality_figures.py",
     "verify.metrics": "verify/test_quality_figures.py",

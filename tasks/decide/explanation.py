@@ -1,41 +1,22 @@
 """Why a verdict is what it is, in words taken from the evidence and the scores, and never from a model.
 
 The deciding sentence is the one that shares most of the claim's content with it; a word counts for more the
-fewer sentences of the passage hold it. It is what the rules compare with the claim first, so that a number
-elsewhere in a long passage does not explain anything.
+fewer sentences of the passage hold it. A reason names a difference only where the rule that found it says
+what the verdict says (`text/rules.py`); else the network decided, and the reason has its score alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
-from tasks.text import pairs, words
+from tasks.text import nearest, pairs, rules, words
+
+_SPAN = ("start", "end", "sentence")
 
 LONGEST_QUOTE = 120
 """Characters of foreign text in a reason: a line on a phone; the rest is in the passage."""
-
-
-def sentences(texts: pl.Series) -> pl.DataFrame:
-    """`row` (UInt32), `start`, `end` (Int64, characters), `sentence`: `texts[row][start:end] == sentence`.
-
-    Every character that is not white space is in exactly one sentence; a text of white space has none.
-    """
-    stop = pl.col("sentence").str.len_chars().cast(pl.Int64)
-    return (
-        pl.DataFrame({"sentence": texts.cast(pl.String).fill_null("")})
-        .with_row_index("row")
-        # One character for one, so that lengths still add up to places in the text.
-        .with_columns(pl.col("sentence").str.replace_all(words.SENTENCE_END, "${1}\n").str.split("\n"))
-        .explode("sentence", empty_as_null=True)
-        .with_columns(start=((stop + 1).cum_sum() - stop - 1).over("row"))
-        .with_columns(
-            start=pl.col("start") + stop - pl.col("sentence").str.strip_chars_start().str.len_chars(),
-            sentence=pl.col("sentence").str.strip_chars(),
-        )
-        .with_columns(end=pl.col("start") + stop)
-        .filter(pl.col("sentence") != "")
-        .select("row", "start", "end", "sentence")
-    )
 
 
 def deciding(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
@@ -43,7 +24,7 @@ def deciding(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
 
     The first of equals. Pair i depends on row i alone.
     """
-    cut = sentences(passages).with_row_index("at")
+    cut = nearest.sentences(passages).with_row_index("at")
     of_claims = words.content_stems(claims).select("row", "term").unique()
     shared = (
         words.content_stems(cut["sentence"])
@@ -66,56 +47,60 @@ def deciding(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
     return rows.join(best, on="row", how="left", maintain_order="left").select("start", "end", "sentence")
 
 
-def difference(claims: pl.Series, deciding_sentences: pl.Series, passages: pl.Series) -> pl.Series:
-    """ "evidence says 92 reactors, the claim says 94 reactors"; null where the rules see no difference.
+def findings(
+    claims: pl.Series,
+    best: pl.Series,
+    everything: pl.Series,
+    verdicts: pl.Series,
+    reads: Collection[str] | None,
+) -> pl.DataFrame:
+    """For n claims, in order: `finding`, `start`, `end`, `sentence` of a rule that says what the verdict
+    says.
 
-    The deciding sentence is compared first, then the whole passage; negation in that sentence alone.
+    Null where no rule speaks, or says otherwise: then the network decided, and only its score explains.
+
+    Args:
+        claims: n claims.
+        best: the passage that speaks loudest for each verdict; the span is a place in it.
+        everything: all passages of each claim, for a finding that rests on several; it has no span.
+        verdicts: reached.
+        reads: languages of the verifier, None where it tries them all.
     """
-    near = deciding_sentences.fill_null("")
-    rules = (pairs.number_mismatch, pairs.unit_mismatch, pairs.date_mismatch)
-    quoted = [
-        rule(claims, text.fill_null(""))
-        .select(
-            pl.when(pl.col("claim").is_not_null()).then(
-                pl.format(
-                    "evidence says {}, the claim says {}", clean(pl.col("evidence")), clean(pl.col("claim"))
-                )
-            )
-        )
-        .to_series()
-        for text in (near, passages)
-        for rule in rules
-    ]
-    side = pl.DataFrame({"side": pairs.negation_mismatch(claims, near), "near": near})
-    negated = side.select(
-        pl.when((pl.col("near") != "") & pl.col("side").is_not_null()).then(
-            pl.format("only {} says this with a negation", "side")
-        )
-    ).to_series()
-    return pl.select(pl.coalesce(*quoted, negated)).to_series().rename("difference")
+    rows = pl.DataFrame({"row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True), "effect": verdicts})
+    alone = rules.findings(claims, best, reads)
+    together = rules.findings(claims, everything, reads).with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in rules.FINDINGS.items() if name in _SPAN
+    )
+    agreeing = pl.concat([alone, together]).join(
+        rows, on=["row", "effect"], how="semi", maintain_order="left"
+    )
+    first = agreeing.unique("row", keep="first", maintain_order=True)
+    return rows.join(first, on="row", how="left", maintain_order="left").select("finding", *_SPAN)
 
 
 def absent(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:
     """First name of each claim that nothing of its evidence mentions; null where there is none."""
-    missing = pairs.name_missing(claims, all_evidence.fill_null(""))
+    # A capital after a stop opens a sentence and makes no name.
+    inner = claims.str.replace_all(r"([.!?:;–—]\s+[\"'“„(]*)\p{Lu}", "${1}x")
+    missing = pairs.name_missing(inner, all_evidence.fill_null(""))
     return missing.to_frame("absent").select(clean(pl.col("absent")))["absent"]
 
 
 def worded(score: pl.Expr) -> pl.Expr:
-    """The reason of a verdict that thresholds reached, from `verdict`, `place`, `difference` and `absent`."""
+    """The reason of a verdict that thresholds reached, from `verdict`, `place`, `finding` and `absent`."""
     return (
         pl.when(pl.col("verdict") == "supported")
         .then(pl.format("supported by {} ({})", "place", score))
         .when(pl.col("verdict") == "contradicted")
         .then(
-            pl.when(pl.col("difference").is_not_null())
-            .then(pl.format("{}, in {} ({})", "difference", "place", score))
+            pl.when(pl.col("finding").is_not_null())
+            .then(pl.format("{}, in {} ({})", "finding", "place", score))
             .otherwise(pl.format("contradicted by {} ({})", "place", score))
         )
+        .when(pl.col("finding").is_not_null())
+        .then("finding")
         .when(pl.col("absent").is_not_null())
         .then(pl.format("no passage mentions {}", "absent"))
-        .when(pl.col("difference").is_not_null())
-        .then(pl.format("{}, and nothing else settles it", "difference"))
         .otherwise(pl.format("the evidence does not settle this claim; closest is {} ({})", "place", score))
     )
 

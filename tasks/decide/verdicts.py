@@ -13,7 +13,7 @@ The order in which a verdict is reached, first that applies:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -80,6 +80,7 @@ def decide(
     run_id: str,
     now: datetime,
     together: pl.DataFrame | None = None,
+    reads: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """VERDICTS, one row per factual claim, in the order of the claims.
 
@@ -95,6 +96,7 @@ def decide(
         together: `claim_id` and the probabilities of all its passages read as one text, for the claims that
             were read so; a claim may rest on several passages, none of which supports it alone. The scores
             of single passages still decide whether there is a conflict.
+        reads: languages outside which the verifier settles nothing; None where it tries them all.
     """
     context = outputs.select("output_id", "source", "agent", "model", "use_case")
     frame = (
@@ -105,7 +107,7 @@ def decide(
     )
     frame = with_policy(frame, policies)
     passages = _passages(evidence, frame)
-    frame = _with_reason(_settled(frame, passages, together), passages)
+    frame = _with_reason(_settled(frame, passages, together), passages, reads)
     frame = frame.with_columns(
         run_id=pl.lit(run_id, pl.String),
         verified_at=pl.lit(now, tables.UTC),
@@ -229,7 +231,7 @@ def _with_verdict(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame, reads: Collection[str] | None) -> pl.DataFrame:
     """Adds `evidence_ids`, best first, `reason`, worded from the best passage for the verdict, and the span
     of the sentence in it that decided, where the verdict rests on one.
     """
@@ -237,13 +239,14 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
     )
     deciding = explanation.deciding(frame["claim"], frame["text"])
+    found = explanation.findings(frame["claim"], frame["text"], frame["all_text"], frame["verdict"], reads)
     return (
         frame.with_columns(
             place=_place(),
-            difference=explanation.difference(frame["claim"], deciding["sentence"], frame["text"]),
+            finding=found["finding"],
             absent=explanation.absent(frame["claim"], frame["all_text"]),
-            decisive_start=deciding["start"].cast(pl.Int32),
-            decisive_end=deciding["end"].cast(pl.Int32),
+            decisive_start=pl.coalesce(found["start"], deciding["start"]).cast(pl.Int32),
+            decisive_end=pl.coalesce(found["end"], deciding["end"]).cast(pl.Int32),
         )
         .with_columns(reason=_reason())
         .with_columns(reason=pl.concat_str("reason", _note_of_unread(), _note_of_addresses()))

@@ -1,10 +1,7 @@
-"""What a claim and a passage have in common, and where they differ.
+"""What a claim and a passage have in common, as numbers that the default verifier weighs; and absent names.
 
-Two groups of functions, all vectorised over pairs and deterministic:
-
-* `number_mismatch`, `unit_mismatch`, `date_mismatch`, `name_missing`, `negation_mismatch` compare a claim
-  with its evidence and return *what* differs, for reasons in words;
-* `pieces` and `shared_words` turn pairs into numbers that the default verifier weighs.
+All functions are vectorised over pairs and deterministic. Where a claim says something else than its evidence
+is told by `rules.py`.
 
 Regular expressions are Polars' (linear time), so hostile text costs no more than its length.
 Bump `RULES_VERSION` with any change that can change a score: it is part of verifiers' fingerprints.
@@ -62,33 +59,6 @@ def _runs(limit: int) -> pl.Expr:
     return pl.col("text").str.extract_all(rf"\S(?:.{{0,{limit - 2}}}\S(?:\s|$)|\S{{0,{limit - 1}}})")
 
 
-def number_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
-    """`claim`, `evidence`: "94 reactors" against "92 reactors"; null where nothing differs.
-
-    A number differs where the claim counts something with a number the evidence never mentions while the
-    evidence counts the same thing with another one.
-    """
-    return _differing(claims, evidence, words.counted, words.numbers)
-
-
-def unit_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
-    """`claim`, `evidence`: "5 km" against "5 miles"; null where the units of equal numbers agree."""
-    return _differing(claims, evidence, words.measured, words.measured, keyed_by_value=True)
-
-
-def date_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.DataFrame:
-    """`claim`, `evidence`: "1998" against "1997", or months; null where none differs.
-
-    Evidence that gives no year (or month) at all leaves a date unknown, which is no mismatch.
-    """
-    pairs = _pairs(claims, evidence)
-    years = _other(pairs, words.years)
-    months = _other(pairs, words.months)
-    return pl.DataFrame(
-        {name: years[name].zip_with(years["claim"].is_not_null(), months[name]) for name in years.columns}
-    )
-
-
 def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     """First name in each claim that no part of its evidence mentions ("Boston"); null where none is."""
     pairs = _pairs(claims, evidence)
@@ -97,17 +67,6 @@ def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     )
     first = missing.group_by("row").agg(pl.col("shown").first())
     return _by_row(first, "shown", len(pairs))
-
-
-def negation_mismatch(claims: pl.Series, evidence: pl.Series) -> pl.Series:
-    """ "the claim" or "the evidence": which of the two alone is negated; null where both or neither is.
-
-    Meant for one deciding sentence as evidence: a long passage is nearly always negated somewhere.
-    """
-    frame = _pairs(claims, evidence).select(words.is_negated(pl.all()))
-    only_claim, only_evidence = pl.col("claim") & ~pl.col("evidence"), pl.col("evidence") & ~pl.col("claim")
-    side = pl.when(only_claim).then(pl.lit("the claim")).when(only_evidence).then(pl.lit("the evidence"))
-    return frame.select(negated=side)["negated"]
 
 
 def shared_words(
@@ -208,35 +167,3 @@ def _missing(required: pl.DataFrame, present: pl.DataFrame, count: int) -> np.nd
 
 def _counts(frame: pl.DataFrame, count: int) -> np.ndarray:
     return np.bincount(frame["row"].to_numpy(), minlength=count).astype(np.float64)
-
-
-def _other(pairs: pl.DataFrame, find: words.Finder) -> pl.DataFrame:
-    """First term of the claim absent from evidence that has other terms of the kind, beside the first."""
-    claimed, given = find(pairs["claim"]), find(pairs["evidence"])
-    absent = claimed.join(given, on=["row", "term"], how="anti", maintain_order="left")
-    first = absent.group_by("row", maintain_order=True).agg(pl.col("shown").first().alias("claim"))
-    instead = given.group_by("row", maintain_order=True).agg(pl.col("shown").first().alias("evidence"))
-    both = first.join(instead, on="row", maintain_order="left")
-    return pl.DataFrame({name: _by_row(both, name, len(pairs)) for name in ("claim", "evidence")})
-
-
-def _differing(
-    claims: pl.Series,
-    evidence: pl.Series,
-    find: words.Finder,
-    mentioned: words.Finder,
-    *,
-    keyed_by_value: bool = False,
-) -> pl.DataFrame:
-    """First (key, term) of the claim whose term is not mentioned while the key has another term."""
-    pairs = _pairs(claims, evidence)
-    claimed, given = find(pairs["claim"]), find(pairs["evidence"])
-    on = ["row", "key", "term"] if keyed_by_value else ["row", "term"]
-    absent = claimed.join(mentioned(pairs["evidence"]), on=on, how="anti", maintain_order="left")
-    both = absent.join(
-        given.select("row", "key", evidence="shown"), on=["row", "key"], maintain_order="left_right"
-    )
-    first = both.group_by("row", maintain_order=True).agg(
-        pl.col("shown").first().alias("claim"), pl.col("evidence").first()
-    )
-    return pl.DataFrame({name: _by_row(first, name, len(pairs)) for name in ("claim", "evidence")})

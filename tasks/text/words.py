@@ -1,10 +1,10 @@
-"""Words, numbers, dates, units, names and negation in texts: one long frame of (row, term) per kind.
+"""Words, numbers, months and names in texts: one long frame of (row, term) per kind.
 
 Terms are normalised, so that "twelve", "12" and "12.0" are one number. Word lists are English; in other
 languages they match nothing and the counts of words and numbers still work.
 
 Each finder takes texts (n) and returns `row` (UInt32 index into the texts), `term` (normalised), `shown`
-(as the text has it) and, where the term belongs to something, `key`.
+(as the text has it).
 """
 
 # ruff: noqa: SIM905 - a list of words reads better as words
@@ -42,25 +42,8 @@ NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SMALL_NUMBERS.s
 MONTHS = "january february march april june july august september october november december".split()
 """Without "may", which is mostly a verb."""
 
-_UNITS = """
-% percent; pp; m metre metres meter meters; km kilometre kilometres kilometer kilometers; mile miles mi;
-ft foot feet; inch inches; cm centimetre centimetres centimeter centimeters;
-mm millimetre millimetres millimeter millimeters; g gram grams; kg kilogram kilograms;
-mg milligram milligrams; mcg µg μg microgram micrograms; t ton tons tonne tonnes; lb lbs pound pounds;
-l litre litres liter liters;
-ml millilitre millilitres milliliter milliliters; s sec second seconds; min minute minutes; h hr hour hours;
-day days; week weeks; month months; year years; ° degrees degree; °c celsius; °f fahrenheit; w watt watts;
-kw kilowatt kilowatts; mw megawatt megawatts; dollar dollars; euro euros; thousand; million; billion; trillion
-"""
-UNITS = {name: names.split()[0] for names in _UNITS.split(";") for name in names.split()}
-"""Every name of a unit, and the first one of the same unit."""
-
 _WORD = r"[\p{L}\p{N}]+(?:['’.\-][\p{L}\p{N}]+)*"
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
-_NEGATION = (
-    r"(?i)\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|fail(?:s|ed)? to|unable|"
-    r"refus(?:e|es|ed) to|\w+n['’]t)\b"
-)
 SENTENCE_END = r"([.!?。！？]+[\"'”’)\]]*)\s"
 """Quick and the same for every language; claims are cut by `sentences.py`, with more care."""
 _SUFFIX = r"(?:ingly|edly|ing|ed|ies|es|s|ly|e)$"
@@ -68,7 +51,7 @@ _SHORTEST_STEM = 4
 _IS_STOP_WORD = pl.col("term").is_in(sorted(STOP_WORDS))
 
 
-def _matches(texts: pl.Series, pattern: str) -> pl.DataFrame:
+def matches(texts: pl.Series, pattern: str) -> pl.DataFrame:
     """`row`, `shown`: every match of the pattern, in order."""
     return (
         pl.DataFrame({"shown": texts.cast(pl.String)})
@@ -81,14 +64,15 @@ def _matches(texts: pl.Series, pattern: str) -> pl.DataFrame:
 
 def tokens(texts: pl.Series) -> pl.DataFrame:
     """Every word, lower-cased, without a possessive."""
-    return _matches(texts, _WORD).with_columns(term=_plain(pl.col("shown")))
+    return matches(texts, _WORD).with_columns(term=_plain(pl.col("shown")))
 
 
 def _plain(word: pl.Expr) -> pl.Expr:
     return word.str.to_lowercase().str.replace(r"['’]s$", "")
 
 
-def _stem(word: pl.Expr) -> pl.Expr:
+def stem(word: pl.Expr) -> pl.Expr:
+    """A word in lower case without its ending; the same for most forms of an English word."""
     short = word.str.replace(_SUFFIX, "")
     return pl.when(short.str.len_chars() >= _SHORTEST_STEM).then(short).otherwise(word)
 
@@ -96,7 +80,7 @@ def _stem(word: pl.Expr) -> pl.Expr:
 def content_stems(texts: pl.Series) -> pl.DataFrame:
     """Words that carry content, cut to a crude stem; numbers as `numbers` writes them."""
     digits = pl.col("term").replace(NUMBER_WORDS)
-    return tokens(texts).filter(~_IS_STOP_WORD).with_columns(term=_stem(digits))
+    return tokens(texts).filter(~_IS_STOP_WORD).with_columns(term=stem(digits))
 
 
 def bigrams(texts: pl.Series) -> pl.DataFrame:
@@ -121,48 +105,18 @@ _NUMBER_WORD = r"(?i:\b(?:" + "|".join(sorted(NUMBER_WORDS, key=len, reverse=Tru
 
 def numbers(texts: pl.Series) -> pl.DataFrame:
     """Numbers in digits or small words: `term` is the value as digits."""
-    return _matches(texts, rf"{_NUMBER}|{_NUMBER_WORD}").with_columns(term=_value(pl.col("shown")))
+    return matches(texts, rf"{_NUMBER}|{_NUMBER_WORD}").with_columns(term=_value(pl.col("shown")))
 
 
-def counted(texts: pl.Series) -> pl.DataFrame:
-    """Numbers with the word that follows: `term` the value, `key` the stem of what is counted."""
-    return (
-        _matches(texts, rf"(?:{_NUMBER}|{_NUMBER_WORD})\s+\p{{L}}{{3,}}")
-        .with_columns(
-            term=_value(pl.col("shown").str.extract(r"^(\S+)")),
-            key=_stem(_plain(pl.col("shown").str.extract(r"(\p{L}+)$"))),
-        )
-        .filter(~pl.col("key").is_in(sorted(STOP_WORDS)))
-    )
+DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
-_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
-
-
-def measured(texts: pl.Series) -> pl.DataFrame:
-    """Numbers with a unit: `term` the unit's one name, `key` the value."""
-    return (
-        _matches(texts, rf"{_NUMBER}[\s\-]?(?i:{_UNIT})(?:\b|$|\s)")
-        .select(
-            "row",
-            pl.col("shown").str.strip_chars(),
-            term=pl.col("shown").str.extract(rf"(?i)[\d\s\-]({_UNIT})\s?$").str.to_lowercase().replace(UNITS),
-            key=_value(pl.col("shown").str.extract(rf"^({_NUMBER})")),
-        )
-        .drop_nulls("term")
-    )
-
-
-def years(texts: pl.Series) -> pl.DataFrame:
-    """Years from 1000 to 2099 that stand alone."""
-    return _matches(texts, r"\b(?:1\d{3}|20\d{2})s?\b").with_columns(term=pl.col("shown"))
-
-
-def months(texts: pl.Series) -> pl.DataFrame:
-    """Months written out."""
-    return _matches(texts, r"\b(?i:" + "|".join(MONTHS) + r")\b").with_columns(
-        term=pl.col("shown").str.to_lowercase()
-    )
+def dates(texts: pl.Series) -> pl.DataFrame:
+    """Months and days of the week written out: `term` in lower case and singular, `key` month or day."""
+    named = "|".join(MONTHS + DAYS)
+    term = pl.col("shown").str.to_lowercase().str.strip_chars_end("s")
+    key = pl.when(term.is_in(DAYS)).then(pl.lit("day")).otherwise(pl.lit("month"))
+    return matches(texts, rf"\b(?i:{named})s?\b").with_columns(term=term, key=key)
 
 
 def names(texts: pl.Series) -> pl.DataFrame:
@@ -181,11 +135,6 @@ def names(texts: pl.Series) -> pl.DataFrame:
         )
         .select("row", "term", pl.col("shown").str.replace(r"['’]s$", ""))
     )
-
-
-def is_negated(texts: pl.Expr) -> pl.Expr:
-    """Whether each text has an odd number of negations; two cancel each other."""
-    return texts.str.count_matches(_NEGATION).fill_null(0) % 2 == 1
 
 
 def token_counts(texts: pl.Series) -> np.ndarray:

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 
 from tasks.errors import ModelError
 from tasks.files import durable
-from tasks.verify.protocol import ReadsTogether, Scores, Usage, Verifier, fingerprint, usage_of
+from tasks.verify.protocol import ReadsTogether, Scores, Usage, Verifier, fingerprint, languages_of, usage_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,6 +129,11 @@ class CalibratedVerifier:
 
 class CalibratedTogether(CalibratedVerifier):
     """The same of a verifier that reads a claim's passages together."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The other's languages."""
+        return languages_of(self.inner) or frozenset()
 
     def shared(self, claims: pl.Series, passages: pl.Series) -> np.ndarray:
         """(n,) as the other says it: what passages share with claims is no probability."""

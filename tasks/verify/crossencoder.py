@@ -11,6 +11,7 @@ How a pair is judged:
 2. A claim of several sentences is also read sentence by sentence: its weakest part counts.
 3. Shared words, word pairs and lengths are counted over the whole passage.
 4. A multinomial logistic model weighs all of it; a temperature calibrates.
+5. Rules that are nearly always right where they speak (`text/rules.py`) have the last word.
 
 So every word of the passage is counted and weighed for selection, and the network reads the selected
 sentences: `tokens_seen` counts words that were counted, `windows` counts forward passes.
@@ -29,8 +30,8 @@ import numpy as np
 import polars as pl
 
 from tasks.errors import ModelError
-from tasks.text import pairs, words
-from tasks.verify import selection, softmax
+from tasks.text import pairs, rules, words
+from tasks.verify import guards, selection, softmax
 from tasks.verify.artefact import load_artefact
 from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
 from tasks.verify.selection import SelectionParameters
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Bump with a change here or in `selection.py` that can change a score."""
 CHUNK_PAIRS = 2048
 """Pairs whose terms are in memory at once; enough to sort batches by length."""
 BATCH_TOKENS = 1024
 """Rows times longest row of a forward pass: beyond it, what lies between two layers leaves the cache."""
+READS = frozenset({"en"})
+"""Languages that its training data are written in; of others it takes words for words and reads no more."""
 UNREADABLE = r"[\p{L}\p{N}]{101,}"
 """A word of more than 100 characters is one unknown piece to the tokeniser, equal to every other."""
 LOWEST_LOG = -7.0
@@ -109,6 +112,7 @@ class FusedCrossEncoder:
         self, name: str, network: Verifier, fusion: Fusion, settings: VerifierSettings, identity: str
     ):
         self.name = name
+        self.reads = READS
         self._network = network
         self._fusion = fusion
         self._settings = settings
@@ -122,6 +126,7 @@ class FusedCrossEncoder:
             artefact=self._identity,
             network=self._network.fingerprint,
             rules=pairs.RULES_VERSION,
+            guards=rules.RULES_VERSION,
             code=CODE_VERSION,
         )
 
@@ -159,6 +164,7 @@ class FusedCrossEncoder:
         if len(rows):
             values, read = compute(claims[rows], passages[rows], self._network, self._fusion)
             fused = softmax.softmax(self._fusion.model.logits(values) / self._fusion.temperature)
+            fused = guards.guarded(fused, claims[rows], passages[rows], READS)
             probabilities[rows] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))
             windows[rows] = read
         offered = claim_tokens + passage_tokens

@@ -78,6 +78,21 @@ class ReadsTogether(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsLanguages(Protocol):
+    """A verifier that leaves claims and evidence in other languages than these unsettled."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """ISO 639 codes."""
+        ...
+
+
+def languages_of(verifier: Verifier) -> frozenset[str] | None:
+    """The languages outside which a verifier settles nothing; None of one that tries them all."""
+    return verifier.reads if isinstance(verifier, ReadsLanguages) else None
+
+
 @dataclass
 class Usage:
     """What a remote judge was asked, as its replies say."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
@@ -9,7 +11,7 @@ from tasks.decide import explanation, policies, verdicts
 from tasks.privacy import addressing
 from tasks.tables import PROBABILITIES
 from tasks.text import pairs
-from tasks.verify.protocol import ReadsTogether, Verifier
+from tasks.verify.protocol import ReadsTogether, Verifier, languages_of
 
 EXPLAINED = ("reason", "decisive_start", "decisive_end", "decisive_sentence")
 """The verdict in words, and the sentence of the best evidence that decided, with its place there."""
@@ -42,7 +44,12 @@ def score_frame(frame: pl.DataFrame, verifier: Verifier, policy: policies.Policy
     result = result.with_columns(best_evidence=best)
     texts = frame.select(evidence.cast(pl.List(pl.String)).alias("evidence"))["evidence"]
     judged = result.select("verdict", *PROBABILITIES, "best_evidence")
-    explained = _explained(judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)), frame, texts)
+    explained = _explained(
+        judged.with_columns(read=pl.Series(read), asked=pl.Series(asked)),
+        frame,
+        texts,
+        languages_of(verifier),
+    )
     return result.with_columns(*explained, _addressing(frame["claim"], texts)).select(
         *(name for name in frame.columns if name not in ADDED), *ADDED
     )
@@ -85,7 +92,9 @@ def _addressing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     return (rows.is_in(flagged.implode()) | addressing.is_addressed(claims)).rename(ADDRESSES)
 
 
-def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -> list[pl.Series]:
+def _explained(
+    result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series, reads: Collection[str] | None
+) -> list[pl.Series]:
     """The columns `EXPLAINED`; `evidence[3]` in a reason is the piece that `best_evidence` 3 names."""
     claims = frame.select(pairs.without_citations(pl.col("claim").cast(pl.String).fill_null("")))["claim"]
     texts = pl.DataFrame({"evidence": evidence, "best": result["best_evidence"]}).select(
@@ -93,13 +102,18 @@ def _explained(result: pl.DataFrame, frame: pl.DataFrame, evidence: pl.Series) -
         whole=pl.col("evidence").list.join("\n", ignore_nulls=True).fill_null(""),
         pieces=pl.col("evidence").list.len().fill_null(0),
     )
-    decisive = explanation.deciding(claims, texts["best"])
+    found = explanation.findings(claims, texts["best"], texts["whole"], result["verdict"], reads)
+    located = found["start"].is_not_null()
+    decisive = explanation.deciding(claims, texts["best"]).with_columns(
+        pl.when(located).then(found[name]).otherwise(name).alias(name)
+        for name in ("start", "end", "sentence")
+    )
     said = result.with_columns(
         decisive,
         place=pl.when(texts["pieces"] > 1)
         .then(pl.format("evidence[{}]", "best_evidence"))
         .otherwise(pl.lit("the evidence")),
-        difference=explanation.difference(claims, decisive["sentence"], texts["best"]),
+        finding=found["finding"],
         absent=explanation.absent(claims, texts["whole"]),
         blank_claim=claims.str.strip_chars() == "",
         blank_evidence=texts["whole"].str.strip_chars() == "",

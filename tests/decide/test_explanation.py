@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import polars as pl
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tasks.decide import explanation
 
@@ -14,17 +12,6 @@ REACTORS = "France operates 92 reactors today."
 
 def deciding(claim, passage):
     return explanation.deciding(pl.Series([claim]), pl.Series([passage])).row(0)
-
-
-@settings(deadline=None, max_examples=80)
-@given(st.lists(st.text(st.sampled_from("ab.!? \n\t。é👍\"'\r\x00"), max_size=40), max_size=5))
-def test_a_sentence_is_what_stands_at_its_place(texts):
-    cut = explanation.sentences(pl.Series("text", texts, dtype=pl.String))
-    for row, start, end, sentence in cut.iter_rows():
-        assert texts[row][start:end] == sentence
-    for row, text in enumerate(texts):
-        kept = "".join(cut.filter(pl.col("row") == row)["sentence"])
-        assert [c for c in kept if not c.isspace()] == [c for c in text if not c.isspace()]
 
 
 def test_the_deciding_sentence_is_found_wherever_it_stands():
@@ -47,31 +34,50 @@ def test_a_pair_is_explained_the_same_in_any_company():
     assert together.equals(alone)
 
 
-def difference(claim, passage):
-    claims, passages = pl.Series([claim]), pl.Series([passage])
-    near = explanation.deciding(claims, passages)["sentence"]
-    return explanation.difference(claims, near, passages)[0]
+def reason(claim, passages, verdict, reads=None):
+    found = explanation.findings(
+        pl.Series([claim]),
+        pl.Series(passages[:1]),
+        pl.Series(["\n".join(passages)]),
+        pl.Series([verdict]),
+        reads,
+    )
+    return found["finding"][0]
 
 
-def test_a_difference_is_read_in_the_sentence_that_decided():
+def test_a_reason_names_what_the_rule_found_where_the_verdict_says_the_same():
     passage = "Belgium once had 7 reactors. " + OTHER + REACTORS
-    assert difference("France operates 94 reactors.", passage) == (
-        "evidence says 92 reactors, the claim says 94 reactors"
-    )
-    assert difference("France operates 92 reactors.", passage) is None
+    said = "evidence says 92 reactors, the claim says 94 reactors"
+    assert reason("France operates 94 reactors.", [passage], "contradicted") == said
+    assert reason("France operates 94 reactors.", [OTHER, passage], "contradicted") == said
 
 
-def test_negation_counts_in_that_sentence_alone():
+def test_where_rule_and_network_disagree_the_reason_names_no_difference():
+    for verdict in ("supported", "insufficient"):
+        assert reason("France operates 94 reactors.", [REACTORS], verdict) is None
+
+
+def test_a_negation_elsewhere_in_the_passage_is_no_reason():
     passage = "It did not rain. " + OTHER + "The bridge was opened in May."
-    assert difference("The bridge was not opened in May.", passage) == (
-        "only the claim says this with a negation"
+    assert reason("The bridge was not opened in May.", [passage], "contradicted") == (
+        "only the claim negates “opened”"
     )
-    assert difference("The bridge was opened in May.", passage) is None
+    assert reason("The bridge was opened in May.", [passage], "contradicted") is None
+
+
+def test_a_language_is_a_reason_of_a_verifier_that_does_not_read_it_alone():
+    claim, passage = (
+        "Die Garantie gilt für Schäden durch Wasser.",
+        "Die Garantie ist in den Bedingungen geregelt.",
+    )
+    assert reason(claim, [passage], "insufficient", {"en"}) == "language not supported by this verifier"
+    assert reason(claim, [passage], "insufficient") is None
 
 
 def test_an_absent_name_is_named():
-    claims = pl.Series(["It opened in Boston.", "It opened in May."])
-    assert explanation.absent(claims, pl.Series(["It opened in May.", "It opened in May."])).to_list() == [
+    claims = pl.Series(["It opened in Boston.", "It opened in May.", "It opened. Later it closed."])
+    assert explanation.absent(claims, pl.Series(["It opened in May."] * 3)).to_list() == [
         "Boston",
+        None,
         None,
     ]

@@ -1,4 +1,4 @@
-"""Differences between a claim and its evidence that can be put into words."""
+"""What a claim shares with its evidence, and the names that the evidence lacks."""
 
 from __future__ import annotations
 
@@ -9,52 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.text import pairs, words
-
-
-def differing(find, claim, evidence):
-    row = find(pl.Series([claim]), pl.Series([evidence])).row(0)
-    return None if row == (None, None) else row
-
-
-@pytest.mark.parametrize(
-    ("claim", "evidence", "difference"),
-    [
-        ("France has 94 reactors.", "It runs 92 reactors.", ("94 reactors", "92 reactors")),
-        ("Ninety people came.", "80 people came.", ("Ninety people", "80 people")),
-        ("Ninety people came.", "90 people came.", None),
-        ("1,000 people came.", "1000 people came.", None),
-        ("It has 94 reactors.", "It has 92 engineers.", None),
-        ("It has 94 reactors.", "", None),
-    ],
-)
-def test_numbers_differ_where_the_same_thing_is_counted_otherwise(claim, evidence, difference):
-    assert differing(pairs.number_mismatch, claim, evidence) == difference
-
-
-@pytest.mark.parametrize(
-    ("claim", "evidence", "difference"),
-    [
-        ("It is 5 km long.", "It is 5 miles long.", ("5 km", "5 miles")),
-        ("It is 5 km long.", "It is 5 kilometres long.", None),
-        ("It grew 7%.", "It grew 7 percent.", None),
-        ("It is 5 km long.", "It is 6 miles long.", None),
-    ],
-)
-def test_units_differ_where_equal_numbers_carry_them(claim, evidence, difference):
-    assert differing(pairs.unit_mismatch, claim, evidence) == difference
-
-
-@pytest.mark.parametrize(
-    ("claim", "evidence", "difference"),
-    [
-        ("It opened in 1998.", "It opened in 1997.", ("1998", "1997")),
-        ("It opened in March.", "It opened in April.", ("March", "April")),
-        ("It opened in 1998.", "Planned in 1997, it opened in 1998.", None),
-        ("It opened in 1998.", "It opened last year.", None),
-    ],
-)
-def test_dates_differ_where_the_evidence_gives_others(claim, evidence, difference):
-    assert differing(pairs.date_mismatch, claim, evidence) == difference
 
 
 @pytest.mark.parametrize(
@@ -68,12 +22,6 @@ def test_dates_differ_where_the_evidence_gives_others(claim, evidence, differenc
 )
 def test_a_name_is_missing_where_no_part_of_the_evidence_has_it(claim, evidence, name):
     assert pairs.name_missing(pl.Series([claim]), pl.Series([evidence]))[0] == name
-
-
-def test_negation_on_one_side_is_a_mismatch_and_on_both_is_none():
-    claim = pl.Series(["He did not win.", "He won.", "He did not win.", "He won."])
-    evidence = pl.Series(["He won.", "He didn't win.", "He never won.", "He won."])
-    assert pairs.negation_mismatch(claim, evidence).to_list() == ["the claim", "the evidence", None, None]
 
 
 @settings(deadline=None, max_examples=40)

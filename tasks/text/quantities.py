@@ -1,0 +1,322 @@
+"""Quantities in texts of many languages, brought to one value: "$1.2 million" and "1,200,000 dollars".
+
+Belongs here: finding numbers, percentages, amounts, durations, measures and times of day, and their values.
+Does not belong here: what follows where two texts differ (`rules.py`). Why no library reads them:
+`docs/decisions/0031-rules-beside-the-network.md`.
+
+All functions are vectorised over texts; regular expressions are Polars' (linear time).
+"""
+
+# ruff: noqa: SIM905 - a list of words reads better as words
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.text import words
+
+SCHEMA = pl.Schema(
+    {
+        "row": pl.UInt32,
+        "shown": pl.String,
+        "bare": pl.String,
+        "value": pl.Float64,
+        "other": pl.Float64,
+        "unit": pl.String,
+        "key": pl.String,
+        "next": pl.String,
+        "hedge": pl.String,
+        "before": pl.String,
+        "step": pl.Float64,
+        "is_word": pl.Boolean,
+    }
+)
+"""Of `quantities`, below."""
+
+_ZEROS = "٠۰०০૦௦౦೦൦๐０"
+DIGITS = {chr(ord(zero) + n): str(n) for zero in _ZEROS for n in range(10)} | {
+    "٫": ".", "٬": ",", "，": ",", "．": ".", "％": "%", "٪": "%", "\u00a0": "\u202f", "\u2009": "\u202f",
+    "−": "-", "–": "-", "—": "-", "’": "'",
+}  # fmt: skip
+"""Digits and signs of other scripts as ASCII has them; every narrow or fixed space as one of them."""
+
+_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORD_VALUES = (
+    {word: n for n, word in enumerate(f"{_ONES} seventeen eighteen nineteen".split(), start=1)}
+    | {word: 10 * n for n, word in enumerate(_TENS.split(), start=2)}
+    | {"zero": 0}
+)
+_SCALES = {
+    "hundred": 1e2, "dozen": 12, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
+    "lakh": 1e5, "crore": 1e7, "mn": 1e6, "bn": 1e9, "k": 1e3, "m": 1e6, "b": 1e9, "mio": 1e6, "mrd": 1e9,
+    "tausend": 1e3, "millionen": 1e6, "milliarde": 1e9, "milliarden": 1e9, "billionen": 1e12, "mille": 1e3,
+    "millions": 1e6, "billions": 1e9, "thousands": 1e3, "milliard": 1e9, "milliards": 1e9, "mil": 1e3,
+    "millón": 1e6, "millones": 1e6, "milione": 1e6, "milioni": 1e6, "miliardo": 1e9, "miliardi": 1e9,
+    "milhão": 1e6, "milhões": 1e6, "bilhão": 1e9, "bilhões": 1e9, "miljoen": 1e6, "miljard": 1e9,
+    "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8, "千": 1e3, "百": 1e2, "ألف": 1e3, "مليون": 1e6, "مليار": 1e9,
+    "тысяч": 1e3, "тысячи": 1e3, "млн": 1e6, "млрд": 1e9, "миллион": 1e6, "миллиона": 1e6, "миллионов": 1e6,
+}  # fmt: skip
+"""Words of scale. The letters k, m and b count only where they are glued to digits or follow a currency."""
+
+_UNITS = """
+% 1 percent; % 1 per cent; % 1 prozent; % 1 pour cent; % 1 por ciento; % 1 per cento; % 1 procent; % 1 pct
+$ 1 dollar; $ 1 usd; $ 1 us$; € 1 euro; € 1 eur; £ 1 pound; £ 1 gbp; ¥ 1 yen; ¥ 1 jpy; 元 1 yuan; 元 1 cny
+CHF 1 franken; CHF 1 chf; ₹ 1 rupee; ₹ 1 inr
+s 1 second; s 1 sec; s 60 minute; s 60 min; s 3600 hour; s 3600 hr; s 3600 h; s 86400 day; s 604800 week
+s 1 sekunde; s 1 sekunden; s 60 minuten; s 3600 stunde; s 3600 stunden; s 86400 tag; s 86400 tage
+s 86400 tagen; s 604800 woche; s 604800 wochen; s 86400 jour; s 3600 heure; s 604800 semaine; s 86400 día
+s 86400 dias; s 3600 hora; s 604800 semana; s 86400 giorni; s 3600 ore; s 604800 settimane; s 86400 天
+mo 1 month; mo 12 year; mo 1 monat; mo 1 monate; mo 1 monaten; mo 12 jahr; mo 12 jahre; mo 12 jahren
+mo 1 mois; mo 12 an; mo 12 année; mo 1 mes; mo 1 meses; mo 12 año; mo 1 mesi; mo 12 anni; mo 12 anos; mo 12 年
+m 0.001 mm; m 0.001 millimetre; m 0.001 millimeter; m 0.01 cm; m 0.01 centimetre; m 0.01 centimeter
+m 1 m; m 1 metre; m 1 meter; m 1000 km; m 1000 kilometre; m 1000 kilometer; m 1609.344 mile; m 0.3048 ft
+m 0.3048 foot; m 0.3048 feet; m 0.0254 inch; m 0.0254 inches; m 0.9144 yard
+g 0.001 mg; g 0.001 milligram; g 0.000001 mcg; g 0.000001 microgram; g 1 g; g 1 gram; g 1000 kg
+g 1000 kilogram; g 1000 kilo; g 453.59237 lb; g 28.349523 ounce; g 28.349523 oz; g 1000000 tonne
+g 1000000 ton; l 0.001 ml; l 0.001 millilitre; l 0.001 milliliter; l 1 litre; l 1 liter; l 1 l
+w 1 watt; w 1000 kw; w 1000 kilowatt; w 1000000 mw; w 1000000 megawatt; w 1000000000 gw
+B 1000 kb; B 1000000 mb; B 1000000000 gb; B 1000000000000 tb
+°C 1 celsius; °C 1 °c; °F 1 fahrenheit; °F 1 °f
+"""
+UNITS = {
+    name: (unit, float(factor))
+    for entry in _UNITS.replace("\n", ";").split(";")
+    if (parts := entry.split(maxsplit=2))
+    for unit, factor, name in [parts]
+}
+"""Name, in lower case and singular → (unit that its kind is measured in, factor)."""
+CURRENCIES = {"$": "$", "us$": "$", "usd": "$", "€": "€", "eur": "€", "£": "£", "gbp": "£", "¥": "¥",
+               "chf": "CHF", "rs": "₹", "₹": "₹", "a$": "A$", "c$": "C$", "元": "元"}  # fmt: skip
+_HEDGES = {
+    "near": "about around roughly approximately approx circa ca nearly almost some close ~ ≈ near estimated "
+    "ungefähr etwa rund environ près aproximadamente unos circa",
+    "more": "over above exceeding > ≥ more least minimum exceeds exceeded plus beyond über mindestens",
+    "less": "under below < ≤ less most maximum fewer within upto up",
+}
+HEDGES = {word: kind for kind, listed in _HEDGES.items() for word in listed.split()}
+"""Word before a number → how the number may differ: near it, or anything above or below."""
+_BEFORE_YEARS = [
+    *"in since from until till by of year circa and to during before after between around early late mid en "
+    "im seit bis depuis dal nel desde em i w jahr année año anno года году about".split(),
+    *words.MONTHS,
+    "may",
+]
+_AFTER_YEARS = (
+    "and or to as it the in by with was he she when after but for at on is while until a und et".split()
+)
+"""Words beside a bare number of four digits that make it a year rather than a count."""
+
+_FUNCTION = sorted({*words.STOP_WORDS, *HEDGES, "am", "um", "bei", "de", "à", "por"})
+
+_ONE = "|".join(sorted(_WORD_VALUES, key=len, reverse=True))
+_SMALL = rf"(?:{_ONE})(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine)\b)?"
+_WORDED = rf"{_SMALL}(?: hundred(?: (?:and )?{_SMALL})?)?"
+_DIGITS = r"\d{1,3}(?:[\x{202f}]\d{3})+(?:[.,]\d+)?|\d{1,3}(?: \d{3}){2,}(?:[.,]\d+)?|\d+(?:[.,:']\d+)*"
+_SCALE_WORDS = "|".join(sorted((s for s in _SCALES if len(s) > 1), key=len, reverse=True))
+_HAN_SCALES = "[万萬亿億千百]"
+_SCALE = (
+    rf"(?:[ \-\x{{202f}}]?(?:{_SCALE_WORDS})\b\.?|{_HAN_SCALES}|[kKmMbB]\b)"
+    rf"(?:[ ](?:{_SCALE_WORDS})\b|{_HAN_SCALES})?"
+)
+_PREFIX = r"(?:us\$|a\$|c\$|usd|eur|gbp|chf|rs\.?|[$€£¥₹])"
+_AFTER = r"°\s?[cf]\b|[%$€£¥₹元天年]|(?:per|pour|por) (?:cent|cento|ciento)\b|\p{L}(?:[\p{L}'.]*\p{L})?\b\.?"
+_QUANTITY = (
+    r"(?i)"
+    r"(?:(?:(?P<earlier>\p{L}+) )?(?P<before>[\p{L}~≈<>≥≤]+):? ?(?:the |a |an |to |of )?)?"
+    rf"(?P<whole>(?P<bare>(?:\b(?P<currency>{_PREFIX}) ?|(?P<sign>[$€£¥₹]) ?)?"
+    rf"(?:(?P<digits>{_DIGITS})|\b(?P<worded>{_WORDED})\b)"
+    rf"(?P<scale>{_SCALE})?)"
+    rf"(?:[ \-\x{{202f}}]{{0,2}}(?P<after>{_AFTER}))?)(?: (?P<next>\p{{L}}+)\b)?"
+)
+_GLUED = r"(?i)\p{Latin}\d"
+
+
+def plain(texts: pl.Series) -> pl.Series:
+    """The texts with digits, separators and spaces of other scripts as ASCII."""
+    return (
+        texts.cast(pl.String)
+        .str.replace_many(list(DIGITS), list(DIGITS.values()))
+        .str.replace_all(r"(\d0)'s\b", "${1}s")
+        .str.replace_all(r"\b(1\d|20)(\d\d)[-/](\d\d)([\s,.;:)]|$)", "${1}${2} - ${1}${3}${4}")
+    )
+
+
+def quantities(texts: pl.Series) -> pl.DataFrame:
+    """`SCHEMA`, in the order of the text.
+
+    `shown` is the number as written with its scale and the word after it. `value` is in the unit's base
+    (seconds, months, metres, grams ...; `unit` "" where it has none) and `other` a second reading, where
+    there is one ("1.410" is 1.41 or 1410), else null. `key` is the stem of the word after, `next` of the one
+    after that; `hedge` is near, more, less or "". `step` is the place of the last digit written, in base
+    units: "1.2 million" is exact to 100,000.
+    """
+    found = words.matches(plain(texts), _QUANTITY)
+    if not found.height:
+        return pl.DataFrame(schema=SCHEMA)
+    frame = found.with_columns(pl.col("shown").str.extract_groups(_QUANTITY).struct.unnest()).with_columns(
+        pl.col("earlier", "before", "next", "worded").str.to_lowercase(),
+        pl.col("currency").str.to_lowercase().str.strip_chars_end("."),
+    )
+    frame = frame.with_columns(
+        pl.col("earlier", "before", "next", "currency", "sign", "scale", "after").fill_null("")
+    )
+    # "mp3" and "Covid19" are names; the letter before a digit was taken for the word before.
+    glued = pl.col("shown").str.contains(_GLUED) & pl.col("digits").is_not_null()
+    return _measured(_valued(frame.filter(~glued))).select(SCHEMA.names())
+
+
+def _valued(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds `number`, `alternative`, `decimals` before scale and unit."""
+    digits = pl.col("digits")
+    joined = digits.str.replace_all(r"[ \x{202f}']", "")
+    marks = joined.str.count_matches(r"[.,]")
+    last_is_comma = joined.str.contains(r",\d+$")
+    mixed = joined.str.contains(r"\.\d+.*,") | joined.str.contains(r",\d+.*\.")
+    grouped = joined.str.contains(r"^\d{1,3}(?:[.,]\d{2,3})*[.,]\d{3}$")
+    dropped = joined.str.replace_all(r"[.,]", "")
+    decimal = pl.when(last_is_comma).then(joined.str.replace_all(r"\.", "").str.replace(",", ".")).otherwise(
+        joined.str.replace_all(",", "")
+    )  # fmt: skip
+    clock = joined.str.contains(r"^\d{1,2}:\d{2}(?::\d{2})?$")
+    hours = joined.str.extract(r"^(\d+):").cast(pl.Float64, strict=False)
+    minutes = joined.str.extract(r"^\d+:(\d+)").cast(pl.Float64, strict=False)
+    single = marks == 1
+    as_groups, as_decimal = dropped.cast(pl.Float64, strict=False), decimal.cast(pl.Float64, strict=False)
+    number = (
+        pl.when(digits.is_null())
+        .then(None)
+        .when(clock)
+        .then(hours + minutes / 60)
+        .when(mixed | (marks == 0))
+        .then(as_decimal)
+        .when(single & grouped & last_is_comma)
+        .then(as_groups)
+        .when(single)
+        .then(as_decimal)
+        .when(grouped)
+        .then(as_groups)
+    )
+    alternative = (
+        pl.when(single & grouped & last_is_comma & ~mixed)
+        .then(as_decimal)
+        .when(single & grouped & ~mixed)
+        .then(as_groups)
+    )
+    decimals = joined.str.extract(r"[.,](\d+)$").str.len_chars()
+    return frame.with_columns(
+        number=pl.coalesce(number, _spelled(pl.col("worded"))),
+        alternative=alternative,
+        decimals=pl.when(clock | grouped).then(0).otherwise(decimals).fill_null(0),
+        is_clock=clock.fill_null(value=False),
+        zeros=pl.when(marks == 0)
+        .then(digits.str.extract(r"(0*)$").str.len_chars())
+        .otherwise(0)
+        .fill_null(0),
+    ).drop_nulls("number")
+
+
+def _spelled(text: pl.Expr) -> pl.Expr:
+    """ "two hundred and twenty-five" → 225."""
+
+    def small(part: pl.Expr) -> pl.Expr:
+        pieces = part.str.extract_all(r"[a-z]+")
+        values = pl.element().replace_strict(_WORD_VALUES, default=0, return_dtype=pl.Float64)
+        return pieces.list.eval(values).list.sum()
+
+    hundreds = text.str.extract(r"^(.*?) hundred")
+    rest = text.str.extract(r" hundred(?: and)?(.*)$").fill_null("")
+    return pl.when(hundreds.is_not_null()).then(small(hundreds) * 100 + small(rest)).otherwise(small(text))
+
+
+def _measured(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds `value`, `other`, `unit`, `key`, `hedge`, `step`, `shown` from number, scale and words around."""
+    lower = pl.col("after").str.to_lowercase().str.strip_chars_end(".'").str.replace_all(r"°\s", "°")
+    singular = lower.str.replace(r"s$", "")
+    names, bases = list(UNITS), [unit for unit, _ in UNITS.values()]
+    factors = [factor for _, factor in UNITS.values()]
+    symbols = {"%": "%", "$": "$", "€": "€", "£": "£", "¥": "¥", "₹": "₹", "元": "元"}
+
+    def look_up(column: pl.Expr, values: list[str] | list[float], kind: pl.DataType) -> pl.Expr:
+        return column.replace_strict(names, values, default=None, return_dtype=kind)
+
+    prefix = pl.coalesce(
+        pl.col("currency").replace_strict(CURRENCIES, default=None, return_dtype=pl.String),
+        pl.col("sign").replace_strict(symbols, default=None, return_dtype=pl.String),
+        pl.col("before").replace_strict(CURRENCIES, default=None, return_dtype=pl.String),
+    )
+    named = pl.coalesce(
+        lower.replace_strict(symbols, default=None, return_dtype=pl.String),
+        look_up(lower, bases, pl.String()),
+        look_up(singular, bases, pl.String()),
+    )
+    is_year = (
+        pl.col("digits").str.contains(r"^(?:1\d{3}|20\d{2})$")
+        & (pl.col("scale") == "")
+        & (pl.col("before").is_in(_BEFORE_YEARS) | lower.is_in(_AFTER_YEARS) | lower.is_in(["", "s"]))
+    ).fill_null(value=False)
+    clock = pl.col("is_clock") | lower.is_in(["pm", "am", "p.m", "a.m", "uhr", "o'clock"])
+    unit = (
+        pl.when(clock)
+        .then(pl.lit("o'clock"))
+        .when(is_year & prefix.is_null() & named.is_null())
+        .then(pl.lit("year"))
+        .otherwise(pl.coalesce(prefix, named, pl.lit("")))
+    )
+    factor = pl.when(prefix.is_not_null() | clock).then(1.0).otherwise(
+        pl.coalesce(look_up(lower, factors, pl.Float64()), look_up(singular, factors, pl.Float64()), 1.0)
+    )  # fmt: skip
+    scales = (
+        pl.col("scale").str.to_lowercase().str.extract_all(rf"{_SCALE_WORDS}|{_HAN_SCALES}|[kmb]\b")
+        .list.eval(pl.element().replace_strict(_SCALES, default=1.0, return_dtype=pl.Float64))
+        .list.eval(pl.element().product()).list.first().fill_null(1.0)
+    )  # fmt: skip
+    times = scales * factor
+    exponent = pl.col("zeros").cast(pl.Float64) - pl.col("decimals").cast(pl.Float64)
+    # "up to 5", "more than 5": the hedge is the word before the last.
+    hedge = (
+        pl.when(pl.col("before").is_in(["to", "than", "the", "a", "of"])).then("earlier").otherwise("before")
+    )
+    is_after_noon = lower.is_in(["pm", "p.m"]) & (pl.col("number") < 12)
+    value = pl.col("number") * times + pl.when(is_after_noon).then(12.0).otherwise(0.0)
+    return frame.with_columns(
+        value=value.round(9),
+        other=pl.when(clock & (pl.col("number") <= 12)).then(value - 12).otherwise(
+            pl.col("alternative") * times
+        ),
+        unit=unit,
+        key=words.stem(lower),
+        next=words.stem(pl.col("next")),
+        hedge=pl.when((unit == "year") & (lower == "s"))
+        .then(pl.lit("decade"))
+        .otherwise(hedge.replace_strict(HEDGES, default="", return_dtype=pl.String)),
+        step=pl.when(clock).then(0.0).otherwise(pl.lit(10.0).pow(exponent)) * times,
+        is_word=pl.col("digits").is_null(),
+        shown=pl.col("whole").str.strip_chars_end(".").str.replace_all("\u202f", " "),
+        bare=pl.col("bare").str.strip_chars_end(".").str.replace_all("\u202f", " "),
+        before=words.stem(pl.when(pl.col("before").is_in(_FUNCTION)).then("earlier").otherwise("before")),
+    )  # fmt: skip
+
+
+def ranges(texts: pl.Series) -> pl.DataFrame:
+    """`row`, `low`, `high`, `unit`: "10-12%", "between 10 and 12 euros", "from 8 to 16"."""
+    between = "-| to | and | bis | à | a | y | und "
+    pattern = rf"(?i)({_PREFIX}|[$€£¥₹])? ?({_DIGITS})((?:{_SCALE})?) ?(%?) ?(?:{between})"
+    pattern += rf" ?((?:{_PREFIX}|[$€£¥₹])?(?:{_DIGITS})(?:{_SCALE})?[ -]?(?:{_AFTER})?)"
+    found = words.matches(plain(texts), pattern)
+    groups = found["shown"].str.extract_groups(pattern).struct.unnest()
+    high = _single(groups["5"])
+    low = _single(groups["1"].fill_null("") + groups["2"] + groups["3"].fill_null(""))
+    # "1 to 2 million": the scale of the end holds for the beginning.
+    return (
+        pl.DataFrame({"row": found["row"], "low": low["value"], "high": high["value"], "unit": high["unit"]})
+        .drop_nulls()
+        .filter(pl.col("low") < pl.col("high"))
+    )
+
+
+def _single(texts: pl.Series) -> pl.DataFrame:
+    """The first quantity of each text, nulls where there is none."""
+    first = quantities(texts).unique("row", keep="first", maintain_order=True)
+    rows = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True)})
+    return rows.join(first, on="row", how="left", maintain_order="left")

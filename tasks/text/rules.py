@@ -1,0 +1,205 @@
+"""What rules say of a claim and a passage: that they contradict, or that the passage cannot settle it.
+
+Belongs here: which rule speaks, in which order, and in which words. Does not belong here: reading numbers and
+words (`quantities.py`, `nearest.py`), or what becomes of a score (`verify/guards.py`).
+
+A rule speaks seldom and is then nearly always right: precision is measured per source on claims that people
+found supported (decision 31). Bump `RULES_VERSION` with any change that can change a finding: it is part of
+verifiers' fingerprints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import polars as pl
+
+from tasks.text import nearest, numbers, words
+from tasks.text.language import SEEN, UNKNOWN, function_words, language
+
+RULES_VERSION = 1
+FINDINGS = pl.Schema(
+    {
+        "row": pl.UInt32,
+        "rule": pl.String,
+        "effect": pl.String,
+        "finding": pl.String,
+        "start": pl.Int64,
+        "end": pl.Int64,
+        "sentence": pl.String,
+    }
+)
+"""At most one row per pair: the first rule that speaks. `effect` is the verdict that follows, `finding` the
+reason in words, and the rest the sentence that it rests on, null where it rests on none."""
+LANGUAGE = "language"
+UNREADABLE = "language not supported by this verifier"
+LONGEST_QUOTE = 60
+"""Characters of foreign text in a finding."""
+LEAST_NUMBER_SHARE = 0.65
+LEAST_NEGATION_SHARE = 0.85
+"""Of the claim's words that a sentence must hold, for a number or a negation in it to be about the claim."""
+_SUPPOSED = r"(?i)\b(?:if|unless|until|whether|supposed to|would|could have|might|wenn|falls|ob|si)\b"
+"""A sentence that supposes something does not say it."""
+_COMPARED = (
+    r"(?i)\b(?:until|unless|below|under|above|over|more than|less than|fewer than|"
+    r"at least|at most|exceed\w*)\b"
+)
+"""A claim whose negation is about a number or a time: "no pupil scored below 80%"."""
+
+
+def findings(claims: pl.Series, passages: pl.Series, reads: Collection[str] | None = None) -> pl.DataFrame:
+    """`FINDINGS` of n pairs, by row. Pair i depends on row i alone.
+
+    Args:
+        claims: n claims.
+        passages: n passages.
+        reads: languages that the verifier reads; None leaves languages alone.
+    """
+    claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
+    near, _, _ = nearest.nearest(claims, passages)
+    found = [_numbers(claims, passages, near), _dates(claims, passages, near), _negations(claims, near)]
+    if reads is not None:
+        found.append(_languages(claims, passages, reads))
+    return pl.concat(found).unique("row", keep="first", maintain_order=True).sort("row")
+
+
+def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """Another number in the place of the claim's, which the passage gives nowhere."""
+    rest = numbers.unmatched(claims, passages)
+    differing = numbers.instead(claims, rest, near, LEAST_NUMBER_SHARE)
+    words_of_it = pl.format("evidence says {}, the claim says {}", quoted("evidence"), quoted("claim"))
+    return _located(differing, near, "number", "contradicted", words_of_it)
+
+
+def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """Another month or day of the week than the claim's, which the passage gives nowhere."""
+    claimed = words.dates(claims).unique(["row", "term"], keep="first", maintain_order=True)
+    absent = claimed.join(words.dates(passages), on=["row", "term"], how="anti", maintain_order="left")
+    close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
+        absent.select("row"), on="row", how="semi"
+    )
+    given = words.dates(close["sentence"]).with_columns(at=pl.lit(close["at"]).gather(pl.col("row")))
+    differing = (
+        absent.select("row", "key", claim="shown")
+        .join(close.select("row", "at", "share"), on="row")
+        .join(given.select("at", "key", "term", evidence="shown"), on=["at", "key"])
+        .join(claimed.select("row", "term"), on=["row", "term"], how="anti")
+        .sort("row", "share", descending=[False, True], maintain_order=True)
+        .unique("row", keep="first", maintain_order=True)
+    )
+    words_of_it = pl.format("evidence says {}, the claim says {}", quoted("evidence"), quoted("claim"))
+    return _located(differing, near, "date", "contradicted", words_of_it)
+
+
+def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """The claim's words with a negation, or an opposite, on one side alone; no other sentence agrees."""
+    agreeing = near.filter(~pl.col("turned")).group_by("row").agg(agreed=pl.col("share").max())
+    turned = (
+        near.filter(
+            pl.col("turned")
+            & (pl.col("share") >= LEAST_NEGATION_SHARE)
+            & (pl.col("shared") >= 2)
+            # A negation of the claim whose word the sentence lacks might cancel the other.
+            & (pl.col("negated") == pl.col("negated_shared"))
+            # As many negations on either side belong to other words: "no air" and "no clean air".
+            & (pl.col("is_opposite") | (pl.col("negations") != pl.col("negations_claim")))
+            & ~pl.lit(claims).gather(pl.col("row")).str.contains(_COMPARED)
+            & ~pl.col("sentence").str.contains(_SUPPOSED)
+        )
+        .join(agreeing, on="row", how="left")
+        .filter(pl.col("agreed").fill_null(0.0) < pl.col("share"))
+        .unique("row", keep="first", maintain_order=True)
+    )
+    side = pl.when("only_evidence").then(pl.lit("evidence")).otherwise(pl.lit("claim"))
+    words_of_it = (
+        pl.when("is_opposite")
+        .then(pl.format("evidence says “{}”, the claim says “{}”", quoted("word"), quoted("word_claim")))
+        .otherwise(pl.format("only the {} negates “{}”", side, quoted("word_claim")))
+    )
+    columns = ("row", "at", "word", "word_claim", "only_evidence", "is_opposite")
+    return _located(turned.select(columns), near, "negation", "contradicted", words_of_it)
+
+
+def _located(
+    found: pl.DataFrame, near: pl.DataFrame, rule: str, effect: str, finding: pl.Expr
+) -> pl.DataFrame:
+    places = near.select("at", "start", "end", "sentence")
+    return (
+        found.join(places, on="at")
+        .with_columns(rule=pl.lit(rule), effect=pl.lit(effect), finding=finding)
+        .select(pl.col(name).cast(dtype) for name, dtype in FINDINGS.items())
+    )
+
+
+def _languages(claims: pl.Series, passages: pl.Series, reads: Collection[str]) -> pl.DataFrame:
+    """Pairs of which either text is in another language, but for claims that stand there word for word."""
+    is_verbatim = _plain(passages).str.contains(
+        _plain(claims).str.strip_chars_end(".!?。！？ "), literal=True
+    )
+    foreign = [_foreign(texts, reads) for texts in (claims, passages)]
+    pairs = pl.DataFrame({"foreign": foreign[0] | foreign[1], "verbatim": is_verbatim}).with_row_index("row")
+    return pairs.filter(pl.col("foreign") & ~pl.col("verbatim")).select(
+        "row",
+        rule=pl.lit(LANGUAGE),
+        effect=pl.lit("insufficient"),
+        finding=pl.lit(UNREADABLE),
+        start=pl.lit(None, pl.Int64),
+        end=pl.lit(None, pl.Int64),
+        sentence=pl.lit(None, pl.String),
+    )
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    return texts.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+_ENGLISH = r"(?i)\b(?:the|of|and|is|was|are|were|for|with|that|this|by|from|has|have|to|as|you|can)\b"
+_ENGLISH_WORDS = words.STOP_WORDS | function_words("en") | {"every", "man", "me", "nor", "like"}
+CHARACTERS_PER_GRAMMAR_WORD = 72
+LEAST_FUNCTION_WORDS = 2
+LEAST_FUNCTION_SHARE = 0.15
+"""Of a text's words that belong to its language's grammar: a third in prose, a few in a table of names."""
+
+
+def _foreign(texts: pl.Series, reads: Collection[str]) -> pl.Series:
+    """Whether each text is in a language that is not read; a name or two does not tell."""
+    distinct = texts.unique().alias("text")
+    head = distinct.str.slice(0, SEEN)
+    letters, latin = head.str.count_matches(r"\p{L}"), head.str.count_matches(r"\p{Latin}")
+    other_script = (2 * latin < letters) & ("en" in reads)
+    # One word in twelve of English grammar is English enough, and spares the closer look.
+    unclear = head.str.count_matches(_ENGLISH) * CHARACTERS_PER_GRAMMAR_WORD < head.str.len_chars()
+    foreign = other_script.to_list()
+    for at in (unclear & ~other_script).arg_true():
+        foreign[at] = is_foreign(head[at], reads)
+    judged = pl.DataFrame({"text": distinct, "foreign": pl.Series(foreign, dtype=pl.Boolean)})
+    return texts.to_frame("text").join(judged, on="text", how="left", maintain_order="left")["foreign"]
+
+
+def is_foreign(text: str, reads: Collection[str]) -> bool:
+    """Whether a text's beginning is in a language that is known, and is not one of `reads`."""
+    name = language(text)
+    if name == UNKNOWN or name in reads:
+        return False
+    grammar = function_words(name)
+    if not grammar:
+        return True
+    seen = re.findall(r"\w+", text[:SEEN].lower())
+    own = [word for word in seen if word in grammar and word not in ("man", "in", "a")]
+    english = sum(word in _ENGLISH_WORDS for word in seen if word not in ("in", "a"))
+    return (
+        len(own) > english
+        and len(set(own)) >= LEAST_FUNCTION_WORDS
+        and len(own) >= LEAST_FUNCTION_SHARE * len(seen)
+    )
+
+
+def quoted(column: str) -> pl.Expr:
+    """Foreign text fit for a finding: one line of bounded length without control characters."""
+    line = pl.col(column).str.replace_all(r"\s+", " ").str.replace_all(r"\p{C}", "").str.strip_chars()
+    return (
+        pl.when(line.str.len_chars() > LONGEST_QUOTE)
+        .then(line.str.slice(0, LONGEST_QUOTE - 1) + pl.lit("…"))
+        .otherwise(line)
+    )
