@@ -90,7 +90,11 @@ def worded(score: pl.Expr) -> pl.Expr:
     """The reason of a verdict that thresholds reached, from `verdict`, `place`, `finding` and `absent`."""
     return (
         pl.when(pl.col("verdict") == "supported")
-        .then(pl.format("supported by {} ({})", "place", score))
+        .then(
+            pl.when(pl.col("finding").is_not_null())
+            .then(pl.format("{}, in {} ({})", "finding", "place", score))
+            .otherwise(pl.format("supported by {} ({})", "place", score))
+        )
         .when(pl.col("verdict") == "contradicted")
         .then(
             pl.when(pl.col("finding").is_not_null())

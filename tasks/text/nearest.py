@@ -152,7 +152,7 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
 
     Sentences: `at`, `row`, `start`, `end`, `sentence`, `share` of the claim's distinct terms, `shared` and
     `count` of them, `turned`: whether claim and sentence say them the other way round; the KEPT best of each
-    row, best first, none below LEAST_SHARE. Terms of sentences have `row` the sentence's `at`.
+    row, best first, none below LEAST_SHARE. Terms of all sentences have `at` and the pair's `row`.
     """
     all_of_claims = terms(claims)
     of_claims = _distinct(all_of_claims)
@@ -192,7 +192,8 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
         .group_by("row", maintain_order=True)
         .head(KEPT)
     )
-    return kept, of_claims, of_sentences.join(kept.select(row="at"), on="row", how="semi")
+    by_pair = of_sentences.rename({"row": "at"}).join(cut.select("at", "row"), on="at")
+    return kept, of_claims, by_pair
 
 
 def _distinct(frame: pl.DataFrame) -> pl.DataFrame:

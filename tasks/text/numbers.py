@@ -33,8 +33,8 @@ def unmatched(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
         .filter(~(pl.col("is_word") & (pl.col("value") == 1) & (pl.col("unit") == "")))
         .with_row_index("id")
     )
-    claimed = _not_as_written(claimed, passages)
-    texts = _only(passages, claimed["row"])
+    claimed = not_as_written(claimed, passages)
+    texts = only(passages, claimed["row"])
     given = quantities.quantities(texts)
     readings = _readings(given, "row").unique()
     mine = _readings(claimed, "id", "row")
@@ -45,15 +45,15 @@ def unmatched(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
     return _outside_ranges(rest, claims, texts, readings)
 
 
-def _not_as_written(claimed: pl.DataFrame, passages: pl.Series) -> pl.DataFrame:
+def not_as_written(claimed: pl.DataFrame, passages: pl.Series) -> pl.DataFrame:
     """Without bare numbers that the passage has digit for digit: most, and they need no closer look."""
-    written = words.matches(_only(passages, claimed["row"]), r"\d+(?:[.,]\d+)*").unique()
+    written = words.matches(only(passages, claimed["row"]), r"\d+(?:[.,]\d+)*").unique()
     same = pl.col("unit").is_in(_OPEN) & (pl.col("hedge") == "")
     plain = claimed.filter(same).join(written, left_on=["row", "bare"], right_on=["row", "shown"], how="semi")
     return claimed.join(plain, on="id", how="anti")
 
 
-def _only(texts: pl.Series, rows: pl.Series) -> pl.Series:
+def only(texts: pl.Series, rows: pl.Series) -> pl.Series:
     """The texts of some rows, null elsewhere."""
     wanted = pl.int_range(len(texts), dtype=pl.UInt32, eager=True).is_in(rows.implode())
     return texts.zip_with(wanted, pl.Series([None], dtype=pl.String).new_from_index(0, len(texts)))

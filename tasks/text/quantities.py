@@ -294,8 +294,16 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         is_word=pl.col("digits").is_null(),
         shown=pl.col("whole").str.strip_chars_end(".").str.replace_all("\u202f", " "),
         bare=pl.col("bare").str.strip_chars_end(".").str.replace_all("\u202f", " "),
-        before=words.stem(pl.when(pl.col("before").is_in(_FUNCTION)).then("earlier").otherwise("before")),
+        before=words.stem(_word_before()),
     )  # fmt: skip
+
+
+def _word_before() -> pl.Expr:
+    """The last word before that is no function word; the number before may have taken it for its own."""
+    taken = pl.col("next").shift(1).over("row").fill_null("")
+    earlier = pl.when(pl.col("earlier") != "").then("earlier").otherwise(taken)
+    lacking = pl.col("before").is_in(_FUNCTION) | (pl.col("before") == "")
+    return pl.when(lacking).then(earlier).otherwise("before")
 
 
 def ranges(texts: pl.Series) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import nearest, numbers, words
+from tasks.text import limits, lists, nearest, numbers, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
 RULES_VERSION = 1
@@ -57,11 +57,33 @@ def findings(claims: pl.Series, passages: pl.Series, reads: Collection[str] | No
         reads: languages that the verifier reads; None leaves languages alone.
     """
     claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
-    near, _, _ = nearest.nearest(claims, passages)
-    found = [_numbers(claims, passages, near), _dates(claims, passages, near), _negations(claims, near)]
+    near, of_claims, of_sentences = nearest.nearest(claims, passages)
+    found = [
+        _lists(claims, near, of_claims, of_sentences),
+        _numbers(claims, passages, near),
+        _dates(claims, passages, near),
+        _records(claims, near, of_claims),
+        _negations(claims, near),
+    ]
     if reads is not None:
         found.append(_languages(claims, passages, reads))
+    found += [_limits(claims, near), _mentions(claims, passages, of_claims, of_sentences)]
     return pl.concat(found).unique("row", keep="first", maintain_order=True).sort("row")
+
+
+def _lists(
+    claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.DataFrame
+) -> pl.DataFrame:
+    """What a claim says of numbers that a sentence lists, worked out; the one rule that can support."""
+    found = lists.borne_out(claims, near, of_claims, of_sentences)
+    listed = pl.format("the evidence lists {}", quoted("listed"))
+    against = pl.format("{}, of which the claim is not true", listed)
+    return pl.concat(
+        [
+            _located(found.filter("holds"), near, "list", "supported", listed),
+            _located(found.filter(~pl.col("holds")), near, "list", "contradicted", against),
+        ]
+    )
 
 
 def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
@@ -121,6 +143,45 @@ def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     return _located(turned.select(columns), near, "negation", "contradicted", words_of_it)
 
 
+def _records(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
+    """A number that the passage gives for another row, year or product."""
+    found = records.misplaced(claims, near, of_claims)
+    given, claimed = quoted("evidence"), quoted("claim")
+    other = pl.format("evidence gives {} for this, and {} for something else", given, claimed)
+    unclear = pl.format(
+        "evidence gives {} in one case and {} in another, the claim names neither", given, claimed
+    )
+    by_name = _located(found.filter(~pl.col("is_open")), near, "record", "contradicted", other)
+    return pl.concat([by_name, _located(found.filter("is_open"), near, "record", "insufficient", unclear)])
+
+
+def _limits(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """A condition that the claim leaves out, or words that only report or suppose what it says."""
+    found = limits.limited(claims, near)
+    condition = pl.format("the claim leaves out “{}”", quoted("words"))
+    mention = pl.format("the evidence does not say so itself: “{}”", quoted("words"))
+    return pl.concat(
+        [
+            _located(found.filter("is_condition"), near, "condition", "insufficient", condition),
+            _located(found.filter(~pl.col("is_condition")), near, "mention", "insufficient", mention),
+        ]
+    )
+
+
+def _mentions(
+    claims: pl.Series, passages: pl.Series, of_claims: pl.DataFrame, of_sentences: pl.DataFrame
+) -> pl.DataFrame:
+    found = limits.only_mentioned(claims, passages, of_claims, of_sentences)
+    finding = pl.format("the evidence mentions {} and not “{}”", quoted("name"), quoted("word"))
+    return _unlocated(found.select("row", finding=finding), "mention")
+
+
+def _unlocated(found: pl.DataFrame, rule: str) -> pl.DataFrame:
+    """`FINDINGS` that rest on no one sentence."""
+    blank = {name: pl.lit(None, FINDINGS[name]) for name in ("start", "end", "sentence")}
+    return found.select("row", rule=pl.lit(rule), effect=pl.lit("insufficient"), finding="finding", **blank)
+
+
 def _located(
     found: pl.DataFrame, near: pl.DataFrame, rule: str, effect: str, finding: pl.Expr
 ) -> pl.DataFrame:
@@ -134,20 +195,17 @@ def _located(
 
 def _languages(claims: pl.Series, passages: pl.Series, reads: Collection[str]) -> pl.DataFrame:
     """Pairs of which either text is in another language, but for claims that stand there word for word."""
-    is_verbatim = _plain(passages).str.contains(
-        _plain(claims).str.strip_chars_end(".!?。！？ "), literal=True
-    )
     foreign = [_foreign(texts, reads) for texts in (claims, passages)]
-    pairs = pl.DataFrame({"foreign": foreign[0] | foreign[1], "verbatim": is_verbatim}).with_row_index("row")
-    return pairs.filter(pl.col("foreign") & ~pl.col("verbatim")).select(
-        "row",
-        rule=pl.lit(LANGUAGE),
-        effect=pl.lit("insufficient"),
-        finding=pl.lit(UNREADABLE),
-        start=pl.lit(None, pl.Int64),
-        end=pl.lit(None, pl.Int64),
-        sentence=pl.lit(None, pl.String),
-    )
+    pairs = pl.DataFrame(
+        {
+            "foreign": foreign[0] | foreign[1],
+            "claim": _plain(claims).str.strip_chars_end(".!?。！？ "),
+            "passage": _plain(passages),
+        }
+    ).with_row_index("row")
+    is_verbatim = pl.col("passage").str.contains(pl.col("claim"), literal=True)
+    unread = pairs.filter(pl.col("foreign") & ~is_verbatim)
+    return _unlocated(unread.select("row", finding=pl.lit(UNREADABLE)), LANGUAGE)
 
 
 def _plain(texts: pl.Series) -> pl.Series:

@@ -4,7 +4,7 @@ Belongs here: composing the parts and loading them. Does not belong here: the ne
 windows and batches (`pair_classifier.py`), the rules (`text/pairs.py`), the choice of sentences
 (`selection.py`) or how the fusion was fitted (`training/fusion.py`).
 
-How a pair is judged:
+How a pair is judged, once equal quantities are written alike (`text/forms.py`):
 
 1. Every sentence of the passage is weighed by the claim's words it holds; the best are read together, in the
    order of the document, by the network. A passage within the budget is read whole.
@@ -30,7 +30,7 @@ import numpy as np
 import polars as pl
 
 from tasks.errors import ModelError
-from tasks.text import pairs, rules, words
+from tasks.text import forms, pairs, rules, words
 from tasks.verify import guards, selection, softmax
 from tasks.verify.artefact import load_artefact
 from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
@@ -162,7 +162,8 @@ class FusedCrossEncoder:
         windows = fits.astype(np.int64)
         rows = np.flatnonzero(judged)
         if len(rows):
-            values, read = compute(claims[rows], passages[rows], self._network, self._fusion)
+            written = forms.aligned(claims[rows], passages[rows])
+            values, read = compute(written, passages[rows], self._network, self._fusion)
             fused = softmax.softmax(self._fusion.model.logits(values) / self._fusion.temperature)
             fused = guards.guarded(fused, claims[rows], passages[rows], READS)
             probabilities[rows] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))

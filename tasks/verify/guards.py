@@ -2,8 +2,9 @@
 
 Belongs here: how a finding moves probabilities. Does not belong here: the findings (`text/rules.py`).
 
-A rule never makes a claim supported. Its finding is part of the score and not of the verdict, so that what is
-stored, combined over passages and judged again by another policy is the same.
+One rule alone makes a claim supported: arithmetic over listed numbers. A finding is part of the score
+and not of the verdict, so that what is stored, combined over passages and judged again by another policy is
+the same.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
+from tasks.tables import VERDICTS
 from tasks.text import rules
 
-CONTRADICTED = 0.9
-"""Least p_contradicted after a finding that contradicts: of such findings some nine in ten are right where
+SETTLED = 0.9
+"""Least probability of what a finding says: of such findings some nine in ten are right where
 people labelled three ways (decision 31)."""
 DOUBT = 0.1
 """What is left of the other probabilities after a finding that the passage cannot settle the claim."""
@@ -35,9 +37,10 @@ def guarded(
     """
     found = rules.findings(claims, passages, reads)
     result = np.array(probabilities, np.float64)
-    against = found.filter(pl.col("effect") == "contradicted")["row"].to_numpy()
-    if len(against):
-        result[against] = _at_least(result[against])
+    for place, effect in enumerate(VERDICTS[:2]):
+        rows = found.filter(pl.col("effect") == effect)["row"].to_numpy()
+        if len(rows):
+            result[rows] = _at_least(result[rows], place)
     unsettled = found.filter(pl.col("effect") == "insufficient")
     rows = unsettled["row"].to_numpy()
     if len(rows):
@@ -48,10 +51,12 @@ def guarded(
     return result
 
 
-def _at_least(rows: np.ndarray) -> np.ndarray:
-    """The rows with p_contradicted at least CONTRADICTED, the rest shared as before."""
-    contradicted = np.maximum(rows[:, 1], CONTRADICTED)
-    rest = rows[:, 0] + rows[:, 2]
-    scale = np.divide(1.0 - contradicted, rest, out=np.zeros(len(rows)), where=rest > 0)
-    moved = np.column_stack([rows[:, 0] * scale, contradicted, rows[:, 2] * scale])
+def _at_least(rows: np.ndarray, place: int) -> np.ndarray:
+    """The rows with at least SETTLED at one place, the rest shared as before."""
+    others = [other for other in range(3) if other != place]
+    settled = np.maximum(rows[:, place], SETTLED)
+    rest = rows[:, others].sum(axis=1)
+    scale = np.divide(1.0 - settled, rest, out=np.zeros(len(rows)), where=rest > 0)
+    moved = rows * scale[:, None]
+    moved[:, place] = settled
     return np.asarray(moved / moved.sum(axis=1, keepdims=True))

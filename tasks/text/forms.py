@@ -1,0 +1,67 @@
+"""A claim's quantities in the form that its evidence has: a network takes "$1.2 million" for another number
+than "$1,200,000".
+
+Belongs here: rewriting what is equal by value. Does not belong here: what differs (`numbers.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.text import numbers, quantities
+
+MOST_REWRITTEN = 4
+"""Quantities of one claim; a claim with more is a table, and the network reads it as it is."""
+
+
+def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
+    """The claims, with quantities that the passage writes otherwise written as there; the rest as they are.
+
+    A form is exchanged only for one of the same value and unit, with its unit where both have one.
+    """
+    claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
+    claimed = quantities.quantities(claims).filter(
+        pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES
+    )
+    # "One" is mostly a pronoun, and a small number reads the same as a word.
+    claimed = claimed.filter(~(pl.col("is_word") & (pl.col("value") <= 20) & (pl.col("unit") == "")))
+    claimed = numbers.not_as_written(claimed.with_row_index("id"), passages)
+    if not claimed.height:
+        return claims
+    given = quantities.quantities(numbers.only(passages, claimed["row"]))
+    both = claimed.join(given.select("row", "value", *_FORMS.values()), on=["row", "value"])
+    both = both.filter(pl.col("unit") == pl.col("unit_e")) if "unit_e" in both.columns else both
+    return _rewritten(claims, both)
+
+
+_FORMS: dict[str, pl.Expr] = {
+    name: pl.col(name).alias(f"{name}_e") for name in ("unit", "shown", "bare", "key", "is_word")
+}
+
+
+def _rewritten(claims: pl.Series, both: pl.DataFrame) -> pl.Series:
+    has_unit = (
+        (pl.col("unit") != "") & (pl.col("unit") != "year") & (pl.col("key") != "") & (pl.col("key_e") != "")
+    )
+    changes = (
+        both.with_columns(
+            old=pl.when(has_unit).then("shown").otherwise("bare"),
+            new=pl.when(has_unit).then("shown_e").otherwise("bare_e"),
+        )
+        .unique("id", keep="first", maintain_order=True)
+        .filter((pl.col("old") != pl.col("new")) & (pl.col("old") != ""))
+        .with_columns(turn=pl.int_range(pl.len()).over("row"))
+        .filter(pl.col("turn") < MOST_REWRITTEN)
+    )
+    frame = claims.to_frame("claim").with_row_index("row")
+    for turn in range(MOST_REWRITTEN):
+        now = changes.filter(pl.col("turn") == turn).select("row", "old", "new")
+        if not now.height:
+            break
+        replaced = pl.col("claim").str.split(pl.col("old")).list.join(pl.col("new"))
+        frame = (
+            frame.join(now, on="row", how="left", maintain_order="left")
+            .with_columns(claim=pl.when(pl.col("old").is_not_null()).then(replaced).otherwise("claim"))
+            .select("row", "claim")
+        )
+    return frame["claim"].rename(claims.name)

@@ -1,0 +1,122 @@
+"""Evidence that says less than the claim: under a condition, or as somebody's words.
+
+Belongs here: which words limit a sentence, and whether the claim has them too. Does not belong here:
+sentences that say something else (`numbers.py`, `nearest.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+LEAST_SHARE = 0.8
+"""Of the claim's words that the limited sentence holds: with fewer the claim rests on something else."""
+
+_CONDITION = (
+    r"(?i)\b(?:unless|except(?: for| on| in| when| that)?|excluding|provided(?: that)?|as long as|so long as|"
+    r"subject to|on condition|"
+    r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
+    r"between|within|under|over)|if|once you|not before)\b[^.;:!?]{2,80}"
+)
+_LIMIT = (
+    r"(?i)\b(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
+    r"(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|a maximum of)(?: the age of)? "
+    r"[$€£]?\d(?:[\d.,]*\d)?(?:%|[ -](?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
+    r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b)?"
+)
+_ONLY_AFTER = (
+    r"(?i)\b(?:in|on|for|during|at|from|after|before|between|to|with|by|within|under|over|as)\b"
+    r"[^.,;:!?]{2,60}\bonly\b"
+)
+_MENTION = (
+    r"(?i)\b(?:(?:ask(?:s|ed|ing)?|wonder(?:s|ed|ing)?|question(?:s|ed)?|discuss(?:es|ed)?|debat(?:es|ed)?|"
+    r"examin(?:es|ed)|investigat(?:es|ed)|consider(?:s|ed)?|unclear|unknown|unsure|"
+    r"not (?:known|clear|certain)) "
+    r"(?:whether|if)|whether(?: or not)?|rumou?r(?:s|ed)?|allegedly|alleged|alleges|reportedly|supposedly|"
+    r"purportedly|den(?:y|ies|ied)(?: that| having)?|hypothetical(?:ly)?|imagine(?:s|d)?|"
+    r"(?:it (?:is|was|has been)|(?:is|was|were|are)) (?:claimed|alleged|rumou?red)|claim(?:s|ed)? that|"
+    r"(?:the|a) (?:myth|rumou?r|legend|claim|allegation|hoax) (?:that|of)|falsely|mistakenly|"
+    r"refused to (?:confirm|comment)|(?:plan(?:s|ned)?|propos(?:es|ed)|hop(?:es|ed)|want(?:s|ed)|"
+    r"intend(?:s|ed)) to|"
+    r"propos(?:al|ed) (?:that|to)|speculat(?:es|ed|ion))\b"
+)
+_FIRST_PERSON = (
+    r"(?:^|[.!?]\s)(?:I|We|My|Our)\b|\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
+)
+
+
+def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """`row`, `at`, `words`, `is_condition`: what limits the sentence of a claim, and the claim lacks.
+
+    Nothing where another sentence says as much without a limit.
+
+    Args:
+        claims: n claims.
+        near: sentences, as `nearest.nearest` gives them.
+    """
+    close = near.filter(pl.col("share") >= LEAST_SHARE).with_columns(
+        claim=pl.lit(claims).gather(pl.col("row"))
+    )
+    text, claim = pl.col("sentence"), pl.col("claim")
+    condition = pl.coalesce(
+        _lacking(_CONDITION, _CONDITION + "|" + _ONLY_AFTER),
+        _lacking(_ONLY_AFTER, r"(?i)\bonly\b"),
+        _new_limit(),
+    )
+    mention = pl.when(~claim.str.contains(_MENTION)).then(text.str.extract(f"({_MENTION})"))
+    marked = close.with_columns(condition=condition, mention=mention).with_columns(
+        words=pl.coalesce("condition", "mention")
+    )
+    free = marked.filter(pl.col("words").is_null()).group_by("row").agg(free=pl.col("share").max())
+    return (
+        marked.drop_nulls("words")
+        .join(free, on="row", how="left")
+        .filter(pl.col("free").fill_null(0.0) < pl.col("share"))
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", "at", "words", is_condition=pl.col("condition").is_not_null())
+    )
+
+
+def _lacking(pattern: str, of_claim: str) -> pl.Expr:
+    """The words of a sentence that match, where the claim has none like them."""
+    words = pl.col("sentence").str.extract(f"({pattern})")
+    return pl.when(~pl.col("claim").str.contains(of_claim)).then(words.str.strip_chars(" ,"))
+
+
+def _new_limit() -> pl.Expr:
+    """ "under 12", where the claim has no such limit and does not name the number."""
+    words = pl.col("sentence").str.extract(f"({_LIMIT})")
+    number = words.str.extract(r"(\d[\d.,]*\d|\d)")
+    has_number = pl.col("claim").str.contains(number, literal=True).fill_null(value=True)
+    return pl.when(~pl.col("claim").str.contains(_LIMIT) & ~has_number).then(words)
+
+
+def only_mentioned(
+    claims: pl.Series, passages: pl.Series, of_claims: pl.DataFrame, of_sentences: pl.DataFrame
+) -> pl.DataFrame:
+    """`row`, `name`, `word`: claims whose names a personal story has, and nothing of what they say.
+
+    Args:
+        claims: n claims.
+        passages: n passages.
+        of_claims: terms of claims, as `nearest.nearest` gives them.
+        of_sentences: `row` and `term` of the passages.
+    """
+    told = pl.DataFrame(
+        {
+            "row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True),
+            "told": passages.str.contains(_FIRST_PERSON) & ~claims.str.contains(_FIRST_PERSON),
+        }
+    ).filter("told")
+    rows = of_claims.join(told, on="row", how="semi")
+    present = rows.join(of_sentences.select("row", "term"), on=["row", "term"], how="semi")
+    missing = rows.join(present.select("row", "term"), on=["row", "term"], how="anti")
+    is_name = pl.col("shown").str.contains(r"^\p{Lu}")
+    names = present.group_by("row", maintain_order=True).agg(
+        name=pl.col("shown").filter(is_name).first(), others=(~is_name).sum()
+    )
+    words = missing.filter(~is_name).group_by("row", maintain_order=True).agg(word=pl.col("shown").first())
+    return (
+        names.filter((pl.col("others") == 0) & pl.col("name").is_not_null())
+        .join(words, on="row")
+        .select("row", "name", "word")
+    )

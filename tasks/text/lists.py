@@ -1,0 +1,160 @@
+"""Claims over numbers that a sentence lists: "all scored between 80% and 90%", "none scored below 80%".
+
+Belongs here: which claims are of this form, and whether the listed numbers bear them out. Does not belong
+here: a number beside a number (`numbers.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.text import quantities
+
+LEAST_LISTED = 2
+_HIGHEST = (
+    r"best|highest|top|maximum|largest|strongest|longest|biggest|greatest|tallest|fastest|most expensive"
+)
+_LOWEST = r"worst|weakest|lowest|minimum|smallest|shortest|cheapest|slowest|youngest|least expensive"
+_BELOW = r"(?:below|under|less than|fewer than|lower than)"
+_ABOVE = r"(?:above|over|more than|greater than|higher than|exceed(?:s|ed)?)"
+_EACH = r"^(?:all|every|each|both)\b"
+_NO = r"^(?:no|none|neither|nobody)\b"
+_SOME = r"^(?:at least one|one or more)\b"
+_LIST = r"\d[\d.,]*\s?%?(?:\s\p{L}+)?(?:,? and |,? or |, )[$€£]?\d"
+_COMPARING = (
+    "every each all both least most between lower greater higher exceed exceeds exceeded range ranged ranges"
+)
+_FRAME = sorted(
+    {*_HIGHEST.replace("|", " ").split(), *_LOWEST.replace("|", " ").split()} | set(_COMPARING.split())
+)
+"""Words of the form itself, which the sentence need not have."""
+
+
+def borne_out(
+    claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame, terms: pl.DataFrame
+) -> pl.DataFrame:
+    """`row`, `at`, `listed`, `holds`: claims over a list whose other words the sentence all has.
+
+    Args:
+        claims: n claims.
+        near: sentences, as `nearest.nearest` gives them.
+        of_claims: terms of claims, as given there.
+        terms: terms of all sentences, as given there.
+    """
+    asked = _asked(claims)
+    values = _listed(asked, near, of_claims, terms)
+    compared = (
+        values.join(asked, on=["row", "unit"])
+        .group_by("row", "at", maintain_order=True)
+        .agg(pl.col("shown").str.join(", ").alias("listed"), pl.len().alias("count"), holds=_holds())
+    )
+    return (
+        compared.filter(pl.col("count") >= LEAST_LISTED)
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", "at", "listed", "holds")
+    )
+
+
+def _asked(claims: pl.Series) -> pl.DataFrame:
+    """`row`, `unit`, `which` (each, no, some, highest, lowest), `low` and `high`: the claims of this form."""
+    lower = claims.str.to_lowercase().str.strip_chars()
+    text = pl.col("text")
+    which = (
+        pl.when(text.str.contains(_NO))
+        .then(pl.lit("no"))
+        .when(text.str.contains(_SOME))
+        .then(pl.lit("some"))
+        .when(text.str.contains(rf"^(?:the |their |its )?(?:{_HIGHEST})\b"))
+        .then(pl.lit("highest"))
+        .when(text.str.contains(rf"^(?:the |their |its )?(?:{_LOWEST})\b"))
+        .then(pl.lit("lowest"))
+        .when(
+            text.str.contains(_EACH)
+            | text.str.contains(r"\b(?:between|rang(?:es|ed|ing) from) \S+ (?:and|to)\b")
+        )
+        .then(pl.lit("each"))
+    )
+    forms = lower.to_frame("text").with_row_index("row").with_columns(which=which).drop_nulls("which")
+    if not forms.height:
+        return pl.DataFrame(
+            schema={
+                "row": pl.UInt32,
+                "unit": pl.String,
+                "which": pl.String,
+                "low": pl.Float64,
+                "high": pl.Float64,
+            }
+        )
+    only = forms["text"]
+    ranges = quantities.ranges(only).unique("row", keep="last").select("row", "unit", "low", "high")
+    last = quantities.quantities(only).unique("row", keep="last", maintain_order=True)
+    compared = forms.select("row", "text", "which").with_row_index("at")
+    singles = (
+        last.rename({"row": "at"}).join(compared, on="at").join(ranges.select(at="row"), on="at", how="anti")
+    )
+    below = text.str.contains(rf"\b{_BELOW} [^\d]{{0,4}}\d")
+    above = text.str.contains(rf"\b{_ABOVE} [^\d]{{0,4}}\d")
+    least = text.str.contains(r"\b(?:at least|no less than) [^\d]{0,4}\d")
+    most = text.str.contains(r"\b(?:at most|no more than|up to) [^\d]{0,4}\d")
+    value, little = pl.col("value"), 1e-9
+    single = singles.select(
+        "row",
+        "unit",
+        "which",
+        low=pl.when(above).then(value + little).when(below | most).then(-float("inf")).otherwise(value),
+        high=pl.when(below).then(value - little).when(above | least).then(float("inf")).otherwise(value),
+    )
+    ranged = (
+        ranges.rename({"row": "at"}).join(compared, on="at").select("row", "unit", "which", "low", "high")
+    )
+    # Two operands of a kind are two claims; years are given as spans and not as lists.
+    operands = quantities.quantities(only).group_by(at="row", unit="unit").len()
+    ones = compared.join(operands, on="at").filter(pl.col("len") == 1).select("row", "unit")
+    return pl.concat([single.join(ones, on=["row", "unit"], how="semi"), ranged]).filter(
+        pl.col("unit") != "year"
+    )
+
+
+def _listed(
+    asked: pl.DataFrame, near: pl.DataFrame, of_claims: pl.DataFrame, terms: pl.DataFrame
+) -> pl.DataFrame:
+    """`row`, `at`, `value`, `unit`, `shown` of the sentences that have every other word of the claim."""
+    rows = asked.select("row").unique()
+    needed = of_claims.join(rows, on="row", how="semi").filter(
+        ~pl.col("shown").str.to_lowercase().is_in(_FRAME)
+    )
+    close = near.join(rows, on="row", how="semi").select("row", "at", "sentence")
+    lacking = (
+        close.select("row", "at")
+        .join(needed.select("row", "term"), on="row")
+        .join(terms.select("at", "term").unique(), on=["at", "term"], how="anti")
+    )
+    whole = close.join(lacking.select("at"), on="at", how="anti").filter(
+        pl.col("sentence").str.contains(_LIST)
+    )
+    percent = pl.when(pl.col("unit") == "%").then(pl.lit("%")).otherwise(pl.lit(""))
+    return (
+        quantities.quantities(whole["sentence"])
+        .with_columns(
+            at=pl.lit(whole["at"]).gather(pl.col("row")), row=pl.lit(whole["row"]).gather(pl.col("row"))
+        )
+        .select("row", "at", "value", "unit", shown=pl.col("bare") + percent)
+    )
+
+
+def _holds() -> pl.Expr:
+    """Whether what is asked of the listed values is true."""
+    value, which = pl.col("value"), pl.col("which").first()
+    low, high = pl.col("low").first(), pl.col("high").first()
+    inside = (value >= low) & (value <= high)
+    return (
+        pl.when(which == "each")
+        .then(inside.all())
+        .when(which == "no")
+        .then(~inside.any())
+        .when(which == "some")
+        .then(inside.any())
+        .when(which == "highest")
+        .then((value.max() >= low) & (value.max() <= high))
+        .otherwise((value.min() >= low) & (value.min() <= high))
+    )
