@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import words
+from tasks.text import quantities, words
 
 KEPT = 12
 """Sentences of a passage that are compared with a claim: a fact, its restatements, records beside it."""
@@ -82,6 +82,8 @@ def _opposites() -> dict[str, tuple[str, bool]]:
 OPPOSITES = _opposites()
 """Word → (what it is about, whether it says the opposite)."""
 _LISTED = sorted(NEGATORS)
+_UNITS = sorted({*quantities.UNITS, *(f"{name}s" for name in quantities.UNITS)})
+_NUMBERS = sorted({*words.NUMBER_WORDS, "one"})
 _STOPS = sorted(
     words.STOP_WORDS | set(words.NUMBER_WORDS) | set("one still yet already now today ever even".split())
 )
@@ -126,6 +128,9 @@ def terms(texts: pl.Series) -> pl.DataFrame:
         & ~pl.col("term").str.contains(r"^\d|'(?:s|re|ve|ll|d|m)$")
         & ~(pl.col("term").str.ends_with("ly") & (pl.col("term").str.len_chars() > 4))
     )
+    # "30 days" is a quantity and no word of the clause.
+    before = pl.col("term").shift(1).over("row").fill_null("")
+    is_unit = pl.col("term").is_in(_UNITS) & (before.str.contains(r"^\d") | before.is_in(_NUMBERS))
     names = list(OPPOSITES)
     about = pl.col("term").replace_strict(names, [a for a, _ in OPPOSITES.values()], default=None,
                                           return_dtype=pl.String)  # fmt: skip
@@ -134,7 +139,7 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     return (
         words.tokens(text)
         .with_columns(place=pl.int_range(pl.len()).over("row"), negations=is_negator.cum_sum().over("row"))
-        .filter(is_content)
+        .filter(is_content & ~is_unit)
         .with_columns(before=pl.col("negations") - pl.col("negations").shift(1).over("row").fill_null(0))
         .select(
             "row",

@@ -16,7 +16,7 @@ from tasks.text import nearest, numbers, quantities
 
 LEAST_LIKENESS = 0.4
 """Share of the words of the shorter of two records that the other has."""
-LEAST_SHARE = 0.6
+LEAST_SHARE = 0.5
 """Of the claim's words, by weight, that its own record holds."""
 _CLAUSE = r"[,;]\s+|\s(?:and|while|whereas|but|und|et)\s"
 SCHEMA = pl.Schema(

@@ -90,6 +90,7 @@ def test_the_same_value_written_otherwise_is_no_difference(claim, evidence):
         ("VPN access from personal devices is permitted.", "VPN access from personal devices is prohibited."),
         ("Smoking is allowed on the terrace.", "Smoking is forbidden on the terrace."),
         ("The fee includes breakfast.", "The fee excludes breakfast."),
+        ("Opened software can be returned within 30 days.", "Opened software cannot be returned."),
         ("A helmet is mandatory on the site.", "A helmet is optional on the site."),
         ("The office is still open to visitors.", "The office is no longer open to visitors."),
     ],
