@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+
 from flows.commands.cli import app
 from tests.conftest import REPOSITORY
 from tests.end_to_end.conftest import Answer
@@ -31,8 +33,17 @@ def test_the_example_of_a_wrong_claim_shows_a_wrong_claim(elsewhere: Path, comma
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - the README's own example
     verdicts = names["verdicts"].join(names["claims"].select("claim_id", "text"), on="claim_id")
-    wrong = verdicts.filter(verdicts["text"].str.contains("94 reactors"))
-    assert wrong["verdict"].item() != "supported"
+    for words, reason in (
+        ("94 reactors", "evidence says 92 reactors, the claim says 94 reactors"),
+        ("Opened software can be returned", "only the evidence negates “returned”"),
+    ):
+        wrong = verdicts.filter(verdicts["text"].str.contains(words))
+        assert wrong["verdict"].item() == "contradicted"
+        assert wrong["reason"].item().startswith(reason)
+    actions = pl.read_parquet("demo/lake/tables/actions/**/*.parquet")
+    escalated = actions.filter(pl.col("action") == "escalated")
+    assert set(wrong["output_id"]) <= set(escalated["output_id"])
+    assert escalated.height == 2
     assert "verdict" in shown.getvalue()
 
 
