@@ -12,7 +12,8 @@ LEAST_SHARE = 0.8
 """Of the claim's words that the limited sentence holds: with fewer the claim rests on something else."""
 
 _CONDITION = (
-    r"(?i)\b(?:unless|except(?: for| on| in| when| that)?|excluding|provided(?: that)?|as long as|so long as|"
+    r"(?i)\b(?:unless|except(?: for| on| in| when| that)?|excluding|"
+    r"provided (?:that|you|they|it|the|we|there)|as long as|so long as|"
     r"subject to|on condition|"
     r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
     r"between|within|under|over)|if|once you|not before)\b[^.;:!?]{2,80}"

@@ -92,7 +92,7 @@ _HEDGES = {
     "near": "about around roughly approximately approx circa ca nearly almost some close ~ ≈ near estimated "
     "ungefähr etwa rund environ près aproximadamente unos circa",
     "more": "over above exceeding > ≥ more least minimum exceeds exceeded plus beyond über mindestens",
-    "less": "under below < ≤ less most maximum fewer within upto up",
+    "less": "under below < ≤ less most maximum fewer upto up",
 }
 HEDGES = {word: kind for kind, listed in _HEDGES.items() for word in listed.split()}
 """Word before a number → how the number may differ: near it, or anything above or below."""

@@ -39,7 +39,7 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
     claimed = (
         quantities.quantities(claims)
         .filter(pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES)
-        .filter(~(pl.col("is_word") & (pl.col("value") == 1)))
+        .filter(~(pl.col("is_word") & (pl.col("value") == 1)) & (pl.col("hedge") == ""))
         .join(near.select("row"), on="row", how="semi")
         .with_row_index("id")
     )
@@ -91,6 +91,8 @@ def _compared(
     return (
         _alike(pairs, terms, common)
         .with_columns(is_open=pl.col("weight") == pl.col("held_weight"))
+        # A bare number that fits two records is mostly one that tells them apart: "game 3".
+        .filter(~pl.col("is_open") | ~pl.col("unit").is_in(["", "o'clock"]))
         .sort("row", "weight", "id", "record", descending=[False, True, False, False])
         .unique("row", keep="first", maintain_order=True)
         .select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
@@ -124,6 +126,7 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("row", "at", "claim", "evidence").first(),
             pl.col("holds", "is_same_place").any(),
+            pl.col("unit").first(),
             is_year=(pl.col("unit") == "year").first(),
         )
     )

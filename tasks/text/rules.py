@@ -158,7 +158,7 @@ def _records(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) -> 
 def _limits(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """A condition that the claim leaves out, or words that only report or suppose what it says."""
     found = limits.limited(claims, near)
-    condition = pl.format("the claim leaves out “{}”", quoted("words"))
+    condition = pl.format("the evidence limits this: “{}”", quoted("words"))
     mention = pl.format("the evidence does not say so itself: “{}”", quoted("words"))
     return pl.concat(
         [

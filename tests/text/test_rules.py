@@ -224,7 +224,7 @@ def test_a_claim_that_fits_two_records_with_different_values_is_not_settled():
     ],
 )  # fmt: skip
 def test_a_condition_that_the_claim_leaves_out_is_named(claim, evidence, condition):
-    assert finding(claim, evidence) == ("insufficient", f"the claim leaves out “{condition}”")
+    assert finding(claim, evidence) == ("insufficient", f"the evidence limits this: “{condition}”")
     assert finding(claim, NOISE + evidence) is not None
 
 
