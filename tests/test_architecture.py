@@ -213,7 +213,6 @@ COVERED_BY = {
     "text.limits": "text/test_rules.py",
     "text.lists": "text/test_rules.py",
     "text.numbers": "text/test_rules.py",
-    "text.records": "text/test_rules.py",
     "text.words": "text/test_pairs.py",
     "verify.labels": "verify/test_quality_figures.py",
     "verify.metrics": "verify/test_quality_figures.py",
