@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -72,6 +74,15 @@ def index(run: Run) -> None:
     if run.corpus is not None:
         run.record.count({"passages": counts["passages"]})
         run.record.warnings += _refused_documents(run.corpus.quarantine)
+        run.record.warnings += _hidden_text(run.corpus.summary)
+        log().info("corpus: %s", json.dumps(run.corpus.summary))
+
+
+def _hidden_text(summary: Mapping[str, int]) -> list[str]:
+    """One sentence on documents read in this run that hold text which no reader sees; none for none."""
+    count = summary["documents_read_with_hidden_text"]
+    hold = "document read now holds" if count == 1 else "documents read now hold"
+    return [f"corpus: {count} {hold} hidden text; it is left out of the evidence"] if count else []
 
 
 def _refused_documents(quarantine: pl.DataFrame) -> list[str]:

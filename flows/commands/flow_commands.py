@@ -114,6 +114,12 @@ def index(*, common: Common = DEFAULTS) -> int:
         lines.append(f"{found['files_without_documents']} files hold no document; quarantine says why")
     if found["files_ignored"]:
         lines.append(f"{found['files_ignored']} files are of a kind that is not read, and were left out")
+    if found["hidden_characters"] or found["surrounding_characters"]:
+        lines.append(
+            f"left out of the documents: {found['hidden_characters']} characters of hidden text "
+            f"(in {found['documents_with_hidden_text']} documents), {found['surrounding_characters']} of "
+            "navigation, footers and banners"
+        )
     document = {"run_id": outcome.run_id, **found, "warnings": outcome.warnings}
     return _answer(outcome, [*lines, *outcome.warnings], common, document)
 

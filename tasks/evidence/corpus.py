@@ -19,7 +19,7 @@ import polars as pl
 from tasks import tables
 from tasks.errors import ConfigError
 from tasks.evidence import documents
-from tasks.evidence.documents import RAW_CHARACTERS, READERS
+from tasks.evidence.documents import RAW_CHARACTERS, READERS, Record
 from tasks.evidence.parameters import CorpusSettings
 from tasks.files import streams
 from tasks.files.limits import LimitSettings
@@ -29,7 +29,14 @@ BATCH_CHARACTERS = 32 * 2**20
 """Text that is in memory at once while reading: a batch ends when it has this much."""
 
 DOCUMENTS = pl.Schema(
-    {"file": pl.String, "document_uri": pl.String, "text": pl.String, "content_sha256": pl.String}
+    {
+        "file": pl.String,
+        "document_uri": pl.String,
+        "text": pl.String,
+        "content_sha256": pl.String,
+        "hidden_characters": pl.Int64,
+        "surrounding_characters": pl.Int64,
+    }
 )
 FILES = pl.Schema({"file": pl.String, "path": pl.String, "size": pl.Int64, "mtime_ns": pl.Int64})
 
@@ -99,27 +106,36 @@ def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:
 
 def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -> Iterator[Documents]:
     """Documents of the files (FILES frame) in batches of bounded size; every batch has whole documents."""
-    batch: list[tuple[str, str, str, str]] = []
+    batch: list[tuple[str, str, str, str, int, int]] = []
     refused: list[dict[str, str]] = []
     characters = 0
-    for name, path, _, _ in files.iter_rows():
-        for record in documents.read(Path(path), name, settings, limits):
-            try:
-                if isinstance(record, Refusal):
-                    raise record
-                uri, text = record
-                digest = _checked_sha256(uri, text, limits)
-            except Refusal as error:
-                if not isinstance(record, Refusal) and record[0] != name:
-                    error.reason = f"{record[0]}: {error.reason}"
-                refused.append(_row(name, error))
-                continue
-            batch.append((name, uri, text, digest))
-            characters += len(text)
-            if characters >= BATCH_CHARACTERS:
-                yield Documents(pl.DataFrame(batch, schema=DOCUMENTS, orient="row"), refused)
-                batch, refused, characters = [], [], 0
+    for name, record in _records(files, settings, limits):
+        try:
+            if isinstance(record, Refusal):
+                raise record
+            uri, text = record.uri, record.content.text
+            digest = _checked_sha256(uri, text, limits)
+        except Refusal as error:
+            if not isinstance(record, Refusal) and record.uri != name:
+                error.reason = f"{record.uri}: {error.reason}"
+            refused.append(_row(name, error))
+            continue
+        batch.append((name, uri, text, digest, record.content.hidden, record.content.surroundings))
+        characters += len(text)
+        if characters >= BATCH_CHARACTERS:
+            yield Documents(pl.DataFrame(batch, schema=DOCUMENTS, orient="row"), refused)
+            batch, refused, characters = [], [], 0
     yield Documents(pl.DataFrame(batch, schema=DOCUMENTS, orient="row"), refused)
+
+
+def _records(
+    files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings
+) -> Iterator[tuple[str, Record]]:
+    """Every record of the files with its file's name; one process reads all that need a parser."""
+    with documents.reader(settings, limits) as reader:
+        for name, path in files.select("file", "path").iter_rows():
+            for record in documents.read(Path(path), name, settings, limits, reader):
+                yield name, record
 
 
 def _checked_sha256(uri: str, text: Any, limits: LimitSettings) -> str:

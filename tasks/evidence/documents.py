@@ -1,4 +1,4 @@
-"""Door to document formats: the text of each document in one file.
+"""The documents of one file, by its format.
 
 A reader of a file that is one document returns its text; a reader of many documents yields them, and a
 refusal in the place of each that is none, so that one bad line costs one line.
@@ -6,14 +6,15 @@ refusal in the place of each that is none, so that one bad line costs one line.
 
 from __future__ import annotations
 
-import io
-import logging
-import re
-from collections.abc import Callable, Iterator
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from tasks import ids
+from tasks.evidence import reading
+from tasks.evidence.document_text import DocumentText, decode
 from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.reading import Reader, ReadingLimits
 from tasks.files import records
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal, shown
@@ -21,21 +22,58 @@ from tasks.files.refusal import Refusal, shown
 RAW_CHARACTERS = 500
 """Of a refused record, so much is kept to show."""
 
-_PDF_PAGES = 20_000
+RULES = 2
+"""Version of what is read of a document and what is left out; new rules read every document anew."""
 
 
-Record = tuple[str, str] | Refusal
-"""(uri, text), or why there is none."""
+@dataclass(frozen=True)
+class Document:
+    """One document of a file."""
+
+    uri: str
+    content: DocumentText
 
 
-def read(path: Path, name: str, settings: CorpusSettings, limits: LimitSettings) -> Iterator[Record]:
+Record = Document | Refusal
+"""A document, or why there is none."""
+
+
+def reader(settings: CorpusSettings, limits: LimitSettings) -> Reader:
+    """What reads the formats that need a parser; a context manager, shared by the files of a corpus."""
+    return Reader(
+        ReadingLimits(
+            max_text_bytes=limits.max_record_bytes,
+            max_html_depth=limits.max_html_depth,
+            max_seconds=limits.max_document_seconds,
+            max_memory_bytes=limits.max_document_memory_bytes,
+            main_text_only=settings.main_text_only,
+        )
+    )
+
+
+def rules(settings: CorpusSettings, limits: LimitSettings) -> str:
+    """Names how documents are read: read otherwise, a file that has not changed may have another text.
+
+    Time and memory count as well, because a document that broke its budget is worth another attempt.
+    """
+    fields = (settings.text_field, settings.uri_field, str(settings.main_text_only))
+    budgets = (limits.max_record_bytes, limits.max_columns, limits.max_depth, limits.max_html_depth)
+    cost = (str(limits.max_document_seconds), limits.max_document_memory_bytes)
+    return ids.digest("reading", RULES, *fields, *budgets, *cost, *reading.office_libraries())
+
+
+def read(
+    path: Path, name: str, settings: CorpusSettings, limits: LimitSettings, reader: Reader
+) -> Iterator[Record]:
     """Every document of a file; `name` is its uri, or the beginning of its records' uris."""
     suffix = path.suffix.lower()
     try:
         if suffix in _MANY:
             yield from _many(path, name, settings, limits)
+        elif suffix in _PLAIN:
+            yield Document(name, DocumentText(decode(_bytes(path, limits)).replace("\r\n", "\n")))
         else:
-            yield name, _WHOLE[suffix](path, limits)
+            yield Document(name, reader.read(suffix, _bytes(path, limits)))
     except Refusal as error:
         yield error
     except (OSError, MemoryError, RecursionError) as error:
@@ -52,98 +90,6 @@ def _bytes(path: Path, limits: LimitSettings) -> bytes:
     return path.read_bytes()
 
 
-def _decode(data: bytes) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raw = data[max(0, error.start - 20) : error.start + 20].decode("utf-8", "backslashreplace")
-        name = "UTF-16" if encoding == "utf-16" else "UTF-8"
-        raise Refusal("encoding", f"not {name} text at byte {error.start}", raw) from None
-    if "\0" in text:
-        raise Refusal("binary", f"a NUL character at {text.index(chr(0))}: binary data, not text")
-    return text
-
-
-def _text(path: Path, limits: LimitSettings) -> str:
-    return _decode(_bytes(path, limits)).replace("\r\n", "\n")
-
-
-def _html(path: Path, limits: LimitSettings) -> str:
-    page = _Page()
-    page.feed(_decode(_bytes(path, limits)))
-    page.close()
-    text = re.sub(r"[^\S\n]+", " ", "".join(page.parts))
-    return re.sub(r" ?\n[ \n]*", "\n", text).strip()
-
-
-class _Page(HTMLParser):
-    """What a reader sees, one block a line, in one pass: no tree that hostile nesting could make deep.
-
-    Only the edge of a block ends a line; a line break at every tag would cut `<b>` out of words.
-    """
-
-    _BLOCK = re.compile(
-        "address|article|aside|blockquote|br|caption|dd|div|dl|dt|figcaption|footer|form|h[1-6r]|header|li"
-        "|main|nav|ol|p|pre|section|table|t[dhr]|title|ul"
-    )
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = False
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the base class calls it so
-        """Script and style hold no markup, so the parser itself finds their end."""
-        self._hidden = tag in ("script", "style")
-        self._edge(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """The end of a block ends its line."""
-        self._hidden = False
-        self._edge(tag)
-
-    def handle_data(self, data: str) -> None:
-        """Text between tags, entities resolved."""
-        if not self._hidden:
-            # White space in the source is a space on the page.
-            self.parts.append(re.sub(r"\s+", " ", data))
-
-    def _edge(self, tag: str) -> None:
-        if self._BLOCK.fullmatch(tag):
-            self.parts.append("\n")
-
-
-def _pdf(path: Path, limits: LimitSettings) -> str:
-    from pypdf import PdfReader
-    from pypdf.errors import FileNotDecryptedError
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs content of broken files
-    data = _bytes(path, limits)
-    pages: list[str] = []
-    size = 0
-    try:
-        reader = PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise Refusal("encrypted", "the PDF is encrypted; give a copy without a password")
-        for number, page in enumerate(reader.pages):
-            pages.append(page.extract_text())
-            size += len(pages[-1])
-            if size > limits.max_record_bytes or number > _PDF_PAGES:
-                raise Refusal("size", f"the PDF's text is longer than {limits.max_record_bytes} bytes")
-    except Refusal:
-        raise
-    except FileNotDecryptedError:
-        raise Refusal("encrypted", "the PDF is encrypted; give a copy without a password") from None
-    except Exception as error:  # noqa: BLE001 - a broken PDF raises anything, from KeyError to RecursionError
-        reason = f"the PDF is damaged or no PDF ({shown(str(error) or type(error).__name__, 80)})"
-        raise Refusal("pdf", reason, data[:100].decode("latin-1")) from None
-    text = "\n".join(pages).replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if not text.strip():
-        raise Refusal("empty", f"none of the PDF's {len(pages)} pages has text; scanned pages need OCR")
-    return text
-
-
 def _many(path: Path, name: str, settings: CorpusSettings, limits: LimitSettings) -> Iterator[Record]:
     """One document a record."""
     form = "parquet" if path.suffix.lower() == ".parquet" else "jsonl"
@@ -155,7 +101,8 @@ def _many(path: Path, name: str, settings: CorpusSettings, limits: LimitSettings
         for record, piece in portion.records:
             text, uri = record.get(settings.text_field), record.get(settings.uri_field)
             if isinstance(text, str):
-                yield str(uri) if uri not in (None, "") else f"{name}#{piece.line}", text
+                address = str(uri) if uri not in (None, "") else f"{name}#{piece.line}"
+                yield Document(address, DocumentText(text))
             else:
                 where = f"row {piece.line}" if form == "parquet" else f"line {piece.line}"
                 reason = f"{where} has no text under {settings.text_field!r} (corpus.text_field)"
@@ -164,17 +111,7 @@ def _many(path: Path, name: str, settings: CorpusSettings, limits: LimitSettings
             yield portion.failure
 
 
-_WHOLE: dict[str, Callable[[Path, LimitSettings], str]] = {
-    ".txt": _text,
-    ".text": _text,
-    ".md": _text,
-    ".markdown": _text,
-    ".rst": _text,
-    ".html": _html,
-    ".htm": _html,
-    ".xhtml": _html,
-    ".pdf": _pdf,
-}
-_MANY = (".jsonl", ".ndjson", ".parquet")
-READERS = frozenset(_WHOLE) | frozenset(_MANY)
+_PLAIN = frozenset({".txt", ".text", ".md", ".markdown", ".rst"})
+_MANY = frozenset({".jsonl", ".ndjson", ".parquet"})
+READERS = _PLAIN | _MANY | reading.WHOLE_SUFFIXES
 """Known file name endings."""

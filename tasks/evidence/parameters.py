@@ -21,7 +21,9 @@ class CorpusSettings(Section):
     name: str = "corpus"
     """What tables call it."""
     path: Annotated[str | None, Example("docs")] = None
-    """A folder, file or glob of text, Markdown, HTML, PDF, Parquet or JSON Lines."""
+    """A folder, file or glob of text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, Parquet or JSON Lines."""
+    main_text_only: bool = True
+    """HTML without navigation, footers, banners and buttons; hidden text is always left out."""
     text_field: str = "text"
     """Column or key that holds a document's text in Parquet and JSON Lines."""
     uri_field: str = "uri"

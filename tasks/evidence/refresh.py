@@ -18,13 +18,13 @@ from typing import Any
 import polars as pl
 
 from tasks.evidence import corpus as corpus_files
+from tasks.evidence import documents, snapshots
 from tasks.evidence import index as index_files
 from tasks.evidence import passages as passages_stage
-from tasks.evidence import snapshots
 from tasks.evidence.index import CorpusIndex, SnapshotFiles
 from tasks.evidence.models import Embedder
 from tasks.evidence.parameters import CorpusSettings
-from tasks.evidence.passages import PassageParameters, Segment
+from tasks.evidence.passages import Segment
 from tasks.files import durable
 from tasks.files.limits import LimitSettings
 from tasks.gate.reconcile import Counts
@@ -42,10 +42,13 @@ class _Changed:
     """PASSAGES frames of the documents whose text was not known."""
 
     def counts(self) -> dict[str, int]:
-        """Documents that were read, and those of them that were cut."""
+        """Documents that were read, and those of them that were cut, and that hold hidden text."""
         return {
             "documents_read": sum(frame.height for frame in self.documents),
             "documents_cut": sum(frame["document_uri"].n_unique() for frame in self.passages),
+            "documents_read_with_hidden_text": sum(
+                frame.filter(pl.col("hidden_characters") > 0).height for frame in self.documents
+            ),
         }
 
 
@@ -74,7 +77,8 @@ def refresh(
     listing = corpus_files.list_files(section, limits)
     state = lake.read_state(_state_name(section.name))
     folder = lake.root / "index"
-    manifest, before = _previous(folder, state, section.passages)
+    cut = snapshots.cut_digest(section.passages, documents.rules(section, limits))
+    manifest, before = _previous(folder, state, cut)
     kept = manifest.join(listing.files, on=snapshots.IDENTITY, how="semi")
     files = listing.files.join(manifest, on=snapshots.IDENTITY, how="anti").sort("file")
     # (2) read and cut what is not
@@ -114,10 +118,11 @@ def refresh(
             "passages_new": new.height,
             "passages_changed": closed.height,
             "refused": len(refused),
+            **_left_out(entries),
         },
         files=stored,
         embedder=embedder,
-        manifest=index_files.parquet(snapshots.settled(entries, [row["locator"] for row in contested], now)),
+        manifest=index_files.parquet(snapshots.settled(entries, refused, now)),
     )
 
 
@@ -154,7 +159,7 @@ def publish(
         {
             "snapshot": index.snapshot,
             "manifest_sha256": durable.sha256_file(path),
-            "cut": snapshots.cut_digest(section.passages),
+            "cut": snapshots.cut_digest(section.passages, documents.rules(section, limits)),
         },
     )
     return index, counts
@@ -164,12 +169,16 @@ def _state_name(corpus: str) -> str:
     return f"corpus-{corpus}"
 
 
-def _previous(
-    folder: Path, state: dict[str, Any], parameters: PassageParameters
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _left_out(entries: pl.DataFrame) -> dict[str, int]:
+    """Characters of all documents that no passage holds, and how many documents have such."""
+    sums = {name: int(entries[name].sum()) for name in snapshots.LEFT_OUT}
+    return {**sums, "documents_with_hidden_text": entries.filter(pl.col("hidden_characters") > 0).height}
+
+
+def _previous(folder: Path, state: dict[str, Any], cut: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Manifest and passages of the published snapshot; both empty where either cannot be trusted."""
     nothing = (snapshots.MANIFEST.to_frame(), snapshots.PASSAGES.to_frame())
-    if state.get("cut") != snapshots.cut_digest(parameters):
+    if state.get("cut") != cut:
         return nothing
     try:
         data = (folder / "manifest.parquet").read_bytes()

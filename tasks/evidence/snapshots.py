@@ -25,6 +25,8 @@ MANIFEST = pl.Schema(
         "mtime_ns": pl.Int64,
         "document_uri": pl.String,
         "content_sha256": pl.String,
+        "hidden_characters": pl.Int64,
+        "surrounding_characters": pl.Int64,
     }
 )
 """A row per document, and one without a document per file that gave none."""
@@ -36,11 +38,14 @@ PASSAGES = pl.Schema(
 """What a snapshot stores of its passages: those columns that no run sets, and the document they are from."""
 
 _DOCUMENT = ["document_uri", "content_sha256"]
+LEFT_OUT = ["hidden_characters", "surrounding_characters"]
+"""Characters of a document that are in none of its passages."""
 
 
-def cut_digest(parameters: PassageParameters) -> str:
-    """Names how documents are cut; passages cut otherwise are cut anew."""
-    return ids.digest("cut", passages_stage.RULES, parameters.target_characters, parameters.overlap_sentences)
+def cut_digest(parameters: PassageParameters, reading: str) -> str:
+    """Names how documents are cut and, with `reading`, how they are read; else they are read and cut anew."""
+    rules = (passages_stage.RULES, parameters.target_characters, parameters.overlap_sentences)
+    return ids.digest("cut", *rules, reading)
 
 
 def cut(
@@ -65,7 +70,9 @@ def manifest(kept: pl.DataFrame, changed: pl.DataFrame, documents: Sequence[pl.D
         [kept, *(d.join(changed.select(IDENTITY), on="file").select(MANIFEST.names()) for d in documents)]
     )
     barren = changed.join(entries, on="file", how="anti").select(
-        *IDENTITY, **dict.fromkeys(_DOCUMENT, pl.lit(None, dtype=pl.String))
+        *IDENTITY,
+        **dict.fromkeys(_DOCUMENT, pl.lit(None, dtype=pl.String)),
+        **dict.fromkeys(LEFT_OUT, pl.lit(0, dtype=pl.Int64)),
     )
     return pl.concat([entries, barren]).sort("file", "document_uri")
 
@@ -87,15 +94,17 @@ def one_per_uri(entries: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, str
     return unique.select(_DOCUMENT), refused
 
 
-def settled(entries: pl.DataFrame, contested_files: Sequence[str], now: datetime) -> pl.DataFrame:
+def settled(entries: pl.DataFrame, refused: Sequence[dict[str, str]], now: datetime) -> pl.DataFrame:
     """The manifest without the times of files that have to be read next time.
 
     A file written while this run was reading could change again within the same tick. A file with a refused
-    uri must be read because the document that took the uri may leave before the file changes.
+    uri must be read because the document that took the uri may leave before the file changes. One that took
+    too long may have met a busy machine.
     """
     is_old = pl.col("mtime_ns") < int((now - SETTLED).timestamp()) * 10**9
-    is_contested = pl.col("file").is_in(list(contested_files))
-    return entries.with_columns(mtime_ns=pl.when(is_old & ~is_contested).then("mtime_ns"))
+    passing = ("corpus_duplicate_uri", "corpus_time")
+    is_passing = pl.col("file").is_in([row["locator"] for row in refused if row["check"] in passing])
+    return entries.with_columns(mtime_ns=pl.when(is_old & ~is_passing).then("mtime_ns"))
 
 
 def current(passages: Sequence[pl.DataFrame], documents: pl.DataFrame) -> pl.DataFrame:

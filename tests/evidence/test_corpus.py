@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,46 +14,13 @@ from pypdf import PdfReader, PdfWriter
 
 from tasks import tables
 from tasks.errors import ConfigError
-from tasks.evidence import corpus
+from tasks.evidence import corpus, reading
 from tasks.evidence.parameters import CorpusSettings
 from tasks.files.limits import LimitSettings
+from tests.support.documents import docx, looping_pdf, pdf
 
 LIMITS = LimitSettings()
-
-
-def pdf(*pages: str) -> bytes:
-    """A minimal PDF with one line of text a page."""
-    count = len(pages)
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Count %d /Kids [%s] >>"
-        % (count, b" ".join(b"%d 0 R" % (4 + 2 * i) for i in range(count))),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    for i, text in enumerate(pages):
-        stream = zlib.compress(b"BT /F1 12 Tf 72 720 Td (%s) Tj ET" % text.encode("latin-1"))
-        objects.append(
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R "
-            b"/Resources << /Font << /F1 3 0 R >> >> >>" % (5 + 2 * i)
-        )
-        objects.append(
-            b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(stream), stream)
-        )
-    data, places = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, start=1):
-        places.append(len(data))
-        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return (
-        data
-        + b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF"
-        % (
-            len(objects) + 1,
-            table,
-            len(objects) + 1,
-            len(data),
-        )
-    )
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def read(
@@ -120,6 +86,46 @@ def test_broken_encrypted_and_textless_pdfs_are_refused_and_the_others_go_on(tmp
         "blank.pdf": "corpus_empty",
         "locked.pdf": "corpus_encrypted",
     }
+
+
+def test_a_document_that_breaks_a_budget_is_refused_with_its_reason_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.html").write_text("<p>First.")
+    (tmp_path / "deep.html").write_text("<div>" * 100_000 + "deep")
+    (tmp_path / "loop.pdf").write_bytes(looping_pdf())
+    (tmp_path / "slow.html").write_text("<p " + " ".join(f"a{i}" for i in range(200_000)) + ">slow")
+    (tmp_path / "z.html").write_text("<p>Last.")
+    documents, refused = read(tmp_path, LimitSettings(max_document_seconds=3))
+    assert documents == {"a.html": "First.", "z.html": "Last."}
+    assert refused == {"deep.html": "corpus_depth", "loop.pdf": "corpus_pdf", "slow.html": "corpus_time"}
+
+
+def test_what_was_left_out_of_a_document_is_counted_beside_its_text(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<nav>abc</nav><p>Seen.<p hidden>unseen")
+    (tmp_path / "b.txt").write_text("Plain.")
+    settings = CorpusSettings(path=str(tmp_path))
+    (batch,) = corpus.read(corpus.list_files(settings, LIMITS).files, settings, LIMITS)
+    left_out = batch.documents.select("file", "text", "hidden_characters", "surrounding_characters")
+    assert left_out.rows() == [("a.html", "Seen.", 6, 3), ("b.txt", "Plain.", 0, 0)]
+
+
+def test_without_the_extra_an_office_document_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = "import sys; sys.modules['docx'] = None\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(hidden)
+    monkeypatch.setattr(
+        reading, "_environment", lambda: {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path / 'site'}"}
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.docx").write_bytes(docx("Text."))
+    settings = CorpusSettings(path=str(tmp_path / "docs"))
+    (batch,) = corpus.read(corpus.list_files(settings, LIMITS).files, settings, LIMITS)
+    (row,) = batch.refused
+    assert row["check"] == "corpus_extra"
+    assert row["reason"] == "reading it needs the extra `office`: pip install 'claimledger[office]'"
 
 
 def test_json_lines_name_their_documents_and_one_bad_line_costs_one_line(tmp_path: Path) -> None:
@@ -196,10 +202,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 au lait")
     (tmp_path / "nul.txt").write_bytes(b"a\0b")
     (tmp_path / "empty.md").write_bytes(b" \n")
-    (tmp_path / "deep.html").write_text("<div>" * 50_000 + "deep")
     (tmp_path / os.fsdecode(b"na\xffme.txt")).write_text("x")
     documents, refused = read(tmp_path)
-    assert documents == {"deep.html": "deep"}
+    assert documents == {}
     assert refused == {
         "latin.txt": "corpus_encoding",
         "nul.txt": "corpus_binary",
