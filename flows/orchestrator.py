@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import html
+import inspect
 import logging
 import sys
 import time
@@ -103,6 +104,8 @@ def flow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 # Who calls the flow is given the error; Prefect's types know only its functions' own.
                 return cast("R", Failed(message=one_line(str(error)), data=error))
 
+        # Prefect would look the types of parameters up where the wrapper is written, not where the flow is.
+        vars(run)["__signature__"] = inspect.signature(function, eval_str=True)
         decorated: Callable[P, R] = prefect_flow(name=name, flow_run_name=_run_name, persist_result=False)(
             run
         )

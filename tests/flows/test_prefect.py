@@ -81,7 +81,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "PREFECT_LOGGING_TO_API_ENABLED": "true",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         # How long a queued run waits until it asks again; the server's own default is 30 s.
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "10",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
     }
     for _ in range(PORT_ATTEMPTS):
@@ -352,3 +352,23 @@ def test_the_flows_switch_prefects_telemetry_off_whatever_the_machine_says() -> 
         check=False,
     )
     assert seen.stdout.split() == ["False", "1"], seen.stderr
+
+
+def test_every_flow_takes_the_parameters_that_a_server_sends_as_json() -> None:
+    look = (
+        "import prefect; from flows.schedule import FLOWS; "
+        "flows = {name: entry.load() for name, entry in FLOWS.items()}; "
+        "days = {'from_day': '2026-11-01', 'to_day': '2026-11-02'}; "
+        "print(*[flows[name].validate_parameters(sent) for name, sent in ("
+        "('audit', {'since': '2026-11-01'}), ('backfill', days), ('reaudit', days), "
+        "('drift', {'current': ['2026-11-01', '2026-11-02']}), ('index', {}))], sep='\\n')"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, timeout=RUN_S, check=False
+    )
+    assert seen.returncode == 0, seen.stderr
+    audit, backfill, reaudit, drift, _ = seen.stdout.splitlines()
+    first, last = "datetime.date(2026, 11, 1)", "datetime.date(2026, 11, 2)"
+    assert f"'since': {first}" in audit
+    assert all(f"'from_day': {first}, 'to_day': {last}" in line for line in (backfill, reaudit))
+    assert f"'current': ({first}, {last})" in drift
