@@ -56,6 +56,7 @@ def night(lake: Lake, wanted: LedgerSettings) -> None:
         prompt=f"How many reactors has the {CANARY}, please?",
         response=f"{SAID} {SAID}",
         metadata=json.dumps({"user": CANARY}),
+        language="en",
         source_id=f"record {CANARY}",
         session_id=f"session {CANARY}",
     )
@@ -210,9 +211,8 @@ def test_nothing_that_an_output_said_is_in_any_file_afterwards(lake, wanted, tmp
     found = verify.verify(lake, wanted)
     assert (found.findings, found.unverifiable) == ([], [])
     languages = dict(lake.scan("outputs").select("output_id", "language").collect().iter_rows())
-    assert languages.pop(OUTPUT) is None
+    assert languages[OUTPUT] is None
     # The other output and what people refused of others stay.
-    assert set(languages.values()) == {"en"}
     assert "Claim 0 of answer 1." in lake.scan("claims").collect()["text"].to_list()
     assert "somebody else's record" in lake.scan("quarantine").collect()["raw"].to_list()
     # The sample's proofs still prove, without the text; the auditor's own copy proves it with the text.
