@@ -21,7 +21,6 @@ import polars as pl
 from tasks import tables
 from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
-from tasks.decide import explanation
 from tasks.decide import verdicts as verdicts_stage
 from tasks.errors import IntegrityError
 from tasks.evidence import passages as passages_stage
@@ -35,6 +34,7 @@ from tasks.ledger import recording
 from tasks.privacy import addressing, confidential
 from tasks.schema import conform
 from tasks.sources.pull import Unit
+from tasks.text import nearest
 from tasks.text import pairs as pairs_stage
 from tasks.verify.protocol import Verifier, languages_of
 from tasks.workbench import Workbench
@@ -315,7 +315,7 @@ def hints(actions: pl.DataFrame, material: Material, job: Job) -> pl.DataFrame:
     bench, settings = job.bench, job.bench.parameters.retrieve
     asked = questions.select("output_id", claim_id="output_id", text="prompt", kind=pl.lit("factual"))
     candidates = retrieve(asked, material.passages, job.corpus, bench.embedder, settings.parameters)
-    sentences = explanation.sentences(candidates["text"]).join(
+    sentences = nearest.sentences(candidates["text"]).join(
         candidates.select("passage_id", output_id="claim_id").with_row_index("row"), on="row"
     )
     return overlooked(questions, sentences, bench.embedder, settings.overlooked_similarity)
