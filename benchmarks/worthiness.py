@@ -1,7 +1,7 @@
 """Is a sentence a claim worth judging? Against experts' labels, and on texts that are claims for sure.
 
     python -m benchmarks.worthiness                     # the bundled sample's gold labels
-    python -m benchmarks.worthiness EXPERTQA.jsonl      # all of ExpertQA, as results/worthiness.json
+    python -m benchmarks.worthiness EXPERTQA.jsonl      # all of ExpertQA's answers
     python -m benchmarks.worthiness PAIRS.parquet ...   # and how many claims of pair files are dropped
     python -m benchmarks.worthiness --list              # with the sentences that are not judged, to be read
     python -m benchmarks.worthiness --record            # writes results/worthiness.json
