@@ -11,7 +11,7 @@ from tasks.text import words
 from tasks.verify.crossencoder import Fusion
 from tasks.verify.labels import CODES
 from tasks.verify.selection import SelectionParameters
-from tasks.verify.softmax import softmax
+from tasks.verify.softmax import cooled, support_odds
 from training.regression import SoftmaxParameters, fit, fit_temperature
 
 PENALTY = SoftmaxParameters(l2=0.03)
@@ -40,11 +40,13 @@ def fit_fusion(
     if frame["label"].eq("supported").sum() in (0, frame.height):
         raise InputError("a fusion needs supported rows and others; only one kind is there")
     codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
-    rows = balanced_weights(frame)
+    rows = evened(balanced_weights(frame), frame["label"])
     held_out = _held_out_logits(values, codes, rows, frame["dataset"].str.replace(VARIANT, "").to_numpy())
-    temperature = fit_temperature(held_out, codes, rows)
+    # Of support against all the rest: a third class of no weight keeps the shape that labels have.
+    odds = np.column_stack([support_odds(held_out), np.zeros(len(codes)), np.full(len(codes), -1e9)])
+    temperature = fit_temperature(odds, np.where(codes == 0, 0, CODES["not_supported"]), rows)
     fusion = Fusion(fit(values, codes, rows, PENALTY), temperature, *fusion_weights, parameters)
-    return fusion, softmax(held_out / temperature)
+    return fusion, cooled(held_out, temperature)
 
 
 def _held_out_logits(
@@ -68,6 +70,21 @@ def balanced_weights(frame: pl.DataFrame) -> np.ndarray:
         .to_series()
         .to_numpy()
     )
+
+
+def evened(weights: np.ndarray, labels: pl.Series) -> np.ndarray:
+    """(n,) the same weights, but contradicted and insufficient rows weigh the same in all.
+
+    More sources tell of contradictions than of silence; left so, silence is called a contradiction.
+    """
+    kinds = [labels.eq(kind).to_numpy() for kind in ("contradicted", "insufficient")]
+    totals = [weights[rows].sum() for rows in kinds]
+    if not all(totals):
+        return weights
+    result = weights.copy()
+    for rows, total in zip(kinds, totals, strict=True):
+        result[rows] *= sum(totals) / 2 / total
+    return result
 
 
 def chosen_rows(frame: pl.DataFrame, count: int) -> pl.DataFrame:

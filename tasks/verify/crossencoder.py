@@ -10,7 +10,7 @@ How a pair is judged, once equal quantities are written alike (`text/forms.py`):
    order of the document, by the network. A passage within the budget is read whole.
 2. A claim of several sentences is also read sentence by sentence: its weakest part counts.
 3. Shared words, word pairs and lengths are counted over the whole passage.
-4. A multinomial logistic model weighs all of it; a temperature calibrates.
+4. A multinomial logistic model weighs all of it; a temperature calibrates the odds of support.
 5. Rules that are nearly always right where they speak (`text/rules.py`) have the last word.
 
 So every word of the passage is counted and weighed for selection, and the network reads the selected
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Bump with a change here or in `selection.py` that can change a score."""
 CHUNK_PAIRS = 2048
 """Pairs whose terms are in memory at once; enough to sort batches by length."""
@@ -164,7 +164,7 @@ class FusedCrossEncoder:
         if len(rows):
             written = forms.aligned(claims[rows], passages[rows])
             values, read = compute(written, passages[rows], self._network, self._fusion)
-            fused = softmax.softmax(self._fusion.model.logits(values) / self._fusion.temperature)
+            fused = softmax.cooled(self._fusion.model.logits(values), self._fusion.temperature)
             fused = guards.guarded(fused, claims[rows], passages[rows], READS)
             probabilities[rows] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))
             windows[rows] = read

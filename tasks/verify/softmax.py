@@ -59,3 +59,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Rows of logits to rows of probabilities."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def support_odds(logits: np.ndarray) -> np.ndarray:
+    """(n,) logarithm of the odds of the first class against all others together."""
+    top = logits[:, 1:].max(axis=1)
+    rest = top + np.log(np.exp(logits[:, 1:] - top[:, None]).sum(axis=1))
+    return np.asarray(logits[:, 0] - rest)
+
+
+def cooled(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """(n, 3) probabilities: log odds of support over the temperature, the rest shared as it was.
+
+    Dividing all logits by a temperature would move p_supported towards a third and so carry claims over the
+    threshold of one half; here who stands above one half stays there.
+    """
+    supported = 1.0 / (1.0 + np.exp(-np.clip(support_odds(logits) / temperature, -50.0, 50.0)))
+    rest = softmax(logits[:, 1:]) * (1.0 - supported)[:, None]
+    return np.column_stack([supported, rest])

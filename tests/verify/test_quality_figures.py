@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tasks.errors import ModelError
 from tasks.verify import metrics, softmax
 from tasks.verify.labels import CODES, read_labels
-from training import regression
+from training import fusion, regression
 
 
 def test_balanced_accuracy_is_the_mean_recall_of_the_classes_present():
@@ -115,3 +116,25 @@ def test_chance_alone_looks_like_miscalibration_where_rows_are_few(
 ) -> None:
     stated = np.random.default_rng(1).random(rows)
     assert least < metrics.calibration_error_by_chance(stated) < most
+
+
+def test_a_temperature_cools_the_odds_of_support_and_carries_nobody_over_one_half():
+    random = np.random.default_rng(5)
+    logits = random.normal(size=(500, 3)) * 3
+    plain = softmax.softmax(logits)
+    cool = softmax.cooled(logits, 2.5)
+    assert cool.sum(axis=1) == pytest.approx(1.0)
+    assert ((cool[:, 0] >= 0.5) == (plain[:, 0] >= 0.5)).all()
+    assert np.abs(cool[:, 0] - 0.5).max() < np.abs(plain[:, 0] - 0.5).max()
+    assert cool[:, 1] / cool[:, 2] == pytest.approx(plain[:, 1] / plain[:, 2])
+    assert softmax.cooled(logits, 1.0) == pytest.approx(plain)
+
+
+def test_contradictions_and_silence_weigh_the_same_and_their_sum_stays():
+    labels = pl.Series(
+        ["supported", "contradicted", "contradicted", "contradicted", "insufficient", "not_supported"]
+    )
+    evened = fusion.evened(np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.5]), labels)
+    assert evened.tolist() == pytest.approx([1.0, 2 / 3, 2 / 3, 2 / 3, 2.0, 0.5])
+    only = pl.Series(["supported", "contradicted"])
+    assert fusion.evened(np.array([1.0, 2.0]), only).tolist() == [1.0, 2.0]
