@@ -86,7 +86,11 @@ class File:
         """Destination below the lake's root. The parts are checked, as a manifest is only a file."""
         if self.table not in TABLES or not _PART.fullmatch(self.name):
             raise IntegrityError(f"a commit manifest names {self.table[:40]}/{self.name[:60]}, no lake file")
-        return Path("tables") / self.table / f"date={date.fromisoformat(self.day).isoformat()}" / self.name
+        try:
+            day = date.fromisoformat(self.day)
+        except ValueError:
+            raise IntegrityError(f"a commit manifest names the day {self.day[:40]!r}, no date") from None
+        return Path("tables") / self.table / f"date={day.isoformat()}" / self.name
 
     @property
     def staged(self) -> str:

@@ -258,7 +258,7 @@ def test_a_run_with_problems_answers_in_json_and_the_server_shows_it_as_failed(
     assert run["state_type"] == "FAILED"
     assert run["state"]["message"].startswith("source 'gone': ")
     of_run = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
-    (page,) = [a for a in post(environment, "/artifacts/filter", of_run) if a["type"] == "markdown"]
+    (page,) = [a for a in post(environment, "/artifacts/filter", of_run) if "-summary-" in a["key"]]
     assert page["data"].startswith("# `source 'gone': ")
 
 

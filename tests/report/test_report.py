@@ -97,7 +97,8 @@ def test_json_and_parquet_beside_the_page_hold_what_it_shows(tmp_path: Path) -> 
     lake, page = report_lake.write(tmp_path / "lake")
     document = json.loads((page.parent / "report.json").read_bytes())
     assert document["total"] == {
-        "answers": 11, "claims": 12, "supported": 6, "contradicted": 2, "insufficient": 4, "conflicts": 1
+        "answers": 11, "claims": 12, "supported": 6, "contradicted": 2, "insufficient": 4, "conflicts": 1,
+        "abstained": 0, "in_part": 1, "overlooked": 0,
     }  # fmt: skip
     assert document["claims"][0]["passages"][0]["text"]
     assert document["queries"]["verdicts"] in html.unescape(page.read_text("utf-8"))
