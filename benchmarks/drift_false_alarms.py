@@ -24,6 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from scipy import stats
@@ -86,9 +87,9 @@ def interval(hits: int, of: int) -> tuple[float, float]:
     return float(exact.low), float(exact.high)
 
 
-def summary(months: pl.DataFrame, number: int) -> dict[str, dict[str, object]]:
+def summary(months: pl.DataFrame, number: int) -> dict[str, dict[str, Any]]:
     """Per metric, and for `any` of them in a month, hits of each promise with intervals."""
-    out: dict[str, dict[str, object]] = {}
+    out: dict[str, dict[str, Any]] = {}
     for metric in METRICS:
         part = months.filter(metric=metric)
         tested = part.filter(pl.col("p_value").is_not_null())
@@ -102,14 +103,14 @@ def summary(months: pl.DataFrame, number: int) -> dict[str, dict[str, object]]:
     return out
 
 
-def _share(hits: int, of: int) -> dict[str, object]:
+def _share(hits: int, of: int) -> dict[str, float | None]:
     if of == 0:
         return {"share": None}
     low, high = interval(hits, of)
     return {"share": round(hits / of, 4), "low": round(low, 4), "high": round(high, 4)}
 
 
-def together(seeds: Sequence[int], months: pl.DataFrame) -> dict[str, dict[str, object]]:
+def together(seeds: Sequence[int], months: pl.DataFrame) -> dict[str, dict[str, float | None]]:
     """Of months, in how many any metric is established, drifted, or drifted for the worse."""
     numbered = months.with_columns(month=pl.int_range(pl.len()) // len(METRICS))
     whole = numbered.group_by("month").agg(pl.col("established", "drifted", "worse").any())
@@ -117,19 +118,19 @@ def together(seeds: Sequence[int], months: pl.DataFrame) -> dict[str, dict[str, 
 
 
 def told(
-    world: str, figures: dict[str, dict[str, object]], all_together: dict[str, dict[str, object]]
+    world: str, figures: dict[str, dict[str, Any]], all_together: dict[str, dict[str, float | None]]
 ) -> None:
     print(f"\n{world}: {'months':>28} {'P <= 0.05':>22} {'established':>13} {'drifted':>9} {'worse':>9}")
     for metric, row in figures.items():
         p = row["p_at_most_0.05"]
-        if p["share"] is None:  # type: ignore[index]
+        if p["share"] is None:
             print(f"  {metric:22} too few to test")
             continue
-        flag = " !" if p["low"] > PROMISE["p_at_most_0.05"] else ""  # type: ignore[index]
+        flag = " !" if p["low"] > PROMISE["p_at_most_0.05"] else ""
         print(
             f"  {metric:22} {row['months_tested']:>10}"
-            f" {p['share']:>10.3f} [{p['low']:.3f} {p['high']:.3f}]"  # type: ignore[index]
-            + "".join(f" {row[n]['share']:>10.3f}" for n in ("established", "drifted", "worse"))  # type: ignore[index]
+            f" {p['share']:>10.3f} [{p['low']:.3f} {p['high']:.3f}]"
+            + "".join(f" {row[n]['share']:>10.3f}" for n in ("established", "drifted", "worse"))
             + flag
         )
     for name, row in all_together.items():
@@ -166,10 +167,10 @@ def main() -> None:
     chosen.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def found(number: int, seed: int, workers: int) -> dict[str, dict[str, object]]:
+def found(number: int, seed: int, workers: int) -> dict[str, dict[str, Any]]:
     """How often a planted change is drifted in `all`, by what is planted and what shows it."""
     print(f"\nplanted in the last two of 30 days, {number} months each: found")
-    out: dict[str, dict[str, object]] = {}
+    out: dict[str, dict[str, Any]] = {}
     seeds = range(seed * 10_000 + 5_000, seed * 10_000 + 5_000 + number)
     for planted, metrics in READ.items():
         months = run(seeds, "ordinary", workers, planted)

@@ -34,17 +34,18 @@ MADE_SHARE = {"nli_mnli": 0.4, "nli_snli": 0.1, "fever": 1.0, "ares": 1.0, "conj
 REPEATED = {"voice": 8, "voice_roles": 8, "harmless_voice": 8}
 """Kinds that are too rare to be learned from one sight each."""
 EVIDENCE_CHARACTERS = 480
+LONGEST_CLAIM = 600
 
 
 def main(folder: Path, out: Path, seed: int, framed: float = 0.0) -> None:
-    """Reads, makes, selects sentences, shuffles, writes; prints what there is of each kind."""
+    """Reads, makes, writes."""
     frames = []
     for name, share in TRAINED.items():
         frame = pl.read_parquet(folder / f"{name}.parquet").select(
             "dataset", "claim", pl.col("evidence").list.join(" "), "label"
         )
         frames.append(frame.sample(fraction=share, seed=seed) if share < 1 else frame)
-    pairs = pl.concat(frames).filter(pl.col("claim").str.len_chars() < 600)
+    pairs = pl.concat(frames).filter(pl.col("claim").str.len_chars() < LONGEST_CLAIM)
     made = augment.make(pairs, augment.AugmentParameters(framed_share=framed), seed=seed)
     rng = random.Random(seed)  # noqa: S311
     keep = [rng.random() < next(s for n, s in MADE_SHARE.items() if d.startswith(n)) for d in made["dataset"]]
@@ -53,19 +54,18 @@ def main(folder: Path, out: Path, seed: int, framed: float = 0.0) -> None:
     everything = pl.concat([given, made.filter(pl.Series(keep))])
     times = pl.col("kind").replace_strict(REPEATED, default=1, return_dtype=pl.Int64)
     everything = everything.select(pl.all().repeat_by(times).explode())
-    everything = everything.with_columns(
-        evidence=selection.gather(
-            everything["claim"],
-            everything["evidence"],
-            {},
-            1.0,
-            selection.SelectionParameters(budget_characters=EVIDENCE_CHARACTERS),
-        )
-    ).sample(fraction=1.0, shuffle=True, seed=seed)
-    everything.write_parquet(out)
-    with pl.Config(tbl_rows=80, tbl_hide_dataframe_shape=True):
-        print(everything.group_by("kind", "label").len().sort("kind", "label"))
-        print(everything["claim"].str.len_chars().mean(), everything["evidence"].str.len_chars().mean())
+    write(everything, out, seed)
+
+
+def write(pairs: pl.DataFrame, out: Path, seed: int) -> None:
+    """Selects sentences as the verifier does, shuffles, writes; prints how many there are of each kind."""
+    chosen = selection.SelectionParameters(budget_characters=EVIDENCE_CHARACTERS)
+    evidence = selection.gather(pairs["claim"], pairs["evidence"], {}, 1.0, chosen)
+    shuffled = pairs.with_columns(evidence=evidence).sample(fraction=1.0, shuffle=True, seed=seed)
+    shuffled.write_parquet(out)
+    with pl.Config(tbl_rows=120, tbl_hide_dataframe_shape=True):
+        print(shuffled.group_by("kind", "label").len().sort("kind", "label"))
+        print(shuffled["claim"].str.len_chars().mean(), shuffled["evidence"].str.len_chars().mean())
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.verify import selection
-from training import augment, both_sides, patterns
-from training.make_training_pairs import EVIDENCE_CHARACTERS
+from training import augment, both_sides, make_training_pairs, patterns
 
 NATURAL = {
     # practised before
@@ -45,11 +43,7 @@ NATURAL = {
 }
 """File and pairs drawn from it: half supported where there are enough."""
 HELD_OUT = (
-    "wice_dev",
-    "begin_dev",
-    "expertqa_dev",
-    "dialfact_small",
-    "fever_symmetric_dev",
+    *make_training_pairs.HELD_OUT,
     "check_covid",
     "evouna",
     "faithdial_audit",
@@ -71,7 +65,6 @@ PATTERNS = {
     "mentions": 500,
     "cells": 1400,
 }
-LONGEST_CLAIM = 600
 
 
 def natural(folder: Path, seed: int) -> pl.DataFrame:
@@ -81,7 +74,7 @@ def natural(folder: Path, seed: int) -> pl.DataFrame:
         frame = (
             pl.read_parquet(folder / f"{name}.parquet")
             .select("dataset", "claim", pl.col("evidence").list.join(" "), "label")
-            .filter(pl.col("claim").str.len_chars() < LONGEST_CLAIM)
+            .filter(pl.col("claim").str.len_chars() < make_training_pairs.LONGEST_CLAIM)
             .unique(["claim", "evidence"], maintain_order=True)
             .sample(fraction=1.0, shuffle=True, seed=seed)
         )
@@ -93,7 +86,7 @@ def natural(folder: Path, seed: int) -> pl.DataFrame:
 
 
 def main(folder: Path, out: Path, seed: int = 23) -> None:
-    """Draws, makes, selects sentences, shuffles, writes; prints what there is of each kind."""
+    """Draws, makes, writes."""
     given = natural(folder, seed)
     made = augment.make(given.drop("kind"), augment.AugmentParameters(document_rounds=1), seed=seed)
     documents = pl.concat(
@@ -112,23 +105,7 @@ def main(folder: Path, out: Path, seed: int = 23) -> None:
     everything = pl.concat(
         [given, made.sample(min(MADE, made.height), shuffle=True, seed=seed), twins, regular]
     ).unique(["claim", "evidence"], maintain_order=True)
-    everything = everything.with_columns(
-        evidence=selection.gather(
-            everything["claim"],
-            everything["evidence"],
-            {},
-            1.0,
-            selection.SelectionParameters(budget_characters=EVIDENCE_CHARACTERS),
-        )
-    ).sample(fraction=1.0, shuffle=True, seed=seed)
-    everything.write_parquet(out)
-    with pl.Config(tbl_rows=120, tbl_hide_dataframe_shape=True):
-        print(everything.group_by("dataset", "label").len().sort("dataset", "label"))
-        print(
-            everything.height,
-            everything["claim"].str.len_chars().mean(),
-            everything["evidence"].str.len_chars().mean(),
-        )
+    make_training_pairs.write(everything, out, seed)
 
 
 def _contexts(folder: Path, names: tuple[str, ...]) -> pl.DataFrame:

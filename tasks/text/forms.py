@@ -29,14 +29,8 @@ def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
     if not claimed.height:
         return claims
     given = quantities.quantities(numbers.only(passages, claimed["row"]))
-    both = claimed.join(given.select("row", "value", *_FORMS.values()), on=["row", "value"])
-    both = both.filter(pl.col("unit") == pl.col("unit_e")) if "unit_e" in both.columns else both
-    return _rewritten(claims, both)
-
-
-_FORMS: dict[str, pl.Expr] = {
-    name: pl.col(name).alias(f"{name}_e") for name in ("unit", "shown", "bare", "key", "is_word")
-}
+    forms = given.select("row", "value", "unit", pl.col("shown", "bare", "key").name.suffix("_e"))
+    return _rewritten(claims, claimed.join(forms, on=["row", "value", "unit"]))
 
 
 def _rewritten(claims: pl.Series, both: pl.DataFrame) -> pl.Series:

@@ -116,6 +116,11 @@ class CalibratedVerifier:
         """What a remote judge was asked and what it cost; None of any other verifier."""
         return usage_of(self.inner)
 
+    @property
+    def reads(self) -> frozenset[str] | None:
+        """The other's languages."""
+        return languages_of(self.inner)
+
     def score(
         self,
         claims: Sequence[str],
@@ -129,11 +134,6 @@ class CalibratedVerifier:
 
 class CalibratedTogether(CalibratedVerifier):
     """The same of a verifier that reads a claim's passages together."""
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """The other's languages."""
-        return languages_of(self.inner) or frozenset()
 
     def shared(self, claims: pl.Series, passages: pl.Series) -> np.ndarray:
         """(n,) as the other says it: what passages share with claims is no probability."""

@@ -83,8 +83,8 @@ class ReadsLanguages(Protocol):
     """A verifier that leaves claims and evidence in other languages than these unsettled."""
 
     @property
-    def reads(self) -> frozenset[str]:
-        """ISO 639 codes."""
+    def reads(self) -> frozenset[str] | None:
+        """ISO 639 codes; None of one that tries them all."""
         ...
 
 

@@ -21,7 +21,7 @@ from tasks.verify.calibration import Calibration
 from tasks.verify.evaluate import evaluate_files, load_named
 from tasks.verify.load import load
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
-from tasks.verify.protocol import ReadsTogether, Scores, Verifier
+from tasks.verify.protocol import ReadsTogether, Scores, Verifier, languages_of
 from tasks.verify.risk import RiskParameters
 from tasks.verify.scoring import score_frame
 from tests.support.small_verifier import small_verifier
@@ -108,6 +108,15 @@ def test_a_calibrated_verifier_reads_passages_together_where_the_other_does(tmp_
     assert scored.select(p).to_numpy() == pytest.approx(
         CALIBRATION.apply(plain.select(p).to_numpy()), abs=1e-5
     )
+
+
+def test_a_calibrated_verifier_reads_the_languages_that_the_other_reads():
+    assert languages_of(calibration.CalibratedVerifier(Stub(), CALIBRATION)) is None
+
+    class English(Stub):
+        reads = frozenset({"en"})
+
+    assert languages_of(calibration.CalibratedVerifier(English(), CALIBRATION)) == {"en"}
 
 
 def test_what_a_remote_judge_cost_is_still_told():
