@@ -32,6 +32,11 @@ _HEX = Matches("^[0-9a-f]{64}$")
 _PROBABILITY = Between(0.0, 1.0)
 
 
+def _offset(name: str, description: str) -> Column:
+    """A place in a text, null where there is none."""
+    return Column(name, pl.Int32, description, unit="characters", nullable=True, rules=(Between(0),))
+
+
 def _id(name: str, description: str) -> Column:
     return Column(name, pl.String, description, rules=(_HEX,))
 
@@ -256,23 +261,12 @@ VERDICTS_TABLE = Table(
         Column("evidence_ids", pl.List(pl.String), "Passages behind the verdict, best first"),
         Column("is_conflict", pl.Boolean, "One passage supports and another contradicts"),
         reason,
-        Column(
+        _offset(
             "decisive_start",
-            pl.Int32,
             "First character of the sentence that decided, in the text of the first of evidence_ids; null "
             "where no sentence shares a word with the claim",
-            unit="characters",
-            nullable=True,
-            rules=(Between(0),),
         ),
-        Column(
-            "decisive_end",
-            pl.Int32,
-            "Character after the last of that sentence",
-            unit="characters",
-            nullable=True,
-            rules=(Between(0),),
-        ),
+        _offset("decisive_end", "Character after the last of that sentence"),
         source,
         agent,
         model,
@@ -313,22 +307,8 @@ ACTIONS_TABLE = Table(
             "question that the evidence seems to have the answer",
             nullable=True,
         ),
-        Column(
-            "overlooked_start",
-            pl.Int32,
-            "First character of that sentence in the passage's text",
-            unit="characters",
-            nullable=True,
-            rules=(Between(0),),
-        ),
-        Column(
-            "overlooked_end",
-            pl.Int32,
-            "Character after the last of that sentence",
-            unit="characters",
-            nullable=True,
-            rules=(Between(0),),
-        ),
+        _offset("overlooked_start", "First character of that sentence in the passage's text"),
+        _offset("overlooked_end", "Character after the last of that sentence"),
         Column(
             "overlooked_similarity",
             pl.Float64,
