@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from flows.commands.console import one_line
@@ -23,7 +22,7 @@ from tasks.errors import BAD_ANSWER, TimeLimitError
 
 GRACE_S = 60.0
 """From the exception to the end of the process: a commit that is being finished takes seconds."""
-_silence = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+_silence = os.open(os.devnull, os.O_WRONLY)
 _watches: list[_Watch] = []
 
 

@@ -21,7 +21,7 @@ from tasks.review import erase
 from tasks.tables import FLIP_SHARES, FLIPS, REAUDITS
 from tests.support import reaudit_lake
 from tests.support.reaudit_lake import NOON, Team
-from tests.support.small_verifier import at_temperature
+from tests.support.small_verifier import at_temperature, that_supports_nothing
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +136,9 @@ def test_a_stricter_policy_is_the_cause_of_what_it_flips(team):
 
 
 def test_another_verifier_is_the_cause_of_what_it_flips(team):
-    colder = team.with_(verifier=at_temperature(team.folder, 40.0))
-    done = colder.reaudit()
-    found = colder.flips(done)
+    stricter = team.with_(verifier=that_supports_nothing(team.folder))
+    done = stricter.reaudit()
+    found = stricter.flips(done)
     assert found.height > 0
     assert set(found["cause"]) == {"verifier"}
     assert set(found["attribution"]) == {"one_at_a_time"}

@@ -44,11 +44,23 @@ def small_folder() -> Path:
 
 
 def at_temperature(folder: Path, temperature: float, artefact: Path | None = None) -> VerifierSettings:
-    """It, or another artefact, at another temperature: a copy below `folder` with another fingerprint."""
+    """It, or another artefact, at another temperature: other fingerprint and scores, same verdicts."""
     place = folder / f"verifier-{temperature}"
-    shutil.copytree(artefact or small_folder(), place)
+    return _with_fusion(artefact or small_folder(), place, temperature=temperature)
+
+
+def that_supports_nothing(folder: Path) -> VerifierSettings:
+    """It with a fusion that finds no claim supported: another fingerprint and other verdicts."""
+    softmax = _by_hand().to_lists()
+    softmax["weights"][-1][0] = -30.0
+    return _with_fusion(small_folder(), folder / "verifier-that-supports-nothing", softmax=softmax)
+
+
+def _with_fusion(artefact: Path, place: Path, **values: object) -> VerifierSettings:
+    """A copy of the artefact at `place` whose fusion has these values."""
+    shutil.copytree(artefact, place)
     file = place / crossencoder.FUSION_FILE
-    file.write_text(json.dumps({**json.loads(file.read_bytes()), "temperature": temperature}))
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), **values}))
     manifest = json.loads((place / MANIFEST).read_bytes())
     manifest["files"][file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
     (place / MANIFEST).write_text(json.dumps(manifest))
