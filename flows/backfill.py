@@ -23,7 +23,7 @@ from tasks.sources.pull import Unit
 
 @flow("backfill")
 def backfill(
-    from_day: date, to_day: date, reverify: bool = False, config: str | None = None, lake: str | None = None
+    since: date, until: date, reverify: bool = False, config: str | None = None, lake: str | None = None
 ) -> Outcome:
     """Audits a range of past UTC days, both ends included.
 
@@ -32,34 +32,34 @@ def backfill(
         IntegrityError: `reverify` found another verdict from the same verifier, policy and snapshot.
         EndedWithProblemsError: done, but a source or the ledger needs attention.
     """
-    if from_day > to_day:
-        raise InputError(f"--from {from_day} is after --to {to_day}; give the earlier day first")
-    parameters = {"from": from_day, "to": to_day, "reverify": reverify}
+    if since > until:
+        raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
+    parameters = {"since": since, "until": until, "reverify": reverify}
     with opened("backfill", load(config, lake=lake), parameters) as run:
-        pulled = pull(run, from_day, to_day)
+        pulled = pull(run, since, until)
         index(run)
         for unit in progress(pulled.units, "judging", "unit"):
             judge(run, unit)
-        for unit in progress(published_before(run, from_day, to_day), "judging again", "unit"):
+        for unit in progress(published_before(run, since, until), "judging again", "unit"):
             judge(run, unit, reverify=reverify)
         publish_refusals(run, pulled)
         finish(run)
     return conclude(
         run,
         {
-            "days": (to_day - from_day).days + 1,
+            "days": (until - since).days + 1,
             "already_judged": sum(judged.already_judged for judged in run.judged),
             "reverified": sum(judged.reverified for judged in run.judged),
         },
     )
 
 
-@task("published before", lambda _, from_day, to_day: f"published before, {from_day}..{to_day}")
-def published_before(run: Run, from_day: date, to_day: date) -> list[Unit]:
+@task("published before", lambda _, since, until: f"published before, {since}..{until}")
+def published_before(run: Run, since: date, until: date) -> list[Unit]:
     """Outputs that earlier runs published, staged in units of a day and a shard."""
     units = published_units(
         run.lake,
-        [day for day in run.lake.days("outputs") if from_day <= day <= to_day],
+        [day for day in run.lake.days("outputs") if since <= day <= until],
         (pl.col("run_id") != run.run_id) & (pl.col("response") != ERASED),
         run_id=run.run_id,
         name="published",

@@ -8,24 +8,43 @@ from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.run import finish, opened
 from flows.stages import compare_drift
+from tasks.errors import InputError
 from tasks.settings import load
 
 
 @flow("drift")
 def drift(
-    current: tuple[date, date] | None = None,
-    baseline: tuple[date, date] | None = None,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    baseline_since: date | None = None,
+    baseline_until: date | None = None,
     config: str | None = None,
     lake: str | None = None,
 ) -> Outcome:
     """Compares the newest nights, or the UTC days given, with the baseline.
 
+    Args:
+        since, until: UTC days of the window, both included; None is the newest nights.
+        baseline_since, baseline_until: UTC days of the baseline, both included; None is the configured one.
+        config, lake: configuration file, and the lake to use instead of the configured one.
+
     Raises:
-        InputError: a range ends before it begins, or the baseline reaches into the window.
+        InputError: a range has one end or ends before it begins, or the baseline reaches into the window.
         EndedWithProblemsError: done, but the ledger needs attention.
     """
+    current, baseline = _range("", since, until), _range("baseline_", baseline_since, baseline_until)
     parameters = {"current": current, "baseline": baseline}
     with opened("drift", load(config, lake=lake), parameters) as run:
         compared = compare_drift(run, current=current, baseline=baseline)
         finish(run)
     return conclude(run, {"drift": compared})
+
+
+def _range(name: str, since: date | None, until: date | None) -> tuple[date, date] | None:
+    if since is None and until is None:
+        return None
+    if since is None or until is None:
+        missing = "since" if since is None else "until"
+        raise InputError(f"a range of days has two ends; {name}{missing} is missing")
+    return since, until

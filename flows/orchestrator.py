@@ -208,8 +208,8 @@ def _run_name() -> str:
 def _days(parameters: Mapping[str, Any]) -> str:
     from datetime import UTC, datetime
 
-    first = parameters.get("from_day") or parameters.get("since")
-    last = parameters.get("to_day") or parameters.get("until")
+    first = parameters.get("since")
+    last = parameters.get("until")
     return f"{first or 'start'}..{last or 'now'}" if first or last else f"{datetime.now(UTC):%Y-%m-%d}"
 
 

@@ -21,8 +21,8 @@ from tasks.sources.pull import Unit
 def reaudit(
     *,
     sample: int | None = None,
-    from_day: date | None = None,
-    to_day: date | None = None,
+    since: date | None = None,
+    until: date | None = None,
     seed: str | None = None,
     config: str | None = None,
     lake: str | None = None,
@@ -31,7 +31,7 @@ def reaudit(
 
     Args:
         sample: claims; None is `reaudit.sample.size`.
-        from_day, to_day: UTC days of the outputs, both included; None is the first and the last there is.
+        since, until: UTC days of the outputs, both included; None is the first and the last there is.
         seed: of the draw; None is today's date, so that each day draws other claims and anybody can redo it.
         config, lake: configuration file, and the lake to use instead of the configured one.
 
@@ -46,8 +46,8 @@ def reaudit(
             held,
             settings.reaudit.sample,
             size=sample,
-            from_day=from_day,
-            to_day=to_day,
+            from_day=since,
+            to_day=until,
             seed=seed or datetime.now(UTC).date().isoformat(),
         )
         with opened("reaudit", settings, drawn.parameters) as run:

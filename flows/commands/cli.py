@@ -35,8 +35,6 @@ from tasks.errors import (
 
 STRIKE_AGAIN_S = 0.05
 """Long enough for the callback that swallowed a signal to be over."""
-TWINS = {"--from": "--since", "--to": "--until", "--since": "--from", "--until": "--to"}
-"""Options of one command that another command has under another name."""
 GOES_ON = "what is published stays, and running it again goes on from there"
 
 app = App(
@@ -244,15 +242,13 @@ def _misused(error: CycloptsError) -> str:
         )
     advice = f"`{command} --help` lists the options"
     word = str(error.unused_tokens[0]) if error.unused_tokens else ""
-    names = set(TWINS)
+    names: set[str] = set()
     if isinstance(error, UnknownOptionError):
         word = error.token.keyword or error.token.value
         names = {name for argument in error.argument_collection for name in argument.names}
     option = word.partition("=")[0]
     if option.startswith("-"):
-        near = (
-            [TWINS[option]] if TWINS.get(option) in names else difflib.get_close_matches(option, names, n=1)
-        )
+        near = difflib.get_close_matches(option, names, n=1)
         return f"`{command}` has no option {option}; " + (f"did you mean {near[0]}?" if near else advice)
     if word:
         return f"`{command}` takes no argument {word!r}; {advice}"

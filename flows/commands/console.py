@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from tasks.lake.store import Lake
     from tasks.settings import Settings
 
-FromDay = Annotated[date | None, Parameter(name="--from", help="First UTC day; default the first.")]
-ToDay = Annotated[date | None, Parameter(help="Last UTC day, included; default the last.")]
+SINCE = ("--from", "--since")
+UNTIL = ("--to", "--until")
+"""Names of a range's ends, the same for every command that takes a range of UTC days."""
+FromDay = Annotated[date | None, Parameter(name=SINCE, help="First UTC day; default the first.")]
+ToDay = Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, included; default the last.")]
 """Options that several commands take."""
 
 

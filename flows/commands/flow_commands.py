@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.commands.console import DEFAULTS, Common, FromDay, ToDay, fail, table
+from flows.commands.console import DEFAULTS, SINCE, UNTIL, Common, FromDay, ToDay, fail, table
 from flows.commands.launch import launch
 from tasks.errors import BAD_ANSWER, DONE, InputError
 
@@ -19,7 +19,12 @@ ROWS_SHOWN = 15
 """Drifted rows that the terminal shows; the report and --json have all of them."""
 
 
-def audit(*, since: date | None = None, until: date | None = None, common: Common = DEFAULTS) -> int:
+def audit(
+    *,
+    since: Annotated[date | None, Parameter(name=SINCE, help="First UTC day; default the watermark.")] = None,
+    until: Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, included; default now.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
     """Run the nightly job: audit what is new since the watermarks, or a range of UTC days.
 
     Pulls, extracts claims, retrieves evidence, scores, decides, checks privacy, validates, publishes, records
@@ -28,15 +33,15 @@ def audit(*, since: date | None = None, until: date | None = None, common: Commo
     Example: claimledger audit --since 2026-11-01 --until 2026-11-07
     """
     if since and until and since > until:
-        raise InputError(f"--since {since} is after --until {until}; give the earlier day first")
+        raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
     outcome = launch("audit", common, since=since, until=until)
     return _answer(outcome, audited(outcome), common)
 
 
 def backfill(
     *,
-    from_: Annotated[date, Parameter(name="--from", help="First UTC day.")],
-    to: Annotated[date, Parameter(help="Last UTC day, included.")],
+    from_: Annotated[date, Parameter(name=SINCE, help="First UTC day.")],
+    to: Annotated[date, Parameter(name=UNTIL, help="Last UTC day, included.")],
     reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
     workers: Annotated[int, Parameter(help="Units judged at a time; this release judges one.")] = 1,
     common: Common = DEFAULTS,
@@ -47,7 +52,7 @@ def backfill(
     """
     if workers < 1:
         raise InputError(f"--workers is {workers}, expected 1 or more")
-    outcome = launch("backfill", common, from_day=from_, to_day=to, reverify=reverify)
+    outcome = launch("backfill", common, since=from_, until=to, reverify=reverify)
     return _answer(outcome, audited(outcome), common)
 
 
@@ -66,7 +71,7 @@ def reaudit(
 
     Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
     """
-    outcome = launch("reaudit", common, sample=sample, from_day=from_, to_day=to, seed=seed)
+    outcome = launch("reaudit", common, sample=sample, since=from_, until=to, seed=seed)
     return _answer(outcome, reaudited(outcome), common)
 
 
@@ -75,6 +80,8 @@ def drift(
     current: Annotated[
         str | None, Parameter(help="Window, as FIRST..LAST UTC days; default the newest nights.")
     ] = None,
+    from_: Annotated[date | None, Parameter(name=SINCE, help="First day of the window, with --to.")] = None,
+    to: Annotated[date | None, Parameter(name=UNTIL, help="Last day of the window, with --from.")] = None,
     baseline: Annotated[
         str | None, Parameter(help="Baseline, as FIRST..LAST; default the configured one.")
     ] = None,
@@ -90,8 +97,18 @@ def drift(
 
     Example: claimledger drift --current 2026-11-08..2026-11-14 --baseline 2026-10-01..2026-10-31
     """
-    days = {"current": _days("--current", current), "baseline": _days("--baseline", baseline)}
-    outcome = launch("drift", common, **days)
+    if current and (from_ or to):
+        raise InputError("--current and --from say the same; give the window once")
+    since, until = _days("--current", current) or (from_, to)
+    baseline_since, baseline_until = _days("--baseline", baseline) or (None, None)
+    outcome = launch(
+        "drift",
+        common,
+        since=since,
+        until=until,
+        baseline_since=baseline_since,
+        baseline_until=baseline_until,
+    )
     found = outcome.extra["drift"]
     document = {"run_id": outcome.run_id, **found, "report": outcome.report, "warnings": outcome.warnings}
     status = _answer(outcome, drifted(outcome), common, {**document, "problems": outcome.problems})

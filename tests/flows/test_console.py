@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,15 @@ def outcome_of(out: int, quarantined: int = 0, verdicts: dict[str, int] | None =
         report="report.html",
         lake="lake",
     )
+
+
+@pytest.mark.parametrize("command", ["audit", "backfill", "reaudit", "drift", "sample"])
+@pytest.mark.parametrize("names", [("--from", "--to"), ("--since", "--until")])
+def test_every_command_with_a_range_of_days_understands_both_pairs_of_names(
+    command: str, names: tuple[str, str]
+) -> None:
+    needed = ["-o", "sample", "--seed", "words"] if command == "sample" else []
+    days = [names[0], "2026-11-01", names[1], "2026-11-02"]
+    _, bound, _ = cli.app.parse_args([command, *days, *needed], exit_on_error=False, print_error=False)
+    days_read = [value for value in bound.arguments.values() if isinstance(value, date)]
+    assert days_read == [date(2026, 11, 1), date(2026, 11, 2)]

@@ -358,10 +358,10 @@ def test_every_flow_takes_the_parameters_that_a_server_sends_as_json() -> None:
     look = (
         "import prefect; from flows.schedule import FLOWS; "
         "flows = {name: entry.load() for name, entry in FLOWS.items()}; "
-        "days = {'from_day': '2026-11-01', 'to_day': '2026-11-02'}; "
+        "days = {'since': '2026-11-01', 'until': '2026-11-02'}; "
         "print(*[flows[name].validate_parameters(sent) for name, sent in ("
         "('audit', {'since': '2026-11-01'}), ('backfill', days), ('reaudit', days), "
-        "('drift', {'current': ['2026-11-01', '2026-11-02']}), ('index', {}))], sep='\\n')"
+        "('drift', days), ('index', {}))], sep='\\n')"
     )
     seen = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, timeout=RUN_S, check=False
@@ -370,5 +370,4 @@ def test_every_flow_takes_the_parameters_that_a_server_sends_as_json() -> None:
     audit, backfill, reaudit, drift, _ = seen.stdout.splitlines()
     first, last = "datetime.date(2026, 11, 1)", "datetime.date(2026, 11, 2)"
     assert f"'since': {first}" in audit
-    assert all(f"'from_day': {first}, 'to_day': {last}" in line for line in (backfill, reaudit))
-    assert f"'current': ({first}, {last})" in drift
+    assert all(f"'since': {first}, 'until': {last}" in line for line in (backfill, reaudit, drift))
