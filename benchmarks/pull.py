@@ -60,7 +60,8 @@ def main(count: int) -> None:
     from tasks.files.json_records import line_portions
     from tasks.files.limits import LimitSettings
     from tasks.sources import files
-    from tasks.sources.parameters import FieldMapping, SourceSettings
+    from tasks.sources.base import Scope
+    from tasks.sources.parameters import FieldMapping, FilesSettings
 
     fields = FieldMapping(**FIELDS)
     limits = LimitSettings()
@@ -78,8 +79,9 @@ def main(count: int) -> None:
                 assert sum(len(p.records) for p in line_portions(stream, limits)) == count
 
         def source() -> None:
-            wanted = SourceSettings(name="s", path=str(path), fields=fields)
-            pulled = files.pull(wanted, limits, marks={}, run_id="0" * 64, now=NOW, since=None, until=None)
+            wanted = FilesSettings(name="s", path=str(path), fields=fields)
+            scope = Scope(limits=limits, marks={}, run_id="0" * 64, now=NOW, work=Path(folder) / "work")
+            pulled = files.pull(wanted, scope)
             assert sum(batch.outputs.height for batch in pulled) == count
 
         steps: dict[str, Callable[[], object]] = {
@@ -124,13 +126,13 @@ def pull(count: int) -> None:
     """The pull with staging, in a process of its own for its peak memory."""
     from tasks.lake.store import Lake
     from tasks.settings import Settings
-    from tasks.sources.parameters import FieldMapping, SourceSettings
+    from tasks.sources.parameters import FieldMapping, FilesSettings
     from tasks.sources.pull import pull_sources
 
     fields = FieldMapping(**FIELDS)
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder) / "a.jsonl", count)
-        settings = Settings(sources=(SourceSettings(name="s", path=f"{folder}/a.jsonl", fields=fields),))
+        settings = Settings(sources=(FilesSettings(name="s", path=f"{folder}/a.jsonl", fields=fields),))
         lake = Lake.open(f"{folder}/lake")
         before = peak_mib()
         begin = time.process_time()

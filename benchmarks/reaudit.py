@@ -42,7 +42,7 @@ from tasks.evidence.parameters import CorpusSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.ledger.parameters import LedgerSettings
 from tasks.settings import Settings
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.verify.load import resolve
 from tasks.verify.parameters import VerifierSettings
 from tests.support.configuration import written
@@ -97,7 +97,7 @@ def configuration(folder: Path, policies: tuple[Policy, ...], verifier: Verifier
     settings = Settings(
         lake=str(folder / "lake"),
         sources=(
-            SourceSettings(
+            FilesSettings(
                 name="expertqa",
                 path=str(folder / "outputs.jsonl"),
                 fields=FieldMapping(

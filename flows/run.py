@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task
 from tasks import health
 from tasks.errors import ClaimledgerError, GateError
+from tasks.evidence.corpus import reach as reach_corpus
 from tasks.evidence.index import CorpusIndex
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
@@ -29,6 +31,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.report import report
 from tasks.settings import Settings
+from tasks.sources.kinds import reach
 from tasks.sources.pull import Unit, watermark
 from tasks.workbench import Workbench
 
@@ -215,9 +218,9 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     _reconcile(record)
     for source, mark in (marks or {}).items():
         lake.write_state(watermark(source), mark)
-    sources = {source.name: source.path for source in run.settings.sources}
+    sources = {source.name: partial(reach, source) for source in run.settings.sources}
     corpus = run.settings.corpus
-    corpora = {corpus.name: corpus.path} if corpus.path else {}
+    corpora = {corpus.name: partial(reach_corpus, corpus)} if corpus.path else {}
     reached = run.check("health", health.check(sources, corpora, run.unhealthy, lake, run_id=run.run_id))
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
     run.check("runs", record.row("completed", datetime.now(UTC)))

@@ -8,11 +8,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 
 from tasks import settings as settings_module
-from tasks.errors import ClaimledgerError, IntegrityError
+from tasks.errors import ClaimledgerError, IntegrityError, SourceError
 from tasks.lake.store import Lake
 from tasks.settings import Settings
 
@@ -92,18 +93,22 @@ def _torch() -> Check:
 
 
 def _sources(settings: Settings) -> Iterator[Check]:
-    import glob
+    from tasks.evidence import corpus
+    from tasks.sources import kinds
 
     if not settings.sources:
         yield Check("sources", False, "none configured", "add a [[sources]] block")
     for source in settings.sources:
-        paths = glob.glob(source.path, recursive=True)
-        advice = "" if paths else "correct sources.path"
-        yield Check(f"source {source.name}", bool(paths), f"{len(paths)} paths at {source.path}", advice)
+        yield _reached(f"source {source.name}", partial(kinds.reach, source))
     if settings.corpus.path:
-        paths = glob.glob(settings.corpus.path, recursive=True)
-        advice = "" if paths else "correct corpus.path"
-        yield Check("corpus", bool(paths), f"{len(paths)} paths at {settings.corpus.path}", advice)
+        yield _reached("corpus", partial(corpus.reach, settings.corpus))
+
+
+def _reached(name: str, reach: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, reach())
+    except (SourceError, OSError) as error:
+        return Check(name, False, str(error))
 
 
 def _lake(settings: Settings) -> Iterator[Check]:

@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 
 from tasks import tables
+from tasks.errors import SourceError
 from tasks.lake.store import Lake
 
 
 def check(
-    sources: Mapping[str, str],
-    corpora: Mapping[str, str],
+    sources: Mapping[str, Callable[[], object]],
+    corpora: Mapping[str, Callable[[], object]],
     problems: Mapping[str, str],
     lake: Lake,
     *,
     run_id: str,
 ) -> pl.DataFrame:
-    """One HEALTH row per source and corpus, which are given as name and path.
+    """One HEALTH row per source and corpus, each given as its name and what reaches for it.
 
-    `problems` are what the pull found wrong, by source: one that was reached and gave nothing is not healthy.
+    What cannot be reached raises SourceError or OSError. `problems` are what the pull found wrong, by source:
+    one that was reached and gave nothing is not healthy.
     """
     newest = dict(
         lake.scan("outputs").group_by("source").agg(pl.col("produced_at").max()).collect().iter_rows()
     )
     rows = [
-        _reach(name, "source", path, newest.get(name), run_id=run_id, error=problems.get(name))
-        for name, path in sources.items()
+        _reach(name, "source", reach, newest.get(name), run_id=run_id, problem=problems.get(name))
+        for name, reach in sources.items()
     ]
-    rows += [_reach(name, "corpus", path, None, run_id=run_id) for name, path in corpora.items()]
+    rows += [_reach(name, "corpus", reach, None, run_id=run_id) for name, reach in corpora.items()]
     return pl.DataFrame(rows, schema=tables.HEALTH.schema)
 
 
 def _reach(
     target: str,
     kind: str,
-    path: str,
+    reach: Callable[[], object],
     newest: datetime | None,
     *,
     run_id: str,
-    error: str | None = None,
+    problem: str | None = None,
 ) -> dict[str, object]:
     checked_at = datetime.now(UTC)
     started = time.perf_counter()
-    matches = glob.glob(path, recursive=True)
-    if not matches:
-        error = f"{path}: nothing there"
-    elif not error and not all(os.access(match, os.R_OK) for match in matches):
-        error = f"{path}: not readable"
+    error = problem
+    try:
+        reach()
+    except (SourceError, OSError) as failure:
+        error = str(failure)
     return {
         "target": target,
         "kind": kind,

@@ -28,7 +28,15 @@ class Example:
 
 
 def descriptions(section: type) -> dict[str, str]:
-    """The string below each field of a class, as one paragraph, by the field's name."""
+    """The string below each field of a class and of its bases, as one paragraph, by the field's name."""
+    texts: dict[str, str] = {}
+    for base in reversed(section.__mro__):
+        if base not in (Section, object) and base.__module__.startswith("tasks."):
+            texts |= _own_descriptions(base)
+    return texts
+
+
+def _own_descriptions(section: type) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
     assert isinstance(definition, ast.ClassDef)  # noqa: S101 - for the type checker
     body = definition.body

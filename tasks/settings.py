@@ -14,10 +14,10 @@ import os
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_type_hints
 
 from annotated_types import Ge, Le
-from pydantic import BeforeValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -34,7 +34,8 @@ from tasks.ledger.parameters import LedgerSettings
 from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
-from tasks.sources.parameters import SourceSettings
+from tasks.sources import kinds
+from tasks.sources.parameters import PathSettings, SourceSettings
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
 from tasks.workbench import JudgeParameters
 
@@ -94,6 +95,21 @@ class _Environment(EnvSettingsSource):
         return super().next_field(field, key, case_sensitive)
 
 
+def _kind_of(source: object) -> str:
+    """Which parameter class a source is read into; without a kind it is one of files."""
+    kind = source.get("kind", "files") if isinstance(source, dict) else getattr(source, "kind", None)
+    return str(kind)
+
+
+if TYPE_CHECKING:
+    AnySource = SourceSettings
+else:
+    AnySource = Annotated[
+        Union[tuple(Annotated[kind, Tag(name)] for name, kind in kinds.SETTINGS.items())],  # noqa: UP007
+        Discriminator(_kind_of),
+    ]
+
+
 class Settings(BaseSettings):
     """The whole configuration; `Settings()` has every default and no source."""
 
@@ -107,7 +123,7 @@ class Settings(BaseSettings):
 
     lake: Annotated[str, BeforeValidator(_one_path)] = "lake"
     """Folder that holds every table, report and index; relative to the configuration file."""
-    sources: tuple[SourceSettings, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     corpus: CorpusSettings = CorpusSettings()
     extract: ExtractParameters = ExtractParameters()
     retrieve: RetrieveSettings = RetrieveSettings()
@@ -229,7 +245,10 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
         raise ConfigError(f"{where} and CLAIMLEDGER__ variables: {error}") from None
     updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
-        "sources": tuple(replace(s, path=_absolute(s.path, base)) for s in settings.sources),
+        "sources": tuple(
+            replace(s, path=_absolute(s.path, base)) if isinstance(s, PathSettings) else s
+            for s in settings.sources
+        ),
     }
     retrieve = settings.retrieve
     updates["retrieve"] = replace(retrieve, model=_model(retrieve, base))
@@ -289,17 +308,25 @@ def _check_environment() -> None:
 def _explain(error: ValidationError) -> str:
     sentences = []
     for problem in error.errors()[:10]:
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(_place(problem["loc"]))
         if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             near = _nearest(tuple(problem["loc"]))
             sentences.append(f"unknown key {place}" + (f", did you mean {near}?" if near else ""))
         elif problem["type"] == "missing":
             sentences.append(f"{place} is missing")
+        elif problem["type"] == "union_tag_invalid":
+            sentences.append(f"{place}.kind: expected one of {', '.join(kinds.SETTINGS)}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             sentences.append(f"{place}: {message}" if place else message)
     more = error.error_count() - 10
     return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
+
+
+def _place(location: tuple[int | str, ...]) -> list[str]:
+    """Where a fault is, without the kind of source, which pydantic names as if it were a key."""
+    is_tagged = location[:1] == ("sources",) and len(location) > 2
+    return [str(part) for at, part in enumerate(location) if not (is_tagged and at == 2)]
 
 
 def _nearest(location: tuple[int | str, ...]) -> str | None:
@@ -318,7 +345,13 @@ def _known_keys(section: type) -> list[str]:
     hints = get_type_hints(section)
     for name in names:
         keys.append(name)
-        for inner in (hints[name], *get_args(hints[name])):
-            if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-                keys += _known_keys(inner)
+        for inner in _classes(hints[name]):
+            keys += _known_keys(inner)
     return keys
+
+
+def _classes(hint: object) -> list[type]:
+    """The parameter classes that a key's type is made of."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return [hint]
+    return [kind for part in get_args(hint) for kind in _classes(part)]

@@ -17,12 +17,14 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from tasks.decide.policies import Policy
 from tasks.errors import ConfigError, InputError
+from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
 from tasks.files.refusal import shown
 from tasks.knobs import Example, Section, descriptions
 from tasks.settings import DEFAULT_FILE, Settings
 from tasks.sources import joining
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.base import Scope
+from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.sources.records import Mapper
 
 DEMO_OUTPUTS = 30
@@ -48,7 +50,7 @@ SAMPLE_FIELDS = FieldMapping(
     context_text="content",
     context_uri="source",
 )
-SAMPLE_SOURCE = SourceSettings(name="sample", path="sample/*.jsonl", fields=SAMPLE_FIELDS)
+SAMPLE_SOURCE = FilesSettings(name="sample", path="sample/*.jsonl", fields=SAMPLE_FIELDS)
 
 _PLANT = (
     "The Harwick plant has 92 reactors in service. It was opened in 1987 by the Harwick Water Board. "
@@ -87,7 +89,7 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
         ConfigError: a file is there already; nothing is overwritten.
         InputError: the kind of source is unknown, or it is missing or cannot be sampled.
     """
-    nothing: tuple[SourceSettings, list[str], dict[str, str]] = (SAMPLE_SOURCE, [], {})
+    nothing: tuple[FilesSettings, list[str], dict[str, str]] = (SAMPLE_SOURCE, [], {})
     source, notes, questions = nothing if from_source is None else _proposal(from_source, path)
     contents = {
         directory / "claimledger.toml": render_configuration(source, questions),
@@ -142,7 +144,7 @@ def _spread(lines: Mapping[Path, list[bytes]], count: int) -> dict[Path, list[by
     return {file: [line for its, line in kept if its == file] for file in lines}
 
 
-def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str], dict[str, str]]:
+def _proposal(kind: str, path: str | None) -> tuple[FilesSettings, list[str], dict[str, str]]:
     """A source as its records suggest it, what a person has to look at, and what only a person can say."""
     if kind != "files":
         raise InputError(f"--from-source {kind}: unknown kind of source, expected files")
@@ -151,7 +153,7 @@ def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str], d
     from tasks.sources.files import propose
 
     proposal = propose(path)
-    source = SourceSettings(
+    source = FilesSettings(
         name="exports",
         path=_text(str(Path(path).absolute())),
         encoding=proposal.encoding,
@@ -169,7 +171,7 @@ def _proposal(kind: str, path: str | None) -> tuple[SourceSettings, list[str], d
     return source, [*notes, *as_read], {"time_zone": question}
 
 
-def _proposed(source: SourceSettings) -> list[str]:
+def _proposed(source: FilesSettings) -> list[str]:
     """A line for each setting that was proposed."""
     fields = {key: where for key, where in vars(source.fields).items() if where is not None}
     if "contexts" not in fields:
@@ -184,10 +186,11 @@ def _proposed(source: SourceSettings) -> list[str]:
     ]
 
 
-def _as_read(source: SourceSettings, sample: Sequence[Record]) -> list[str]:
+def _as_read(source: FilesSettings, sample: Sequence[Record]) -> list[str]:
     """The first records as the proposed mapping reads them, for a person to compare."""
     read = replace(source, fields=joining.fields_of(source))
-    mapped = Mapper(read, run_id="0" * 64, now=datetime.now(UTC)).map(sample)
+    scope = Scope(limits=LimitSettings(), marks={}, run_id="0" * 64, now=datetime.now(UTC), work=Path())
+    mapped = Mapper(read, scope).map(sample)
     lines = [
         f"as read: asked {shown(row['prompt'] or '', 80)!r}, answered {shown(row['response'], 120)!r}, "
         f"evidence {[shown(context['text'], 60) for context in row['contexts'][:2]]}"
@@ -204,7 +207,7 @@ def _text(path: str) -> str:
     return path
 
 
-def render_configuration(source: SourceSettings, questions: Mapping[str, str] | None = None) -> str:
+def render_configuration(source: FilesSettings, questions: Mapping[str, str] | None = None) -> str:
     """A whole configuration with one source; every other key has its default.
 
     `questions` stand above keys of the source that a person has to set, which stay behind their #.
@@ -245,6 +248,7 @@ def _tables(path: str, hint: object, value: object, explained: set[type], text: 
     header = f"[[{path}]]" if "tuple" in str(hint) else f"[{path}]"
     lines = []
     for number, item in enumerate(value if isinstance(value, tuple) else (value,)):
+        kind = type(item) if isinstance(item, Section) else kind
         comment = [] if kind in explained else _comment(str(kind.__doc__))
         comment += [] if number else _comment(text)
         keys, inner = _keys(path, kind, vars(item) if item else _examples(kind), explained)

@@ -35,7 +35,7 @@ ROOMS = {
     "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
     "reaudit drift",
     "starter": "ground files decide sources settings",
-    "doctor": "ground gate lake evidence verify settings",
+    "doctor": "ground gate lake sources evidence verify settings",
     "render": "ground gate ledger",
 }
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
@@ -70,7 +70,7 @@ DOORS = {
     "gate.great_expectations": "disk, processes, great_expectations",
     "gate.suite_files": "disk",
     "gate.validate": "disk",
-    "health": "disk, clock",
+    "health": "clock",
     "judge": "disk, through its neighbours: gate.validate, lake.store, ledger.recording",
     "lake.commits": "disk",
     "lake.locks": "disk, network, processes, clock",
@@ -122,6 +122,7 @@ DOORS = {
     "review.sample": "disk",
     "settings": "disk, pydantic, pydantic_settings",
     "sources.files": "disk",
+    "sources.kinds": "through its neighbours: sources.files",
     "sources.pull": "disk, clock",
     "starter": "disk",
     "text.sentences": "sentencex",

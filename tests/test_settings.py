@@ -40,7 +40,12 @@ path = "docs"
 
 def sections() -> list[type[Section]]:
     """Every parameter class that people write into the configuration."""
-    return sorted(Section.__subclasses__(), key=lambda kind: kind.__name__)
+    kinds, found = [Section], set()
+    while kinds:
+        below = kinds.pop().__subclasses__()
+        found |= set(below)
+        kinds += below
+    return sorted(found, key=lambda kind: kind.__name__)
 
 
 def written(folder: Path, text: str) -> Path:

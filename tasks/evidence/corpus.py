@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from tasks import tables
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, SourceError
 from tasks.evidence import documents
 from tasks.evidence.documents import RAW_CHARACTERS, READERS, Record
 from tasks.evidence.parameters import CorpusSettings
@@ -61,6 +61,23 @@ class Documents:
 def quarantine(refused: list[dict[str, str]], *, corpus: str, run_id: str, now: datetime) -> pl.DataFrame:
     """Refused files and records as a QUARANTINE frame."""
     return tables.quarantine_rows(refused, table="passages", source=corpus, run_id=run_id, quarantined_at=now)
+
+
+def reach(settings: CorpusSettings) -> str:
+    """How many documents there are.
+
+    Raises:
+        SourceError: none, or this user may not read one.
+    """
+    path = str(settings.path)
+    try:
+        paths = streams.walk(path)[1]
+    except Refusal as refusal:
+        raise SourceError(f"{path}: {refusal.reason}") from None
+    closed = [file for file in paths if not os.access(file, os.R_OK)]
+    if closed:
+        raise SourceError(f"{closed[0]}: not readable; give this user the right to it")
+    return f"{len(paths)} documents at {path}"
 
 
 def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:

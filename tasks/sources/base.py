@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import polars as pl
 
 from tasks.errors import GateError
 from tasks.files.limits import LimitSettings
 from tasks.sources.parameters import SourceSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Marks = dict[str, Any]
 """JSON that a source remembers itself by: for files, a mark for each, by name."""
@@ -47,19 +50,45 @@ class Batch:
             )
 
 
-class Source(Protocol):
-    """Reads what is new at one source, in batches of bounded size."""
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a pull is about."""
 
-    def __call__(
-        self,
-        source: SourceSettings,
-        limits: LimitSettings,
-        *,
-        marks: Mapping[str, Any],
-        run_id: str,
-        now: datetime,
-        since: date | None,
-        until: date | None,
-    ) -> Iterator[Batch]:
-        """Raises SourceError where the source is missing or unreachable as a whole."""
+    limits: LimitSettings
+    marks: Mapping[str, Any]
+    """What the source gave when it was read last; empty at first."""
+    run_id: str
+    now: datetime
+    since: date | None = None
+    until: date | None = None
+    """First and last UTC day of a range; a range is read whole, without marks, and gives none."""
+    work: Path
+    """A folder of the run for this source alone, which may not exist yet; the caller removes it."""
+
+    @property
+    def is_range(self) -> bool:
+        """Whether days were asked for, and not what is new."""
+        return self.since is not None or self.until is not None
+
+
+Settings_contra = TypeVar("Settings_contra", bound=SourceSettings, contravariant=True)
+
+
+class Source(Protocol[Settings_contra]):
+    """One kind of source: a module with these functions, beside its parameter class."""
+
+    def pull(self, source: Settings_contra, scope: Scope, /) -> Iterator[Batch]:
+        """What is new, in batches of bounded size.
+
+        Raises:
+            SourceError: the source is missing or unreachable as a whole.
+        """
+        ...
+
+    def reach(self, source: Settings_contra, /) -> str:
+        """What is there, in a few words, read as cheaply as possible.
+
+        Raises:
+            SourceError: the source cannot be reached, or lets nobody in.
+        """
         ...

@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from tasks.files.limits import LimitSettings
 from tasks.files.portions import KEPT, Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import joining, mapping
-from tasks.sources.base import Batch
-from tasks.sources.parameters import RecordParameters, SourceSettings
+from tasks.sources.base import Batch, Scope
+from tasks.sources.parameters import FilesSettings, RecordParameters
 from tasks.sources.records import Mapper
 from tasks.sources.where import RowFilter
 from tasks.tables import OUTPUTS, quarantine_rows
@@ -77,16 +76,7 @@ def discover(pattern: str) -> list[File]:
     return [File(path, shown(path.relative_to(base).as_posix())) for path in paths]
 
 
-def pull(
-    source: SourceSettings,
-    limits: LimitSettings,
-    *,
-    marks: Mapping[str, Any],
-    run_id: str,
-    now: datetime,
-    since: date | None,
-    until: date | None,
-) -> Iterator[Batch]:
+def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
     """What is new at a source of files.
 
     A file whose mark is unchanged is skipped; JSON Lines that only grew are read on from where they ended.
@@ -99,17 +89,15 @@ def pull(
     files = discover(source.path)
     try:
         mapped = replace(source, fields=joining.fields_of(source))
-        mapper = Mapper(mapped, run_id=run_id, now=now, since=since, until=until)
+        mapper = Mapper(mapped, scope)
     except Refusal as refusal:
         raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
-    is_range = since is not None or until is not None
-    if is_range:
-        marks = {}
+    marks = {} if scope.is_range else scope.marks
     rows = RowFilter(source.where) if source.where else None
-    collector = _Collector(mapper, rows, source.name, run_id, now)
-    reader = _reader_digest(source, limits)
+    collector = _Collector(mapper, rows, source.name, scope)
+    reader = _reader_digest(source, scope.limits)
     for file in files:
-        reading = _Reading(file, source, limits, reader=reader, now=now, rows=rows)
+        reading = _Reading(file, source, scope, reader=reader, rows=rows)
         try:
             old = reading.unchanged(marks.get(file.name))
             if old is not None:
@@ -127,12 +115,25 @@ def pull(
         except OSError as error:
             gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
-        mark = None if is_range else reading.mark()
+        mark = None if scope.is_range else reading.mark()
         yield from collector.finish(file, mark, is_whole=reading.is_whole)
     yield from collector.flush()
 
 
-def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
+def reach(source: FilesSettings) -> str:
+    """How many files there are to read.
+
+    Raises:
+        SourceError: none, or this user may not read one.
+    """
+    files = discover(source.path)
+    closed = [file.path for file in files if not os.access(file.path, os.R_OK)]
+    if closed:
+        raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user the right to it")
+    return f"{len(files)} files at {shown(source.path)}"
+
+
+def _reader_digest(source: FilesSettings, limits: LimitSettings) -> str:
     """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
     deciding = asdict(source) | {"path": "", "limits": asdict(limits)}
     # Keys of a later release that are not set decide nothing: an upgrade reads no file again.
@@ -142,7 +143,7 @@ def _reader_digest(source: SourceSettings, limits: LimitSettings) -> str:
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
-def _required(source: SourceSettings, rows: RowFilter | None) -> dict[str, str]:
+def _required(source: FilesSettings, rows: RowFilter | None) -> dict[str, str]:
     """Columns that a table of the source must have, and the setting that names each."""
     required = dict.fromkeys(rows.columns if rows else (), "where")
     if source.join is not None:
@@ -156,15 +157,14 @@ class _Reading:
     def __init__(
         self,
         file: File,
-        source: SourceSettings,
-        limits: LimitSettings,
+        source: FilesSettings,
+        scope: Scope,
         *,
         reader: str,
-        now: datetime,
         rows: RowFilter | None,
     ) -> None:
-        self._file, self._source, self._limits, self._reader = file, source, limits, reader
-        self._now_ns = int(now.timestamp() * 1e9)
+        self._file, self._source, self._limits, self._reader = file, source, scope.limits, reader
+        self._now_ns = int(scope.now.timestamp() * 1e9)
         self._status: os.stat_result | None = None
         self._resume: tuple[int, int] | None = None
         self.is_whole = True
@@ -304,11 +304,9 @@ class _Tally:
 class _Collector:
     """Gathers records of many files until a batch is full."""
 
-    def __init__(
-        self, mapper: Mapper, rows: RowFilter | None, source: str, run_id: str, now: datetime
-    ) -> None:
+    def __init__(self, mapper: Mapper, rows: RowFilter | None, source: str, scope: Scope) -> None:
         self._mapper, self._row_filter, self._source = mapper, rows, source
-        self._run_id, self._now = run_id, now
+        self._run_id, self._now = scope.run_id, scope.now
         self._filtered = self._joined = 0
         self._records: list[tuple[Record, Piece, File]] = []
         self._rows: list[dict[str, str]] = []

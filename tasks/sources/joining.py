@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import messages
-from tasks.sources.parameters import FieldMapping, JoinSettings, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings, JoinSettings
 from tasks.sources.paths import at, locate, opened, parse
 
 EVIDENCE = "joined.evidence"
@@ -37,7 +37,7 @@ _ROW_NAME = "name"
 Portions = Callable[[], Iterable[Portion]]
 
 
-def fields_of(source: SourceSettings) -> FieldMapping:
+def fields_of(source: FilesSettings) -> FieldMapping:
     """The source's fields, where joined rows are the evidence unless they say otherwise."""
     fields = source.fields
     if source.join is None or not source.join.evidence or fields.contexts not in (None, EVIDENCE):

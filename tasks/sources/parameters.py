@@ -75,21 +75,34 @@ class SourceSettings(Section):
 
     name: Annotated[str, MinLen(1), MaxLen(200)]
     """What tables call it; each source has its own."""
-    kind: Literal["files"] = "files"
-    """JSON Lines (also .gz, .zst), JSON, CSV or Parquet."""
-    path: str
+    kind: str
+    """What is behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathSettings(SourceSettings):
+    """A source of files."""
+
+    path: Annotated[str, MinLen(1), Example("exports/**/*.jsonl.gz")]
     """A file, a folder or a glob; relative to the configuration file."""
-    format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
-    """auto goes by the name of each file."""
-    encoding: Encoding = "auto"
-    """Encoding of text files; auto is UTF-8, and UTF-16 where a file begins with its mark. The plain CSV of
-    Excel is windows-1252 in Western Europe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerSettings(SourceSettings):
+    """What a source says of answers that do not say it themselves."""
+
     agent: Annotated[str | None, Example("support-bot")] = None
     """Agent of records that name none."""
     model: Annotated[str | None, Example("some-model")] = None
     """Model of records that name none."""
     use_case: Annotated[str | None, Example("support")] = None
     """Use case of records that name none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings(AnswerSettings):
+    """A source of records whose fields are mapped."""
+
     produced_at: Annotated[str | None, Example("2026-11-01T00:00:00Z")] = None
     """Time of records that have none."""
     time_zone: Annotated[str | None, Example("Europe/Berlin")] = None
@@ -97,10 +110,7 @@ class SourceSettings(Section):
     time_format: Annotated[str | None, Example("%d.%m.%Y %H:%M")] = None
     """strptime format of times (%Z at its end is the name of a zone), iso, epoch_s, epoch_ms, epoch_us or
     epoch_ns; without it ISO 8601, and numbers by their size."""
-    where: Annotated[str | None, Example("type = 'GENERATION'")] = None
-    """Condition in SQL on each record's own fields; what does not meet it is left out and counted."""
     fields: FieldMapping = FieldMapping()
-    join: JoinSettings | None = None
 
     def __post_init__(self) -> None:
         if self.time_zone is not None:
@@ -110,6 +120,25 @@ class SourceSettings(Section):
                 raise ValueError(f"time_zone {self.time_zone!r} {error}") from None
         if self.time_format is not None:
             clocks.check_format(self.time_format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesSettings(RecordSettings, PathSettings):
+    """One place that agent outputs come from."""
+
+    kind: Literal["files"] = "files"
+    """JSON Lines (also .gz, .zst), JSON, CSV or Parquet."""
+    format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
+    """auto goes by the name of each file."""
+    encoding: Encoding = "auto"
+    """Encoding of text files; auto is UTF-8, and UTF-16 where a file begins with its mark. The plain CSV of
+    Excel is windows-1252 in Western Europe."""
+    where: Annotated[str | None, Example("type = 'GENERATION'")] = None
+    """Condition in SQL on each record's own fields; what does not meet it is left out and counted."""
+    join: JoinSettings | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.where is not None:
             where.condition(self.where)
 

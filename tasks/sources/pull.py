@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
 from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.limits import LimitSettings
-from tasks.sources import files
-from tasks.sources.base import Batch, Marks, Source
+from tasks.sources import kinds
+from tasks.sources.base import Batch, Marks, Scope
 from tasks.sources.parameters import SourceSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 
@@ -36,7 +36,6 @@ RETRY_DELAYS_S = (2.0, 10.0)
 """A mount or a server that restarts is back within seconds; longer outages are for the next night."""
 REFUSED_RECORDS = 3
 """Fewer refused records than this are accidents of rows, whatever their share of the source."""
-SOURCES: dict[str, Source] = {"files": files.pull}
 
 
 def watermark(source: str) -> str:
@@ -174,9 +173,11 @@ def pull_sources(
     staged: list[_Staged] = []
     for source in sources:
         marks = lake.read_state(watermark(source.name))
-        scope = {"marks": marks, "run_id": run_id, "now": now, "since": since, "until": until}
-        batches = partial(_batches, source, limits, **scope)
         own = folder / f"{len(staged):06d}"
+        scope = Scope(
+            limits=limits, marks=marks, run_id=run_id, now=now, since=since, until=until, work=own / "work"
+        )
+        batches = partial(_batches, source, scope)
         empty = _Staged(source.name, own, sum(part.outputs for part in staged), marks)
         staged.append(_read_patiently(batches, empty, retries, pause))
         _suspect(staged[-1], marks, refused_share)
@@ -184,7 +185,8 @@ def pull_sources(
     with durable.touching(folder):
         units = list(_units(new, staged, folder, unit_outputs))
     for part in staged:
-        shutil.rmtree(part.folder / "batches", ignore_errors=True)
+        for name in ("batches", "work"):
+            shutil.rmtree(part.folder / name, ignore_errors=True)
     pulled = _pulled(staged, units, duplicates, already_there)
     known = duplicates + already_there
     accounted = pulled.outputs + known + pulled.quarantined + pulled.filtered + pulled.joined
@@ -244,9 +246,9 @@ def _read_patiently(
     return staged
 
 
-def _batches(source: SourceSettings, limits: LimitSettings, **scope: Any) -> Iterator[Batch]:
+def _batches(source: SourceSettings, scope: Scope) -> Iterator[Batch]:
     """The source's batches; a generator, so that a source that fails when it is opened fails in `next`."""
-    yield from SOURCES[source.kind](source, limits, **scope)
+    yield from kinds.SOURCES[source.kind].pull(source, scope)
 
 
 def _read(batches: Iterator[Batch], staged: _Staged) -> SourceError | OSError | None:

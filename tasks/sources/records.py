@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 import polars as pl
@@ -23,7 +23,8 @@ from tasks.files.portions import Record
 from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.schema import conform
 from tasks.sources import messages
-from tasks.sources.parameters import FieldMapping, RecordParameters, SourceSettings
+from tasks.sources.base import Scope
+from tasks.sources.parameters import FieldMapping, RecordParameters, RecordSettings
 from tasks.sources.paths import Keys, Step, at, kind, locate, opened, parse, without
 from tasks.sources.times import Clock, instant
 from tasks.tables import OUTPUTS
@@ -265,16 +266,12 @@ class Mapper:
 
     def __init__(
         self,
-        source: SourceSettings,
-        *,
-        run_id: str,
-        now: datetime,
-        since: date | None = None,
-        until: date | None = None,
+        source: RecordSettings,
+        scope: Scope,
         parameters: RecordParameters | None = None,
     ) -> None:
-        self._source, self._run_id, self._now = source, run_id, now
-        self._since, self._until = since, until
+        self._source, self._run_id, self._now = source, scope.run_id, scope.now
+        self._since, self._until = scope.since, scope.until
         self._parameters = parameters or RecordParameters()
         fields = source.fields
         self._written = _written(fields)

@@ -7,13 +7,13 @@ import pytest
 from tasks.errors import ConfigError
 from tasks.settings import Settings, load
 from tasks.sources import clocks
-from tasks.sources.parameters import SourceSettings
+from tasks.sources.parameters import FilesSettings
 
 
 def test_any_zone_of_the_database_may_be_named():
     for name in ("UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata", "Etc/GMT+8"):
         assert clocks.zone(name).key == name
-        SourceSettings(name="a", path="b", time_zone=name)
+        FilesSettings(name="a", path="b", time_zone=name)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from tasks.errors import InputError, SourceError
 from tasks.files.limits import LimitSettings
 from tasks.schema import mismatches
 from tasks.sources import files
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.tables import OUTPUTS, QUARANTINE
+from tests.support.scopes import scope
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs")
@@ -62,9 +63,9 @@ class Result:
 def pull(
     path: Path, *, limits: LimitSettings = LIMITS, marks=None, since=None, until=None, **source
 ) -> Result:
-    wanted = SourceSettings(**{"name": "bot", "path": str(path), "fields": FIELDS, **source})
+    wanted = FilesSettings(**{"name": "bot", "path": str(path), "fields": FIELDS, **source})
     batches = list(
-        files.pull(wanted, limits, marks=marks or {}, run_id="0" * 64, now=NOW, since=since, until=until)
+        files.pull(wanted, scope(limits=limits, marks=marks or {}, now=NOW, since=since, until=until))
     )
     result = Result(OUTPUTS.empty(), QUARANTINE.empty(), 0, {}, [], [])
     for batch in batches:

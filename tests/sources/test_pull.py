@@ -19,12 +19,14 @@ from tasks.errors import GateError, LakeError, SourceError
 from tasks.lake.store import Lake
 from tasks.schema import mismatches
 from tasks.settings import RunnerSettings, Settings
+from tasks.sources import files
 from tasks.sources import pull as pulling
 from tasks.sources.base import Batch
 from tasks.sources.files import propose
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.sources.pull import Pulled, pull_sources, watermark
 from tasks.tables import OUTPUTS, QUARANTINE
+from tests.support.scopes import scope
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out")
@@ -45,7 +47,7 @@ def write(path: Path, *records: dict[str, Any] | bytes) -> Path:
 
 def configured(*paths: Path, unit_outputs: int = 500) -> Settings:
     sources = tuple(
-        SourceSettings(name=f"source-{i}", path=str(path), fields=FIELDS) for i, path in enumerate(paths)
+        FilesSettings(name=f"source-{i}", path=str(path), fields=FIELDS) for i, path in enumerate(paths)
     )
     return Settings(sources=sources, runner=RunnerSettings(unit_outputs=unit_outputs))
 
@@ -225,7 +227,7 @@ def test_records_that_a_filter_leaves_out_are_in_the_sum_and_not_in_the_share_of
     kept = [record(number, kind="answer") for number in range(2)]
     left_out = [record(number, kind="step") for number in range(2, 12)]
     path = write(tmp_path / "a.jsonl", *kept, *left_out, *[record(n, out="", kind="answer") for n in "abc"])
-    sources = [SourceSettings(name="bot", path=str(path), fields=FIELDS, where="kind = 'answer'")]
+    sources = [FilesSettings(name="bot", path=str(path), fields=FIELDS, where="kind = 'answer'")]
     pulled = pull_sources(
         sources, Settings().limits, lake, unit_outputs=500, retries=0, refused_share=0.5, run_id=f"{1:064x}",
         now=NOW, since=None, until=None,
@@ -305,8 +307,7 @@ def test_a_batch_that_could_not_be_written_is_not_counted(tmp_path, monkeypatch)
     monkeypatch.setattr(pulling, "_write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
     staged = pulling._Staged("s", tmp_path, 0, {})
     wanted = configured(write(tmp_path / "a.jsonl", record(1), b"bad"))
-    asked = {"marks": {}, "run_id": "0" * 64, "now": NOW, "since": None, "until": None}
-    batches = pulling._batches(wanted.sources[0], wanted.limits, **asked)
+    batches = pulling._batches(wanted.sources[0], scope(now=NOW))
     with pytest.raises(LakeError, match="broken"):
         pulling._read(batches, staged)
     assert staged == pulling._Staged("s", tmp_path, 0, {})
@@ -318,17 +319,17 @@ def never(seconds: float) -> None:
 
 def failing(monkeypatch: pytest.MonkeyPatch, failures: list[Exception | None]) -> None:
     """Each reading of a source gives its first batch and then fails as the list says."""
-    pull: Callable[..., Iterator[Batch]] = pulling.files.pull
+    pull: Callable[..., Iterator[Batch]] = files.pull
 
-    def unsteady(*source: Any, **asked: Any) -> Iterator[Batch]:
-        batches = pull(*source, **asked)
+    def unsteady(*asked: Any) -> Iterator[Batch]:
+        batches = pull(*asked)
         yield next(batches)
         failure = failures.pop(0)
         if failure is not None:
             raise failure
         yield from batches
 
-    monkeypatch.setitem(pulling.SOURCES, "files", unsteady)
+    monkeypatch.setattr(files, "pull", unsteady)
 
 
 def test_a_source_that_fails_for_a_moment_is_read_again_from_its_start(tmp_path, lake, monkeypatch):

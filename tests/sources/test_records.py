@@ -15,18 +15,19 @@ from tasks import ids
 from tasks.files.refusal import Refusal, shown
 from tasks.schema import mismatches
 from tasks.sources import mapping
-from tasks.sources.parameters import FieldMapping, RecordParameters, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings, RecordParameters
 from tasks.sources.records import Mapped, Mapper
 from tasks.sources.times import Clock, instant
 from tasks.tables import OUTPUTS
+from tests.support.scopes import scope
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIELDS = FieldMapping(id="id", produced_at="at", response="out", contexts="docs", agent="agent")
 
 
 def mapped(*records: dict[str, Any], fields: FieldMapping = FIELDS, **constants: Any) -> Mapped:
-    source = SourceSettings(name="bot", path="", fields=fields, **constants)
-    return Mapper(source, run_id="0" * 64, now=NOW).map(records)
+    source = FilesSettings(name="bot", path=".", fields=fields, **constants)
+    return Mapper(source, scope(now=NOW)).map(records)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -171,8 +172,8 @@ def test_a_record_may_name_its_zone_in_a_field_of_its_own():
 
 
 def test_a_local_time_that_clocks_skipped_is_refused_and_one_that_happened_twice_is_the_earlier_and_is_told():
-    source = SourceSettings(name="bot", path="", fields=FIELDS, time_zone="Europe/Berlin")
-    mapper = Mapper(source, run_id="0" * 64, now=NOW)
+    source = FilesSettings(name="bot", path=".", fields=FIELDS, time_zone="Europe/Berlin")
+    mapper = Mapper(source, scope(now=NOW))
     result = mapper.map([record(at="2026-03-29 02:30"), record(at="2026-10-25 02:30")])
     assert result.refused[0].reason == (
         "the time 2026-03-29 02:30:00 did not happen in Europe/Berlin: clocks were put forward"
@@ -264,8 +265,8 @@ def test_each_of_several_columns_is_evidence_called_like_its_column():
 
 def test_of_several_columns_with_evidence_some_may_be_empty_but_not_all():
     def doubts(*records):
-        source = SourceSettings(name="bot", path="", fields=replace(FIELDS, contexts=("one", "two")))
-        mapper = Mapper(source, run_id="0" * 64, now=NOW)
+        source = FilesSettings(name="bot", path=".", fields=replace(FIELDS, contexts=("one", "two")))
+        mapper = Mapper(source, scope(now=NOW))
         mapper.map(records)
         return mapper.doubts()
 
@@ -361,8 +362,8 @@ def test_a_missing_number_of_a_table_is_null_and_infinity_is_refused():
 
 def test_a_range_of_days_passes_over_what_is_outside_both_ends_included():
     mapper = Mapper(
-        SourceSettings(name="bot", path="", fields=FIELDS), run_id="0" * 64, now=NOW,
-        since=date(2026, 11, 2), until=date(2026, 11, 3),
+        FilesSettings(name="bot", path=".", fields=FIELDS),
+        scope(now=NOW, since=date(2026, 11, 2), until=date(2026, 11, 3)),
     )  # fmt: skip
     result = mapper.map([record(at=f"2026-11-0{d}T23:59:59Z") for d in range(1, 5)])
     assert result.outputs["produced_at"].dt.day().to_list() == [2, 3]
@@ -521,8 +522,8 @@ def test_one_piece_of_evidence_is_a_list_of_one(docs):
 
 
 def doubts(*records: dict[str, Any], **paths: str) -> tuple[list[str], list[str]]:
-    source = SourceSettings(name="bot", path="", fields=replace(FIELDS, **paths))
-    mapper = Mapper(source, run_id="0" * 64, now=NOW)
+    source = FilesSettings(name="bot", path=".", fields=replace(FIELDS, **paths))
+    mapper = Mapper(source, scope(now=NOW))
     mapper.map(records)
     return mapper.doubts()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.files.portions import Piece, Portion
 from tasks.files.refusal import Refusal
-from tasks.sources.parameters import SourceSettings
+from tasks.sources.parameters import FilesSettings
 from tasks.sources.where import RowFilter, condition
 
 
@@ -93,7 +93,7 @@ def test_whatever_is_no_condition_on_one_record_is_refused_in_one_sentence(text,
 
 def test_the_configuration_reads_the_condition_before_any_file():
     with pytest.raises(ValueError, match="no condition in SQL"):
-        SourceSettings(name="a", path="b", where="type ==")
+        FilesSettings(name="a", path="b", where="type ==")
 
 
 @settings(deadline=None, max_examples=200)

@@ -20,7 +20,7 @@ from tasks.gate.parameters import ValidationSettings
 from tasks.ledger.parameters import LedgerSettings
 from tasks.reaudit.parameters import ReauditSettings
 from tasks.settings import RunnerSettings, Settings
-from tasks.sources.parameters import FieldMapping, SourceSettings
+from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.verify.parameters import VerifierSettings
 from tests.support.configuration import written
 from tests.support.small_verifier import small_verifier
@@ -55,7 +55,7 @@ class Team:
         return Settings(
             lake=str(self.folder / "lake"),
             sources=(
-                SourceSettings(
+                FilesSettings(
                     name="bots",
                     path=str(self.folder / "outputs.jsonl"),
                     use_case="support",

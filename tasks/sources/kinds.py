@@ -1,0 +1,21 @@
+"""Every kind of source: the parameter class that people write, and the module behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.sources import files
+from tasks.sources.base import Source
+from tasks.sources.parameters import FilesSettings, SourceSettings
+
+SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings}
+SOURCES: dict[str, Source[Any]] = {"files": files}
+
+
+def reach(source: SourceSettings) -> str:
+    """What is at a source, in a few words.
+
+    Raises:
+        SourceError: it cannot be reached.
+    """
+    return SOURCES[source.kind].reach(source)
