@@ -186,9 +186,10 @@ def _ratio(daily: Sums, calendar: Calendar, metric: Metric) -> Measured:
 
 
 def _reach(daily: Sums, metric: Metric) -> np.ndarray:
-    """(series,): how far off a unit may lie that no output has shown yet: one, or as much as the mean is."""
+    """(series,): how far off a unit may lie that no output has shown yet: as much as the mean is, or one."""
     level = np.abs(np.nan_to_num(daily.pooled()))
-    return np.where(level > 0, level, 1.0) if metric.relative else np.ones(len(level))
+    # A mean on an absolute scale, hours say, may be far above one; one unit is then no reach at all.
+    return np.where(level > 0, level, 1.0) if metric.relative else np.maximum(level, 1.0)
 
 
 def _window_variance(window: Sums, *, is_share: bool) -> np.ndarray:
