@@ -2,20 +2,23 @@
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 
-.PHONY: audit test test-all lint types install lock render clean
+.PHONY: audit test test-all lint types install develop lock render clean
 .DEFAULT_GOAL := audit
 
-install:
+install: ## what an audit needs
 	@$(PYTHON) scripts/install.py
+
+develop: ## and what tests, benchmarks and extras need
+	@$(PYTHON) scripts/install.py --dev
 
 audit: install
 	.venv/bin/claimledger audit --config data/samples/claimledger.toml --lake lake
 
-lint: install
+lint: develop
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-types: install
+types: develop
 	$(RUN) mypy
 
 test: lint types
@@ -24,13 +27,11 @@ test: lint types
 test-all: lint types
 	$(RUN) pytest
 
-render: install ## expectations, data dictionary and other generated files
+render: develop ## expectations, data dictionary and other generated files
 	$(RUN) tasks.render
 
-lock: install ## resolve again; CUDA packages are left out on purpose (see scripts/install.py)
-	.venv/bin/uv pip compile --universal --python-version 3.11 --all-extras --no-emit-index-url \
-		--no-annotate --no-header pyproject.toml \
-		| grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+lock: develop ## resolve again: requirements.lock for users, requirements-dev.lock for the rest
+	.venv/bin/python scripts/lock.py
 
 clean:
 	rm -rf .venv build lake *.egg-info .mypy_cache .ruff_cache .pytest_cache

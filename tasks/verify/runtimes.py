@@ -13,8 +13,13 @@ class OnnxPairs:
     """Forward passes in ONNX Runtime, for instance of int8 weights."""
 
     def __init__(self, file: Path, *, threads: int = 0, device: str = "cpu") -> None:
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ModelError(
+                f"{file}: loading it needs ONNX Runtime, which is not installed; "
+                "pip install 'claimledger[onnx]', or set verifier.backend to torch"
+            ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -44,7 +49,7 @@ class OpenVinoPairs:
             import openvino
         except ImportError:
             raise ModelError(
-                f"{file}: loading it needs the package openvino, which is not installed; install it, or set "
+                f"{file}: loading it needs OpenVINO, which is not installed; pip install openvino, or set "
                 "verifier.backend to torch or onnx"
             ) from None
         # Left to itself it takes bfloat16 where the processor has it, whatever the settings say.

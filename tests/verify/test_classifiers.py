@@ -270,8 +270,18 @@ def test_openvino_is_used_where_it_is_installed_and_else_named(make_model, monke
     (folder / "openvino").mkdir()
     (folder / "openvino/openvino_model.xml").write_text("<net/>")
     monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
-    with pytest.raises(ModelError, match="needs the package openvino, which is not installed; install it"):
+    with pytest.raises(ModelError, match="needs OpenVINO, which is not installed; pip install openvino"):
         verifier(folder, backend="openvino")
+
+
+def test_a_missing_onnx_runtime_is_one_sentence_with_the_command_that_brings_it(make_model, monkeypatch):
+    import sys
+
+    folder = make_model(["entailment", "neutral", "contradiction"], name="exported")
+    (folder / "model.onnx").write_bytes(b"not read")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as where it is not installed
+    with pytest.raises(ModelError, match=r"pip install 'claimledger\[onnx\]'"):
+        verifier(folder, backend="onnx")
 
 
 def test_a_gpu_that_is_not_there_is_named(three_way_folder):
