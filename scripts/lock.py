@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 HEADS = {
-    LOCK: "# What an audit needs; made by `make lock`. With pip: install --no-deps --require-hashes -r.",
+    LOCK: "# What an audit needs; made by `make lock`, installed by `make install`.",
     DEV_LOCK: "# What extras, tests and benchmarks add to requirements.lock; made by `make lock`.",
 }
 GPU = re.compile(r"(nvidia-|cuda-|triton\b)")
