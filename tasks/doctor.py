@@ -108,7 +108,7 @@ def _reached(name: str, reach: Callable[[], str]) -> Check:
     try:
         return Check(name, True, reach())
     except (SourceError, OSError) as error:
-        return Check(name, False, str(error))
+        return Check(name, False, str(error), "correct its section of the configuration, or mend what it says")
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
@@ -205,7 +205,7 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
     except IntegrityError as error:
         return Check(name, False, str(error), damaged=True)
     except ClaimledgerError as error:
-        return Check(name, False, str(error))
+        return Check(name, False, str(error), "correct its section of the configuration, or mend what it says")
     except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
         message = " ".join(str(error).split())
         return Check(
