@@ -53,6 +53,11 @@ class Outcome:
         counts = {"filtered": self.records_filtered, "joined": self.records_joined}
         return "".join(f", {count} {name}" for name, count in counts.items() if count)
 
+    @property
+    def is_damaged(self) -> bool:
+        """The lake is not what was signed."""
+        return bool(self.extra.get("ledger", {}).get("findings"))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
@@ -96,12 +101,27 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         report=str(run.page) if run.page else None,
         lake=str(run.lake.root),
         seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 2),
-        extra={**(extra or {}), **run.usage},
+        extra={**(extra or {}), **run.usage, **_ledger(run)},
     )
     _show(outcome)
     if outcome.problems:
         raise EndedWithProblemsError(outcome)
     return outcome
+
+
+def _ledger(run: Run) -> dict[str, Any]:
+    """Whether the lake is what was signed, as this run checked it."""
+    checked = run.verification
+    if checked is None:
+        return {}
+    return {
+        "ledger": {
+            "holds": checked.holds,
+            "statement": checked.statement,
+            "whole": checked.is_whole,
+            "findings": checked.findings,
+        }
+    }
 
 
 def summary(outcome: Outcome) -> str:

@@ -1,5 +1,6 @@
 """The life of a run: (1) the lake is locked, (2) what a crash left is finished, (3) the run is opened and its
-start recorded; the flow's stages; (4) it is reconciled and closed, (5) recorded, (6) reported, (7) forgotten.
+start recorded; the flow's stages; (4) it is reconciled and closed, (5) recorded and the ledger
+verified, (6) reported, (7) forgotten.
 
 The run counts as open until (7), so that one that dies before is closed and recorded in full by the next.
 """
@@ -28,7 +29,8 @@ from tasks.gate.validate import Validator, load_team_suites
 from tasks.judge import Gate, Job, Judged
 from tasks.lake import runs
 from tasks.lake.store import Lake
-from tasks.ledger import recording
+from tasks.ledger import nightly, recording
+from tasks.ledger.nightly import Verification
 from tasks.report import report
 from tasks.settings import Settings
 from tasks.sources.kinds import reach
@@ -49,6 +51,8 @@ class Run:
     judged: list[Judged] = field(default_factory=list)
     unhealthy: dict[str, str] = field(default_factory=dict)
     """What the pull found wrong, by source."""
+    verification: Verification | None = None
+    """Of the ledger, at the end."""
     page: Path | None = None
     """The report, once it is written."""
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -227,7 +231,10 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     record.warnings += run.validator.finish()
     runs.close_run(record, lake, "completed")
     checkpoint = record_events(run)
-    run.page = report.write(lake, run.run_id, checkpoint=checkpoint, now=datetime.now(UTC))
+    run.verification = verify_ledger(run)
+    run.page = report.write(
+        lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
+    )
     run.usage = run.bench.record_usage(run.run_id)
     runs.forget(record, lake)
 
@@ -242,6 +249,15 @@ def _reconcile(record: runs.Run) -> None:
             f"run {record.run_id[:12]}: {record.records_in} records pulled, but {outputs.rows_in} accounted "
             "for; watermarks stay, report this as a bug"
         )
+
+
+@task("verify the ledger")
+def verify_ledger(run: Run) -> Verification:
+    """The lake against its ledger, after what this run recorded; what fails is a problem of the run."""
+    verification = nightly.verification(run.lake, run.settings.ledger, now=datetime.now(UTC))
+    run.record.problems += verification.problems
+    run.record.warnings += [f"the ledger: {sentence}" for sentence in verification.unverifiable]
+    return verification
 
 
 @task("record")

@@ -288,6 +288,7 @@ def decide(
         now=job.now,
         together=scores.together,
         reads=languages_of(job.bench.verifier),
+        verifier_name=job.bench.verifier.name,
     )
     verdicts = job.gate.check("verdicts", verdicts)
     repeated = _repeated(verdicts, known, job.unit)

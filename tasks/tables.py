@@ -21,6 +21,9 @@ PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 ACTIONS = ("delivered", "rephrased", "escalated")
 OUTCOMES = (*VERDICTS, "abstained", "no_claims")
 """What became of an output as a whole: its worst verdict, or why it has none."""
+UNCHECKED = ("no_evidence", "too_few", "too_long", "no_answer", "language")
+"""Why a claim could not be checked at all."""
+INSUFFICIENT_BECAUSE = (*UNCHECKED, "conflict", "not_settled")
 KINDS = ("factual", "other", "abstention")
 ORIGINS = ("context", "corpus")
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
@@ -242,6 +245,12 @@ VERDICTS_TABLE = Table(
         p_contradicted,
         p_insufficient,
         verifier,
+        Column(
+            "verifier_name",
+            pl.String,
+            "What people call the verifier; null in files of earlier releases",
+            nullable=True,
+        ),
         policy,
         Column(
             "threshold_supported",
@@ -260,6 +269,16 @@ VERDICTS_TABLE = Table(
         snapshot,
         Column("evidence_ids", pl.List(pl.String), "Passages behind the verdict, best first"),
         Column("is_conflict", pl.Boolean, "One passage supports and another contradicts"),
+        Column(
+            "insufficient_because",
+            pl.String,
+            "Why the verdict is insufficient. Not checked: no_evidence was recorded or retrieved; too_few "
+            "passages for the policy; too_long for the verifier; no_answer of a remote verifier; language "
+            "that the verifier does not read. Checked: conflict between passages; not_settled by them. Null "
+            "for other verdicts and in files of earlier releases",
+            nullable=True,
+            rules=(OneOf(INSUFFICIENT_BECAUSE),),
+        ),
         reason,
         _offset(
             "decisive_start",

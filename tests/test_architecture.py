@@ -31,7 +31,7 @@ ROOMS = {
     "judge": "ground text claims privacy decide gate lake sources ledger evidence verify workbench",
     "reaudit": "ground text decide gate lake sources ledger evidence review verify workbench judge",
     "drift": "ground text files privacy lake evidence",
-    "report": "ground files decide gate lake reaudit drift",
+    "report": "ground files decide gate lake ledger reaudit drift",
     "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
     "reaudit drift",
     "starter": "ground files decide sources settings",
@@ -81,6 +81,7 @@ DOORS = {
     "ledger.key_places": "disk, processes",
     "ledger.keys": "disk, processes, randomness, cryptography",
     "ledger.log": "disk",
+    "ledger.nightly": "through its neighbours: ledger.verify",
     "ledger.opening": "disk, randomness",
     "ledger.prove": "disk",
     "ledger.recording": "through its neighbours: ledger.opening, ledger.unrecorded",

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from flows.commands.console import DEFAULTS, SINCE, UNTIL, Common, FromDay, ToDay, fail, table
 from flows.commands.launch import launch
-from tasks.errors import BAD_ANSWER, DONE, InputError
+from tasks.errors import BAD_ANSWER, DAMAGED, DONE, InputError
 
 if TYPE_CHECKING:
     from flows.outcome import Outcome
@@ -147,6 +147,8 @@ def _answer(
     common.answer(outcome.as_dict() if document is None else document, lines)
     for problem in outcome.problems:
         fail(problem)
+    if outcome.is_damaged:
+        return DAMAGED
     return BAD_ANSWER if outcome.problems else DONE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -155,6 +156,7 @@ def verify(
             incremental=incremental,
             progress=progress,
             workers=workers,
+            now=datetime.now(UTC),
         )
     stamps = timestamps.check(Log.open(opening.folder(lake)), settings.ledger, lake.root)
     found.findings += stamps.findings

@@ -54,8 +54,8 @@ def findings(
     verdicts: pl.Series,
     reads: Collection[str] | None,
 ) -> pl.DataFrame:
-    """For n claims, in order: `finding`, `start`, `end`, `sentence` of a rule that says what the verdict
-    says.
+    """For n claims, in order: `rule`, `finding`, `start`, `end`, `sentence` of a rule that says what the
+    verdict says.
 
     Null where no rule speaks, or says otherwise: then the network decided, and only its score explains.
 
@@ -75,7 +75,7 @@ def findings(
         rows, on=["row", "effect"], how="semi", maintain_order="left"
     )
     first = agreeing.unique("row", keep="first", maintain_order=True)
-    return rows.join(first, on="row", how="left", maintain_order="left").select("finding", *_SPAN)
+    return rows.join(first, on="row", how="left", maintain_order="left").select("rule", "finding", *_SPAN)
 
 
 def absent(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:

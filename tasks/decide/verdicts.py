@@ -25,7 +25,7 @@ from tasks.decide.policies import ANY_USE_CASE, COLUMNS, Policy, row_of
 from tasks.privacy import addressing
 from tasks.schema import conform
 from tasks.tables import PROBABILITIES
-from tasks.text import pairs
+from tasks.text import pairs, rules
 
 MILLION = 1_000_000
 """Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
@@ -81,6 +81,7 @@ def decide(
     now: datetime,
     together: pl.DataFrame | None = None,
     reads: Collection[str] | None = None,
+    verifier_name: str | None = None,
 ) -> pl.DataFrame:
     """VERDICTS, one row per factual claim, in the order of the claims.
 
@@ -97,6 +98,7 @@ def decide(
             were read so; a claim may rest on several passages, none of which supports it alone. The scores
             of single passages still decide whether there is a conflict.
         reads: languages outside which the verifier settles nothing; None where it tries them all.
+        verifier_name: what people call it.
     """
     context = outputs.select("output_id", "source", "agent", "model", "use_case")
     frame = (
@@ -112,6 +114,7 @@ def decide(
         run_id=pl.lit(run_id, pl.String),
         verified_at=pl.lit(now, tables.UTC),
         verifier=pl.lit(verifier, pl.String),
+        verifier_name=pl.lit(verifier_name, pl.String),
         snapshot=pl.lit(snapshot, pl.String),
     )
     keys = [frame[name] for name in ("claim_id", "verifier", "policy", "snapshot")]
@@ -243,12 +246,13 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame, reads: Collection[
     return (
         frame.with_columns(
             place=_place(),
+            rule=found["rule"],
             finding=found["finding"],
             absent=explanation.absent(frame["claim"], frame["all_text"]),
             decisive_start=pl.coalesce(found["start"], deciding["start"]).cast(pl.Int32),
             decisive_end=pl.coalesce(found["end"], deciding["end"]).cast(pl.Int32),
         )
-        .with_columns(reason=_reason())
+        .with_columns(reason=_reason(), insufficient_because=_insufficient_because())
         .with_columns(reason=pl.concat_str("reason", _note_of_unread(), _note_of_addresses()))
     )
 
@@ -294,6 +298,27 @@ def _reason() -> pl.Expr:
         .when("is_conflict")
         .then(pl.format("two passages disagree, and the policy then says {}", "verdict"))
         .otherwise(explanation.worded(score.round(2).cast(pl.String)))
+    )
+
+
+def _insufficient_because() -> pl.Expr:
+    """Of `tables.INSUFFICIENT_BECAUSE`, in the order in which a verdict is reached; null for others."""
+    return (
+        pl.when(pl.col("verdict") != "insufficient")
+        .then(pl.lit(None, pl.String))
+        .when(pl.col("offered") == 0)
+        .then(pl.lit("no_evidence"))
+        .when((pl.col("scored") == 0) & pl.col("unanswered"))
+        .then(pl.lit("no_answer"))
+        .when(pl.col("scored") == 0)
+        .then(pl.lit("too_long"))
+        .when("too_few")
+        .then(pl.lit("too_few"))
+        .when("is_conflict")
+        .then(pl.lit("conflict"))
+        .when(pl.col("rule") == rules.LANGUAGE)
+        .then(pl.lit("language"))
+        .otherwise(pl.lit("not_settled"))
     )
 
 

@@ -37,9 +37,13 @@ def encode(table: Table, frame: pl.DataFrame) -> bytes:
 
 
 def decode(table: Table, data: bytes) -> pl.DataFrame:
-    """The frame that `encode` was given; PyArrow checks each page's checksum on the way."""
-    read = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
-    return conform(table, pl.DataFrame(pl.from_arrow(read)))
+    """The frame that `encode` was given; PyArrow checks each page's checksum on the way.
+
+    A column that an older release did not write is null.
+    """
+    frame = pl.DataFrame(pl.from_arrow(pq.read_table(io.BytesIO(data), page_checksum_verification=True)))
+    later = [pl.lit(None, dtype).alias(n) for n, dtype in table.schema.items() if n not in frame.columns]
+    return conform(table, frame.with_columns(later))
 
 
 def parse(table: Table, data: bytes) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 
 from tasks.decide.policies import Policy
 from tasks.ledger import canonical, commitments, events, rows
-from tasks.ledger.events import bound_columns
+from tasks.ledger.events import VINTAGE, bound_columns
 from tasks.tables import PROBABILITIES
 
 MAX_PASSAGES = 128
@@ -24,7 +24,13 @@ Frames = Mapping[str, pl.DataFrame]
 """Rows by table."""
 
 
-def facts(kind: str, frames: Frames, salts: pl.DataFrame, named: pl.DataFrame | None = None) -> pl.DataFrame:
+def facts(
+    kind: str,
+    frames: Frames,
+    salts: pl.DataFrame,
+    named: pl.DataFrame | None = None,
+    vintage: int = VINTAGE,
+) -> pl.DataFrame:
     """Fields of events as rows say them: one row for each row of the table that the kind is about.
 
     Args:
@@ -33,20 +39,23 @@ def facts(kind: str, frames: Frames, salts: pl.DataFrame, named: pl.DataFrame | 
         salts: output_id and salt (Binary) of the outputs.
         named: verdict_id and action_id that the events of verdicts name; None takes the first action that
             rests on the verdict.
+        vintage: which fields and columns the events know.
 
     Returns:
         Every field but `_schema`, `kind`, commitments and those that only the log knows. Digests are hex,
         null where a row or its salt is missing. A number that no event can hold (NaN, beyond 2^53) stays one
         that `canonical.encode` refuses.
     """
-    declared, fields = events.KINDS[kind], events.fields(kind)
+    declared, fields = events.KINDS[kind], events.fields(kind, vintage)
     about = frames[declared.about]
     if declared.about == "verdicts":
-        about = rows.beside(about, _verdict_digests(frames, salts, named), "verdict_id")
+        about = rows.beside(about, _verdict_digests(frames, salts, named, vintage), "verdict_id")
     elif declared.about == "actions":
-        about = about.hstack(_action_digests(frames, salts))
+        about = about.hstack(_action_digests(frames, salts, vintage))
     else:
-        about = about.with_columns(_digests(declared.about, about, salts).alias(f"row_{declared.about}"))
+        about = about.with_columns(
+            _digests(declared.about, about, salts, vintage).alias(f"row_{declared.about}")
+        )
     made = [canonical.microseconds(declared.moment, "occurred_at_us")]
     made += [pl.col(column).alias(name) for name, column in declared.renamed.items()]
     for name in fields:
@@ -85,30 +94,32 @@ def _verdicts_digest(verdict_ids: pl.Series) -> list[pl.Series]:
 # Digests of rows --------------------------------------------------------------------------------------------
 
 
-def _digests(table: str, frame: pl.DataFrame, salts: pl.DataFrame) -> pl.Series:
+def _digests(table: str, frame: pl.DataFrame, salts: pl.DataFrame, vintage: int) -> pl.Series:
     """Digests (hex) of rows, salted where they are about an output."""
     if "output_id" not in frame.columns:
-        return _hex(rows.digests(frame, bound_columns(table)))
+        return _hex(rows.digests(frame, bound_columns(table, vintage)))
     salted = frame.select("output_id").join(salts, on="output_id", how="left", maintain_order="left")
-    return _hex(rows.digests(frame, bound_columns(table), salted["salt"]))
+    return _hex(rows.digests(frame, bound_columns(table, vintage), salted["salt"]))
 
 
-def _action_digests(frames: Frames, salts: pl.DataFrame) -> pl.DataFrame:
+def _action_digests(frames: Frames, salts: pl.DataFrame, vintage: int) -> pl.DataFrame:
     """row_actions and row_outputs for each action."""
     actions = frames["actions"]
     outputs = actions.select("output_id").join(
         frames["outputs"], on="output_id", how="left", maintain_order="left"
     )
-    digests = _digests("outputs", outputs, salts)
+    digests = _digests("outputs", outputs, salts, vintage)
     return pl.DataFrame(
         {
-            "row_actions": _digests("actions", actions, salts),
+            "row_actions": _digests("actions", actions, salts, vintage),
             "row_outputs": _where(outputs["content_sha256"].is_not_null(), digests),
         }
     )
 
 
-def _verdict_digests(frames: Frames, salts: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
+def _verdict_digests(
+    frames: Frames, salts: pl.DataFrame, named: pl.DataFrame | None, vintage: int
+) -> pl.DataFrame:
     """verdict_id, row_verdicts, row_claims, row_evidence, row_passages, action_id, action, row_actions."""
     verdicts = frames["verdicts"].join(
         salts.with_row_index("salt_at"), on="output_id", how="left", maintain_order="left"
@@ -116,17 +127,17 @@ def _verdict_digests(frames: Frames, salts: pl.DataFrame, named: pl.DataFrame | 
     judged = verdicts.select(
         "verdict_id",
         *_JUDGEMENT,
-        row_verdicts=_hex(rows.digests(verdicts, bound_columns("verdicts"), verdicts["salt"])),
+        row_verdicts=_hex(rows.digests(verdicts, bound_columns("verdicts", vintage), verdicts["salt"])),
     )
     own = verdicts.select("claim_id", "salt").unique("claim_id", maintain_order=True)
     claims = rows.beside(own, frames["claims"].unique("claim_id", maintain_order=True), "claim_id")
-    digests = _hex(rows.digests(claims, bound_columns("claims"), claims["salt"]))
+    digests = _hex(rows.digests(claims, bound_columns("claims", vintage), claims["salt"]))
     claims = claims.select("claim_id", row_claims=_where(claims["output_id"].is_not_null(), digests))
-    judged = rows.beside(_with_evidence(judged, frames, verdicts), claims, "claim_id")
+    judged = rows.beside(_with_evidence(judged, frames, verdicts, vintage), claims, "claim_id")
     actions = (
         frames["actions"]
         .select("action_id", "action", "decided_at", "verdict_ids")
-        .with_columns(row_actions=_digests("actions", frames["actions"], salts))
+        .with_columns(row_actions=_digests("actions", frames["actions"], salts, vintage))
     )
     named = _first_actions(actions) if named is None else named
     actions = actions.select("action_id", "action", "row_actions").unique("action_id")
@@ -141,7 +152,9 @@ def _first_actions(actions: pl.DataFrame) -> pl.DataFrame:
     return exploded.unique("verdict_id", keep="first", maintain_order=True)
 
 
-def _with_evidence(judged: pl.DataFrame, frames: Frames, verdicts: pl.DataFrame) -> pl.DataFrame:
+def _with_evidence(
+    judged: pl.DataFrame, frames: Frames, verdicts: pl.DataFrame, vintage: int
+) -> pl.DataFrame:
     """`judged` with one digest over the evidence rows of its judgement and one over their passages' rows."""
     own = verdicts.select(*_JUDGEMENT, "salt", "salt_at").unique(_JUDGEMENT, maintain_order=True)
     own = own.with_row_index("judgement")
@@ -155,8 +168,8 @@ def _with_evidence(judged: pl.DataFrame, frames: Frames, verdicts: pl.DataFrame)
         passages.select("passage_id", "passage_at"), on="passage_id", how="left", maintain_order="left"
     )
     digests = {
-        "row_evidence": rows.digests(shown, bound_columns("evidence"), shown["salt"]),
-        "row_passages": rows.shared_digests(passages, bound_columns("passages"), uses),
+        "row_evidence": rows.digests(shown, bound_columns("evidence", vintage), shown["salt"]),
+        "row_passages": rows.shared_digests(passages, bound_columns("passages", vintage), uses),
     }
     groups = rows.combined(shown["judgement"], digests, own.height)
     combined = own.select(_JUDGEMENT).with_columns(_hex(groups[name]).alias(name) for name in digests)

@@ -183,46 +183,92 @@ _UNBOUND = {
     "runs": ("rows_filtered", "rows_joined", "stage", "reason"),
 }
 """Columns that later runs may change, those that came later and say again what a bound column holds
-(`response`, `counts`), and words on a run for people: with them, rows of earlier releases would have other
-digests. Everything else in a bound table is bound, and `commits_sha256` binds every file of a run."""
+(`response`, `counts`), and words on a run for people. Everything else in a bound table is bound, and
+`commits_sha256` binds every file of a run."""
 
 
-def bound_columns(table: str) -> tuple[str, ...]:
-    """Columns of a table that its row digest covers, in order."""
-    return tuple(name for name in TABLES[table].schema.names() if name not in _UNBOUND.get(table, ()))
+@dataclass(frozen=True)
+class Addition:
+    """What came into tables and events at once: events that were signed before bind rows without it."""
+
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Bound columns by table."""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Fields by kind of event."""
 
 
-def fields(kind: str) -> pl.Schema:
-    """Name and type of every field of a kind of event, sorted by name."""
-    return pl.Schema({name: _type(name) for name in sorted(f"{_COMMON} {KINDS[kind].fields}".split())})
+ADDITIONS = (
+    Addition({"verdicts": ("decisive_start", "decisive_end")}),
+    Addition({"actions": ("outcome", "abstention_count")}),
+    Addition(
+        {
+            "actions": (
+                "overlooked_passage_id",
+                "overlooked_start",
+                "overlooked_end",
+                "overlooked_similarity",
+            )
+        }
+    ),
+    Addition({"verdicts": ("insufficient_because", "verifier_name")}),
+)
+"""The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
+their events are of the vintage that counts the additions they know."""
+VINTAGE = len(ADDITIONS)
+"""Of the events that this release writes."""
+
+
+def _later(vintage: int, what: str, name: str) -> set[str]:
+    """Columns of a table, or fields of a kind, that came after a vintage."""
+    return {each for addition in ADDITIONS[vintage:] for each in getattr(addition, what).get(name, ())}
 
 
 @cache
-def declaration(kind: str) -> bytes:
+def bound_columns(table: str, vintage: int = VINTAGE) -> tuple[str, ...]:
+    """Columns of a table that its row digest covers, in order."""
+    others = {*_UNBOUND.get(table, ()), *_later(vintage, "columns", table)}
+    return tuple(name for name in TABLES[table].schema.names() if name not in others)
+
+
+@cache
+def fields(kind: str, vintage: int = VINTAGE) -> pl.Schema:
+    """Name and type of every field of a kind of event, sorted by name."""
+    names = {*f"{_COMMON} {KINDS[kind].fields}".split()} - _later(vintage, "fields", kind)
+    return pl.Schema({name: _type(name) for name in sorted(names)})
+
+
+@cache
+def declaration(kind: str, vintage: int = VINTAGE) -> bytes:
     """The kind's fields and bound columns as canonical JSON: what `_schema` is the digest of."""
     return canonical.dumps(
         {
-            "fields": [[name, str(dtype)] for name, dtype in fields(kind).items()],
+            "fields": [[name, str(dtype)] for name, dtype in fields(kind, vintage).items()],
             "kind": kind,
-            "rows": {table: list(bound_columns(table)) for table in KINDS[kind].binds},
+            "rows": {table: list(bound_columns(table, vintage)) for table in KINDS[kind].binds},
         }
     )
 
 
 @cache
-def schema_id(kind: str) -> str:
+def schema_id(kind: str, vintage: int = VINTAGE) -> str:
     """Value of `_schema`."""
-    return hashlib.sha256(declaration(kind)).hexdigest()
+    return hashlib.sha256(declaration(kind, vintage)).hexdigest()
+
+
+@cache
+def vintages() -> Mapping[str, tuple[str, int]]:
+    """`_schema` to kind and newest vintage, for every schema that this or an earlier release wrote."""
+    return {schema_id(kind, vintage): (kind, vintage) for vintage in range(VINTAGE + 1) for kind in KINDS}
 
 
 def known_schemas() -> dict[str, str]:
-    """`_schema` to kind, for every kind that this release writes."""
-    return {schema_id(kind): kind for kind in KINDS}
+    """`_schema` to kind, for every schema that this or an earlier release wrote."""
+    return {schema: kind for schema, (kind, _) in vintages().items()}
 
 
-def with_schema(frame: pl.DataFrame) -> pl.DataFrame:
+def with_schema(frame: pl.DataFrame, vintage: int = VINTAGE) -> pl.DataFrame:
     """The frame with the `_schema` of each row's `kind`."""
-    schemas = {kind: schema_id(kind) for kind in frame["kind"].unique()}
+    schemas = {kind: schema_id(kind, vintage) for kind in frame["kind"].unique()}
     return frame.with_columns(_schema=pl.col("kind").replace_strict(schemas, return_dtype=pl.String))
 
 

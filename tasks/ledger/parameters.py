@@ -55,6 +55,9 @@ class LedgerSettings(Section):
     """Public key of that command."""
     witnesses: tuple[WitnessSettings, ...] = ()
     """Where checkpoints go: places that the owner of the lake does not control alone."""
+    whole_verification_days: Annotated[int, Ge(0), Le(366)] = 7
+    """Days between checks of the whole ledger at the end of a run; other runs check what is new and every
+    table file. 0 checks all of it every time."""
     timestamp_url: Annotated[str | None, Example("https://tsa.example")] = None
     """RFC 3161 time-stamping authority that stamps every checkpoint a run ends with."""
     timestamp_roots: Annotated[str | None, Example("tsa-roots.pem")] = None

@@ -14,7 +14,8 @@
    be self-consistent: whoever has the signing key could have written all of it anew.
 
 Incremental mode trusts a full check it remembers and begins where that ended; the tree before is known by its
-root. Memory is a few segments per process whatever the size of the log.
+root. It still hashes every table file and holds the manifests of earlier runs against their events, so that a
+cell that was changed since is seen. Memory is a few segments per process whatever the size of the log.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from tasks.errors import IntegrityError, Unverifiable
 from tasks.files import durable
 from tasks.lake import commits, verification
 from tasks.lake.store import Lake
-from tasks.ledger import opening, segments, verify_checkpoints, verify_folder
+from tasks.ledger import events, events_table, opening, segments, verify_checkpoints, verify_folder
 from tasks.ledger.findings import Findings
 from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint, PublicKey
@@ -67,6 +71,11 @@ class Verified(Findings):
     incremental_from: int | None = None
 
     @property
+    def is_whole(self) -> bool:
+        """Every event was checked, from the first on."""
+        return not self.incremental_from
+
+    @property
     def statement(self) -> str:
         """One sentence that claims no more than was proven."""
         if self.findings:
@@ -75,7 +84,9 @@ class Verified(Findings):
             return f"{len(self.unverifiable)} things could not be checked; first: {self.unverifiable[0]}"
         checked = f"{self.size} events and the rows they bind"
         if self.incremental_from:
-            checked = f"{self.events} events since {self.incremental_from} and the rows they bind"
+            checked = (
+                f"{self.events} events since {self.incremental_from}, the rows they bind and every table file"
+            )
         if self.outside:
             return f"{checked} agree with {', '.join(self.outside)}"
         return (
@@ -106,6 +117,7 @@ def verify(
     incremental: bool = False,
     progress: Progress | None = None,
     workers: int | None = None,
+    now: datetime | None = None,
 ) -> Verified:
     """Checks the whole lake against its ledger; reads only.
 
@@ -114,6 +126,7 @@ def verify(
         trusted_keys: the auditor's own copies of the log's public keys; without them the key of this machine,
             and failing that the one in the ledger's folder, which proves nothing about who signed.
         trusted_checkpoint: a checkpoint kept outside the lake.
+        now: when; kept beside what was checked.
 
     Raises:
         IntegrityError: the ledger is lost or its checkpoint unreadable, so that nothing can be checked.
@@ -131,12 +144,20 @@ def verify(
     walk.run(checkpoints, progress, workers)  # (2) to (5)
     verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, verified)  # (1)
     verify_folder.check(lake, log, verified)
-    if not incremental:
-        _files(lake, walk.files.digests, verified)  # (6)
+    _files(lake, walk.files.digests, verified)  # (6)
+    if start:
+        _earlier_manifests(lake, log, start, verified)
     verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
     if not verified.findings and not verified.unverifiable:
-        _remember(lake, log)
+        _remember(lake, log, now if verified.is_whole else whole_at(lake))
     return verified
+
+
+def whole_at(lake: Lake) -> datetime | None:
+    """When all of the ledger was last checked and held, as the lake itself remembers it."""
+    with suppress(TypeError, ValueError):
+        return datetime.fromisoformat(lake.read_state(STATE).get("whole_at"))
+    return None
 
 
 def _opened(lake: Lake) -> tuple[Log, list[str]]:
@@ -246,6 +267,20 @@ def _files(lake: Lake, digests: dict[str, str], findings: Findings) -> None:
                 findings.fail(sentence)
 
 
+def _earlier_manifests(lake: Lake, log: Log, start: int, findings: Findings) -> None:
+    """Manifests of the runs that incremental mode passes over: whoever changes a file changes these too."""
+    with findings.catching():
+        run_ids = lake.scan("runs").select("run_id").unique().collect()["run_id"]
+        ends = log.find(events.run_subjects(run_ids, "end")).filter(pl.col("sequence") < start)
+        for run_id, sequence in ends.select("run_id", "sequence").iter_rows():
+            bound = events.read(log.entry(sequence)).get("commits_sha256")
+            if bound is not None and events_table.commits_digest(lake.root, run_id) != bound:
+                findings.fail(
+                    f"{lake.root / 'runs' / run_id / 'commits'}: the manifests of this run name other files "
+                    "than its event says"
+                )
+
+
 def _remembered(lake: Lake, log: Log, findings: Findings) -> int:
     """Where the last full check ended, if the tree still has the root it had then."""
     state = lake.read_state(STATE)
@@ -260,11 +295,12 @@ def _remembered(lake: Lake, log: Log, findings: Findings) -> int:
     return size
 
 
-def _remember(lake: Lake, log: Log) -> None:
+def _remember(lake: Lake, log: Log, whole: datetime | None) -> None:
     """Kept in the lake and so worth what the lake is worth: it saves time, it proves nothing."""
     path = lake.root / "state" / f"{STATE}.json"
     try:
         path.parent.mkdir(exist_ok=True)
-        durable.replace_json(path, {"size": log.head.size, "root": log.head.root.hex()})
+        at = whole.isoformat() if whole else None
+        durable.replace_json(path, {"size": log.head.size, "root": log.head.root.hex(), "whole_at": at})
     except OSError:
         return

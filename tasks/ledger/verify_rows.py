@@ -53,28 +53,29 @@ class RowChecks:
         self.checked = RowsChecked()
         self._bound: dict[str, np.ndarray] = {}
 
-    def segment(self, frame: pl.DataFrame, is_known: pl.Series) -> RowsChecked:
+    def segment(self, frame: pl.DataFrame, vintages: pl.Series) -> RowsChecked:
         """Checks the rows that a segment's events bind.
 
         Args:
             frame: rows of one segment.
-            is_known: whether this release knows the event's schema (Boolean, n).
+            vintages: of the events (Int8, n); null where this release does not know their schema.
         """
         self.checked, self._bound = RowsChecked(), {}
-        logged = self._binding(frame.filter(is_known))
+        logged = self._binding(frame.with_columns(vintage=vintages).filter(vintages.is_not_null()))
         days: set[date] = set()
         for kinds in _GROUPS:
             group = logged.filter(pl.col("kind").is_in(kinds))
-            for part, where in self._partitions(kinds[0], group, sorted(days)):
-                days |= set(where or ())
-                with self.files.findings.catching():
-                    self._check(kinds[0], part, where)
+            for (vintage,), same in group.group_by("vintage", maintain_order=True):
+                for part, where in self._partitions(kinds[0], same, sorted(days)):
+                    days |= set(where or ())
+                    with self.files.findings.catching():
+                        self._check(kinds[0], part, where, vintage)
         self.checked.bound = {place: np.packbits(flags).tobytes() for place, flags in self._bound.items()}
         return self.checked
 
     def _binding(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Events whose rows must be there, with `output_id`: not erased, and salted where about an output."""
-        logged = frame.select("sequence", "kind", "subject_id", "run_id", "event").filter(
+        logged = frame.select("sequence", "kind", "subject_id", "run_id", "event", "vintage").filter(
             pl.col("kind").is_in([kind for group in _GROUPS for kind in group])
             & ~pl.col("event").bin.contains(_BINDS_NOTHING.encode())
         )
@@ -168,7 +169,7 @@ class RowChecks:
 
     # Whether they say the same ------------------------------------------------------------------------------
 
-    def _check(self, kind: str, logged: pl.DataFrame, days: Sequence[date] | None) -> None:
+    def _check(self, kind: str, logged: pl.DataFrame, days: Sequence[date] | None, vintage: int) -> None:
         """Compares what events of one kind say with the rows that they are about."""
         declared, named = KINDS[kind], None
         loaded = self._rows(kind, logged, days)
@@ -185,22 +186,35 @@ class RowChecks:
             about = about.join(outputs, on="review_id", how="left", maintain_order="left")
         elif kind == "health":
             about = about.filter(~pl.col("ok"))
-        facts = bindings.facts(kind, self._frames(kind, about, days), self._salts, named)
+        self._later_values(declared.about, about, vintage)
+        facts = bindings.facts(kind, self._frames(kind, about, days), self._salts, named, vintage)
         if declared.key is None:
             facts = facts.unique("subject_id", keep="first", maintain_order=True)
         # What no event can say (NaN, beyond 2^53) becomes null, which no event says in its place.
         is_sayable = pl.col(pl.Int64).abs() <= canonical.MAX_INTEGER
         facts = facts.with_columns(pl.when(is_sayable).then(pl.col(pl.Int64)))
-        differing = self._differing(kind, logged, facts)
+        differing = self._differing(kind, logged, facts, vintage)
         if differing.height:
             self._name(kind, differing, facts, loaded)
         if kind == "run":
             self._manifests(logged)
 
-    def _differing(self, kind: str, logged: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    def _later_values(self, table: str, about: pl.DataFrame, vintage: int) -> None:
+        """A column that came after an event is in no digest of its row, so a value there was put there."""
+        known = events.bound_columns(table, vintage)
+        for column in (name for name in events.bound_columns(table) if name not in known):
+            filled = about.filter(pl.col(column).is_not_null())
+            if filled.height:
+                self.files.findings.fail(
+                    f"{table}: column {column} of {filled.height} rows has a value, though their events are "
+                    f"of a release that did not know it, first {filled[TABLES[table].key[0]][0][:12]}"
+                )
+
+    def _differing(self, kind: str, logged: pl.DataFrame, facts: pl.DataFrame, vintage: int) -> pl.DataFrame:
         """Events that say something else than their rows; of the others, the rows they bind are counted."""
-        fields = events.fields(kind)
-        facts = events.with_schema(beside(logged.select("subject_id", "kind"), facts, "subject_id"))
+        fields = events.fields(kind, vintage)
+        facts = beside(logged.select("subject_id", "kind"), facts, "subject_id")
+        facts = events.with_schema(facts, vintage)
         facts = facts.select(name for name in fields if name in facts.columns)
         is_said = canonical.says(logged["event"], list(fields), facts)
         agreed = facts.filter(is_said)
@@ -219,7 +233,8 @@ class RowChecks:
         )
         for table in KINDS[kind].binds:
             self._name_rows(kind, table, joined, loaded)
-        for name, column in _repeated(kind).items():
+        repeated = {name: c for name, c in _repeated(kind).items() if f"{name}_now" in joined.columns}
+        for name, column in repeated.items():
             now = joined.filter(
                 pl.col("run_id_now").is_not_null() & ~pl.col(name).eq_missing(pl.col(f"{name}_now"))
             )

@@ -102,7 +102,7 @@ class SegmentChecks:
         self._index(segment, frame, done)
         done.hand_overs = _hand_overs(frame, done.findings)
         self._rendered(work, frame, done, is_sound=is_sound)
-        done.rows = self.rows.segment(frame, self._schemas(segment, frame, done.findings))
+        done.rows = self.rows.segment(frame, self._vintages(segment, frame, done.findings))
         return done
 
     def _read(self, segment: Segment, done: SegmentChecked) -> pl.DataFrame | None:
@@ -165,10 +165,11 @@ class SegmentChecks:
             )
         return not wrong
 
-    def _schemas(self, segment: Segment, frame: pl.DataFrame, findings: Findings) -> pl.Series:
-        """Whether each event's schema is known and its kind the one that the schema is of."""
+    def _vintages(self, segment: Segment, frame: pl.DataFrame, findings: Findings) -> pl.Series:
+        """The vintage of each event (Int8); null where its schema is unknown or that of another kind."""
         schemas = canonical.text(frame["event"].bin.slice(_OPENING, 64))
         kinds = schemas.replace_strict(events.known_schemas(), default=None, return_dtype=pl.String)
+        vintages = {schema: vintage for schema, (_, vintage) in events.vintages().items()}
         is_unknown = kinds.is_null()
         if is_unknown.any():
             findings.leave_open(
@@ -176,7 +177,8 @@ class SegmentChecks:
                 f"first at index {segment.first + is_unknown.arg_true()[0]}; check them with the release "
                 "that wrote them"
             )
-        return kinds.eq_missing(frame["kind"])
+        known = schemas.replace_strict(vintages, default=None, return_dtype=pl.Int8)
+        return known.zip_with(kinds.eq_missing(frame["kind"]), pl.Series([None], dtype=pl.Int8))
 
     def _index(self, segment: Segment, frame: pl.DataFrame, done: SegmentChecked) -> None:
         with done.findings.catching():

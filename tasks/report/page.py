@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,6 +19,9 @@ from tasks.report.headline import Sentence
 from tasks.report.queries import Window
 from tasks.report.summary import Filter, SliceTable, Totals
 from tasks.report.worst import ShownClaim, ShownPassage
+
+if TYPE_CHECKING:
+    from tasks.ledger.nightly import Verification
 
 Checkpoint = Mapping[str, str | int]
 """The ledger's signed state in words: origin, size, root and what else is worth reading."""
@@ -108,6 +112,8 @@ class Page:
     addressed_claims: int
     """Claims whose evidence addresses the verifier."""
     checkpoint: Checkpoint | None
+    verification: Verification | None
+    """Of the ledger in this run; None where it was not verified."""
     identities: pl.DataFrame
     """`judged-by` and `decided-by`."""
     queries: dict[str, str]

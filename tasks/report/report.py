@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -30,6 +31,9 @@ from tasks.report.worst import ShownClaim
 from tasks.tables import REPORT
 from tasks.visible import shortened, visible
 
+if TYPE_CHECKING:
+    from tasks.ledger.nightly import Verification
+
 NAMES = {
     "supported": "Supported", "contradicted": "Contradicted", "insufficient": "Insufficient",
     "conflict": "Conflict", "delivered": "Delivered", "rephrased": "Rephrased", "escalated": "Escalated",
@@ -44,7 +48,13 @@ _LATER = ("worst", "evidence", "trend", "ledger")
 
 
 def write(
-    lake: Lake, run_id: str, *, checkpoint: Checkpoint | None, now: datetime, is_after_erasure: bool = False
+    lake: Lake,
+    run_id: str,
+    *,
+    checkpoint: Checkpoint | None,
+    now: datetime,
+    verification: Verification | None = None,
+    is_after_erasure: bool = False,
 ) -> Path:
     """Writes LAKE/reports/RUN_ID/{report.json,report.parquet,index.html}, then the site over all runs.
 
@@ -53,22 +63,43 @@ def write(
 
     Args:
         checkpoint: the ledger's signed state, or None where there is none.
+        verification: of the ledger in this run; None where it was not verified.
         now: when the page is written, UTC.
         is_after_erasure: the page replaces one that may have shown an output that is erased.
 
     Raises:
         LakeError: the lake has no such run, or the folder cannot be written.
     """
-    page = write_page(lake, run_id, checkpoint=checkpoint, now=now, is_after_erasure=is_after_erasure)
+    page = write_page(
+        lake,
+        run_id,
+        checkpoint=checkpoint,
+        now=now,
+        verification=verification,
+        is_after_erasure=is_after_erasure,
+    )
     site.write(lake, now=now)
     return page
 
 
 def write_page(
-    lake: Lake, run_id: str, *, checkpoint: Checkpoint | None, now: datetime, is_after_erasure: bool = False
+    lake: Lake,
+    run_id: str,
+    *,
+    checkpoint: Checkpoint | None,
+    now: datetime,
+    verification: Verification | None = None,
+    is_after_erasure: bool = False,
 ) -> Path:
     """As `write`, without the site."""
-    page = gather(lake, run_id, checkpoint=checkpoint, now=now, is_after_erasure=is_after_erasure)
+    page = gather(
+        lake,
+        run_id,
+        checkpoint=checkpoint,
+        now=now,
+        verification=verification,
+        is_after_erasure=is_after_erasure,
+    )
     folder = lake.report_folder(run_id)
     with durable.touching(folder):
         durable.replace(folder / "report.json", as_json(page))
@@ -83,6 +114,7 @@ def gather(
     *,
     checkpoint: Checkpoint | None,
     now: datetime,
+    verification: Verification | None = None,
     is_after_erasure: bool = False,
     parameters: ReportParameters | None = None,
 ) -> Page:
@@ -122,6 +154,7 @@ def gather(
             findings=results["findings"].head(bounds.groups),
             addressed_claims=results["addressed-evidence"].item(),
             checkpoint=checkpoint,
+            verification=verification,
             identities=_identities(results, bounds),
             queries=queries.published(database.scope),
         )

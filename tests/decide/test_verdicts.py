@@ -339,3 +339,31 @@ def test_a_verdict_points_to_the_sentence_that_decided():
     assert text[start:end] == "France operates 92 reactors today."
     without = decide(claims("Cats sleep."), passage(p=(0.1, 0.1, 0.8), text=text))
     assert without.select("decisive_start", "decisive_end").row(0) == (None, None)
+
+
+UNREAD, POOR = passage(p=(0.0, 0.0, 1.0), seen=0), passage(p=(0.2, 0.1, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("passages", "policy", "because"),
+    [
+        ((), Policy(), "no_evidence"),
+        ((UNREAD,), Policy(), "too_long"),
+        ((POOR,), Policy(minimum_evidence=2), "too_few"),
+        ((passage(), passage(rank=1, p=(0.0, 0.9, 0.1))), Policy(), "conflict"),
+        ((POOR,), Policy(), "not_settled"),
+        ((passage(),), Policy(), None),
+    ],
+)
+def test_why_a_claim_is_insufficient_is_a_column(passages, policy, because):
+    result = decide(claims("Paris is large."), *passages, policy=policy)
+    assert result["insufficient_because"].to_list() == [because]
+
+
+def test_a_claim_in_a_language_that_the_verifier_does_not_read_is_not_called_unsettled():
+    german = claims("Der Resturlaub muss bis zum Ende des Jahres genommen werden, weil er sonst verfällt.")
+    result = verdicts.decide(
+        german, pl.DataFrame([POOR], schema=EVIDENCE), outputs(), (Policy(),), verifier=digest("v"),
+        snapshot=digest("s"), run_id=digest("r"), now=NOW, reads={"en"}, verifier_name="small",
+    )  # fmt: skip
+    assert result.select("insufficient_because", "verifier_name").row(0) == ("language", "small")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from tasks import health
+from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
+from tests.support.ledger_attack import edit
 
 Command = Callable[..., Answer]
 EMPTY = ("audit", "--until", "2000-01-01", "--quiet")
@@ -60,6 +63,24 @@ def test_a_night_that_found_nothing_failed_or_ran_otherwise_is_in_the_log(
     assert last["after"] == hashlib.sha256(kept["validation"].encode()).hexdigest()
     assert '"maximum_quarantine_ratio":0.25' in kept["validation"]
     assert command("ledger", "verify", "--quiet").code == 0
+
+
+def test_a_cell_that_was_changed_is_a_problem_of_the_next_night_and_no_green_tick(
+    team: Path, command: Command
+) -> None:
+    assert command(*EMPTY).code == 0
+    page = sorted((team / "lake" / "reports").glob("*/index.html"))[0].read_text()
+    assert re.search(r"✓ all \d+ events verified", page)
+    lake = Lake.open(str(team / "lake"))
+    edit(lake, "health", "lag_s", 1.0, cover=True, at_least=1)
+    night = command("audit", "--until", "2000-01-01")
+    assert night.code == 3
+    assert "claimledger: the ledger does not verify: " in night.err
+    assert "the manifests of this run name other files than its event says" in night.err
+    run_id = command("audit", "--until", "2000-01-01", "--json").document["run_id"]
+    page = (team / "lake" / "reports" / run_id / "index.html").read_text()
+    assert "✕ does not verify" in page
+    assert "events verified" not in page
 
 
 def test_the_documented_way_of_an_auditor_ends_where_it_says(team: Path, command: Command) -> None:

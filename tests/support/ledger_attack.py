@@ -26,15 +26,15 @@ def findings(lake: Lake, wanted: LedgerSettings, **options: object) -> list[str]
     return [line.replace(str(lake.root) + "/", "") for line in found.findings]
 
 
-def first_file(lake: Lake, table: str) -> Path:
+def first_file(lake: Lake, table: str, at_least: int = 2) -> Path:
     """The first file of a table with several rows."""
-    return next(p for p in lake.files(table) if pl.read_parquet(p).height > 1)
+    return next(p for p in lake.files(table) if pl.read_parquet(p).height >= at_least)
 
 
-def edit(lake: Lake, table: str, column: str, value: object, *, cover: bool) -> Path:
+def edit(lake: Lake, table: str, column: str, value: object, *, cover: bool, at_least: int = 2) -> Path:
     """Changes one cell; with `cover`, the manifest and the file's name are made to agree with it."""
-    path = first_file(lake, table)
-    frame = pl.read_parquet(path)
+    path = first_file(lake, table, at_least)
+    frame = parquet.scan(tables.TABLES[table], [path]).collect()
     changed = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(value)).otherwise(pl.col(column))
     frame = frame.with_columns(changed.cast(frame.schema[column]).alias(column))
     replace(lake, path, parquet.encode(tables.TABLES[table], frame), cover=cover)
