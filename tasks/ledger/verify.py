@@ -155,8 +155,8 @@ def verify(
 
 def whole_at(lake: Lake) -> datetime | None:
     """When all of the ledger was last checked and held, as the lake itself remembers it."""
-    with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(lake.read_state(STATE).get("whole_at"))
+    with suppress(ValueError):
+        return datetime.fromisoformat(str(lake.read_state(STATE).get("whole_at")))
     return None
 
 
