@@ -6,7 +6,7 @@ from datetime import date
 
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
-from flows.progress import progress
+from flows.progress import in_turn
 from flows.run import finish, opened
 from flows.stages import index, judge, nightly_drift, publish_refusals, pull
 from tasks.settings import load
@@ -25,8 +25,8 @@ def audit(
     with opened("nightly audit", settings, {"since": since, "until": until}) as run:
         pulled = pull(run, since, until)
         index(run)
-        for unit in progress(pulled.units, "judging", "unit"):
-            judge(run, unit)
+        for unit, done in in_turn(pulled.units, "judging"):
+            judge(run, unit, done)
         publish_refusals(run, pulled)
         drift = nightly_drift(run)
         finish(run, marks=pulled.marks)

@@ -9,9 +9,9 @@ from datetime import date
 
 import polars as pl
 
-from flows.orchestrator import flow, log, task
+from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
-from flows.progress import progress
+from flows.progress import counted, in_turn
 from flows.run import Run, finish, opened
 from flows.stages import index, judge, publish_refusals, pull
 from tasks.errors import InputError
@@ -38,10 +38,10 @@ def backfill(
     with opened("backfill", load(config, lake=lake), parameters) as run:
         pulled = pull(run, since, until)
         index(run)
-        for unit in progress(pulled.units, "judging", "unit"):
-            judge(run, unit)
-        for unit in progress(published_before(run, since, until), "judging again", "unit"):
-            judge(run, unit, reverify=reverify)
+        for unit, done in in_turn(pulled.units, "judging"):
+            judge(run, unit, done)
+        for unit, done in in_turn(published_before(run, since, until), "judging again"):
+            judge(run, unit, done, reverify=reverify)
         publish_refusals(run, pulled)
         finish(run)
     return conclude(
@@ -66,5 +66,5 @@ def published_before(run: Run, since: date, until: date) -> list[Unit]:
         size=run.settings.runner.unit_outputs,
     )
     run.record.records_in += sum(unit.rows for unit in units)
-    log().info("%d units published before", len(units))
+    tell(f"{counted(len(units), 'unit')} published before")
     return units

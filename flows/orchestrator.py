@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
+from flows import progress
 from flows.commands.console import one_line, plain
 from flows.time_limit import time_limit
 from tasks.errors import ClaimledgerError, SourceError
@@ -73,6 +74,12 @@ def log() -> logging.Logger | logging.LoggerAdapter[Any]:
 
         return get_run_logger()
     return logging.getLogger("claimledger")
+
+
+def tell(sentence: str) -> None:
+    """What the present stage came to: in the log, and in what is shown of the run."""
+    log().info("%s", sentence)
+    progress.note(sentence)
 
 
 def shown(text: object) -> str:

@@ -1,43 +1,171 @@
-"""Progress on standard error, and only to a terminal."""
+"""What is seen of a run while it goes on, on standard error.
+
+On a terminal one live line: the stage, how much of how much is done, the time so far and the time left.
+Elsewhere, as in the log of cron, a line with the UTC time for every stage that is over. Neither with --quiet
+or --json, nor under a Prefect server, whose own page shows the stages.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flows.commands.console import one_line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
-T = TypeVar("T")
+    from tasks.sources.pull import Unit
 
-_is_shown: ContextVar[bool] = ContextVar("is_shown", default=False)
+SPEED_OF_S = 120.0
+"""The time left follows from the speed of the last two minutes: units differ."""
 
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun: 1 output, 14 outputs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Counts of one word each: 3 contradicted, 12 supported."""
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+
+
+class Display:
+    """Shows nothing; the others show the same events."""
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        """A stage, until it ends; stages may be nested."""
+        del title
+        yield
+
+    def note(self, text: str) -> None:
+        """What the present stage came to, in a few words."""
+
+    @contextmanager
+    def count(self, what: str, total: int, noun: str) -> Iterator[Callable[[float], None]]:
+        """A count of `total` things done; the function is given how many are done so far, parts included."""
+        del what, total, noun
+        yield lambda _: None
+
+
+class Lines(Display):
+    """A line for each stage, once it is over; nested ones are part of the outer one."""
+
+    def __init__(self) -> None:
+        self._depth, self._note = 0, ""
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        """One line at its end, with what it came to and its seconds; one that fails says so by itself."""
+        start = time.monotonic()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
+            came_to = f": {self._note}" if self._note else ""
+            seconds = time.monotonic() - start
+            clock = datetime.now(UTC).strftime("%H:%M:%SZ")
+            sys.stderr.write(f"{clock} {one_line(title + came_to)} ({seconds:.1f} s)\n")
+            self._note = ""
+
+    def note(self, text: str) -> None:
+        """Part of the stage's line."""
+        self._note = text
+
+
+class Live(Display):
+    """One line that moves: the stage, and a bar where something is counted."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+        self._titles: list[str] = []
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        """Its title, until it ends."""
+        self._titles.append(one_line(title))
+        self._bar.update(self._task, description=self._titles[-1])
+        try:
+            yield
+        finally:
+            self._titles.pop()
+            self._bar.update(self._task, description=self._titles[-1] if self._titles else "")
+
+    @contextmanager
+    def count(self, what: str, total: int, noun: str) -> Iterator[Callable[[float], None]]:
+        """A bar with the count and the time left."""
+        self._bar.reset(self._task, total=total, description=what, amount="")
+
+        def done(number: float) -> None:
+            self._bar.update(
+                self._task, completed=number, amount=f"{int(number):,} of {counted(total, noun)}"
+            )
+
+        done(0)
+        try:
+            yield done
+        finally:
+            self._bar.reset(self._task, total=None, description="", amount="")
+
+
+_display: ContextVar[Display] = ContextVar("display", default=Display())  # noqa: B039 - it holds no state
 
 
 @contextmanager
 def shown(is_shown: bool) -> Iterator[None]:
     """Whether the flows that run inside show their progress; they show none by themselves."""
-    before = _is_shown.set(is_shown)
+    if not (is_shown and sys.stderr.isatty()):
+        with shown_on(Lines() if is_shown else Display()):
+            yield
+        return
+    with _bar("{task.fields[amount]}") as bar:
+        task = bar.add_task("starting", total=None, amount="")
+        with shown_on(Live(bar, task)):
+            yield
+
+
+@contextmanager
+def shown_on(display: Display) -> Iterator[None]:
+    """The flows that run inside show their progress there."""
+    before = _display.set(display)
     try:
         yield
     finally:
-        _is_shown.reset(before)
+        _display.reset(before)
 
 
-def progress(items: Sequence[T], what: str, unit: str) -> Iterable[T]:
-    """The same items, counted in a bar as they pass where progress is shown."""
-    if not (_is_shown.get() and sys.stderr.isatty() and items):
-        yield from items
-        return
-    with _bar("{task.completed} of {task.total} " + f"{unit}s") as bar:
-        yield from bar.track(items, total=len(items), description=what)
+def stage(title: str) -> AbstractContextManager[None]:
+    """A stage of what is shown."""
+    return _display.get().stage(title)
+
+
+def note(text: str) -> None:
+    """What the present stage came to, in a few words."""
+    _display.get().note(text)
+
+
+def in_turn(items: Sequence[Unit], what: str) -> Iterator[tuple[Unit, Callable[[float], None]]]:
+    """Units one after the other, each with a function that is told the share of it that is done."""
+    with _display.get().count(what, sum(unit.rows for unit in items), "output") as done:
+        before = 0
+        for unit in items:
+            yield unit, partial(_part, done, before, unit.rows)
+            before += unit.rows
+            done(before)
+
+
+def _part(done: Callable[[float], None], before: int, rows: int, share: float) -> None:
+    done(before + share * rows)
 
 
 @contextmanager
@@ -64,13 +192,21 @@ def shares(is_shown: bool, what: str) -> Iterator[Callable[[float, str], None] |
 
 def _bar(amount: str) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(amount),
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn(amount, markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=SPEED_OF_S)

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from flows.orchestrator import flow, log, task
+from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
-from flows.progress import counted, progress
+from flows.progress import counted, in_turn
 from flows.run import Run, finish, opened, turn
 from flows.stages import index, unit_title
 from tasks.reaudit import reaudit as reaudits
@@ -52,7 +52,7 @@ def reaudit(
         )
         with opened("reaudit", settings, drawn.parameters) as run:
             index(run)
-            for unit in progress(drawn_units(run, drawn), "judging again", "unit"):
+            for unit, _ in in_turn(drawn_units(run, drawn), "judging again"):
                 judge_again(run, unit, drawn)
             comparison = compare(run, drawn)
             publish_flips(run, comparison)
@@ -65,7 +65,7 @@ def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
     units = reaudits.units(run.lake, drawn, run_id=run.run_id, size=run.settings.runner.unit_outputs)
     run.record.records_in += sum(unit.rows for unit in units)
-    log().info("%d claims drawn, in %d units", drawn.claims.height, len(units))
+    tell(f"{counted(drawn.claims.height, 'claim')} drawn, in {counted(len(units), 'unit')}")
     return units
 
 
@@ -80,7 +80,7 @@ def compare(run: Run, drawn: Draw) -> Comparison:
     """Old verdicts against new ones, and the cause of each difference."""
     comparison = reaudits.compare(drawn, run.bench, run.corpus, run_id=run.run_id, now=datetime.now(UTC))
     run.record.warnings += comparison.warnings
-    log().info("%d flips", comparison.frames["flips"].height)
+    tell(counted(comparison.frames["flips"].height, "flip"))
     return comparison
 
 

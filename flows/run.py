@@ -8,7 +8,7 @@ The run counts as open until (7), so that one that dies before is closed and rec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,8 +18,9 @@ from typing import Any
 
 import polars as pl
 
+from flows import progress
 from flows.commands.console import one_line
-from flows.orchestrator import log, show_markdown, shown, task
+from flows.orchestrator import log, show_markdown, shown, task, tell
 from tasks import health
 from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence.corpus import reach as reach_corpus
@@ -85,15 +86,16 @@ class Run:
         """Keeps which stage the run is in; one that fails stays the last."""
         runs.enter_stage(self.record, self.lake, title)
         self.stages.append(title)
-        yield
+        with progress.stage(title):
+            yield
         self.stages.pop()
         if self.stages:
             runs.enter_stage(self.record, self.lake, self.stages[-1])
 
-    def job(self, unit: Unit) -> Job:
-        """What a unit is judged with."""
+    def job(self, unit: Unit, done: Callable[[float], None] | None = None) -> Job:
+        """What a unit is judged with; `done` is told the share of it that is scored."""
         name, now = f"{unit.path.parent.name}-{unit.path.stem}", datetime.now(UTC)
-        return Job(name, self.bench, self.corpus, Gate(self.validator), self.run_id, now)
+        return Job(name, self.bench, self.corpus, Gate(self.validator), self.run_id, now, done)
 
     def count(self, unit: Unit, judged: Judged) -> None:
         """Adds what became of a unit."""
@@ -106,7 +108,7 @@ class Run:
         record.count(judged.counts)
         record.records_out += judged.counts["outputs"].published
         self.judged.append(judged)
-        log().info("judged %s: %s", judged.unit, judged.verdicts)
+        tell(progress.in_words(judged.verdicts) or "no factual claim")
 
     def check(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows of this program's own making, which must all be good.

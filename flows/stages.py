@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from flows.orchestrator import log, task
+from flows.orchestrator import task, tell
 from flows.progress import counted
 from flows.run import Run
 from tasks import judge as judging
@@ -27,7 +26,7 @@ def pull_title(run: Run, since: date | None, until: date | None) -> str:
     return f"pull {sources}{days}"
 
 
-def unit_title(_: Run, unit: Unit, *, reverify: bool = False) -> str:
+def unit_title(_: Run, unit: Unit, __: object = None, *, reverify: bool = False) -> str:
     """Which outputs are judged: their day and number."""
     again = " again" if reverify else ""
     return f"judge{again} {unit.day}, {counted(unit.rows, 'output')}"
@@ -53,7 +52,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     run.unhealthy = pulled.unhealthy
     run.record.problems += pulled.problems
     run.record.warnings += pulled.warnings
-    log().info("pulled %d records, %d to judge", pulled.records_in, pulled.outputs)
+    tell(f"{counted(pulled.records_in, 'record')}, {pulled.outputs:,} to judge")
     return pulled
 
 
@@ -75,7 +74,13 @@ def index(run: Run) -> None:
         run.record.count({"passages": counts["passages"]})
         run.record.warnings += _refused_documents(run.corpus.quarantine)
         run.record.warnings += _hidden_text(run.corpus.summary)
-        log().info("corpus: %s", json.dumps(run.corpus.summary))
+        tell(_corpus(run.corpus.summary))
+
+
+def _corpus(summary: Mapping[str, int]) -> str:
+    """What the index holds, in words."""
+    passages, documents = counted(summary["passages"], "passage"), counted(summary["documents"], "document")
+    return f"{passages} of {documents}, {summary['passages_new']:,} new"
 
 
 def _hidden_text(summary: Mapping[str, int]) -> list[str]:
@@ -95,9 +100,14 @@ def _refused_documents(quarantine: pl.DataFrame) -> list[str]:
 
 
 @task("judge", unit_title)
-def judge(run: Run, unit: Unit, *, reverify: bool = False) -> None:
-    """One unit through to committed verdicts; claims that have a current one only with `reverify`."""
-    job = run.job(unit)
+def judge(
+    run: Run, unit: Unit, done: Callable[[float], None] | None = None, *, reverify: bool = False
+) -> None:
+    """One unit through to committed verdicts; claims that have a current one only with `reverify`.
+
+    `done` is told the share of the unit that is scored.
+    """
+    job = run.job(unit, done)
     material = judging.extract(pl.read_parquet(unit.path), job)
     known = judging.current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
     claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
@@ -148,7 +158,7 @@ def compare_drift(
     path = measurement.save(run.lake, report)
     if published:  # the same report, made again, is sent once
         run.record.warnings += measurement.send_alarms(report, settings, path)
-    log().info("drift: %d rows, %d alarms", report.rows.height, report.alarms.height)
+    tell(f"{counted(report.rows.height, 'comparison')}, {counted(report.alarms.height, 'alarm')}")
     return {**report.as_dict(), "file": str(path)}
 
 

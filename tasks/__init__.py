@@ -15,3 +15,6 @@ for _name, _value in {
     os.environ[_name] = _value
 # Prefect's own server may need longer than its default of 20 s to start on a small machine.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
+# Threads of PyTorch that wait give the processor away: by default they spin, and on a machine that does
+# something else as well (2 cores, load 12) that cost six times the processor time of the work itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -12,7 +12,7 @@ commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -91,6 +91,8 @@ class Job:
     gate: Gate
     run_id: str
     now: datetime
+    done: Callable[[float], None] | None = None
+    """Told the share of the unit's pairs that is scored."""
 
     @property
     def snapshot(self) -> str:
@@ -227,7 +229,7 @@ def score(claims: pl.DataFrame, material: Material, job: Job) -> Scores:
     candidates = retrieve(
         claims, material.passages, job.corpus, bench.embedder, bench.parameters.retrieve.parameters
     )
-    scores = scored(candidates, claims, bench.verifier)
+    scores = scored(candidates, claims, bench.verifier, job.done)
     evidence = scores.evidence.with_columns(
         verifier=pl.lit(bench.identity), snapshot=pl.lit(job.snapshot), run_id=pl.lit(job.run_id)
     )
@@ -236,8 +238,16 @@ def score(claims: pl.DataFrame, material: Material, job: Job) -> Scores:
     return Scores(good_rows, scores.together)
 
 
-def scored(candidates: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -> Scores:
-    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them."""
+def scored(
+    candidates: pl.DataFrame,
+    claims: pl.DataFrame,
+    verifier: Verifier,
+    done: Callable[[float], None] | None = None,
+) -> Scores:
+    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them.
+
+    `done` is told the share of the pairs that is scored.
+    """
     pairs = candidates.join(
         claims.select(
             "claim_id", "output_id", "produced_at", claim=pairs_stage.without_citations(pl.col("text"))
@@ -252,7 +262,7 @@ def scored(candidates: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -
         .filter(pl.col("passages") > 1)
     )
     asked = pl.concat([pairs.select("claim", "text"), several.select("claim", "text")])
-    scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list())
+    scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list(), _shares(asked.height, done))
     alone, read = slice(None, pairs.height), scores.is_read[pairs.height :]
     together = several.with_columns(verdicts_stage.rounded(scores.probabilities[pairs.height :]))
     evidence = pairs.with_columns(
@@ -262,6 +272,20 @@ def scored(candidates: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) -
         windows=pl.Series(scores.windows[alone], dtype=pl.Int32),
     )
     return Scores(evidence, together.filter(pl.Series(read)))
+
+
+def _shares(pairs: int, done: Callable[[float], None] | None) -> Callable[[int], None] | None:
+    """A verifier's progress (pairs newly scored) as shares of all."""
+    if done is None:
+        return None
+    so_far = 0
+
+    def progress(newly: int) -> None:
+        nonlocal so_far
+        so_far += newly
+        done(so_far / pairs)
+
+    return progress
 
 
 def decide(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
 
@@ -107,6 +107,18 @@ class _OneLine(logging.Formatter):
         return f"claimledger: {one_line(record.getMessage())}"
 
 
+class _ToStandardError(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to what standard error is now: a live line puts itself in its place, and stays below."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+
 @contextmanager
 def warnings_shown(*, verbose: bool = False) -> Iterator[None]:
     """The product's log on standard error while a command runs: warnings, and with `verbose` the steps.
@@ -115,7 +127,7 @@ def warnings_shown(*, verbose: bool = False) -> Iterator[None]:
     """
     log = logging.getLogger("claimledger")
     before = log.level, log.propagate
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     handler.setFormatter(_OneLine())
     log.addHandler(handler)
     log.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flows.commands.console import Common
+from flows.progress import shown
 from flows.schedule import FLOWS
 from tasks.errors import TERMINATED, ConfigError
 
@@ -28,20 +30,25 @@ def launch(name: str, common: Common, **parameters: object) -> Outcome:
         sys.stderr.write(
             f"claimledger: no Prefect server answers at {server}; this run goes on without one\n"
         )
-    flow = FLOWS[name].load()
-    from flows.outcome import EndedWithProblemsError
-    from flows.progress import shown
-
     try:
         with shown(common.shows_progress and not is_served):
-            return flow(config=common.config, lake=common.lake, **parameters)
-    except EndedWithProblemsError as ended:
-        return ended.outcome
+            return _run(name, common, parameters)
     except BaseException as error:
         # Prefect's own, which it raises within a flow instead of letting SIGTERM through.
         if type(error).__name__ == "TerminationSignal":
             raise SystemExit(TERMINATED) from error
         raise
+
+
+def _run(name: str, common: Common, parameters: Mapping[str, object]) -> Outcome:
+    """The flow, which takes seconds to import."""
+    flow = FLOWS[name].load()
+    from flows.outcome import EndedWithProblemsError
+
+    try:
+        return flow(config=common.config, lake=common.lake, **parameters)
+    except EndedWithProblemsError as ended:
+        return ended.outcome
 
 
 def require_server() -> None:

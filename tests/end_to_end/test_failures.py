@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
 
 Command = Callable[..., Answer]
+A_STAGE = re.compile(r"\d\d:\d\d:\d\dZ .*\([\d.]+ s\)$")
 
 
 def one_sentence(done: Answer) -> str:
-    lines = done.err.strip().splitlines()
+    lines = [line for line in done.err.splitlines() if not A_STAGE.match(line)]
     assert len(lines) == 1, done.err
     assert lines[0].startswith("claimledger: ")
     return lines[0]
