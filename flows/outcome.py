@@ -11,6 +11,7 @@ from typing import Any
 from flows.orchestrator import show_markdown, show_table, shown
 from flows.run import Run
 from tasks.errors import GateError
+from tasks.report.brief import Brief, brief
 
 ALARMS_SHOWN = 20
 """As many as fit a page that is read at a glance; the report has the rest."""
@@ -39,6 +40,8 @@ class Outcome:
     extra: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     """Outputs by their worst verdict, by `abstained` and by `no_claims`."""
+    brief: Brief | None = None
+    """None of a run that judged nothing."""
 
     @property
     def abstentions(self) -> list[str]:
@@ -102,6 +105,7 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         lake=str(run.lake.root),
         seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 2),
         extra={**(extra or {}), **run.usage, **_ledger(run)},
+        brief=brief(run.lake, run.run_id, record.days) if run.judged else None,
     )
     _show(outcome)
     if outcome.problems:

@@ -21,6 +21,9 @@ SPACE_BYTES = 2 * 2**30
 """A night on the sample writes some megabytes; less than this free is a night that may stop."""
 
 
+MEND_SECTION = "correct its section of the configuration, or mend what it says"
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing looked at: whether it is well, what was seen, and what to do if it is not."""
@@ -108,7 +111,7 @@ def _reached(name: str, reach: Callable[[], str]) -> Check:
     try:
         return Check(name, True, reach())
     except (SourceError, OSError) as error:
-        return Check(name, False, str(error), "correct its section of the configuration, or mend what it says")
+        return Check(name, False, str(error), MEND_SECTION)
 
 
 def _lake(settings: Settings) -> Iterator[Check]:
@@ -205,7 +208,7 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
     except IntegrityError as error:
         return Check(name, False, str(error), damaged=True)
     except ClaimledgerError as error:
-        return Check(name, False, str(error), "correct its section of the configuration, or mend what it says")
+        return Check(name, False, str(error), MEND_SECTION)
     except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
         message = " ".join(str(error).split())
         return Check(

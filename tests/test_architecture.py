@@ -112,6 +112,7 @@ DOORS = {
     "reaudit.causes": "through its neighbours: judge, lake.runs, lake.store, verify.protocol, workbench",
     "reaudit.reaudit": "disk",
     "render": "disk",
+    "report.brief": "through its neighbours: lake.store",
     "report.database": "disk, duckdb",
     "report.markup": "network, jinja2, markupsafe",
     "report.report": "disk",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from flows.commands.audit_lines import audited
 from flows.commands.console import DEFAULTS, SINCE, UNTIL, Common, FromDay, ToDay, fail, table
 from flows.commands.launch import launch
 from tasks.errors import BAD_ANSWER, DAMAGED, DONE, InputError
@@ -35,7 +36,7 @@ def audit(
     if since and until and since > until:
         raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
     outcome = launch("audit", common, since=since, until=until)
-    return _answer(outcome, audited(outcome), common)
+    return _answer(outcome, audited(outcome, common.config), common)
 
 
 def backfill(
@@ -53,7 +54,7 @@ def backfill(
     if workers < 1:
         raise InputError(f"--workers is {workers}, expected 1 or more")
     outcome = launch("backfill", common, since=from_, until=to, reverify=reverify)
-    return _answer(outcome, audited(outcome), common)
+    return _answer(outcome, audited(outcome, common.config), common)
 
 
 def reaudit(
@@ -72,7 +73,7 @@ def reaudit(
     Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
     """
     outcome = launch("reaudit", common, sample=sample, since=from_, until=to, seed=seed)
-    return _answer(outcome, reaudited(outcome), common)
+    return _answer(outcome, reaudited(outcome, common.config), common)
 
 
 def drift(
@@ -150,25 +151,6 @@ def _answer(
     if outcome.is_damaged:
         return DAMAGED
     return BAD_ANSWER if outcome.problems else DONE
-
-
-def audited(outcome: Outcome) -> list[str]:
-    """What a night did, for people."""
-    judged = sum(outcome.verdicts.values())
-    lines = [
-        f"{outcome.flow} {outcome.status} in {outcome.seconds} s: "
-        f"{outcome.records_in} records in, {outcome.records_out} new outputs, "
-        f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
-        f"{outcome.left_out}"
-    ]
-    if judged:
-        rows = [[name, count, f"{count / judged:.1%}"] for name, count in sorted(outcome.verdicts.items())]
-        lines += ["", *table(["verdict", "claims", "share"], rows), ""]
-    elif outcome.records_out == 0 and outcome.records_quarantined == 0:
-        lines.append("nothing new to judge: the lake is unchanged")
-    else:
-        lines.append("no factual claim in the new outputs")
-    return [*lines, *outcome.abstentions, *outcome.warnings, f"report: {outcome.report}"]
 
 
 def reaudited(outcome: Outcome) -> list[str]:

@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.commands import cli, flow_commands
+from flows.commands.audit_lines import audited
 from flows.commands.console import Common
-from flows.commands.flow_commands import audited
 from flows.outcome import Outcome
 from tasks.errors import InputError, IntegrityError
+from tasks.report.brief import Brief, WorstClaim
+
+NOON = datetime(2026, 11, 12, 12, tzinfo=UTC)
 
 SLEEPS = """
 import sys, time
@@ -165,6 +168,59 @@ def test_a_night_without_verdicts_says_why(
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
     abstained = replace(outcome, outcomes={"supported": 3, "abstained": 2})
     assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)
+
+
+BRIEF = Brief(
+    supported=56,
+    contradicted=1,
+    unsettled=8,
+    unchecked={"no_evidence": 5, "too_long": 1},
+    unchecked_agents=["help-desk", "writer"],
+    actions={"delivered": 21, "escalated": 1, "rephrased": 9},
+    worst=[
+        WorstClaim(
+            "The plant has 94 reactors.", "contradicted", 0.9, "plant-guide", NOON,
+            "The plant has 92 reactors.", "plant.md", "evidence says 92, the claim says 94",
+        ),
+        WorstClaim("Tea is free.", "insufficient", 0.8, "help-desk", NOON, None, None, "not settled"),
+    ],
+    is_first=True,
+)  # fmt: skip
+
+
+def test_an_audit_ends_with_what_it_found_in_words_and_the_worst_claims_beside_their_evidence() -> None:
+    said = audited(replace(outcome_of(30, 0, {"supported": 56}), brief=BRIEF))
+    assert " ".join(" ".join(said).split()).count(
+        "Of 65 claims that could be checked, the evidence supports 56, contradicts 1 and does not settle 8. "
+        "6 claims could not be checked, mostly because no evidence was recorded or found (help-desk and "
+        "writer). By policy 1 answer should have gone to a person, and 9 should have been worded differently."
+    )
+    at = said.index("the worst 2 claims:")
+    assert said[at + 1 : at + 8] == [
+        "  1. contradicted (0.90), plant-guide, 2026-11-12",
+        "     claim     “The plant has 94 reactors.”",
+        "     evidence  “The plant has 92 reactors.”",
+        "     in        plant.md",
+        "     reason    evidence says 92, the claim says 94",
+        "  2. insufficient (0.80), help-desk, 2026-11-12",
+        "     claim     “Tea is free.”",
+    ]
+
+
+def test_only_a_first_audit_says_what_to_type_next() -> None:
+    first = replace(outcome_of(30, 0, {"supported": 56}), brief=BRIEF)
+    assert any(
+        line.endswith("ledger verify --config 'our audits/x.toml'")
+        for line in audited(first, "our audits/x.toml")
+    )
+    later = replace(first, brief=replace(BRIEF, is_first=False))
+    assert sum("init audits --from-source files" in line for line in audited(first)) == 1
+    assert "next:" not in audited(later)
+
+
+def test_refused_records_are_said_as_loudly_as_results() -> None:
+    assert "NOT AUDITED: 13 of 30 records were refused; the report says why" in audited(outcome_of(3, 13))
+    assert not any("NOT AUDITED" in line for line in audited(outcome_of(3, 0)))
 
 
 def outcome_of(out: int, quarantined: int = 0, verdicts: dict[str, int] | None = None) -> Outcome:
