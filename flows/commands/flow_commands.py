@@ -73,7 +73,7 @@ def reaudit(
     Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
     """
     outcome = launch("reaudit", common, sample=sample, since=from_, until=to, seed=seed)
-    return _answer(outcome, reaudited(outcome, common.config), common)
+    return _answer(outcome, reaudited(outcome), common)
 
 
 def drift(
