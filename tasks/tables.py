@@ -25,7 +25,9 @@ UNCHECKED = ("no_evidence", "too_few", "too_long", "no_answer", "language")
 """Why a claim could not be checked at all."""
 INSUFFICIENT_BECAUSE = (*UNCHECKED, "conflict", "not_settled")
 KINDS = ("factual", "other", "abstention")
-ORIGINS = ("context", "corpus")
+ORIGINS = ("context", "tool", "corpus")
+TOOL = "tool:"
+"""Scheme of the address of what a tool returned during the turn; the tool's name follows."""
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
 RUN_STATUS = ("running", "completed", "failed", "interrupted", "died")
@@ -190,7 +192,7 @@ EVIDENCE = Table(
         Column(
             "origin",
             pl.String,
-            "context: the output's own; corpus: the team's documents",
+            "context: the output's own; tool: what a tool returned; corpus: the team's documents",
             rules=(OneOf(ORIGINS),),
         ),
         Column(

@@ -15,6 +15,9 @@ from tasks.decide.policies import Policy
 from tasks.errors import ConfigError, InputError
 from tasks.knobs import Section, descriptions
 from tasks.settings import Settings, _known_keys, load
+from tasks.sources import kinds
+from tasks.sources.parameters import FilesSettings
+from tests.conftest import REPOSITORY
 
 SMALLEST = """
 lake = "lake"
@@ -173,7 +176,25 @@ def test_init_writes_a_configuration_with_every_key_and_its_default(tmp_path: Pa
     text = (tmp_path / "claimledger.toml").read_text() + (tmp_path / "policies/default.toml").read_text()
     keys = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
     keys |= set(re.findall(r"^(?:# )?\[+(?:\w+\.)?(\w+)\]+", text, re.MULTILINE))
-    assert set(_known_keys(Settings)) - keys - later == set()
+    others = {
+        field.name
+        for kind in kinds.SETTINGS.values()
+        if kind is not FilesSettings
+        for field in dataclasses.fields(kind)
+    }
+    assert set(_known_keys(Settings)) - keys - later - others == set()
+
+
+@pytest.mark.parametrize("kind", kinds.SETTINGS)
+def test_every_kind_of_source_has_a_page_with_its_keys_and_a_configuration_that_loads(
+    kind: str, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs" / "sources" / f"{kind}.md").read_text("utf-8")
+    for field in dataclasses.fields(kinds.SETTINGS[kind]):
+        assert f"`{field.name}`" in page or f"{field.name} =" in page, field.name
+    for example in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
+        source = load(written(tmp_path, example)).sources[0]
+        assert source.kind == kind
 
 
 def test_what_init_leaves_commented_out_is_an_example_that_loads(tmp_path: Path) -> None:

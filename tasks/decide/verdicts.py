@@ -24,7 +24,7 @@ from tasks.decide import explanation
 from tasks.decide.policies import ANY_USE_CASE, COLUMNS, Policy, row_of
 from tasks.privacy import addressing
 from tasks.schema import conform
-from tasks.tables import PROBABILITIES
+from tasks.tables import PROBABILITIES, TOOL
 from tasks.text import pairs, rules
 
 MILLION = 1_000_000
@@ -345,6 +345,8 @@ def _place() -> pl.Expr:
     return (
         pl.when(number.is_not_null())
         .then(pl.format("the agent's own context {}", number))
+        .when(pl.col("origin") == "tool")
+        .then(pl.format("what the tool {} returned", uri.str.strip_prefix(TOOL)))
         .when(uri.str.len_chars() > 0)
         .then(uri)
         .when(pl.col("origin") == "context")

@@ -70,7 +70,7 @@ def _texts(lake: Lake, day: date, output_ids: pl.LazyFrame) -> tuple[pl.DataFram
     claims = lake.scan("claims", since=day, until=day).filter(pl.col("kind") == "factual")
     best = (
         lake.scan("evidence", since=day, until=day)
-        .filter(pl.col("rank") == 0, pl.col("origin") == "context")
+        .filter(pl.col("rank") == 0, pl.col("origin") != "corpus")
         .select("output_id", "passage_id")
         .join(output_ids, on="output_id", how="semi")
         .unique()

@@ -21,7 +21,7 @@ from tasks.errors import ConfigError, SourceError
 from tasks.evidence import documents
 from tasks.evidence.documents import RAW_CHARACTERS, READERS, Record
 from tasks.evidence.parameters import CorpusSettings
-from tasks.files import streams
+from tasks.files import places, streams
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal
 
@@ -71,6 +71,8 @@ def reach(settings: CorpusSettings) -> str:
     """
     path = str(settings.path)
     try:
+        if places.is_remote(path):
+            return f"{len(places.listing(path))} documents at {path}"
         paths = streams.walk(path)[1]
     except Refusal as refusal:
         raise SourceError(f"{path}: {refusal.reason}") from None
@@ -80,14 +82,19 @@ def reach(settings: CorpusSettings) -> str:
     return f"{len(paths)} documents at {path}"
 
 
-def list_files(settings: CorpusSettings, limits: LimitSettings) -> Listing:
+def list_files(settings: CorpusSettings, limits: LimitSettings, *, mirror: Path | None = None) -> Listing:
     """The corpus's files, by name relative to its folder; hidden ones are left out.
+
+    Those of a URL are brought into the folder `mirror` first, where they stay.
 
     Raises:
         ConfigError: the path leads nowhere, or to one file of an unknown format.
     """
     path = str(settings.path)
     try:
+        if mirror is not None and places.is_remote(path):
+            places.mirror(path, mirror, limits.max_file_bytes)
+            path = str(mirror)
         root, paths = streams.walk(path)
     except Refusal as refusal:
         raise ConfigError(f"{path}: {refusal.reason}; correct corpus.path") from None

@@ -74,7 +74,8 @@ def refresh(
     if not section.path:
         return None
     # (1) what there is, and what of it is known
-    listing = corpus_files.list_files(section, limits)
+    mirror = lake.root / "index" / "mirrors" / hashlib.sha256(section.name.encode()).hexdigest()[:16]
+    listing = corpus_files.list_files(section, limits, mirror=mirror)
     state = lake.read_state(_state_name(section.name))
     folder = lake.root / "index"
     cut = snapshots.cut_digest(section.passages, documents.rules(section, limits))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tasks import tables
 from tasks.evidence import bm25, retrieval
 from tasks.evidence.models import Embedder, Vectors, unit
 from tasks.evidence.retrieval import HITS, RetrieveParameters
@@ -72,7 +73,9 @@ def retrieve(
             retrieval.ranked(bm25.own_scores(part, own_of_part), parameters.candidates).select(HITS.names())
         )
     corpus_words = HITS.to_frame()
-    described = [own.select("passage_id", "text", "document_uri", origin=pl.lit("context"))]
+    is_of_a_tool = pl.col("document_uri").str.starts_with(tables.TOOL)
+    origin = pl.when(is_of_a_tool).then(pl.lit("tool")).otherwise(pl.lit("context"))
+    described = [own.select("passage_id", "text", "document_uri", origin=origin)]
     if corpus is not None:
         dense.append(_hits(corpus.search(claim_vectors, parameters.candidates), factual))
         corpus_words = _hits(corpus.search_words(factual["text"].to_list(), parameters.candidates), factual)

@@ -190,7 +190,7 @@ def _plans(mine: pl.Expr, digest: pl.Expr) -> dict[str, _Plan]:
         ),
         "claims": (mine, {"text": blank}),
         # One id for all: which passages there were says what was said.
-        "evidence": (mine & (pl.col("origin") == "context"), {"passage_id": digest}),
+        "evidence": (mine & (pl.col("origin") != "corpus"), {"passage_id": digest}),
         "verdicts": (mine, {"reason": blank, "evidence_ids": pl.col("evidence_ids").list.head(0)}),
         "actions": (mine, {"reason": blank}),
         "findings": (mine, {"masked": blank}),

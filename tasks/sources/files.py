@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import InputError, SourceError
-from tasks.files import records, streams
+from tasks.files import places, records, streams
 from tasks.files.encodings import Encoding, may_be_windows_1252
 from tasks.files.limits import LimitSettings
+from tasks.files.places import Place
 from tasks.files.portions import KEPT, Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import joining, mapping
@@ -51,10 +54,17 @@ class File:
 
     path: Path
     name: str
+    place: Place | None = None
+    """Where it lies, where that is not this disk."""
+
+    @property
+    def address(self) -> str:
+        """What people call it."""
+        return shown(self.place.address if self.place else str(self.path))
 
 
 def discover(pattern: str) -> list[File]:
-    """The files that a path, a folder or a glob means, by name.
+    """The files that a path, a folder, a glob or a URL means, by name.
 
     A folder means every file below it whose suffix is known; hidden files (`.` or `_` first) are still being
     written and left out.
@@ -63,6 +73,8 @@ def discover(pattern: str) -> list[File]:
         SourceError: nothing there, or no file that could be read.
     """
     try:
+        if places.is_remote(pattern):
+            return _remote(pattern)
         base, paths = streams.walk(pattern, hidden="._")
     except Refusal as refusal:
         raise SourceError(f"{shown(pattern)}: {refusal.reason}; correct the source's path") from None
@@ -74,6 +86,13 @@ def discover(pattern: str) -> list[File]:
             "correct the source's path"
         )
     return [File(path, shown(path.relative_to(base).as_posix())) for path in paths]
+
+
+def _remote(url: str) -> list[File]:
+    found = [File(Path(place.name), place.name, place) for place in places.listing(url)]
+    if len(found) == 1:
+        return found
+    return [file for file in found if streams.suffixes(file.path)[0] is not None]
 
 
 def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
@@ -97,7 +116,8 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
     collector = _Collector(mapper, rows, source.name, scope)
     reader = _reader_digest(source, scope.limits)
     for file in files:
-        reading = _Reading(file, source, scope, reader=reader, rows=rows)
+        kind = _Reading if file.place is None else _Fetched
+        reading = kind(file, source, scope, reader=reader, rows=rows)
         try:
             old = reading.unchanged(marks.get(file.name))
             if old is not None:
@@ -127,7 +147,7 @@ def reach(source: FilesSettings) -> str:
         SourceError: none, or this user may not read one.
     """
     files = discover(source.path)
-    closed = [file.path for file in files if not os.access(file.path, os.R_OK)]
+    closed = [file.path for file in files if file.place is None and not os.access(file.path, os.R_OK)]
     if closed:
         raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user the right to it")
     return f"{len(files)} files at {shown(source.path)}"
@@ -164,6 +184,7 @@ class _Reading:
         rows: RowFilter | None,
     ) -> None:
         self._file, self._source, self._limits, self._reader = file, source, scope.limits, reader
+        self._work = scope.work / "files"
         self._now_ns = int(scope.now.timestamp() * 1e9)
         self._status: os.stat_result | None = None
         self._resume: tuple[int, int] | None = None
@@ -285,6 +306,40 @@ class _Reading:
         return mark
 
 
+class _Fetched(_Reading):
+    """A file of a store or a server: fetched to be read, and known by the version that it has there."""
+
+    def unchanged(self, mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The mark, where the store's version of the file is the one that was read."""
+        version = self._version()
+        if mark is None or not version["version"]:
+            return None
+        return dict(mark) if all(mark.get(key) == value for key, value in version.items()) else None
+
+    def portions(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:  # noqa: ARG002
+        """The file's records; it is read whole, whatever was read of it before."""
+        place = self._place()
+        with places.fetched(place, self._work, self._limits.max_file_bytes) as path:
+            self._file = replace(self._file, path=path)
+            yield from super().portions(None)
+
+    def raw_head(self) -> bytes:
+        """Nothing: the file is gone again."""
+        return b""
+
+    def mark(self) -> dict[str, Any] | None:
+        """Its version."""
+        return self._version()
+
+    def _place(self) -> Place:
+        assert self._file.place is not None  # noqa: S101 - what it is made for
+        return self._file.place
+
+    def _version(self) -> dict[str, Any]:
+        place = self._place()
+        return {"reader": self._reader, "size": place.size, "version": place.version}
+
+
 @dataclass
 class _Tally:
     """What became of one file so far."""
@@ -335,7 +390,7 @@ class _Collector:
                 yield self._batch()
         if portion.failure is not None:
             failure = portion.failure
-            tally.problem = f"{shown(str(file.path))} {failure.reason}"
+            tally.problem = f"{file.address} {failure.reason}"
             if failure.check not in _WITHOUT_CONTENT:
                 # The part that could not be read counts as one row, so that it is seen in the tables, too.
                 place = f"{file.name}: the rest" if tally.records or tally.pending else file.name
@@ -410,7 +465,7 @@ class _Collector:
             if tally.problem is None and tally.first is not None:
                 place, reason = tally.first
                 sentence = (
-                    f"{shown(str(file.path.parent))}/{place.split('/')[-1]}: {reason}; "
+                    f"{file.address.rpartition('/')[0]}/{place.split('/')[-1]}: {reason}; "
                     f"{tally.refused} of {tally.records} records of this file are in quarantine"
                 )
                 if tally.refused == tally.records >= SYSTEMATIC:
@@ -419,7 +474,7 @@ class _Collector:
                     warnings.append(sentence)
             elif tally.problem is None and tally.empty and is_whole:
                 what = f"only {tally.blank} blank lines" if tally.blank else "at most names of columns"
-                warnings.append(f"{shown(str(file.path))} holds no record, {what}")
+                warnings.append(f"{file.address} holds no record, {what}")
             if tally.problem is not None:
                 self.problems.append(tally.problem)
             if mark is not None:
@@ -443,21 +498,35 @@ def propose(path: str) -> mapping.Proposal:
         raise InputError(str(error)) from None
     for file in files:
         try:
-            if encoding == "auto" and _is_in_a_code_page(file.path):
-                encoding = "windows-1252"
-                sentences.append(
-                    f"{file.name} is no UTF-8; encoding is a guess, compare letters with accents"
-                )
-            # Any column may turn out to hold the answer, so none is required.
-            for portion in islice(records.portions(file.path, LimitSettings(), encoding=encoding), 2):
-                sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
-                sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in portion.refused[:3]]
+            with _on_disk(file) as local:
+                if encoding == "auto" and _is_in_a_code_page(local):
+                    encoding = "windows-1252"
+                    sentences.append(
+                        f"{file.name} is no UTF-8; encoding is a guess, compare letters with accents"
+                    )
+                # Any column may turn out to hold the answer, so none is required.
+                for portion in islice(records.portions(local, LimitSettings(), encoding=encoding), 2):
+                    sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
+                    refused = portion.refused[:3]
+                    sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in refused]
         except Refusal as failure:
-            sentences.append(f"{shown(str(file.path))} {failure.reason}")
+            sentences.append(f"{file.address} {failure.reason}")
     if not sample:
         raise InputError("; ".join(sentences[:3]) or f"{shown(path)}: no records found")
     proposal = mapping.propose(sample[: mapping.SAMPLE])
     return replace(proposal, sentences=(*proposal.sentences, *sentences), encoding=encoding)
+
+
+@contextmanager
+def _on_disk(file: File) -> Iterator[Path]:
+    if file.place is None:
+        yield file.path
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        places.fetched(file.place, Path(folder), LimitSettings().max_file_bytes) as path,
+    ):
+        yield path
 
 
 def _is_in_a_code_page(path: Path) -> bool:

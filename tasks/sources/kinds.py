@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.sources import files
+from tasks.sources import files, otlp
 from tasks.sources.base import Source
+from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
 
-SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings}
-SOURCES: dict[str, Source[Any]] = {"files": files}
+SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings, "otlp": OtlpSettings}
+SOURCES: dict[str, Source[Any]] = {"files": files, "otlp": otlp}
 
 
 def reach(source: SourceSettings) -> str:

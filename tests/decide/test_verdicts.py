@@ -113,6 +113,11 @@ def test_the_agents_own_context_is_named_by_its_number():
     assert result["reason"][0].startswith("supported by the agent's own context 2 (")
 
 
+def test_what_a_tool_returned_is_named_by_the_tool():
+    result = decide(claims("Paris is large."), passage(uri="tool:weather", origin="tool"))
+    assert result["reason"][0].startswith("supported by what the tool weather returned (")
+
+
 def test_a_contradiction_says_what_differs():
     result = decide(
         claims("France runs 94 reactors."),

@@ -97,6 +97,15 @@ def test_a_claim_sees_its_own_contexts_and_the_corpus_best_first(
     assert found["retrieval_score"].is_sorted(descending=True)
 
 
+def test_what_a_tool_returned_is_evidence_of_its_own_origin(embedder: Embedder) -> None:
+    own = contexts(a=["You may return goods for 30 days.", "Goods: 30 days."]).with_columns(
+        document_uri=pl.Series(["tool:returns", "kb://1"])
+    )
+    asked = claims(("a", "Goods may be returned for 30 days.", "factual"))
+    given = retrieve(asked, own, None, embedder, PARAMETERS).select("document_uri", "origin")
+    assert set(given.rows()) == {("tool:returns", "tool"), ("kb://1", "context")}
+
+
 def test_only_factual_claims_are_looked_up(embedder: Embedder, corpus: CorpusIndex) -> None:
     found = retrieve(
         claims(("a", "Hello!", "other"), ("a", "The X200 has a warranty.", "factual")),

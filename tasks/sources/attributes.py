@@ -1,0 +1,244 @@
+"""Attributes of OpenTelemetry spans: three generations of GenAI names, OpenInference, OpenLLMetry.
+
+Real files mix them, so every meaning is looked up under all of its names, the newest first. The lists follow
+opentelemetry-semantic-conventions 0.66b2, openinference-semantic-conventions 0.1.42 and traceloop-sdk's span
+attributes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tasks.sources.messages import decoded
+from tasks.sources.spans import Document, Role, Span
+
+Attributes = Mapping[str, Any]
+
+PREFIXES = ("gen_ai.", "openinference.", "llm.", "traceloop.", "retrieval.", "input.", "output.")
+"""Of names that make a span one of an agent and not of a web server or a database."""
+
+CONTENT_EVENTS = frozenset(
+    (
+        "gen_ai.client.inference.operation.details",
+        *("gen_ai.content.prompt", "gen_ai.content.completion", "gen_ai.choice", "gen_ai.user.message"),
+        *("gen_ai.system.message", "gen_ai.assistant.message", "gen_ai.tool.message"),
+    )
+)
+"""Events of a span, or logs with its id, that hold what went in and out, where its attributes do not."""
+
+_KINDS: dict[str, Role] = {
+    "llm": "llm", "agent": "agent", "chain": "chain", "workflow": "chain", "task": "chain", "tool": "tool",
+    "retriever": "retriever", "reranker": "retriever", "guardrail": "judge", "evaluator": "judge",
+}  # fmt: skip
+"""openinference.span.kind and traceloop.span.kind, in small letters."""
+_OPERATIONS: dict[str, Role] = {
+    "chat": "llm", "generate_content": "llm", "text_completion": "llm", "fetch_response": "llm",
+    "invoke_agent": "agent", "invoke_workflow": "chain", "execute_tool": "tool", "retrieval": "retriever",
+    "apply_guardrail": "judge",
+}  # fmt: skip
+_MODELS = ("gen_ai.response.model", "llm.model_name", "gen_ai.request.model", "llm.request.model")
+_AGENTS = ("gen_ai.agent.name", "agent.name", "graph.node.id")
+_SESSIONS = (
+    "session.id", "gen_ai.conversation.id", "traceloop.association.properties.session_id",
+    "traceloop.association.properties.conversation_id", "langsmith.trace.session_id",
+)  # fmt: skip
+_TOOLS = ("gen_ai.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
+_CALLS = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+_INPUTS = ("gen_ai.input.messages", "input.value", "gen_ai.prompt", "traceloop.entity.input")
+_OUTPUTS = ("gen_ai.output.messages", "output.value", "gen_ai.completion", "traceloop.entity.output")
+_TOOL_RESULTS = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
+_KEPT = {
+    "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"
+    ),
+    "response_id": ("gen_ai.response.id",),
+    "finish_reasons": ("gen_ai.response.finish_reasons", "llm.finish_reason"),
+    "provider": ("gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system"),
+    "user_id": ("user.id", "enduser.id", "traceloop.association.properties.user_id"),
+    "tags": ("tag.tags",),
+    "prompt_version": ("llm.prompt_template.version", "gen_ai.prompt.version"),
+}  # fmt: skip
+"""What is kept beside the answer, by the name that it has in `outputs.metadata`."""
+_QUERIES = ("gen_ai.retrieval.query.text", "input.value", "traceloop.entity.input")
+_INDEX = re.compile(r"(0|[1-9][0-9]{0,4})(?:\.(.+))?")
+
+
+def is_of_an_agent(attributes: Attributes) -> bool:
+    """Whether a span says anything of models, agents, tools or documents."""
+    return any(name.startswith(PREFIXES) for name in attributes)
+
+
+def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]) -> dict[str, Any]:
+    """Attributes, with what events say of input and output where they themselves say nothing."""
+    asked: list[dict[str, Any]] = []
+    answered: list[dict[str, Any]] = []
+    whole: dict[str, Any] = {}
+    for name, given in events:
+        inner = decoded(given.get("gen_ai.event.content"))
+        said = {**given, **inner} if isinstance(inner, dict) else dict(given)
+        if name == "gen_ai.choice":
+            message = decoded(said.get("message"))
+            answered.append({"role": "assistant", **(message if isinstance(message, dict) else said)})
+        elif name.endswith(".message"):
+            asked.append({**said, "role": name.split(".")[1]})
+        else:
+            whole |= said
+    if asked:
+        whole.setdefault("gen_ai.input.messages", asked)
+    if answered:
+        whole.setdefault("gen_ai.output.messages", answered)
+    return {**whole, **attributes}
+
+
+def describe(span: Span, attributes: Attributes) -> Span:
+    """The span with what its attributes say of it."""
+    span.role = role(attributes)
+    span.model = _text(_first(attributes, _MODELS))
+    span.agent = _text(_first(attributes, _AGENTS))
+    span.session = _text(_first(attributes, _SESSIONS))
+    if span.role == "tool":
+        span.tool = _text(_first(attributes, _TOOLS)) or span.name
+        span.call_id = _text(_first(attributes, _CALLS))
+        span.output = _first(attributes, _TOOL_RESULTS)
+    else:
+        span.input = _messages(attributes, _INPUTS, "input", "prompt")
+        span.output = _messages(attributes, _OUTPUTS, "output", "completion")
+    if span.role == "retriever":
+        span.input = _first(attributes, _QUERIES)
+        span.documents = documents(attributes)
+    for name, keys in _KEPT.items():
+        value = _first(attributes, keys)
+        if value is not None:
+            span.more[name] = value
+    return span
+
+
+def role(attributes: Attributes) -> Role:
+    """What the span is; one that names a model and no operation is a call of it."""
+    kind = attributes.get("openinference.span.kind") or attributes.get("traceloop.span.kind")
+    if isinstance(kind, str):
+        return _KINDS.get(kind.lower(), "other")
+    operation = attributes.get("gen_ai.operation.name")
+    if isinstance(operation, str):
+        return _OPERATIONS.get(operation, "other")
+    if any(name in attributes for name in _MODELS) or "gen_ai.completion.0.content" in attributes:
+        return "llm"
+    return "other"
+
+
+def documents(attributes: Attributes) -> list[Document]:
+    """Documents that a retriever gave, in their order; those without text have an empty one."""
+    given = decoded(attributes.get("gen_ai.retrieval.documents"))
+    if isinstance(given, list):
+        return [document(item) for item in given]
+    for prefix in ("reranker.output_documents", "retrieval.documents"):
+        items = unflattened(attributes, prefix)
+        if items:
+            return [document(item.get("document", item)) for item in items]
+    return []
+
+
+def document(item: object) -> Document:
+    """One document of any shape: its text under the names that conventions and frameworks use."""
+    if isinstance(item, str):
+        return Document(item)
+    if not isinstance(item, Mapping):
+        return Document("")
+    inner = decoded(item.get("metadata"))
+    places = [item, inner] if isinstance(inner, Mapping) else [item]
+    text = next((item[k] for k in ("content", "page_content", "text", "body") if _is_text(item.get(k))), "")
+    uri = next(
+        (
+            str(place[k])
+            for k in ("uri", "url", "source", "document_uri", "doc_uri", "file_path", "id", "title")
+            for place in places
+            if place.get(k) not in (None, "") and not isinstance(place[k], dict | list)
+        ),
+        None,
+    )
+    return Document(text, uri)
+
+
+def unflattened(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
+    """Records of a flattened list: `PREFIX.0.message.role`, `PREFIX.0.message.content` and so on."""
+    items: dict[int, dict[str, Any]] = {}
+    start = prefix + "."
+    if not any(name.startswith(start) for name in attributes):
+        return []
+    for name, value in attributes.items():
+        if not name.startswith(start):
+            continue
+        match = _INDEX.fullmatch(name, len(start))
+        if match:
+            place: dict[str, Any] = items.setdefault(int(match[1]), {})
+            *path, last = (match[2] or "value").split(".")
+            for step in path:
+                inner = place.setdefault(step, {})
+                if not isinstance(inner, dict):
+                    break
+                place = inner
+            else:
+                place[last] = value
+    return [items[index] for index in sorted(items)]
+
+
+def _messages(attributes: Attributes, keys: tuple[str, ...], openinference: str, older: str) -> object:
+    """Messages where the span has them, in whatever way; else its plain input or output."""
+    first = attributes.get(keys[0])
+    if first not in (None, ""):
+        return first
+    flat = unflattened(attributes, f"llm.{openinference}_messages")
+    if flat:
+        return [_openinference(item.get("message", item)) for item in flat]
+    flat = unflattened(attributes, f"gen_ai.{older}")
+    if flat:
+        role = "assistant" if older == "completion" else "user"
+        return [{"role": role, **item} for item in flat]
+    return _first(attributes, keys[1:])
+
+
+def _openinference(message: Any) -> dict[str, Any]:
+    """An OpenInference message as a plain one: contents and calls are records with numbers as keys."""
+    if not isinstance(message, dict):
+        return {"role": "", "content": message}
+    plain = {
+        key: value for key, value in message.items() if key in ("role", "content", "name", "tool_call_id")
+    }
+    contents = _listed(message.get("contents"))
+    if contents and "content" not in plain:
+        plain["content"] = [item.get("message_content", item) for item in contents if isinstance(item, dict)]
+    calls = [
+        item.get("tool_call", item) for item in _listed(message.get("tool_calls")) if isinstance(item, dict)
+    ]
+    if calls:
+        plain["tool_calls"] = calls
+    return plain
+
+
+def _listed(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return [value[key] for key in sorted(value, key=lambda key: (len(key), key))]
+    return value if isinstance(value, list) else []
+
+
+def _first(attributes: Attributes, names: Iterable[str]) -> Any:
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def _text(value: object) -> str | None:
+    """Attributes of the wrong type are kept as what they say."""
+    if value is None:
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

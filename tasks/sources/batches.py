@@ -1,0 +1,86 @@
+"""Records of a source gathered into batches, with what was refused, filtered and joined on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.files.portions import Record
+from tasks.files.refusal import Refusal, shown
+from tasks.sources.base import Batch, Scope
+from tasks.sources.records import Mapper
+from tasks.tables import OUTPUTS, quarantine_rows
+
+BATCH_RECORDS = 2_000
+"""Records held at once: some 20 MB of usual outputs."""
+BATCH_CHARACTERS = 32 * 2**20
+"""Characters of answers held at once, for unusual ones."""
+
+
+class Gatherer:
+    """Takes records one by one, and gives them in batches of bounded size."""
+
+    def __init__(self, mapper: Mapper, source: str, scope: Scope) -> None:
+        self._mapper, self._source, self._scope = mapper, source, scope
+        self._records: list[tuple[Record, str]] = []
+        self._rows: list[dict[str, str]] = []
+        self._size = self._joined = self._filtered = 0
+        self.records = self.refused = 0
+        """Of all batches so far."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for a batch."""
+        held = max(len(self._records), len(self._rows))
+        return held >= BATCH_RECORDS or self._size >= BATCH_CHARACTERS
+
+    def add(self, record: Record, locator: str) -> None:
+        """A record, and where it is."""
+        self._records.append((record, locator))
+        self._size += sum(len(value) for value in record.values() if isinstance(value, str)) + 1_000
+
+    def refuse(self, locator: str, check: str, reason: str, raw: bytes | str = "") -> None:
+        """A record that cannot be used."""
+        self._rows.append({"locator": shown(locator), "check": check, "reason": reason, "raw": shown(raw)})
+
+    def leave_out(self, *, filtered: int = 0, joined: int = 0) -> None:
+        """Records that are no answers, or became part of one."""
+        self._filtered += filtered
+        self._joined += joined
+
+    def batch(
+        self,
+        marks: dict[str, Any] | None = None,
+        problems: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
+    ) -> Batch:
+        """What was gathered since the last batch."""
+        mapped = self._mapper.map([record for record, _ in self._records])
+        for position, refusal in mapped.refused.items():
+            self._refuse_record(position, refusal)
+        quarantine = quarantine_rows(
+            self._rows,
+            table=OUTPUTS.name,
+            source=self._source,
+            run_id=self._scope.run_id,
+            quarantined_at=self._scope.now,
+        )
+        self.records += mapped.outputs.height
+        self.refused += quarantine.height
+        # The same refusal twice is one row of quarantine.
+        again = len(self._rows) - quarantine.height
+        batch = Batch(
+            outputs=mapped.outputs,
+            quarantine=quarantine,
+            records_in=mapped.outputs.height + quarantine.height + self._filtered + self._joined + again,
+            marks=marks or {},
+            problems=problems,
+            warnings=warnings,
+            filtered=self._filtered,
+            joined=self._joined + again,
+        )
+        self._records, self._rows, self._size, self._filtered, self._joined = [], [], 0, 0, 0
+        return batch
+
+    def _refuse_record(self, position: int, refusal: Refusal) -> None:
+        record, locator = self._records[position]
+        self.refuse(locator, refusal.check, refusal.reason, str(record.get("response") or ""))
