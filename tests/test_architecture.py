@@ -130,6 +130,8 @@ DOORS = {
     "sources.gathering": "disk, orjson",
     "sources.otlp": "disk, through its neighbours: files.places, sources.otlp_messages",
     "sources.otlp_messages": "disk, orjson, protobuf",
+    "sources.secrets": "environment",
+    "sources.sql": "network, sqlalchemy",
     "sources.pull": "disk, clock",
     "starter": "disk",
     "text.sentences": "sentencex",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.sources import files, otlp
+from tasks.sources import files, otlp, sql
 from tasks.sources.base import Source
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
+from tasks.sources.sql import SqlSettings
 
-SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings, "otlp": OtlpSettings}
-SOURCES: dict[str, Source[Any]] = {"files": files, "otlp": otlp}
+SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings, "otlp": OtlpSettings, "sql": SqlSettings}
+SOURCES: dict[str, Source[Any]] = {"files": files, "otlp": otlp, "sql": sql}
 
 
 def reach(source: SourceSettings) -> str:

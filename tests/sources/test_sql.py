@@ -1,0 +1,212 @@
+"""Rows of a real PostgreSQL, from a watermark on, once, also when the connection is cut; and of SQLite."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tasks.errors import SourceError
+from tasks.files.limits import LimitSettings
+from tasks.lake.store import Lake
+from tasks.sources import sql
+from tasks.sources.base import Batch
+from tasks.sources.parameters import FieldMapping
+from tasks.sources.pull import Pulled, pull_sources, watermark
+from tasks.sources.sql import SqlSettings
+from tests.support.postgres import Wire, postgres
+from tests.support.scopes import NOW, scope
+
+FIELDS = FieldMapping(id="id", produced_at="asked_at", prompt="question", response="answer", contexts="docs")
+QUERY = "select id, asked_at, question, answer, docs, 'a:b'::text as tag from answers;"
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with postgres() as port:
+        with psycopg.connect(address(port)) as connection:
+            connection.execute(
+                "create table answers (id uuid primary key default gen_random_uuid(), asked_at timestamptz, "
+                "question text, answer text, docs jsonb, score numeric)"
+            )
+            connection.execute(
+                "insert into answers (asked_at, question, answer, docs, score) "
+                "select timestamptz '2026-11-19 00:00+00' + (n / 3) * interval '1 second', 'Question ' || n, "
+                "'Answer ' || n || '.', jsonb_build_array(jsonb_build_object('text', 'Fact ' || n)), 0.5 "
+                "from generate_series(1, %s) n",
+                (ROWS,),
+            )
+        yield port
+
+
+@pytest.fixture
+def wire(port: int) -> Iterator[Wire]:
+    wire = Wire(port)
+    yield wire
+    wire.close()
+
+
+def address(port: int) -> str:
+    return f"postgresql://reader@127.0.0.1:{port}/postgres"
+
+
+def source(port: int, **more: Any) -> SqlSettings:
+    given = {"query": QUERY, "watermark": "asked_at", "fields": FIELDS, **more}
+    return SqlSettings(name="answers", kind="sql", url=address(port), **given)
+
+
+def pulled(settings: SqlSettings, marks: dict[str, Any] | None = None, **more: Any) -> list[Batch]:
+    return list(sql.pull(settings, scope(marks=marks or {}, **more)))
+
+
+def ids(batches: list[Batch]) -> list[str]:
+    return [each for batch in batches for each in batch.outputs["source_id"].to_list()]
+
+
+def test_rows_become_outputs_in_batches_and_only_new_ones_are_read_again(port):
+    first = pulled(source(port))
+    assert [batch.outputs.height for batch in first] == [2_000, 1_000]
+    row = first[0].outputs.row(0, named=True)
+    assert (row["prompt"], row["response"], row["contexts"]) == (
+        "Question 1", "Answer 1.", [{"uri": None, "text": "Fact 1"}],
+    )  # fmt: skip
+    assert row["metadata"] == '{"tag":"a:b"}'
+    assert len(set(ids(first))) == ROWS
+    marks = first[-1].marks
+    assert len(ids(pulled(source(port, overlap_minutes=0), marks))) == ROWS  # configured otherwise: all again
+    again = pulled(source(port), marks)
+    assert len(ids(again)) == ROWS  # the overlap of an hour is all of it
+    narrow = source(port, overlap_minutes=1)
+    marks = pulled(narrow)[-1].marks
+    assert len(ids(pulled(narrow, marks))) == 60 * 3 + 1
+
+
+def test_a_row_written_late_within_the_overlap_and_one_of_an_equal_time_are_not_lost(port, tmp_path):
+    settings, lake = source(port, overlap_minutes=1), Lake.open(str(tmp_path / "lake"))
+    publish(lake, whole(settings, lake, 1), 1)
+    with psycopg.connect(address(port)) as connection:
+        last = connection.execute("select max(asked_at) from answers").fetchone()
+        assert last is not None
+        late = last[0] - timedelta(seconds=30)
+        connection.execute(
+            "insert into answers (asked_at, question, answer) "
+            "values (%s, 'late', 'Late.'), (%s, 'equal', 'E.')",
+            (late, last[0]),
+        )
+    try:
+        second = whole(settings, lake, 2)
+        assert (second.outputs, second.duplicates) == (2, 0)
+        assert second.already_there > 0
+    finally:
+        with psycopg.connect(address(port)) as connection:
+            connection.execute("delete from answers where question in ('late', 'equal')")
+
+
+def whole(settings: SqlSettings, lake: Lake, number: int, **more: Any) -> Pulled:
+    return pull_sources(
+        (settings,), LimitSettings(), lake, unit_outputs=5_000, refused_share=0.5, run_id=f"{number:064x}",
+        now=NOW, since=None, until=None, **{"retries": 2, "pause": lambda _: None, **more},
+    )  # fmt: skip
+
+
+def publish(lake: Lake, pulled: Pulled, number: int) -> None:
+    import polars as pl
+
+    for unit in pulled.units:
+        frame = pl.read_parquet(unit.path)
+        lake.commit(f"{number:064x}", f"{unit.day}-{unit.shard:06d}", {"outputs": frame}, run_day=NOW.date())
+    for name, marks in pulled.marks.items():
+        lake.write_state(watermark(name), marks)
+
+
+def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(port, wire, tmp_path):
+    expected = set(ids(pulled(source(port))))
+    chance = random.Random(11)  # noqa: S311
+    settings, lake = source(wire.port), Lake.open(str(tmp_path / "lake"))
+    for number in range(10):
+        wire.cuts = [chance.randrange(500, 500_000)]
+        publish(lake, whole(settings, lake, number, retries=number % 2), number)
+    wire.cuts = []
+    publish(lake, whole(settings, lake, 99), 99)
+    published = lake.scan("outputs").select("source_id").collect()["source_id"].to_list()
+    assert sorted(published) == sorted(expected)
+
+
+def test_a_cut_in_the_middle_keeps_what_came_and_goes_on_from_there(port, wire, tmp_path):
+    settings, lake = source(wire.port), Lake.open(str(tmp_path / "lake"))
+    wire.cuts = [350_000]
+    first = whole(settings, lake, 1, retries=0)
+    assert 0 < first.outputs < ROWS
+    assert first.problems[0].startswith("source 'answers': postgresql://reader@127.0.0.1")
+    publish(lake, first, 1)
+    assert whole(settings, lake, 2).outputs == ROWS - first.outputs
+
+
+def test_a_range_of_days_leaves_the_watermark(port):
+    day = datetime(2026, 11, 19, tzinfo=UTC).date()
+    batches = pulled(source(port), since=day, until=day)
+    assert len(ids(batches)) == ROWS
+    assert all(batch.marks == {} for batch in batches)
+    assert ids(pulled(source(port), since=day + timedelta(days=1))) == []
+
+
+def test_nothing_can_be_written(port):
+    query = "select nextval('counter') as id, now() as asked_at, 'A' as answer"
+    with pytest.raises(SourceError, match="read-only transaction"):
+        pulled(source(port, query=query, watermark=None))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def counter(port: int) -> None:
+    with psycopg.connect(address(port)) as connection:
+        connection.execute("create sequence counter")
+
+
+def test_what_the_database_refuses_is_one_sentence(port, monkeypatch):
+    with pytest.raises(SourceError, match=r"^source 'answers': the database refuses the query: .*nowhere"):
+        pulled(source(port, query="select * from nowhere"))
+    with pytest.raises(SourceError, match=r"the database refuses the query: .*asked"):
+        pulled(source(port, query="select 1 as answer", watermark="asked"))
+    with pytest.raises(ConnectionError, match=r"refused|closed"):
+        pulled(source(1))
+    with pytest.raises(SourceError, match="Connection refused"):
+        sql.reach(source(1))
+    assert sql.reach(source(port)) == f"postgresql at {address(port)}"
+
+
+def test_passwords_come_from_the_environment_alone(monkeypatch):
+    with pytest.raises(ValueError, match="set CLAIMLEDGER_SOURCE_MY_BOT_KEY"):
+        SqlSettings(name="my bot", kind="sql", url="postgresql://a:b@c/d", query="select 1")
+    monkeypatch.setenv("CLAIMLEDGER_SOURCE_MY_BOT_KEY", "p@ss")
+    settings = SqlSettings(name="my bot", kind="sql", url="postgresql://a@c/d", query="select 1")
+    assert sql._engine(settings).url.password == "p@ss"  # noqa: S105
+    with pytest.raises(SourceError, match="is no URL of a database"):
+        sql._engine(SqlSettings(name="a", kind="sql", url="c", query="select 1"))
+    with pytest.raises(SourceError, match=r"the driver MySQLdb is missing; run `pip install"):
+        sql._engine(SqlSettings(name="a", kind="sql", url="mysql://a@c/d", query="select 1"))
+
+
+def test_sqlite_is_read_the_same_way(tmp_path):
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table answers (id integer, asked_at text, answer text)")
+        connection.executemany(
+            "insert into answers values (?, ?, ?)",
+            [(n, f"2026-11-01T10:00:{n:02d}Z", f"Answer {n}.") for n in range(5)],
+        )
+    connection.close()
+    settings = SqlSettings(
+        name="answers", kind="sql", url=f"sqlite:///{path}", query="select * from answers", watermark="id",
+        fields=FieldMapping(id="id", produced_at="asked_at", response="answer"),
+    )  # fmt: skip
+    (batch,) = pulled(settings)
+    assert ids([batch]) == ["0", "1", "2", "3", "4"]
+    assert ids(pulled(settings, batch.marks)) == ["4"]  # equal marks are read again, and known by their ids
+    assert Path(path).exists()
