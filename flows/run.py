@@ -25,6 +25,7 @@ from tasks import health
 from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence.corpus import reach as reach_corpus
 from tasks.evidence.index import CorpusIndex
+from tasks.files import durable
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
 from tasks.judge import Gate, Job, Judged
@@ -37,6 +38,9 @@ from tasks.settings import Settings
 from tasks.sources.kinds import reach
 from tasks.sources.pull import Unit, watermark
 from tasks.workbench import Workbench
+
+LEAST_ROOM_BYTES = 32 * 2**20
+"""A run with less to write to would end half way, or by a signal where a database maps its files."""
 
 
 @dataclass
@@ -141,6 +145,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
     """Steps (1) to (3), and a run that is closed as failed or interrupted if need be."""
     team = load_team_suites(settings.validation.suites)
     with turn(flow, settings) as lake:
+        durable.require_room(lake.root, LEAST_ROOM_BYTES)
         left = lake.recover()
         died = [
             f"{sentence}; this run goes on from what it published" for sentence in runs.close_dead_runs(lake)

@@ -13,16 +13,19 @@ import json
 import os
 import tomllib
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_type_hints
+from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Le
+from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, Discriminator, Tag, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.claims.claims import ExtractParameters
-from tasks.decide import policies
+from tasks.decide import policies as policy_rules
 from tasks.decide.policies import Policy
 from tasks.drift.parameters import DriftSettings
 from tasks.errors import ConfigError
@@ -54,6 +57,22 @@ class ScheduleSettings(Section):
     """Zone of the schedule."""
     work_pool: Annotated[str | None, Example("claimledger")] = None
     """Pool whose workers run the flows."""
+
+    def __post_init__(self) -> None:
+        try:
+            zone = ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                f"timezone is {self.timezone!r}, expected a name such as Europe/Berlin"
+            ) from None
+        try:
+            if not self.cron.startswith("@"):  # @daily and its like are Prefect's to know
+                CronSim(self.cron, datetime.now(zone))
+        except CronSimError as error:
+            raise ValueError(
+                f"cron is {self.cron!r} ({str(error).lower()}), expected five fields such as 0 3 * * * for "
+                "3 o'clock every day"
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +179,7 @@ class Settings(BaseSettings):
         """What the verifier alone takes."""
         return ScoringParameters(
             verifier=self.verifier,
-            policy=policies.for_use_case(self.policies, policies.ANY_USE_CASE),
+            policy=policy_rules.for_use_case(self.policies, policy_rules.ANY_USE_CASE),
             threads=self.runner.threads,
             max_record_bytes=self.limits.max_record_bytes,
         )
@@ -179,7 +198,7 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are named {name!r}; give each its own name")
-        policies.refuse_overlaps(self.policies)
+        policy_rules.refuse_overlaps(self.policies)
         confidential.detectors_of(self.privacy.detectors)
         return self
 
@@ -235,14 +254,18 @@ def _read_toml(file: Path, what: str) -> dict[str, Any]:
 
 
 def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Settings:
-    if isinstance(raw.get("policies"), list):
-        raw = {**raw, "policies": [_policy_file(p, base) for p in raw["policies"]]}
+    entries = raw.get("policies")
+    policies = [_policy_file(entry, base, where) for entry in entries] if isinstance(entries, list) else []
+    if policies:
+        raw = {**raw, "policies": [policy for policy, _ in policies]}
     try:
         settings = Settings(**raw)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from None
     except ValueError as error:  # pydantic-settings: an environment variable that is not JSON
         raise ConfigError(f"{where} and CLAIMLEDGER__ variables: {error}") from None
+    for policy, place in policies:
+        _require_version(policy, place)
     updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
         "sources": tuple(
@@ -263,14 +286,24 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     return settings.model_copy(update=updates)
 
 
-def _policy_file(entry: object, base: Path) -> object:
-    """A policy as it stands, or read from the TOML file that `file` names."""
+def _policy_file(entry: object, base: Path, where: str) -> tuple[object, str]:
+    """A policy as it stands, or read from the TOML file that `file` names; and which file it is in."""
     if not isinstance(entry, dict) or set(entry) != {"file"}:
-        return entry
+        return entry, where
     file = base / str(entry["file"])
     if file.suffix != ".toml":
         raise ConfigError(f"{file}: a policy file is TOML and ends in .toml")
-    return _read_toml(file, "policy file")
+    return _read_toml(file, "policy file"), str(file)
+
+
+def _require_version(policy: object, where: str) -> None:
+    """Raises ConfigError for a policy of a file that does not say which version of it this is."""
+    if isinstance(policy, dict) and "version" not in policy:
+        name = policy.get("name", Policy().name)
+        raise ConfigError(
+            f"{where}: the policy {name} has no version, by which an auditor tells which rules decided; add "
+            'version = "1", and raise it whenever you change a value'
+        )
 
 
 def _absolute(path: str, base: Path) -> str:

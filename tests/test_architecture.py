@@ -124,7 +124,7 @@ DOORS = {
     "review.review_sheets": "through its neighbours: files.json_records",
     "review.reviews": "disk",
     "review.sample": "disk",
-    "settings": "disk, pydantic, pydantic_settings",
+    "settings": "disk, clock, cronsim, pydantic, pydantic_settings",
     "sources.files": "disk",
     "sources.kinds": "through its neighbours: sources.files",
     "sources.gathering": "disk, orjson",

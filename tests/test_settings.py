@@ -92,6 +92,9 @@ def test_the_smallest_real_configuration_loads_with_paths_relative_to_its_file(t
         ("lake = 'a'\nlake = 'b'", "not valid TOML"),
         ("[[policies]]\nfile = 'p.yaml'", "a policy file is TOML"),
         ("[[policies]]\nfile = 'missing.toml'", "no such policy file"),
+        ("[[policies]]\nname = 'ours'", "the policy ours has no version"),
+        ("[schedule]\ncron = 'every night'", "cron is 'every night' (wrong number of fields), expected five"),
+        ("[schedule]\ntimezone = 'Europe/Berln'", "timezone is 'Europe/Berln', expected a name such as"),
     ],
 )
 def test_a_bad_configuration_is_one_sentence_that_names_the_file(

@@ -170,6 +170,15 @@ for _command in (
     app.command(_command)
 
 
+_interrupted = threading.Event()
+"""Ctrl-C was pressed: an import that it hits in C code ends with an error of another name."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(TERMINATED)
 
@@ -207,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
         if "--debug" in tokens:
             traceback.print_exc()
-        sentence, status = _explained(error)
+        sentence, status = _explained(KeyboardInterrupt() if _interrupted.is_set() else error)
         fail(sentence)
         return status
 
@@ -257,6 +266,7 @@ def _misused(error: CycloptsError) -> str:
 
 def entry() -> None:
     """Console script: exits with the status of `main`; SIGTERM ends a command like Ctrl-C."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminated)
     sys.unraisablehook = _strike_again
     sys.exit(main())

@@ -200,6 +200,8 @@ def drifted(outcome: Outcome) -> list[str]:
         f"{windows['baseline_start']}..{windows['baseline_end']} ({windows['kind']}): "
         + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found["status"].items())
     ]
+    if set(found["status"]) <= {"not_measured"}:
+        lines.append("nothing to measure: the lake has no audited answers of these days")
     rows = [
         [
             row["slice"],

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from flows.commands.console import DEFAULTS, Common, new_run
-from tasks.errors import BAD_ANSWER, DONE
+from tasks.errors import BAD_ANSWER, DONE, ConfigError
 
 app = App(
     name="ledger",
@@ -108,7 +108,13 @@ def witness(
     from tasks.ledger.witness import witness_server as witnesses
 
     opened = witnesses.Witness.open(folder, keys.parse_keys(log), name=name)
-    with witnesses.server(opened, host, port, time.time) as server:
+    try:
+        listening = witnesses.server(opened, host, port, time.time)
+    except OSError as error:
+        raise ConfigError(
+            f"{host} port {port}: {error.strerror}; choose another with --host and --port"
+        ) from None
+    with listening as server:
         address, bound = server.server_address[:2]
         common.answer(
             {"public_key": str(opened.signer.public), "address": f"http://{address!s}:{bound}"},

@@ -23,21 +23,34 @@ _ADVICE = {
     errno.EDQUOT: "raise the quota or make room, and run again",
     errno.EFBIG: "raise the limit on file sizes and run again",
     errno.EROFS: "mount it writable or choose another lake",
-    errno.EACCES: "give this user the right to it or choose another lake",
-    errno.EPERM: "give this user the right to it or choose another lake",
+    errno.EACCES: "give this user the right to it, or choose another place",
+    errno.EPERM: "give this user the right to it, or choose another place",
     errno.EMFILE: "raise the limit on open files (ulimit -n) and run again",
     errno.ENFILE: "raise the limit on open files and run again",
     errno.ENOTDIR: "move the file that is where a folder belongs",
     errno.EIO: "the disk reports an error; check it before running again",
 }
 
+_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def explain(error: OSError, path: Path) -> LakeError:
-    """One sentence: the path, what the system said, the free space, what to do."""
+    """One sentence: the path, what the system said, where room matters how much is free, what to do."""
     place = error.filename if isinstance(error.filename, str) else path
     reason = error.strerror or type(error).__name__
     advice = _ADVICE.get(error.errno or 0, "what was committed before is intact; mend it and run again")
-    return LakeError(f"{place}: {reason} ({_free(path)} free there); {advice}")
+    free = f" ({_free(path)} free there)" if error.errno in _ROOM else ""
+    return LakeError(f"{place}: {reason}{free}; {advice}")
+
+
+def require_room(path: Path, least_bytes: int) -> None:
+    """Raises LakeError where less is free: what is mapped into memory would end in a signal, not an error."""
+    folder = next(folder for folder in (path, *path.parents) if folder.exists())
+    if shutil.disk_usage(folder).free < least_bytes:
+        needed = f"{least_bytes / 2**20:.0f} MiB"
+        raise LakeError(
+            f"{path}: only {_free(path)} free there, a run needs {needed} at least; make room and run again"
+        )
 
 
 def _free(path: Path) -> str:

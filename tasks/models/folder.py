@@ -142,7 +142,8 @@ def locate(
     except Exception as error:  # noqa: BLE001 - the hub client raises some twenty types
         raise ModelError(
             f"{model}: neither a folder here nor a model that the Hugging Face hub or its local cache gives "
-            f"({type(error).__name__}); name a folder, or check the id and the network"
+            f"({type(error).__name__}); name a folder, or check id and network, or leave the key out for the "
+            "embedded one"
         ) from None
 
 

@@ -230,7 +230,9 @@ def test_a_policy_added_for_a_use_case_judges_its_claims_again(
     succeed("audit", "--quiet")
     before = read(team / "lake", "verdicts").height
     config = team / "claimledger.toml"
-    config.write_text(config.read_text() + '\n[[policies]]\nname = "support"\nuse_cases = ["support"]\n')
+    config.write_text(
+        config.read_text() + '\n[[policies]]\nname = "support"\nversion = "1"\nuse_cases = ["support"]\n'
+    )
     done = command("backfill", "--from", "2026-11-01", "--to", "2026-11-05", "--reverify", "--json")
     assert done.code == 0, done.err
     assert read(team / "lake", "verdicts").height == 2 * before

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from datetime import date
@@ -18,6 +19,7 @@ from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
 
 Command = Callable[..., Answer]
+A_LOG = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 A_STAGE = re.compile(r"\d\d:\d\d:\d\dZ .*\([\d.]+ s\)$")
 
 
@@ -266,6 +268,34 @@ def test_doctor_says_what_is_wrong_and_what_to_do(team: Path, command: Command) 
     quiet = command("doctor", "--quiet")
     assert (quiet.code, quiet.out) == (1, "")
     assert one_sentence(quiet).startswith("claimledger: source sample: ")
+
+
+def test_a_policy_without_a_version_is_refused_because_an_auditor_reads_it(
+    team: Path, command: Command
+) -> None:
+    policy = team / "policies" / "default.toml"
+    policy.write_text(policy.read_text().replace('version = "1"', ""))
+    done = command("audit")
+    assert done.code == 2
+    assert "default.toml: the policy default has no version" in one_sentence(done)
+    assert not (team / "lake").exists()
+
+
+def test_drift_of_an_empty_lake_says_that_there_is_nothing_to_measure(team: Path, command: Command) -> None:
+    done = command("drift")
+    assert done.code == 0
+    assert "nothing to measure: the lake has no audited answers of these days" in done.out
+
+
+def test_a_witness_whose_port_is_taken_says_so(team: Path, command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command(
+            "ledger", "witness", "--folder", "witness", "--name", "witness.example/w1", "--log", A_LOG,
+            "--port", port,
+        )  # fmt: skip
+    assert done.code == 2
+    assert f"127.0.0.1 port {port}: Address already in use; choose another" in one_sentence(done)
 
 
 @pytest.fixture
