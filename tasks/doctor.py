@@ -15,8 +15,10 @@ from pathlib import Path
 from tasks import settings as settings_module
 from tasks.errors import ClaimledgerError, IntegrityError, SourceError
 from tasks.lake.store import Lake
+from tasks.models import processor
 from tasks.settings import Settings
 
+INSTALL_AGAIN = "install it again (`make install` in a checkout)"
 SPACE_BYTES = 2 * 2**30
 """A night on the sample writes some megabytes; less than this free is a night that may stop."""
 
@@ -42,7 +44,7 @@ class Check:
 
 def examine(config: str | None, lake: str | None) -> list[Check]:
     """Every check, in the order in which trouble is best mended."""
-    checks = [_python(), *_packages(), _torch()]
+    checks = [_python(), _processor(), *_packages(), _torch()]
     try:
         settings = settings_module.load(config, lake=lake)
     except ClaimledgerError as error:
@@ -61,8 +63,17 @@ def examine(config: str | None, lake: str | None) -> list[Check]:
 
 
 def _python() -> Check:
-    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Check("python", ok, sys.version.split()[0], "" if ok else "install Python 3.11, 3.12 or 3.13")
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    return Check(
+        "python", ok, sys.version.split()[0], "" if ok else "install Python 3.11, 3.12, 3.13 or 3.14"
+    )
+
+
+def _processor() -> Check:
+    if processor.lacks_avx2():
+        return Check("processor", False, "no AVX2, which Polars needs", "use a machine from 2015 or later")
+    bf16 = "multiplies bf16" if processor.has_bf16() else "no bf16: computes in float32 or int8"
+    return Check("processor", True, bf16)
 
 
 def _packages() -> Iterator[Check]:
@@ -77,19 +88,19 @@ def _packages() -> Iterator[Check]:
             installed = "missing"
         if installed != pinned:
             wrong.append(f"{name} is {installed}, expected {pinned}")
-    yield Check("packages", not wrong, "; ".join(wrong) or "as pinned", "run `make install`" if wrong else "")
+    yield Check("packages", not wrong, "; ".join(wrong) or "as pinned", INSTALL_AGAIN if wrong else "")
 
 
 def _torch() -> Check:
     try:
         installed = distribution("torch")
     except PackageNotFoundError:
-        return Check("pytorch", False, "missing", "run `make install`")
+        return Check("pytorch", False, "missing", INSTALL_AGAIN)
     # Read, not imported: a broken build must not take the other checks with it.
     try:
         built = Path(str(installed.locate_file("torch/version.py"))).read_text("utf-8")
     except OSError as error:
-        return Check("pytorch", False, f"{installed.version}, {error.strerror}", "run `make install`")
+        return Check("pytorch", False, f"{installed.version}, {error.strerror}", INSTALL_AGAIN)
     cuda = re.search(r"^cuda\b.*= *['\"]([\d.]+)['\"]", built, re.MULTILINE)
     kind = f"built for CUDA {cuda[1]}; the CPU build is smaller and enough" if cuda else "CPU build"
     return Check("pytorch", True, f"{installed.version}, {kind}")
@@ -212,5 +223,5 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
     except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
         message = " ".join(str(error).split())
         return Check(
-            name, False, f"{type(error).__name__}: {message}", "run `make install`, or report it as a bug"
+            name, False, f"{type(error).__name__}: {message}", f"{INSTALL_AGAIN}, or report it as a bug"
         )

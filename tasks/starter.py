@@ -17,6 +17,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from tasks.decide.policies import Policy
 from tasks.errors import ConfigError, InputError
+from tasks.files.bundled import bundled
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
 from tasks.files.refusal import shown
@@ -114,12 +115,7 @@ def write_demo(directory: Path, *, full: bool) -> Path:
     Raises:
         ConfigError: another file is there already, or the sample is not installed; nothing is written.
     """
-    sample = Path(__file__).resolve().parent.parent / "data" / "samples"
-    if not (sample / DEFAULT_FILE).exists():
-        raise ConfigError(
-            f"{sample}: the sample comes with a checkout and not with the package; `claimledger init` writes "
-            "one of five answers"
-        )
+    sample = bundled("samples")
     exports = sorted((sample / "outputs").glob("*.jsonl.gz"))
     lines = {file: gzip.decompress(file.read_bytes()).splitlines(keepends=True) for file in exports}
     if not full:

@@ -35,7 +35,7 @@ ROOMS = {
     "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
     "reaudit drift",
     "starter": "ground files decide sources settings",
-    "doctor": "ground gate lake sources evidence verify settings",
+    "doctor": "ground gate lake models sources evidence verify settings",
     "render": "ground gate ledger",
 }
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
@@ -60,6 +60,7 @@ DOORS = {
     "evidence.pdf_text": "log, pypdf",
     "evidence.reading": "disk, processes, signals",
     "evidence.retrieve": "through its neighbours: evidence.models",
+    "files.bundled": "disk",
     "files.cache": "disk",
     "files.durable": "disk",
     "files.json_records": "orjson",
@@ -111,6 +112,7 @@ DOORS = {
     "models.int8": "torch",
     "models.kernels": "torch",
     "models.processor": "disk",
+    "models.sentence_encoder": "disk, torch, transformers, safetensors",
     "reaudit.causes": "through its neighbours: judge, lake.runs, lake.store, verify.protocol, workbench",
     "reaudit.reaudit": "disk",
     "render": "disk",
@@ -189,6 +191,7 @@ COVERED_BY = {
     "drift.series": "drift/test_table.py",
     "drift.slices": "drift/test_table.py",
     "evidence.bm25": "evidence/test_retrieve.py",
+    "evidence.pieces": "evidence/test_models.py",
     "evidence.snapshots": "evidence/test_index.py",
     "evidence.parameters": "evidence/test_index.py",
     "files.csv_records": "sources/test_files_source.py",

@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, BertModel, BertTokenizerFast
 from transformers.utils import logging
 
 from tasks.errors import ModelError
+from tasks.models import sentence_encoder
 from tasks.verify.labels import CODES
 from tasks.verify.network import PairNetwork, load_network
 from tasks.verify.torch_pairs import use_threads
@@ -129,8 +130,8 @@ def _progress_of(loop: Loop) -> dict[str, Any]:
 
 def _weights_of(base: Path) -> Path:
     """The weights that training starts from: trained ones, else packed ones."""
-    packed = base / WEIGHTS
-    return packed if packed.exists() and not (base / TRAINED).exists() else base / TRAINED
+    names = (TRAINED, WEIGHTS, sentence_encoder.WEIGHTS)
+    return next((base / name for name in names if (base / name).exists()), base / TRAINED)
 
 
 def _start(base: Path) -> tuple[BertTokenizerFast, PairNetwork]:
@@ -162,15 +163,14 @@ def from_sentence_encoder(base: Path) -> tuple[BertTokenizerFast, PairNetwork]:
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-        encoder = BertModel.from_pretrained(
-            base,
-            add_pooling_layer=False,
-            # No dropout: each pair is seen about once, and drawing the masks costs a third of the time.
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            use_safetensors=True,
-            local_files_only=True,
-        )
+        # No dropout: each pair is seen about once, and drawing the masks costs a third of the time.
+        without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        if (base / sentence_encoder.WEIGHTS).exists():
+            encoder = sentence_encoder.load_bert(base, **without)
+        else:
+            encoder = BertModel.from_pretrained(
+                base, add_pooling_layer=False, use_safetensors=True, local_files_only=True, **without
+            )
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"{base}: no BERT encoder can be loaded ({str(error)[:160]})") from None
     finally:

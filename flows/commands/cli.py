@@ -30,8 +30,10 @@ from tasks.errors import (
     INTERRUPTED,
     TERMINATED,
     ClaimledgerError,
+    ConfigError,
     InputError,
 )
+from tasks.models import processor
 
 STRIKE_AGAIN_S = 0.05
 """Long enough for the callback that swallowed a signal to be over."""
@@ -202,6 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     tokens = sys.argv[1:] if arguments is None else arguments
     try:
+        _require_processor(tokens)
         with warnings_shown(verbose="--verbose" in tokens):
             result = app(tokens, exit_on_error=False, print_error=False)
         return result if isinstance(result, int) else DONE
@@ -221,6 +224,13 @@ def main(arguments: list[str] | None = None) -> int:
         return status
 
 
+def _require_processor(tokens: list[str]) -> None:
+    """Refuses to go where Polars would end the process by a signal and say nothing."""
+    works_anywhere = {"--help", "-h", "--version", "doctor"} & set(tokens)
+    if not works_anywhere and processor.lacks_avx2() and not os.environ.get("POLARS_SKIP_CPU_CHECK"):
+        raise ConfigError("this processor has no AVX2, which Polars needs; use a machine from 2015 or later")
+
+
 def _explained(error: BaseException) -> tuple[str, int]:
     """One sentence and the exit status for whatever stopped a command."""
     match error:
@@ -230,14 +240,20 @@ def _explained(error: BaseException) -> tuple[str, int]:
             return _misused(error), BAD_USAGE
         case KeyboardInterrupt():
             return f"interrupted; {GOES_ON}", INTERRUPTED
-        case MemoryError():
-            return "out of memory; lower runner.unit_outputs or verifier.batch_tokens", BAD_USAGE
+        case ModuleNotFoundError() | MemoryError():
+            return _lacking(error), BAD_USAGE
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or error}", BAD_USAGE
         case _:
             kind = type(error).__name__
             return f"unexpected {kind}: {error}; run it again with --debug and report it as a bug", BAD_USAGE
+
+
+def _lacking(error: ModuleNotFoundError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; lower runner.unit_outputs or verifier.batch_tokens"
+    return f"the package {error.name} is not installed; install claimledger again"
 
 
 def _misused(error: CycloptsError) -> str:

