@@ -261,6 +261,7 @@ def test_lock_files_have_a_hash_for_every_package_and_none_is_in_both() -> None:
         versions.append(packages)
     assert not versions[0].keys() & versions[1].keys()
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["requires-python"] == f">=3.{module.OLDEST[1]},<3.{module.NEWEST[1] + 1}"
     for requirement in project["dependencies"]:
         if "==" in requirement:
             name, version = requirement.split("==")
