@@ -51,7 +51,7 @@ DOORS = {
     "evidence.embeddings": "disk",
     "evidence.dense": "disk, faiss",
     "evidence.html_text": "selectolax",
-    "evidence.index": "disk",
+    "evidence.index": "disk, log",
     "evidence.refresh": "disk",
     "evidence.lexical": "disk, bm25s",
     "evidence.models": "disk, torch, transformers, sentence_transformers",

@@ -9,6 +9,7 @@ is the same snapshot on every machine.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -24,6 +25,11 @@ from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import Embedder, Vectors
 from tasks.files import durable
 from tasks.files.cache import Cache, Entry
+
+log = logging.getLogger("claimledger.evidence")
+
+DENSE = "dense-"
+"""Begins the names of indexes by meaning; the embedder's fingerprint ends them."""
 
 EMPTY_SNAPSHOT = ids.digest("snapshot")
 """Snapshot of a run without a corpus."""
@@ -57,6 +63,10 @@ class SnapshotFiles:
             self._cache.write(lambda folder: durable.write_new(folder / "passages.parquet", data), "passages")
         stored = self._cache.names()
         if _dense_name(embedder) not in stored:
+            if any(name.startswith(DENSE) for name in stored):
+                log.warning(
+                    "corpus index: made by another embedder; %d passages are embedded anew", len(passages)
+                )
             self._build_dense(passages["text"], embedder)
         if "words" not in stored:
             self._build_words(passages["text"])
@@ -158,4 +168,4 @@ def parquet(frame: pl.DataFrame) -> bytes:
 
 
 def _dense_name(embedder: Embedder) -> str:
-    return f"dense-{embedder.fingerprint[:16]}"
+    return f"{DENSE}{embedder.fingerprint[:16]}"

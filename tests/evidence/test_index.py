@@ -118,6 +118,23 @@ def test_passages_are_published_once_and_found_by_meaning_and_by_word(bench: Ben
     assert bench.published().height == 20
 
 
+def test_another_embedder_finds_in_an_index_of_its_own_and_one_sentence_says_so(bench: Bench, caplog) -> None:
+    before = bench.publish()
+    bench.model = Hashing()
+    bench.model.fingerprint = "e" * 64
+    bench.embedder = CachedEmbedder(bench.model, bench.lake.root)
+    index = bench.publish()
+    assert index.snapshot == before.snapshot
+    assert [r.getMessage() for r in caplog.records if r.name == "claimledger.evidence"] == [
+        "corpus index: made by another embedder; 20 passages are embedded anew"
+    ]
+    best = index.describe(index.search(bench.model.encode(["topic7 topic7"]), 1))
+    assert best["document_uri"].to_list() == ["07.txt"]
+    caplog.clear()
+    bench.publish()
+    assert not caplog.records
+
+
 def test_one_more_document_costs_one_more_document(bench: Bench) -> None:
     before = bench.publish()
     asked = len(bench.model.asked)
