@@ -11,6 +11,7 @@ from typing import Any
 from flows.orchestrator import show_markdown, show_table, shown
 from flows.run import Run
 from tasks.errors import GateError
+from tasks.report import report
 from tasks.report.brief import Brief, brief
 
 ALARMS_SHOWN = 20
@@ -38,6 +39,8 @@ class Outcome:
     records_filtered: int = 0
     records_joined: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    trust: list[str] = field(default_factory=list)
+    """How often the verifier is right, in sentences."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """Outputs by their worst verdict, by `abstained` and by `no_claims`."""
     brief: Brief | None = None
@@ -105,6 +108,7 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         lake=str(run.lake.root),
         seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 2),
         extra={**(extra or {}), **run.usage, **_ledger(run)},
+        trust=report.said_of_trust(run.page) if run.page else [],
         brief=brief(run.lake, run.run_id, record.days) if run.judged else None,
     )
     _show(outcome)
@@ -141,6 +145,7 @@ def summary(outcome: Outcome) -> str:
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
         f"{outcome.left_out}.",
         *outcome.abstentions,
+        *(f"`{shown(sentence)}`" for sentence in outcome.trust),
         f"Report: `{shown(outcome.report)}`",
     ]
     return "\n\n".join(lines)

@@ -105,7 +105,12 @@ class Run:
         """Adds what became of a unit."""
         bench, record = self.bench, self.record
         runs.remember_verifier(
-            self.lake, bench.identity, bench.verifier.fingerprint, bench.parameters.verifier
+            self.lake,
+            bench.identity,
+            bench.verifier.fingerprint,
+            bench.parameters.verifier,
+            name=bench.verifier.name,
+            measured=bench.measured,
         )
         record.verifier = bench.identity
         record.days.add(unit.day)

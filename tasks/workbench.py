@@ -88,6 +88,14 @@ class Workbench:
 
         return load(settings, threads=self.parameters.threads)
 
+    @property
+    def measured(self) -> dict[str, object] | None:
+        """What its makers measured of the configured verifier on foreign data; None where nothing came with
+        it."""
+        from tasks.verify.load import measured
+
+        return measured(self.parameters.verifier)
+
     @cached_property
     def identity(self) -> str:
         """What tables call the verifier: its fingerprint, and everything that chooses what it is shown."""

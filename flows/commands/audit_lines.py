@@ -46,6 +46,8 @@ def audited(outcome: Outcome, config: str | None = None) -> list[str]:
     lines += [*not_audited(outcome), *outcome.abstentions, *outcome.warnings]
     if outcome.brief:
         lines += ["", *in_words(outcome.brief), *worst(outcome.brief.worst)]
+    if judged:
+        lines += how_far_to_trust(outcome.trust)
     lines.append(f"report: {outcome.report}")
     if outcome.brief and outcome.brief.is_first:
         lines += next_steps(config)
@@ -82,6 +84,15 @@ def in_words(brief: Brief) -> list[str]:
             f"and {rephrased:,} should have been worded differently."
         )
     return [*textwrap.wrap(" ".join(sentences), WIDTH), ""]
+
+
+def how_far_to_trust(sentences: list[str]) -> list[str]:
+    """How often the verifier is right, and how to measure it on one's own answers."""
+    lines = []
+    for sentence in sentences:
+        first, *others = textwrap.wrap(sentence, WIDTH - 7, break_on_hyphens=False)
+        lines += [f"trust: {first}", *(f"       {line}" for line in others)]
+    return [*lines, ""] if lines else []
 
 
 def worst(claims: list[WorstClaim]) -> list[str]:

@@ -185,7 +185,9 @@ def _flips(shares: Sequence[Mapping[str, Any]]) -> list[str]:
         whole = by_cause["any"]
         share, interval = "-", "-"
         if whole["share"] is not None:
-            share, interval = f"{whole['share']:.1%}", f"{whole['ci_low']:.1%} to {whole['ci_high']:.1%}"
+            is_census = whole["judged"] == whole["population"]
+            interval = "all judged" if is_census else f"{whole['ci_low']:.1%} to {whole['ci_high']:.1%}"
+            share = f"{whole['share']:.1%}"
         flips = [by_cause[cause]["flips"] for cause in causes]
         rows.append([verdict, whole["judged"], whole["flips"], share, interval, *flips])
     return table(["first verdict", "judged", "flips", "share", "95% interval", *causes], rows)

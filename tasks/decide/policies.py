@@ -11,15 +11,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
 
-from tasks.knobs import Section
+from tasks.knobs import Example, Section
 
 Action = Literal["delivered", "rephrased", "escalated"]
 ANY_USE_CASE = "*"
-_LATER = ("when_abstained", "when_answer_addresses_judge", "when_evidence_addresses_judge")
+_TARGETS = ("target_supported_ratio", "maximum_contradicted_ratio")
+"""Keys that reports hold results against; they decide nothing."""
+_LATER = ("when_abstained", "when_answer_addresses_judge", "when_evidence_addresses_judge", *_TARGETS)
 """Keys that came after policies had decided in lakes."""
 
 
@@ -70,11 +72,19 @@ class Policy(Section):
     when_evidence_addresses_judge: Action = "escalated"
     """At least this for an output whose evidence does: the agent may have read it, and may have obeyed."""
 
+    target_supported_ratio: Annotated[float | None, Example(0.9)] = None
+    """Share of the claims that could be checked which should be supported; reports say by how much it is
+    missed. It decides nothing."""
+
+    maximum_contradicted_ratio: Annotated[float | None, Example(0.01)] = None
+    """Share of the claims that could be checked which may be contradicted before reports call it too many."""
+
     def __post_init__(self) -> None:
         """Raises ValueError for values no policy can mean; NaN, which compares with nothing, is one."""
-        for name in ("threshold_supported", "threshold_contradicted", "tolerated_insufficient_ratio"):
+        ratios = ("threshold_supported", "threshold_contradicted", "tolerated_insufficient_ratio", *_TARGETS)
+        for name in ratios:
             value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
+            if value is not None and not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}, expected a number from 0 to 1")
         if self.minimum_evidence < 0:
             raise ValueError(f"minimum_evidence is {self.minimum_evidence}, expected 0 or more")
@@ -104,7 +114,7 @@ _TYPES = {str: pl.String, int: pl.Int64, float: pl.Float64}
 COLUMNS: dict[str, type[pl.DataType]] = {"policy": pl.String} | {
     field.name: _TYPES[type(field.default)]
     for field in fields(Policy)
-    if field.name not in ("name", "version", "use_cases")
+    if field.name not in ("name", "version", "use_cases", *_TARGETS)
 }
 """A policy as columns of a frame: its label, and every value that decides something."""
 

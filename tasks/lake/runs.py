@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import polars as pl
 
@@ -40,6 +40,9 @@ class KnownVerifier(TypedDict):
 
     fingerprint: str
     settings: dict[str, Any]
+    name: NotRequired[str]
+    measured: NotRequired[Mapping[str, object] | None]
+    """What its makers measured of it on foreign data (`tasks.verify.load.measured`)."""
 
 
 @dataclass
@@ -202,11 +205,21 @@ def known_policies(lake: Lake) -> list[Policy]:
     return [Policy(**{**values, "use_cases": tuple(values["use_cases"])}) for values in kept]
 
 
-def remember_verifier(lake: Lake, identity: str, fingerprint: str, settings: DataclassInstance) -> None:
-    """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later."""
+def remember_verifier(
+    lake: Lake,
+    identity: str,
+    fingerprint: str,
+    settings: DataclassInstance,
+    *,
+    name: str,
+    measured: Mapping[str, object] | None,
+) -> None:
+    """Keeps which artefact and settings a verifier's identity meant, so that it can be loaded again later,
+    and what its makers measured of it, which pages say.
+    """
     known = lake.read_state(VERIFIERS)
-    if identity not in known:
-        about = KnownVerifier(fingerprint=fingerprint, settings=asdict(settings))
+    about = KnownVerifier(fingerprint=fingerprint, settings=asdict(settings), name=name, measured=measured)
+    if "name" not in known.get(identity, {}):
         lake.write_state(VERIFIERS, {**known, identity: about})
 
 

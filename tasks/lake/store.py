@@ -30,6 +30,7 @@ from urllib.request import url2pathname
 
 import polars as pl
 
+from tasks import ids
 from tasks.errors import GateError, LakeError
 from tasks.files import durable, parquet
 from tasks.gate import references
@@ -289,16 +290,24 @@ class Lake:
         return rows.collect()
 
     def ensure_tables(self, run_day: date) -> list[str]:
-        """Gives every table without files a file of zero rows, so that every reader's glob matches.
+        """Gives every table a file of zero rows with the columns of this release, so that every reader's glob
+        matches and finds them, also where all other files are of an earlier release.
 
-        Returns the names of those tables.
+        Returns the names of the tables that had none.
         """
         with self._publishing("empty tables"):
-            bare = [name for name in commits.ORDER if not self._files(name)]
-            data = {name: parquet.encode(TABLES[name], TABLES[name].empty()) for name in bare}
+            data = {name: parquet.encode(TABLES[name], TABLES[name].empty()) for name in commits.ORDER}
+            files = {name: commits.describe(name, run_day, data[name], 0) for name in commits.ORDER}
+            kept = {name: {file.name for _, file in self._files(name)} for name in commits.ORDER}
+            bare = [name for name in commits.ORDER if files[name].name not in kept[name]]
             if bare:
-                files = [(commits.describe(name, run_day, data[name], 0), data[name]) for name in bare]
-                commits.commit(self.root, "_lake", f"empty-{run_day.isoformat()}", files)
+                unit = ids.digest("empty tables", *(files[name].name for name in bare))[:8]
+                commits.commit(
+                    self.root,
+                    "_lake",
+                    f"empty-{run_day.isoformat()}-{unit}",
+                    [(files[name], data[name]) for name in bare],
+                )
             return bare
 
     # Checking -----------------------------------------------------------------------------------------

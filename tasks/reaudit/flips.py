@@ -389,10 +389,13 @@ def headline(shares: pl.DataFrame, is_documents: bool, verdict: str = "supported
     if not whole or whole[0]["share"] is None:
         return f"no {verdict} claim was judged again"
     total = whole[0]
-    start = (
-        f"{total['share']:.1%} of the {verdict} claims no longer hold "
-        f"(95% interval {total['ci_low']:.1%} to {total['ci_high']:.1%})"
+    is_census = total["judged"] == total["population"]
+    how_sure = (
+        "all of them judged again"
+        if is_census
+        else f"95% interval {total['ci_low']:.1%} to {total['ci_high']:.1%}"
     )
+    start = f"{total['share']:.1%} of the {verdict} claims no longer hold ({how_sure})"
     words = {
         "evidence": "because the documentation changed" if is_documents else "because the evidence changed",
         "verifier": "because of the new verifier",

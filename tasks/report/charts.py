@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from tasks.report.queries import STANDINGS, UNDECIDED
-from tasks.tables import ACTIONS, VERDICTS
+from tasks.report.queries import CHECKED, PARTS, STANDINGS, UNDECIDED
+from tasks.tables import ACTIONS
 
 Anchor = Literal["start", "middle", "end"]
 _START: Anchor = "start"
@@ -106,6 +106,8 @@ _GAP = 8.0
 _CARD_WIDTH, _CARD_HEIGHT = 260.0, 84.0
 _DISTANCES = (1, 2, 7, 14, 28, 56, 91, 182)
 """Days between two labels of an axis."""
+_MARKS = 6
+"""Changes of verifier or policy that get words; the others a line."""
 _BAR, _SLOT, _TALL = 10.0, 34.0, 150.0
 """Of the flow: a bar's width, the least height of its place (two lines of label), and all answers' height."""
 
@@ -129,11 +131,11 @@ def over_time(
     drawing = Drawing((0, 0, width, lower[1] + _FOOT))
     values = _share_values(trend)
     y = _linear(values[0], values[-1], upper[1], upper[0])
-    drawing += _axis(values, y, "{:.0%}", "Share supported", width) + _share(trend, x, y)
+    drawing += _axis(values, y, "{:.0%}", "Share of all claims supported", width) + _share(trend, x, y)
     if changed is not None and starts[0] <= changed < ends[-1]:
         drawing += Drawing(drawing.view, paths=(Path("change", f"M{x(changed)},{upper[0]}V{upper[1]}"),))
     spans = [(x(start), x(end)) for start, end in zip(starts, ends, strict=True)]
-    drawing += _stacked(series, spans, lower, width)
+    drawing += _stacked(series, spans, lower, width, PARTS)
     for bottom in (upper[1], lower[1]):
         drawing += _day_labels(starts[0], ends[-1], x, bottom, width)
     return drawing
@@ -146,14 +148,15 @@ def scores(tenths: pl.DataFrame, width: float) -> Drawing:
     spans = [(x(low), x(high)) for low, high in tenths.select("low", "high").iter_rows()]
     every = 1 if width > _PHONE else 2
     labels = [Label("tick", x(n / 10), bottom + 16, f"{n / 10:.1f}", "middle") for n in range(0, 11, every)]
-    title = "Probability that the evidence supports the claim"
+    title = "Verifier's probability that the evidence supports the claim"
     labels.append(Label("title", width - _RIGHT, bottom + 32, title, "end"))
     drawing = Drawing((0, 0, width, bottom + 38), labels=tuple(labels))
-    return drawing + _stacked(tenths, spans, (top, bottom), width)
+    return drawing + _stacked(tenths, spans, (top, bottom), width, CHECKED)
 
 
 def share_by_run(runs: pl.DataFrame, width: float) -> Drawing:
-    """Share of claims with support, a point per run. `runs` has started_at (UTC, rising) and share."""
+    """Share of the checked claims with support, a point per run, and a line where the verifier or the policy
+    changed. `runs` has started_at (UTC, rising), share and changed (list of verifier, policy)."""
     seconds = runs["started_at"].dt.epoch("s").to_list()
     first, last = runs["started_at"].dt.date()[0], runs["started_at"].dt.date()[-1] + timedelta(days=1)
     start = seconds[0] - seconds[0] % 86400
@@ -167,7 +170,22 @@ def share_by_run(runs: pl.DataFrame, width: float) -> Drawing:
         paths=(Path("line", _line(points)),),
         dots=tuple(Dot("dot", *point, radius) for point in points),
     )
-    axis = _axis([0, 0.25, 0.5, 0.75, 1], y, "{:.0%}", "Share supported", width)
+    marks = [
+        (at, f"new {' and '.join(changed)}")
+        for (at, _), changed in zip(points, runs["changed"].to_list(), strict=True)
+        if changed
+    ]
+    drawing += Drawing(
+        drawing.view,
+        paths=tuple(Path("change", f"M{at},{top}V{bottom}") for at, _ in marks),
+        labels=tuple(
+            Label("change-day", at + 4, top + 10 + 13 * (place % 3), words)
+            if at < width - 130
+            else Label("change-day", at - 4, top + 10 + 13 * (place % 3), words, _END)
+            for place, (at, words) in enumerate(marks[-_MARKS:])
+        ),
+    )
+    axis = _axis([0, 0.25, 0.5, 0.75, 1], y, "{:.0%}", "Share of checked claims supported", width)
     days = _days(first, last, _LEFT, width - _RIGHT)
     return drawing + axis + _day_labels(first, last, days, bottom, width)
 
@@ -383,20 +401,21 @@ def _stacked(
     spans: Sequence[tuple[float, float]],
     ends: tuple[float, float],
     width: float,
+    parts: Sequence[str],
 ) -> Drawing:
-    """Bars of three parts, one per span; `counts` has a column a verdict."""
-    highest = max((sum(row) for row in counts.select(VERDICTS).iter_rows()), default=0)
+    """Bars of several parts, one bar per span; `counts` has a column a part."""
+    highest = max((sum(row) for row in counts.select(parts).iter_rows()), default=0)
     step = _step(highest)
     values = [float(step * n) for n in range(math.ceil(highest / step) + 1)]
     y = _linear(0, values[-1] or 1, ends[1], ends[0])
     boxes = []
-    for (left, right), row in zip(spans, counts.select(VERDICTS).iter_rows(), strict=True):
+    for (left, right), row in zip(spans, counts.select(parts).iter_rows(), strict=True):
         below = 0
-        for verdict, count in zip(VERDICTS, row, strict=True):
+        for part, count in zip(parts, row, strict=True):
             low, high = y(below), y(below + count)
             below += count
             if count:
-                boxes.append(Box(f"part {verdict}", left, high, round(right - left, 1), round(low - high, 1)))
+                boxes.append(Box(f"part {part}", left, high, round(right - left, 1), round(low - high, 1)))
     axis = _axis(values, y, "{:,.0f}", "Claims", width)
     return axis + Drawing(axis.view, boxes=tuple(boxes))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tasks.gate.validate import RESULTS
+from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.report.queries import COMMON, QUERIES, TABLES, Query, Scope, statement
 from tasks.tables import TABLES as DECLARED
@@ -33,12 +34,14 @@ class Database(AbstractContextManager["Database"]):
     def __init__(self, lake: Lake, scope: Scope) -> None:
         """Opens the tables of the lake; reads no rows."""
         self.scope = scope
-        self._sources = {table: f"lake_{table}" for table in TABLES} | {"validation": "lake_validation"}
+        texts = ("validation", "verifiers", "policy_values")
+        self._sources = {name: f"lake_{name}" for name in (*TABLES, *texts)}
         self._connection = connected(lake)
         for table in TABLES:
             self._add(table, [escape(str(file)) for file in lake.files(table)])
-        text = _results(lake, scope.run_id)
-        self._connection.register("lake_validation", pl.DataFrame({"content": text}, {"content": pl.String}))
+        self._add_text("validation", _results(lake, scope.run_id))
+        for name, state in (("verifiers", runs.VERIFIERS), ("policy_values", runs.POLICY_VALUES)):
+            self._add_text(name, [json.dumps(lake.read_state(state))])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,6 +58,10 @@ class Database(AbstractContextManager["Database"]):
             options = "hive_partitioning = true, union_by_name = true"
             parts.append(f"FROM read_parquet([{names}], {options})")
         self._connection.execute(f"CREATE VIEW lake_{table} AS {' UNION ALL BY NAME '.join(parts)}")
+
+    def _add_text(self, name: str, texts: Sequence[str]) -> None:
+        frame = pl.DataFrame({"content": texts}, {"content": pl.String})
+        self._connection.register(f"lake_{name}", frame)
 
     def make_common_tables(self) -> None:
         """Makes the tables that several queries read, once, for the scope as it now is."""

@@ -6,40 +6,42 @@ Each sentence names the query that gives its numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
 
 from tasks.drift.metrics import METRICS
 from tasks.reaudit import flips as flip_figures
 from tasks.report.changes import DriftRow
-from tasks.report.parameters import ReportParameters
+from tasks.report.sentence import Sentence, Tone, number
 from tasks.report.summary import Totals, percentages
+from tasks.tables import UNCHECKED
 from tasks.visible import shortened
-
-Tone = Literal["worse", "better", "note"]
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence, the query behind its numbers, and whether it is bad news."""
-
-    text: str
-    query: str
-    tone: Tone = "note"
-
 
 REFUSED_SHARE = 0.5
 """More of a run's records refused says that a source changed, and nothing below speaks of them."""
 CHANGES = 3
 """Changes told in words; the table has all others."""
+BECAUSE = {
+    "no_evidence": "no evidence recorded",
+    "too_few": "fewer passages than the policy asks for",
+    "too_long": "evidence too long for the verifier",
+    "no_answer": "no answer from the verifier",
+    "language": "a language that the verifier does not read",
+    "conflict": "the evidence contradicts itself",
+    "not_settled": "the evidence leaves it open",
+}
+"""Why a claim is insufficient, as a sentence says it."""
+MOSTLY = 0.5
+"""Share of the claims that could not be checked which one or two agents must have to be named for it."""
 
 
-def headline(total: Totals, drift: Sequence[DriftRow], *, rows_in: int = 0, refused: int = 0) -> Sentence:
-    """The page in one sentence: claims without support, and the most harmful change if there is one.
+def headline(
+    total: Totals, because: pl.DataFrame | None = None, *, rows_in: int = 0, refused: int = 0
+) -> Sentence:
+    """The page in one sentence: of the claims that could be checked so many are supported, so many
+    contradicted; so many could not be checked, and why.
 
-    Before both stands that most of what came in was refused. `drift` is `changes.notable(...)`.
+    Before it stands that most of what came in was refused. `because` is the result of the query of that name.
     """
     if refused > REFUSED_SHARE * rows_in:
         what = "the record that came in was" if rows_in == 1 else f"{number(rows_in, 'record')} were"
@@ -51,61 +53,77 @@ def headline(total: Totals, drift: Sequence[DriftRow], *, rows_in: int = 0, refu
         makes = "it makes" if total.answers == 1 else "they make"
         abstains = f"; {_abstained(total)}" if total.abstained else ""
         return Sentence(f"{answers} audited; {makes} no factual claim{abstains}.", "answers")
-    worst = next((row for row in drift if _is_worse(row)), None)
-    change = f"; {_change(worst)}" if worst else ""
-    return Sentence(f"{_without_support(total)}{change}.", "verdicts")
+    if not total.checked:
+        none = "The one claim" if total.claims == 1 else f"None of {number(total.claims, 'claim')}"
+        could = "could not be" if total.claims == 1 else "could be"
+        return Sentence(f"{none} {could} checked{reasons(because)}.", "verdicts", "worse")
+    more = ""
+    if total.unchecked:
+        more = f"; {total.unchecked:,} more could not be checked{reasons(because)}"
+    return Sentence(f"{_checked(total)}{more}.", "verdicts")
 
 
-def _without_support(total: Totals) -> str:
-    without = total.contradicted + total.insufficient
-    if without:
-        has = "has" if without == 1 else "have"
-        return f"{without:,} of {number(total.claims, 'claim')} {has} no support"
-    if total.claims == 1:
-        return "The one claim is supported"
-    return f"All {number(total.claims, 'claim')} are supported"
-
-
-def remarks(
-    total: Totals, agents: pl.DataFrame, actions: pl.DataFrame, parameters: ReportParameters
-) -> list[Sentence]:
-    """Up to five sentences under the headline: of what kind, where it is worst, how often agents do not know,
-    what to do, what stays open.
-
-    `agents` is the agents' `SliceTable.rows`, `actions` is `summary.all_actions(...)`.
-    """
-    sentences = [_kinds(total), _worst_agent(total, agents, parameters), _abstentions(total), _to_do(actions)]
-    if total.conflicts:
-        text = (
-            f"On {number(total.conflicts, 'claim')} the evidence contradicts itself: one passage supports, "
-            "another contradicts."
+def _checked(total: Totals) -> str:
+    if total.checked == total.supported:
+        if total.checked == 1:
+            return "The one claim that could be checked is supported"
+        return f"All {number(total.checked, 'claim')} that could be checked are supported"
+    is_one = total.supported == 1
+    whole = f"the {number(total.checked, 'claim')} that could be checked"
+    if total.checked == 1:
+        return "The one claim that could be checked is " + (
+            "contradicted by its evidence" if total.contradicted else "not settled by its evidence"
         )
-        sentences.append(Sentence(text, "verdicts"))
-    return [sentence for sentence in sentences if sentence]
+    return (
+        f"{total.supported:,} of {whole} {'is' if is_one else 'are'} supported, {total.contradicted:,} "
+        f"{'is' if total.contradicted == 1 else 'are'} contradicted by the evidence"
+    )
+
+
+def reasons(because: pl.DataFrame | None) -> str:
+    """` (no evidence recorded, mostly bing_chat and gpt4)`; empty where there is nothing to say."""
+    if because is None:
+        return ""
+    unchecked = because.filter(pl.col("because").is_in(UNCHECKED))
+    sums = unchecked.filter(pl.col("agent") == ALL_AGENTS).sort(
+        "claims", descending=True, maintain_order=True
+    )
+    if sums.is_empty():
+        return ""
+    words = ", ".join(BECAUSE[name] for name in sums["because"].head(2))
+    by_agent = (
+        unchecked.filter(pl.col("agent") != ALL_AGENTS)
+        .group_by("agent", maintain_order=True)
+        .agg(pl.col("claims").sum())
+        .sort("claims", descending=True, maintain_order=True)
+    )
+    first = by_agent.head(2)
+    if by_agent.height > 1 and sum(first["claims"]) > MOSTLY * sum(sums["claims"]):
+        one = first["claims"][0] > 2 * first["claims"][1]
+        names = " and ".join(shortened(name, 60) for name in first["agent"].head(1 if one else 2))
+        words += f", mostly {names}"
+    return f" ({words})"
+
+
+ALL_AGENTS = "all agents"
+"""What the query `because` calls the sum over agents."""
+
+
+def remarks(total: Totals) -> list[Sentence]:
+    """Sentences above the figures: how many of what, and how often agents do not know."""
+    return [sentence for sentence in (_kinds(total), _abstentions(total)) if sentence]
 
 
 def _kinds(total: Totals) -> Sentence | None:
     if not total.claims:
         return None
-    parts = percentages([total.supported, total.contradicted, total.insufficient])
+    parts = percentages([total.supported, total.contradicted, total.unsettled])
     text = (
-        f"{number(total.claims, 'claim')} in {number(total.answers, 'answer')}: {parts[0]} supported, "
-        f"{parts[1]} contradicted, {parts[2]} not settled by the evidence."
+        f"{number(total.claims, 'claim')} in {number(total.answers, 'answer')}, of which {total.checked:,} "
+        f"could be checked: {parts[0]} supported, {parts[1]} contradicted, {parts[2]} not settled by the "
+        "evidence."
     )
     return Sentence(text, "verdicts")
-
-
-def _worst_agent(total: Totals, agents: pl.DataFrame, parameters: ReportParameters) -> Sentence | None:
-    enough = agents.filter(pl.col("claims") >= parameters.minimum_claims, ~pl.col("is_rest"))
-    if enough.height < 2 or not total.contradicted:
-        return None
-    worst = enough.sort(pl.col("contradicted") / pl.col("claims"), descending=True, maintain_order=True)
-    name, count, claims = worst.select("value", "contradicted", "claims").row(0)
-    text = (
-        f"{shortened(name, 80)} is contradicted most often: {count:,} of its {number(claims, 'claim')} "
-        f"({percentages([count, claims - count])[0]})."
-    )
-    return Sentence(text, "by-agent")
 
 
 def _abstentions(total: Totals) -> Sentence | None:
@@ -131,33 +149,18 @@ def _abstained(total: Totals) -> str:
     return f"{total.abstained:,} of {number(total.answers, 'answer')} ({share}) {only}"
 
 
-def _to_do(actions: pl.DataFrame) -> Sentence | None:
-    counts: dict[str, int] = dict(actions.select("action", "answers").iter_rows())
-    if not any(counts.values()):
-        return None
-    escalated, rephrased, delivered = (counts[n] for n in ("escalated", "rephrased", "delivered"))
-    text = (
-        f"To do: by policy {number(escalated, 'answer')} {'is' if escalated == 1 else 'are'} to be escalated "
-        f"to a person and {rephrased:,} to be rephrased; {delivered:,} can go out as "
-        f"{'it is' if delivered == 1 else 'they are'}."
-    )
-    return Sentence(text, "actions")
-
-
 def changes(drift: Sequence[DriftRow], counts: Mapping[str, int]) -> list[Sentence]:
     """What changed, in words: the most harmful changes, then what got better, then how much was compared.
 
     `drift` is `changes.notable(...)` and `counts` `changes.counts(...)` of the same report.
     """
-    sentences = []
-    for place, row in enumerate(drift[:CHANGES]):
-        # The headline names the first one; what is left to say of it is whether it is noise.
-        text = "That is more than chance" if place == 0 and _is_worse(row) else _capital(_change(row))
-        sentences.append(Sentence(f"{text}{_proof(row)}.", "drift", _tone(row)))
-    return [*sentences, _comparisons(counts, len(sentences))]
+    sentences = [
+        Sentence(f"{_capital(change(row))}{_proof(row)}.", "drift", _tone(row)) for row in drift[:CHANGES]
+    ]
+    return [*sentences, comparisons(counts, len(sentences))]
 
 
-def _comparisons(counts: Mapping[str, int], named: int) -> Sentence:
+def comparisons(counts: Mapping[str, int], named: int) -> Sentence:
     """How much was compared, and how much of it did not change."""
     changed = counts["worse"] + counts["better"] + counts["changed"]
     compared = changed + counts["stable"]
@@ -189,9 +192,18 @@ def reaudit(flips: pl.DataFrame, *, by_documents: bool) -> list[Sentence]:
     return [Sentence(f"{text}.", "flips", "worse" if fell.height else "note")]
 
 
-def number(count: int, noun: str) -> str:
-    """`1 claim`, `2,104 claims`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def reaudited(flips: pl.DataFrame, delivered: int) -> Sentence | None:
+    """What a re-audit's own page begins with; None where nothing could be judged again."""
+    whole = flips.filter(pl.col("verdict_before") == "any", pl.col("cause") == "any").to_dicts()
+    if not whole or not whole[0]["judged"]:
+        return None
+    row = whole[0]
+    share = percentages([row["flips"], row["judged"] - row["flips"]])[0]
+    text = f"{row['flips']:,} of {number(row['judged'], 'claim')} judged again got another verdict ({share})"
+    if delivered:
+        went = "answer of these had" if delivered == 1 else "answers of these had"
+        text += f"; {delivered:,} {went} been delivered"
+    return Sentence(f"{text}.", "flips", "worse" if delivered else "note")
 
 
 def metric_words(metric: str) -> str:
@@ -199,22 +211,23 @@ def metric_words(metric: str) -> str:
     return METRICS[metric].words if metric in METRICS else metric.replace("_", " ")
 
 
-def _is_worse(row: DriftRow) -> bool:
+def is_worse(row: DriftRow) -> bool:
+    """It drifted, and for the worse."""
     return row["status"] == "drifted" and row["direction"] == "worse" and row["difference"] is not None
 
 
-def _change(row: DriftRow, length: int = 260) -> str:
+def change(row: DriftRow, length: int = 260) -> str:
     """The drift table's own sentence without the notes on what was compared, which the table has."""
     return shortened(row["reason"].partition("; ")[0].rstrip("."), length)
 
 
 def _proof(row: DriftRow) -> str:
-    """Whether it is noise: the difference's interval and the corrected probability."""
+    """Whether it is noise: the difference's interval, and what the corrected probability says of it."""
     low, high, p = row["ci_low"], row["ci_high"], row["p_adjusted"]
     if low is None or high is None:
         return ""
-    chance = "" if p is None else "; adjusted p below 0.001" if p < 0.001 else f"; adjusted p {p:.3f}"
-    return f" (difference {_signed(low)} to {_signed(high)}, 95% interval{chance})"
+    chance = "" if p is None else ", more than chance" if p < 0.05 else ", which may be chance"
+    return f" (by {_signed(low)} to {_signed(high)}, 95% interval{chance})"
 
 
 def _signed(value: float) -> str:

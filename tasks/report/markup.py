@@ -8,17 +8,23 @@ escaping; nothing is marked safe but our own files and our own JSON.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 import polars as pl
 
 from tasks.report.summary import percentages
 from tasks.visible import shortened, visible
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_TAG = re.compile(r"<(tr|td|th)(?=[\s>])")
 NAME_CHARACTERS = 120
 """Longest name of an agent, model or use case on a page; sources may send any length."""
 
@@ -92,6 +98,57 @@ def link(uri: str) -> str | None:
     return uri if usable and uri.isprintable() and " " not in uri and visible(uri) == uri else None
 
 
+def trace(address: str | None, row: Mapping[str, str | None]) -> str | None:
+    """The address of an answer's trace, its values escaped for a URL; None without an address or a value."""
+    if not address:
+        return None
+    filled = address
+    for name in ("source_id", "output_id", "session_id"):
+        place = "{" + name + "}"
+        if place in filled:
+            value = row.get(name)
+            if not value:
+                return None
+            filled = filled.replace(place, quote(value, safe=""))
+    return filled
+
+
+def labelled(rows: Markup, columns: Sequence[str | tuple[str, str]], has_labels: bool = True) -> Markup:
+    """Rows of a table with what they need to become cards: roles, and each cell's column in its `data-label`.
+
+    `rows` is markup of our templates, in which every text is escaped. `has_labels` is false where the style
+    sheet has the labels, because a thousand rows would repeat them.
+    """
+    from markupsafe import Markup, escape
+
+    titles = [column if isinstance(column, str) else column[0] for column in columns]
+    place = -1
+
+    def opened(match: re.Match[str]) -> str:
+        nonlocal place
+        if match[1] == "tr":
+            place = -1
+            return '<tr role="row"'
+        place += 1
+        label = escape(visible(titles[place])) if place < len(titles) else ""
+        role = "rowheader" if match[1] == "th" else "cell"
+        return f'<{match[1]} role="{role}"' + (f' data-label="{label}"' if has_labels else "")
+
+    return Markup(_TAG.sub(opened, rows))  # noqa: S704
+
+
+def code(text: str) -> Markup:
+    """A sentence with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = visible(text).split("`")
+    shown = [
+        escape(part) if at % 2 == 0 else Markup("<code>{}</code>").format(part)
+        for at, part in enumerate(parts)
+    ]
+    return Markup("").join(shown) if len(parts) % 2 else escape(visible(text))
+
+
 def duration(seconds: float | None) -> str:
     """A span of time in the unit a reader would choose."""
     if seconds is None:
@@ -124,6 +181,8 @@ _FILTERS = {
     "probability": lambda value: f"{value:.2f}",
     "name": lambda value: shortened(visible(str(value)), NAME_CHARACTERS),
     "rows": _rows,
+    "labelled": labelled,
+    "code": code,
     "percent": _percent,
     "percentages": percentages,
     "link": link,

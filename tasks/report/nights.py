@@ -7,17 +7,25 @@ from string import Template
 import polars as pl
 
 from tasks.report.numbers import HEADLINE
+from tasks.report.queries import CHECKED, PARTS
 from tasks.schema import Between, Column, Table
-from tasks.tables import RUNS, VERDICTS
+from tasks.tables import RUNS
 
 DRAWN = 400
 """Runs in the plot: more points than pixels say nothing; all are in the table."""
 
+AGAIN = ("reaudit",)
+"""Kinds of runs that judge a sample again: their shares are those of the sample and do not go on a line with
+shares of new claims."""
+
 _OF_RUNS = (
     "run_id", "flow", "started_at", "finished_at", "status", "rows_in", "rows_out", "rows_quarantined",
+    "verifier", "policy",
 )  # fmt: skip
 _COUNTS = {
-    **{verdict: f"of-run: claims, {verdict}" for verdict in VERDICTS},
+    **{part: f"of-run: claims, {part}" for part in PARTS},
+    "judged_again": "flips: judged, all verdicts",
+    "flips": "flips: flips, all verdicts",
     "worse": "drift-status: rows, worse",
     "stable": "drift-status: rows, stable",
     "events": "ledger: size",
@@ -30,6 +38,11 @@ LINES = Table(
         *(column for column in RUNS.columns if column.name in _OF_RUNS),
         Column("has_page", pl.Boolean, "The run has a page and numbers"),
         Column("headline", pl.String, "The page's first sentence", nullable=True),
+        Column(
+            "changed",
+            pl.List(pl.String),
+            "verifier, policy: which differ from the run before that judged anything",
+        ),
         *(
             Column(name, pl.Int64, words, nullable=True, rules=(Between(0),))
             for name, words in _COUNTS.items()
@@ -40,7 +53,7 @@ LINES = Table(
 
 _QUERIES = {
     "runs": """\
-SELECT run_id, flow, started_at, finished_at, status, rows_in, rows_out, rows_quarantined
+SELECT run_id, flow, started_at, finished_at, status, rows_in, rows_out, rows_quarantined, verifier, policy
 FROM $runs
 ORDER BY started_at DESC, run_id""",
     "numbers": """\
@@ -48,7 +61,14 @@ SELECT run_id,
        max(text) FILTER (key = 'headline' AND ordinal = 0) AS headline,
        max(value) FILTER (query = 'of-run' AND key = '["supported"]')::BIGINT AS supported,
        max(value) FILTER (query = 'of-run' AND key = '["contradicted"]')::BIGINT AS contradicted,
-       max(value) FILTER (query = 'of-run' AND key = '["insufficient"]')::BIGINT AS insufficient,
+       -- pages of earlier releases have one count for both
+       max(value) FILTER (query = 'of-run' AND key IN ('["unsettled"]', '["insufficient"]'))::BIGINT
+         AS unsettled,
+       max(value) FILTER (query = 'of-run' AND key = '["unchecked"]')::BIGINT AS unchecked,
+       max(value) FILTER (query = 'flips' AND key = '["any", "any"]' AND "column" = 'judged')::BIGINT
+         AS judged_again,
+       max(value) FILTER (query = 'flips' AND key = '["any", "any"]' AND "column" = 'flips')::BIGINT
+         AS flips,
        max(value) FILTER (query = 'drift-status' AND key = '["worse"]')::BIGINT AS worse,
        max(value) FILTER (query = 'drift-status' AND key = '["stable"]')::BIGINT AS stable,
        max(value) FILTER (query = 'ledger')::BIGINT AS events
@@ -71,7 +91,9 @@ def queries(
 def shown(numbers: pl.DataFrame) -> pl.DataFrame:
     """Those rows of a run's REPORT that a line shows."""
     first_sentence = (pl.col("key") == HEADLINE) & (pl.col("ordinal") == 0)
-    return numbers.filter(first_sentence | pl.col("query").is_in(["of-run", "drift-status", "ledger"]))
+    return numbers.filter(
+        first_sentence | pl.col("query").is_in(["of-run", "drift-status", "ledger", "flips"])
+    )
 
 
 def lines(runs: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
@@ -83,12 +105,28 @@ def lines(runs: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
     return (
         runs.join(numbers, on="run_id", how="left", maintain_order="left")
         .with_columns(
-            pl.when(has_page).then(pl.col(VERDICTS).fill_null(0)),
+            pl.when(has_page).then(pl.col(PARTS).fill_null(0)),
+            # A page shows the newest re-audit; only its own is a result of the run.
+            pl.when(pl.col("flow").is_in(AGAIN)).then(pl.col("judged_again", "flips")),
             pl.when(pl.col("stable").is_not_null()).then(pl.col("worse").fill_null(0)).otherwise("worse"),
             has_page=has_page,
         )
+        .with_columns(changed=_changed())
         .select(LINES.schema.names())
     )
+
+
+def _changed() -> pl.Expr:
+    """Which of verifier and policy differ from those of the run before that judged anything."""
+    differing = []
+    for name in ("verifier", "policy"):
+        value = pl.when(pl.sum_horizontal(PARTS) > 0).then(pl.col(name))
+        # The newest run comes first, so the one before stands below.
+        before = value.shift(-1).fill_null(strategy="backward")
+        differing.append(
+            pl.when(value.is_not_null() & before.is_not_null() & (value != before)).then(pl.lit(name))
+        )
+    return pl.concat_list(differing).list.drop_nulls()
 
 
 def months(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
@@ -100,11 +138,12 @@ def months(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
 
 
 def drawn(rows: pl.DataFrame) -> pl.DataFrame:
-    """started_at and share (supported of claims) of the newest runs that judged anything, oldest first."""
+    """started_at, share (supported of the checked claims) and `changed` of the newest runs that checked new
+    claims, oldest first."""
     return (
-        rows.with_columns(claims=pl.sum_horizontal(VERDICTS, ignore_nulls=False))
-        .filter(pl.col("claims") > 0)
+        rows.with_columns(checked=pl.sum_horizontal(CHECKED, ignore_nulls=False))
+        .filter(pl.col("checked") > 0, ~pl.col("flow").is_in(AGAIN))
         .head(DRAWN)
-        .select("started_at", share=pl.col("supported") / pl.col("claims"))
+        .select("started_at", "changed", share=pl.col("supported") / pl.col("checked"))
         .sort("started_at")
     )

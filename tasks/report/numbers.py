@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from tasks.report.page import Page
-from tasks.report.queries import QUERIES
+from tasks.report.queries import CHECKED, QUERIES
 from tasks.report.worst import ShownClaim
-from tasks.tables import REPORT, VERDICTS
+from tasks.tables import REPORT
 
 HEADLINE = "headline"
 """Key of the rows that hold the page's sentences."""
@@ -29,7 +29,10 @@ def key(values: Sequence[object]) -> str:
 
 def numbers(page: Page) -> pl.DataFrame:
     """Rows of `tables.REPORT` for a page."""
-    sentences = [page.story.headline, *page.story.changes, *page.story.flips, *page.story.remarks]
+    story = page.story
+    sentences = [story.headline, *story.trust]
+    sentences += [each for answer in story.answers for each in answer.sentences]
+    sentences += [*story.changes, *story.flips, *story.remarks]
     texts = pl.DataFrame(
         [(sentence.query, HEADLINE, "text", None, sentence.text) for sentence in sentences],
         schema=_CELLS,
@@ -48,11 +51,16 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     total = pl.DataFrame([dataclasses.asdict(page.total)])
     yield "answers", total
     yield "verdicts", total
+    yield "because", page.because
+    yield "targets", page.targets
+    yield "measured", page.measured
+    yield "reviewed", page.reviewed
+    yield "nights", page.nights
     for table in page.slices:
         yield f"by-{table.column}", table.rows.filter(~pl.col("is_rest")).rename({"value": table.column})
     yield "over-time", page.series
     yield "trend", page.trend
-    yield "scores", page.tenths.filter(pl.any_horizontal(pl.col(VERDICTS) > 0))
+    yield "scores", page.tenths.filter(pl.any_horizontal(pl.col(CHECKED) > 0))
     yield "actions", page.actions.filter(pl.col("answers") > 0)
     yield "action-reasons", page.action_reasons
     yield "flow", page.flow

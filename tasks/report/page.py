@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.headline import Sentence
+from tasks.report.answers import Answer
 from tasks.report.queries import Window
+from tasks.report.sentence import Sentence
 from tasks.report.summary import Filter, SliceTable, Totals
+from tasks.report.whole import WholeAnswer
 from tasks.report.worst import ShownClaim, ShownPassage
 
 if TYPE_CHECKING:
@@ -47,8 +49,6 @@ class RunFacts:
     """`reconciliation`."""
     validation: pl.DataFrame
     failures: pl.DataFrame
-    data_docs: str | None
-    """Where Great Expectations' own pages of this run are, seen from the page."""
     quarantine: pl.DataFrame
     health: pl.DataFrame
 
@@ -58,6 +58,12 @@ class Story:
     """The page in words."""
 
     headline: Sentence
+    trust: list[Sentence]
+    """How often the verifier is right; empty where nothing was judged."""
+    meaning: str
+    """What a probability means."""
+    answers: list[Answer]
+    """The first screen's questions."""
     changes: list[Sentence]
     """What the drift report says; empty where there is none."""
     flips: list[Sentence]
@@ -93,6 +99,12 @@ class Page:
     story: Story
     change: Change
     total: Totals
+    because: pl.DataFrame
+    targets: pl.DataFrame
+    measured: pl.DataFrame
+    reviewed: pl.DataFrame
+    nights: pl.DataFrame
+    """Results of the queries of those names; `because` cut to the rows shown."""
     slices: tuple[SliceTable, ...]
     series: pl.DataFrame
     """`over-time`."""
@@ -107,6 +119,8 @@ class Page:
     abstentions: pl.DataFrame
     """`abstentions`, of agents that abstained."""
     claims: list[ShownClaim]
+    answers: dict[str, WholeAnswer]
+    """The whole answers of those claims, by output id."""
     filter: Filter
     findings: pl.DataFrame
     addressed_claims: int
@@ -122,7 +136,7 @@ class Page:
 
 def as_json(page: Page) -> bytes:
     """The page as one JSON document, keys sorted, so that equal pages are equal bytes: `report.json`."""
-    fields = {"format": 2, **_fields(page)}
+    fields = {"format": 3, **_fields(page)}
     return (json.dumps(fields, default=_plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
@@ -136,6 +150,8 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, pl.DataFrame):
         return value.to_dicts()
+    if isinstance(value, WholeAnswer):
+        return {**_fields(value), "pieces": "".join(piece.text for piece in value.pieces)}
     if isinstance(value, ShownClaim | ShownPassage):
         fields = _fields(value)
         fields.pop("words")

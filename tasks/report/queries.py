@@ -18,19 +18,25 @@ from textwrap import indent
 from tasks.decide.verdicts import ADDRESSED
 from tasks.drift import slices
 from tasks.report.parameters import ReportParameters
-from tasks.tables import ACTIONS, CAUSES, VERDICTS
+from tasks.tables import ACTIONS, CAUSES, INSUFFICIENT_BECAUSE, UNCHECKED, VERDICTS
 
 SLICES = ("agent", "model", "use_case")
 NOT_RECORDED = "not recorded"
 """Shown where a slice's value is null: unknown is a value, and is counted."""
-STANDINGS = ("contradicted", "conflict", "insufficient", "supported", "abstained", "no_claims")
+PARTS = ("supported", "contradicted", "unsettled", "unchecked")
+"""What became of a claim: *insufficient* is two things, what the evidence leaves open and what could not be
+checked at all."""
+CHECKED = PARTS[:3]
+STANDINGS = (
+    "contradicted", "conflict", "unsettled", "unchecked", "supported", "abstained", "no_claims",
+)  # fmt: skip
 """Of an answer's claims the worst one counts, in this order; without any it may have abstained."""
 UNDECIDED = "undecided"
 TREND_COLUMNS = ("agent", "model", "use_case", "source")
 TREND_METRIC = "supported_share"
 TABLES = (
     "outputs", "claims", "passages", "evidence", "verdicts", "actions", "findings", "quarantine", "drift",
-    "flips", "flip_shares", "health", "events", "runs",
+    "flips", "flip_shares", "health", "events", "runs", "reviews",
 )  # fmt: skip
 """Tables of the lake that the queries read."""
 
@@ -60,6 +66,8 @@ class Scope:
     """The claims shown one by one."""
     claim_days: tuple[date, ...] = ()
     """Days of those claims."""
+    outputs: tuple[str, ...] = ()
+    """The answers that make them."""
     ledger_size: int = 0
     """Events under the checkpoint that the page shows."""
     parameters: ReportParameters = field(default_factory=ReportParameters)
@@ -92,14 +100,26 @@ _WORDS = {
     "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part,\n"
     "       count(overlooked_passage_id) AS overlooked",
     "addressed": ADDRESSED,
+    "because": """CASE WHEN verdict = 'insufficient' THEN coalesce(insufficient_because,
+         -- files of earlier releases
+         CASE WHEN len(evidence_ids) = 0 THEN 'no_evidence' WHEN is_conflict THEN 'conflict'
+              WHEN starts_with(reason, 'input_too_long') THEN 'too_long'
+              WHEN starts_with(reason, 'no_answer') THEN 'no_answer'
+              WHEN starts_with(reason, 'language not supported') THEN 'language' ELSE 'not_settled' END)
+       END AS because""",
+    "part": f"CASE WHEN verdict <> 'insufficient' THEN verdict WHEN because IN {UNCHECKED} THEN 'unchecked'\n"
+    "            ELSE 'unsettled' END AS part",
     "counts": "count(*) AS claims"
-    + "".join(f",\n       count(*) FILTER (verdict = '{verdict}') AS {verdict}" for verdict in VERDICTS),
+    + "".join(f",\n       count(*) FILTER (part = '{part}') AS {part}" for part in PARTS),
+    "sums": ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("claims", *PARTS)),
     "encoded": ",\n         ".join(map(_encoded, TREND_COLUMNS)),
     "named": ",\n           ".join(
         f"CASE WHEN grouping({column}) = 0 THEN '{column}=' || {column} END" for column in TREND_COLUMNS
     ),
     "sets": ", ".join(f"({', '.join(('date', *kind))})" for kind in slices.kinds(TREND_COLUMNS)),
     "standing_order": str(list(STANDINGS)),
+    "because_order": str(list(INSUFFICIENT_BECAUSE)),
+    "part_order": str(list(PARTS)),
     "action_order": str([*ACTIONS, UNDECIDED]),
     "verdict_order": str([*VERDICTS, "any"]),
     "cause_order": str(["any", *CAUSES]),
@@ -147,7 +167,11 @@ _NONE = "none"
 PUBLISHED = {
     table: f"read_parquet('tables/{table}/**/*.parquet', hive_partitioning = true, union_by_name = true)"
     for table in TABLES
-} | {"validation": "read_text('runs/$run_id/validation.json')"}
+} | {
+    "validation": "read_text('runs/$run_id/validation.json')",
+    "verifiers": "read_text('state/verifiers.json')",
+    "policy_values": "read_text('state/policy-values.json')",
+}
 """What a printed query reads, seen from the lake's folder."""
 
 
@@ -158,11 +182,12 @@ def published(scope: Scope) -> dict[str, str]:
 
 def _complete(query: Query) -> Query:
     """The query with the common tables that it reads as its first steps."""
-    steps = [
-        f"{name} AS (\n{indent(table.body, '  ')}\n)"
-        for name, table in COMMON.items()
-        if re.search(rf"\b{name}\b", query.body)
-    ]
+    steps: list[str] = []
+    text = query.body
+    for name, table in reversed(COMMON.items()):
+        if re.search(rf"\b{name}\b", text):
+            steps.insert(0, f"{name} AS (\n{indent(table.body, '  ')}\n)")
+            text += table.body
     if not steps:
         return query
     if query.body.startswith("WITH "):
@@ -179,6 +204,7 @@ def statement(query: Query, scope: Scope, sources: Mapping[str, str]) -> str:
         "period": scope.period,
         "run_id": scope.run_id,
         "shown": ", ".join(f"'{claim}'" for claim in scope.claims) or f"'{_NONE}'",
+        "shown_outputs": ", ".join(f"'{output}'" for output in scope.outputs) or f"'{_NONE}'",
         "days": ", ".join(f"DATE '{day}'" for day in scope.claim_days) or "NULL",
         "report_id": scope.drift_report or _NONE,
         "reaudit": scope.reaudit or _NONE,

@@ -19,14 +19,27 @@ import polars as pl
 from tasks.drift import slices
 from tasks.errors import LakeError
 from tasks.files import durable, parquet
-from tasks.gate.validate import PAGES
 from tasks.lake.store import Lake
-from tasks.report import changes, charts, headline, markup, numbers, queries, site, summary, worst
+from tasks.report import (
+    answers,
+    changes,
+    charts,
+    headline,
+    markup,
+    numbers,
+    queries,
+    site,
+    summary,
+    trust,
+    whole,
+    worst,
+)
 from tasks.report.database import Database
 from tasks.report.page import Change, Checkpoint, Page, RunFacts, Story, as_json
 from tasks.report.parameters import ReportParameters
 from tasks.report.queries import SLICES, Scope, Window
 from tasks.report.summary import Filter, Totals
+from tasks.report.whole import WholeAnswer
 from tasks.report.worst import ShownClaim
 from tasks.tables import REPORT
 from tasks.visible import shortened, visible
@@ -35,13 +48,16 @@ if TYPE_CHECKING:
     from tasks.ledger.nightly import Verification
 
 NAMES = {
-    "supported": "Supported", "contradicted": "Contradicted", "insufficient": "Insufficient",
+    "supported": "Supported", "contradicted": "Contradicted", "unsettled": "Not settled",
+    "unchecked": "Not checked", "insufficient": "Insufficient",
     "conflict": "Conflict", "delivered": "Delivered", "rephrased": "Rephrased", "escalated": "Escalated",
     "undecided": "Undecided", "no_claims": "No factual claim", "abstained": "Abstained",
     "evidence": "Evidence", "verifier": "Verifier", "policy": "Policy", "combination": "Together",
     "unexplained": "Unexplained",
 }  # fmt: skip
 """Words of the vocabularies as a page prints them."""
+REAUDIT = "reaudit"
+"""Flow whose page begins with what it found of earlier verdicts."""
 ABSTAINS = (pl.col("abstained") > 0) | (pl.col("in_part") > 0)
 _LATER = ("worst", "evidence", "trend", "ledger")
 """Queries that need what others gave, or are not run: the ledger's size is signed in its checkpoint."""
@@ -80,6 +96,17 @@ def write(
     )
     site.write(lake, now=now)
     return page
+
+
+def said_of_trust(page: Path) -> list[str]:
+    """What a written page says of how far its verdicts can be trusted, for the terminal; nothing where
+    nothing was judged.
+    """
+    try:
+        story = json.loads(page.with_name("report.json").read_bytes())["story"]
+        return [str(sentence["text"]).replace("`", "") for sentence in story["trust"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def write_page(
@@ -130,16 +157,24 @@ def gather(
         results = database.results([name for name in queries.QUERIES if name not in _LATER])
         total = Totals(**results["answers"].row(0, named=True), **results["verdicts"].row(0, named=True))
         tables = tuple(summary.slice_table(results[f"by-{column}"], column, bounds) for column in SLICES)
+        claims = _claims(database, bounds)
         names = changes.trend_slices(results["drift"], tables[0].rows, bounds)
         return Page(
-            run=_run(lake, run_id, parameters_of_run, results, bounds),
+            run=_run(run_id, parameters_of_run, results, bounds),
             now=now,
             is_after_erasure=is_after_erasure,
             window=database.scope.window,
             unit=database.scope.period,
-            story=_story(results, total, tables[0].rows, bounds),
+            story=_story(
+                results, total, tables[0].rows, verification, is_reaudit=database.scope.reaudit == run_id
+            ),
             change=_change(results, bounds),
             total=total,
+            because=_because(results["because"], bounds),
+            targets=results["targets"],
+            measured=results["measured"],
+            reviewed=results["reviewed"],
+            nights=results["nights"],
             slices=tables,
             series=results["over-time"].tail(2 * bounds.daily_points),
             trend=database.trend(names),
@@ -149,7 +184,8 @@ def gather(
             action_reasons=results["action-reasons"].head(bounds.groups),
             flow=results["flow"],
             abstentions=results["abstentions"].filter(ABSTAINS).head(bounds.groups),
-            claims=_claims(database, bounds),
+            claims=claims,
+            answers=_answers(database, lake, bounds),
             filter=summary.cube(database.rows(queries.CUBE), bounds),
             findings=results["findings"].head(bounds.groups),
             addressed_claims=results["addressed-evidence"].item(),
@@ -161,20 +197,83 @@ def gather(
 
 
 def _story(
-    results: Mapping[str, pl.DataFrame], total: Totals, agents: pl.DataFrame, bounds: ReportParameters
+    results: Mapping[str, pl.DataFrame],
+    total: Totals,
+    agents: pl.DataFrame,
+    verification: Verification | None,
+    *,
+    is_reaudit: bool,
 ) -> Story:
     drift, run = changes.notable(results["drift"]), results["run"]
     counts = changes.counts(results["drift-status"])
     by_documents = bool(results["flips-delivered"]["by_documents"].item())
     actions = summary.all_actions(results["actions"])
+    lead = headline.reaudited(results["flips"], results["flips-delivered"]["answers"].item())
     return Story(
-        headline=headline.headline(
-            total, drift, rows_in=run["rows_in"].item(), refused=run["rows_quarantined"].item()
+        headline=lead
+        if is_reaudit and run["flow"].item() == REAUDIT and lead
+        else headline.headline(
+            total, results["because"], rows_in=run["rows_in"].item(), refused=run["rows_quarantined"].item()
+        ),
+        trust=trust.sentences(results["measured"], results["reviewed"]),
+        meaning=trust.meaning(results["measured"]),
+        answers=answers.answers(
+            total=total,
+            agents=agents,
+            targets=results["targets"],
+            drift=drift,
+            drift_counts=counts,
+            actions=actions,
+            nights=results["nights"],
+            attention=_attention(results, verification),
         ),
         changes=headline.changes(drift, counts) if results["drift"].height else [],
         flips=headline.reaudit(results["flips"], by_documents=by_documents),
-        remarks=headline.remarks(total, agents, actions, bounds),
+        remarks=headline.remarks(total),
     )
+
+
+def _attention(results: Mapping[str, pl.DataFrame], verification: Verification | None) -> list[str]:
+    """What is broken besides the claims, in words."""
+    said = []
+    if verification and verification.findings:
+        said.append("The lake is not what was signed: some of it was changed after it was recorded.")
+    down = results["health"].filter(~pl.col("ok"))["target"].to_list()
+    if down:
+        names = ", ".join(shortened(str(name), 60) for name in down[:3])
+        more = f" and {len(down) - 3} more" if len(down) > 3 else ""
+        said.append(f"Not reached: {names}{more}, so what comes from there is missing.")
+    refused = results["run"]["rows_quarantined"].item()
+    if refused:
+        are = "record was refused and is" if refused == 1 else "records were refused and are"
+        said.append(f"{refused:,} {are} not audited.")
+    return said
+
+
+def _because(rows: pl.DataFrame, bounds: ReportParameters) -> pl.DataFrame:
+    """Each cause's sum, and its first agents."""
+    return rows.filter(pl.int_range(pl.len()).over("because") <= bounds.identities)
+
+
+def _answers(database: Database, lake: Lake, bounds: ReportParameters) -> dict[str, WholeAnswer]:
+    """The whole answers of the claims shown."""
+    texts = database.rows(queries.CHOICES["whole_answers"])
+    claims = database.rows(queries.CHOICES["their_claims"])
+    addresses = _addresses(lake, database.scope.run_id)
+    traces = {row["output_id"]: markup.trace(addresses.get(row["source"]), row) for row in texts.to_dicts()}
+    known = {output: trace for output, trace in traces.items() if trace}
+    answers = whole.present(texts, claims, known, bounds.answer_characters)
+    return {output: answers[output] for output in database.scope.outputs if output in answers}
+
+
+def _addresses(lake: Lake, run_id: str) -> dict[str, str]:
+    """By source, the address of its traces, as the run was configured."""
+    try:
+        sections = json.loads((lake.run_folder(run_id) / "settings.json").read_bytes())
+        sources = json.loads(sections["sources"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {each["name"]: each["trace_url"] for each in sources if each.get("trace_url")}
 
 
 def _change(results: Mapping[str, pl.DataFrame], bounds: ReportParameters) -> Change:
@@ -189,7 +288,6 @@ def _change(results: Mapping[str, pl.DataFrame], bounds: ReportParameters) -> Ch
 
 
 def _run(
-    lake: Lake,
     run_id: str,
     parameters: Mapping[str, object],
     results: Mapping[str, pl.DataFrame],
@@ -202,7 +300,6 @@ def _run(
         tables=results["reconciliation"],
         validation=results["validation"],
         failures=results["failures"],
-        data_docs=_data_docs(lake, run_id),
         quarantine=results["quarantine"].head(bounds.groups),
         health=results["health"].head(bounds.groups),
     )
@@ -243,6 +340,7 @@ def _claims(database: Database, bounds: ReportParameters) -> list[ShownClaim]:
     database.scope = dataclasses.replace(
         database.scope,
         claims=tuple(chosen["claim_id"]),
+        outputs=tuple(chosen["output_id"].unique(maintain_order=True)),
         claim_days=tuple(chosen["produced_at"].dt.date().unique().sort()),
     )
     evidence = database.rows(queries.QUERIES["evidence"])
@@ -261,12 +359,6 @@ def _identities(results: Mapping[str, pl.DataFrame], bounds: ReportParameters) -
     return rows.filter(pl.int_range(pl.len()).over("what") < bounds.identities)
 
 
-def _data_docs(lake: Lake, run_id: str) -> str | None:
-    """Great Expectations' own pages of this run, seen from the report; None where none are kept."""
-    is_there = (lake.root / "runs" / run_id / PAGES / "index.html").exists()
-    return f"../../runs/{run_id}/{PAGES}/index.html" if is_there else None
-
-
 def render(page: Page) -> str:
     """The page's HTML."""
     whole = page.trend.filter(pl.col("slice") == slices.ALL)
@@ -277,6 +369,11 @@ def render(page: Page) -> str:
     shown = {
         "page": page,
         "names": NAMES,
+        "because_words": headline.BECAUSE,
+        "verifier_names": dict(page.measured.select("verifier", "name").iter_rows()),
+        "how_to_review": trust.HOW,
+        "parts": queries.PARTS,
+        "listed": {claim.claim_id for claim in page.claims},
         "over_time": [charts.over_time(page.series, whole, page.unit, w, changed=changed) for w in judged],
         "scores": [charts.scores(page.tenths, width) for width in judged],
         "flows": [charts.flow(page.flow, NAMES, width) for width in widths if page.flow.height],

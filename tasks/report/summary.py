@@ -12,11 +12,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from tasks.report.parameters import ReportParameters
-from tasks.report.queries import NOT_RECORDED, SLICES, Window
-from tasks.tables import ACTIONS, VERDICTS
+from tasks.report.queries import CHECKED, NOT_RECORDED, PARTS, SLICES, Window
+from tasks.tables import ACTIONS
 
 _OTHERS = "all others"
-_COUNTS = ("answers", "claims", *VERDICTS)
+_COUNTS = ("answers", "claims", *PARTS)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,11 @@ class Totals:
     claims: int
     supported: int
     contradicted: int
-    insufficient: int
+    unsettled: int
+    """The evidence leaves them open."""
+    unchecked: int
+    """Could not be checked at all; no share below counts them."""
+    checked: int
     conflicts: int
     abstained: int = 0
     """Answers that only say that they do not know."""
@@ -39,7 +43,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class SliceTable:
-    """Verdicts per agent, model or use case: value, answers, claims, one column a verdict, is_rest."""
+    """Claims per agent, model or use case: value, answers, claims, one column a part, is_rest."""
 
     column: str
     title: str
@@ -48,9 +52,9 @@ class SliceTable:
 
 @dataclass(frozen=True)
 class Filter:
-    """What the page's filter adds up: values per slice, and rows of three indices into them and four counts.
+    """What the page's filter adds up: values per slice, and rows of three indices into them and five counts.
 
-    The counts are answers, supported, contradicted and insufficient.
+    The counts are answers, supported, contradicted, unsettled and unchecked.
     """
 
     values: Mapping[str, list[str]]
@@ -140,7 +144,7 @@ def all_tenths(scores: pl.DataFrame) -> pl.DataFrame:
     return (
         pl.DataFrame({"tenth": range(10)}, {"tenth": pl.Int32})
         .join(scores, on="tenth", how="left", maintain_order="left")
-        .with_columns(pl.col(VERDICTS).fill_null(0))
+        .with_columns(pl.col(CHECKED).fill_null(0))
         .with_columns(low=pl.col("tenth") / 10, high=(pl.col("tenth") + 1) / 10)
     )
 
@@ -168,7 +172,7 @@ def cube(counts: pl.DataFrame, parameters: ReportParameters) -> Filter:
         pl.col(column).replace_strict(values[column], range(len(values[column])), return_dtype=pl.Int64)
         for column in SLICES
     )
-    return Filter(values, indexed.select(*SLICES, "answers", *VERDICTS).sort(SLICES).rows())
+    return Filter(values, indexed.select(*SLICES, "answers", *PARTS).sort(SLICES).rows())
 
 
 def _fold(counts: pl.DataFrame, limit: int) -> pl.DataFrame:

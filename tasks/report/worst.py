@@ -49,9 +49,13 @@ class ShownClaim:
     verifier: str
     snapshot: str
     standing: str
-    """contradicted, conflict or insufficient."""
+    """contradicted, conflict, unsettled, unchecked or supported."""
+    because: str | None
+    """Of `tables.INSUFFICIENT_BECAUSE`, where the verdict is insufficient."""
     verdict: str
     probability: float
+    sides: tuple[float, float]
+    """p_supported and p_contradicted, what both sides of a conflict have."""
     reason: str
     agent: str
     model: str | None
@@ -76,6 +80,7 @@ class _Claim(TypedDict):
     use_case: str
     verdict: str
     standing: str
+    because: str | None
     verifier: str
     policy: str
     snapshot: str
@@ -146,8 +151,10 @@ def _shown(row: _Claim, evidence: list[_Evidence], parameters: ReportParameters)
         verifier=row["verifier"],
         snapshot=row["snapshot"],
         standing=row["standing"],
+        because=row["because"],
         verdict=row["verdict"],
         probability=probabilities[row["verdict"]],
+        sides=(row["p_supported"], row["p_contradicted"]),
         reason=visible(shortened(row["reason"] or ERASED, _REASON)),
         agent=row["agent"],
         model=row["model"],

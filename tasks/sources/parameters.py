@@ -77,6 +77,13 @@ class SourceSettings(Section):
     """What tables call it; each source has its own."""
     kind: str
     """What is behind it."""
+    trace_url: Annotated[str | None, Example("https://traces.example/t/{source_id}")] = None
+    """Address of an answer's trace, to which pages link: {source_id} is the record's own id, {session_id} its
+    conversation, {output_id} the output's; values are escaped for a URL."""
+
+    def __post_init__(self) -> None:
+        if self.trace_url is not None and not self.trace_url.startswith(("https://", "http://")):
+            raise ValueError(f"trace_url is {self.trace_url!r}, expected an address with https:// or http://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +120,7 @@ class RecordSettings(AnswerSettings):
     fields: FieldMapping = FieldMapping()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.time_zone is not None:
             try:
                 clocks.zone(self.time_zone)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.errors import ModelError
-from tasks.models.folder import MANIFEST, embedded_models, read_manifest
+from tasks.models.folder import MANIFEST, embedded_models, read_json, read_manifest
 
 if TYPE_CHECKING:
     from tasks.verify.parameters import VerifierSettings
@@ -35,6 +35,20 @@ def load(settings: VerifierSettings, *, threads: int = 0) -> Verifier:
     from tasks.verify.calibration import calibrated
 
     return calibrated(verifier, Path(settings.calibration))
+
+
+def measured(settings: VerifierSettings) -> dict[str, object] | None:
+    """What its makers measured of a verifier on data that it never learned from; None where nothing came
+    with it.
+
+    Of an artefact: `measured` of its manifest (balanced_accuracy, lowest and highest of its `sources`, area,
+    calibration_error, rows), before any calibration on a team's own reviews.
+    """
+    folder = None if settings.backend == "endpoint" else resolve(settings.model)
+    if folder is None or not (folder / MANIFEST).is_file():
+        return None
+    found = read_json(folder / MANIFEST, folder.name).get("measured")
+    return found if isinstance(found, dict) else None
 
 
 def _load(settings: VerifierSettings, threads: int) -> Verifier:

@@ -35,7 +35,8 @@ def over_time(days: int = 5, changed: int | None = None) -> charts.Drawing:
             "period": [START + timedelta(days=n) for n in range(days)],
             "supported": [2] * days,
             "contradicted": [1] * days,
-            "insufficient": [1] * days,
+            "unsettled": [1] * days,
+            "unchecked": [1] * days,
         }
     )
     shares = trend("all", dict.fromkeys(range(days), 0.5))
@@ -45,7 +46,7 @@ def over_time(days: int = 5, changed: int | None = None) -> charts.Drawing:
 
 def test_every_period_has_its_three_parts_one_on_the_other() -> None:
     boxes = over_time().boxes
-    for verdict in ("supported", "contradicted", "insufficient"):
+    for verdict in ("supported", "contradicted", "unsettled", "unchecked"):
         assert len([box for box in boxes if box.kind == f"part {verdict}"]) == 5
     first = boxes[:3]
     assert len({box.x for box in first}) == 1
@@ -64,7 +65,7 @@ def test_the_interval_is_a_band_and_the_change_point_a_line_where_it_is_in_the_c
 @pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
 def test_the_days_below_a_plot_do_not_touch(days: int, width: int) -> None:
     series = pl.DataFrame({"period": [START, START + timedelta(days=days - 1)]}).with_columns(
-        supported=1, contradicted=0, insufficient=0
+        supported=1, contradicted=0, unsettled=0, unchecked=0
     )
     drawing = charts.over_time(series, trend("all", {0: 0.5}), "day", width, changed=None)
     for label in drawing.labels:
@@ -76,7 +77,7 @@ def test_the_days_below_a_plot_do_not_touch(days: int, width: int) -> None:
 @pytest.mark.parametrize("highest", [1, 3, 7, 12, 99, 100, 101, 526, 4_999, 10**6])
 def test_an_axis_of_counts_has_few_round_lines(highest: int) -> None:
     tenths = pl.DataFrame(
-        {"low": [0.0], "high": [0.1], "supported": [highest], "contradicted": [0], "insufficient": [0]}
+        {"low": [0.0], "high": [0.1], "supported": [highest], "contradicted": [0], "unsettled": [0]}
     )
     drawing = charts.scores(tenths, charts.WIDE)
     ticks = [label for label in drawing.labels if label.kind == "tick" and label.anchor == "end"]
@@ -117,8 +118,14 @@ def test_no_rows_are_no_charts() -> None:
 
 def test_a_point_per_run_lies_inside_the_site_s_chart() -> None:
     started = [datetime(2026, 3, 1 + n, 3, tzinfo=UTC) for n in range(5)]
-    runs = pl.DataFrame({"started_at": started, "share": [0.0, 0.25, 0.5, 0.75, 1.0]})
-    dots = charts.share_by_run(runs, charts.SITE).dots
+    runs = pl.DataFrame({"started_at": started, "share": [0.0, 0.25, 0.5, 0.75, 1.0]}).with_columns(
+        changed=pl.Series([[], [], ["verifier"], [], ["verifier", "policy"]], dtype=pl.List(pl.String))
+    )
+    drawing = charts.share_by_run(runs, charts.SITE)
+    marks = [label.text for label in drawing.labels if label.kind == "change-day"]
+    assert marks == ["new verifier", "new verifier and policy"]
+    assert len([path for path in drawing.paths if path.kind == "change"]) == 2
+    dots = drawing.dots
     assert [dot.x for dot in dots] == sorted(dot.x for dot in dots)
     assert [dot.y for dot in dots] == sorted((dot.y for dot in dots), reverse=True)
 
@@ -144,3 +151,12 @@ def test_ribbons_have_the_width_of_their_answers(links: list[tuple[str, str, int
         assert all(upper.y + 30 <= lower.y for upper, lower in pairwise(side))  # two lines have room
     assert min(box.y for box in drawing.boxes) >= 0
     assert max(box.y + box.height for box in drawing.boxes) <= drawing.view[3] + 0.11
+
+
+def test_several_runs_of_one_day_say_their_date_once() -> None:
+    started = [datetime(2026, 11, 27, 3 + n, tzinfo=UTC) for n in range(12)]
+    runs = pl.DataFrame({"started_at": started, "share": [0.5] * 12}).with_columns(
+        changed=pl.lit([], dtype=pl.List(pl.String))
+    )
+    labels = [label.text for label in charts.share_by_run(runs, charts.SITE).labels]
+    assert labels.count("27 Nov") == 1

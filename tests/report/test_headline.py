@@ -5,13 +5,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from tasks.report import changes, headline, summary
+from tasks.report import changes, headline
 from tasks.report.changes import DriftRow
-from tasks.report.parameters import ReportParameters
+from tasks.report.sentence import Sentence
 from tasks.report.summary import Totals
 from tests.support import report_lake
-
-BOUNDS = ReportParameters()
 
 
 def notable(drift: pl.DataFrame) -> list[DriftRow]:
@@ -22,43 +20,65 @@ def counts(**rows: int) -> dict[str, int]:
     return changes.counts(pl.DataFrame({"says": list(rows), "rows": list(rows.values())}))
 
 
-def test_the_headline_says_what_has_no_support_and_what_got_worse() -> None:
-    total = Totals(400, 2104, 1792, 65, 247, 3)
-    assert headline.headline(total, []).text == "312 of 2,104 claims have no support."
-    assert headline.headline(total, notable(report_lake.drift())).text == (
-        "312 of 2,104 claims have no support; supported share of agent ada fell from 0.93 to 0.81 on 2 March "
-        "2026, the day model M2 first appears."
+def total(answers: int = 0, **counts: int) -> Totals:
+    """Totals whose sums follow from their parts."""
+    parts = {name: counts.pop(name, 0) for name in ("supported", "contradicted", "unsettled", "unchecked")}
+    checked = sum(parts.values()) - parts["unchecked"]
+    whole = {"claims": sum(parts.values()), "checked": checked, "conflicts": 0}
+    return Totals(answers=answers, **parts, **whole | counts)
+
+
+def because(*rows: tuple[str, str, int]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["because", "agent", "claims"], orient="row")
+
+
+def test_the_headline_counts_what_could_be_checked_and_says_why_the_rest_could_not() -> None:
+    found = because(
+        ("no_evidence", headline.ALL_AGENTS, 526),
+        ("no_evidence", "bing_chat", 306),
+        ("no_evidence", "gpt4", 200),
+        ("no_evidence", "other", 20),
+        ("not_settled", headline.ALL_AGENTS, 543),
+    )
+    counted = total(400, supported=669, contradicted=2, unsettled=543, unchecked=526)
+    assert headline.headline(counted, found).text == (
+        "669 of the 1,214 claims that could be checked are supported, 2 are contradicted by the evidence; "
+        "526 more could not be checked (no evidence recorded, mostly bing_chat and gpt4)."
     )
 
 
 def test_the_headline_first_says_that_most_records_were_refused() -> None:
-    none = Totals(0, 0, 0, 0, 0, 0)
-    assert headline.headline(none, [], rows_in=5, refused=5).text == (
+    assert headline.headline(total(), rows_in=5, refused=5).text == (
         "5 of 5 records were refused and not audited; correct the source."
     )
-    some = Totals(400, 2104, 1792, 65, 247, 3)
-    half = headline.headline(some, [], rows_in=800, refused=400)
-    assert half.text == "312 of 2,104 claims have no support."
+    half = headline.headline(total(4, supported=3, contradicted=1), rows_in=800, refused=400)
+    assert half.text.startswith("3 of the 4 claims that could be checked are supported")
 
 
 @pytest.mark.parametrize(
-    ("total", "sentence"),
+    ("counted", "sentence"),
     [
-        (Totals(0, 0, 0, 0, 0, 0), "No answers to audit: no source has delivered any for these days."),
-        (Totals(1, 0, 0, 0, 0, 0), "1 answer audited; it makes no factual claim."),
-        (Totals(2, 0, 0, 0, 0, 0), "2 answers audited; they make no factual claim."),
+        (total(), "No answers to audit: no source has delivered any for these days."),
+        (total(1), "1 answer audited; it makes no factual claim."),
+        (total(2), "2 answers audited; they make no factual claim."),
         (
-            Totals(3, 0, 0, 0, 0, 0, abstained=2),
+            total(3, abstained=2),
             "3 answers audited; they make no factual claim; 2 of 3 answers (67%) say only that they do not "
             "know.",
         ),
-        (Totals(1, 1, 1, 0, 0, 0), "The one claim is supported."),
-        (Totals(1, 3, 3, 0, 0, 0), "All 3 claims are supported."),
-        (Totals(1, 2, 1, 0, 1, 0), "1 of 2 claims has no support."),
+        (total(1, supported=1), "The one claim that could be checked is supported."),
+        (total(1, supported=3), "All 3 claims that could be checked are supported."),
+        (total(1, unchecked=3), "None of 3 claims could be checked."),
+        (total(1, unchecked=1), "The one claim could not be checked."),
+        (total(1, unsettled=1), "The one claim that could be checked is not settled by its evidence."),
+        (
+            total(1, supported=1, unsettled=1),
+            "1 of the 2 claims that could be checked is supported, 0 are contradicted by the evidence.",
+        ),
     ],
 )
-def test_the_headline_fits_its_numbers(total: Totals, sentence: str) -> None:
-    assert headline.headline(total, []).text == sentence
+def test_the_headline_fits_its_numbers(counted: Totals, sentence: str) -> None:
+    assert headline.headline(counted).text == sentence
 
 
 @pytest.mark.parametrize(
@@ -70,56 +90,35 @@ def test_the_headline_fits_its_numbers(total: Totals, sentence: str) -> None:
     ],
 )
 def test_how_often_agents_do_not_know_is_said_in_words(abstained: int, in_part: int, sentence: str) -> None:
-    total = Totals(30, 40, 40, 0, 0, 0, abstained=abstained, in_part=in_part)
-    none = pl.DataFrame(
-        schema={"value": pl.String, "claims": pl.Int64, "contradicted": pl.Int64, "is_rest": pl.Boolean}
-    )
-    actions = summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [30]}))
-    said = headline.remarks(total, none, actions, BOUNDS)
-    assert headline.Sentence(sentence, "answers") in said
-    without = headline.remarks(Totals(30, 40, 40, 0, 0, 0), none, actions, BOUNDS)
-    assert not any("know" in each.text for each in without)
+    said = headline.remarks(total(30, supported=40, abstained=abstained, in_part=in_part))
+    assert Sentence(sentence, "answers") in said
+    assert not any("know" in each.text for each in headline.remarks(total(30, supported=40)))
 
 
 def test_that_the_evidence_seems_to_have_the_answer_is_called_a_hint() -> None:
-    total = Totals(30, 40, 40, 0, 0, 0, abstained=3, overlooked=1)
-    actions = summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [30]}))
-    agents = pl.DataFrame({"value": ["a"], "claims": [40], "contradicted": [0], "is_rest": [False]})
-    said = [each.text for each in headline.remarks(total, agents, actions, BOUNDS)]
+    said = [each.text for each in headline.remarks(total(30, supported=40, abstained=3, overlooked=1))]
     assert (
         "3 of 30 answers (10%) say only that they do not know; of 1 of these the evidence seems to have the "
         "answer (a hint, to be read)."
     ) in said
 
 
-def test_a_slice_of_a_few_claims_is_not_named_as_the_worst() -> None:
-    agents = pl.DataFrame(
-        {
-            "value": ["big", "mid", "tiny"],
-            "claims": [40, 40, 2],
-            "contradicted": [2, 0, 2],
-            "is_rest": [False] * 3,
-        }
+def test_a_re_audit_s_page_begins_with_its_own_result() -> None:
+    shares = report_lake.flips(report_lake.rows().frames()["verdicts"])["flip_shares"]
+    said = headline.reaudited(shares, delivered=2)
+    assert said is not None
+    assert said.text == (
+        "2 of 50 claims judged again got another verdict (4%); 2 answers of these had been delivered."
     )
-    said = headline.remarks(
-        Totals(82, 82, 78, 4, 0, 0),
-        agents,
-        summary.all_actions(pl.DataFrame({"action": ["delivered"], "answers": [1]})),
-        BOUNDS,
-    )
-    assert (
-        said[0].text
-        == "82 claims in 82 answers: 95% supported, 5% contradicted, 0% not settled by the evidence."
-    )
-    assert said[1].text == "big is contradicted most often: 2 of its 40 claims (5%)."
-    assert "1 can go out as it is" in said[2].text
+    assert headline.reaudited(shares.clear(), delivered=0) is None
 
 
 def test_whether_it_is_noise_stands_beside_what_changed() -> None:
     drift = report_lake.drift()
     said = headline.changes(notable(drift), counts(worse=1, better=1, stable=1, too_few=1, not_measured=1))
     assert said[0].text == (
-        "That is more than chance (difference −0.16 to −0.080, 95% interval; adjusted p below 0.001)."
+        "Supported share of agent ada fell from 0.93 to 0.81 on 2 March 2026, the day model M2 first appears "
+        "(by −0.16 to −0.080, 95% interval, more than chance)."
     )
     assert [s.tone for s in said] == ["worse", "better", "note"]
     assert said[-1].text == "1 of 3 comparisons show no change, 1 have too few rows to tell."
@@ -156,6 +155,13 @@ def test_the_part_that_carries_the_harm_is_named_instead_of_the_whole() -> None:
     assert names == ["agent=a", "agent=a&model=m", "use_case=u"]
     spread = pl.concat([row("all", "all", 20.0), row("agent=a", "agent", 6.0)])
     assert [r["slice"] for r in notable(spread)] == ["all", "agent=a"]
+
+
+def test_where_all_were_judged_again_there_is_no_sampling_interval() -> None:
+    shares = report_lake.flips(report_lake.rows().frames()["verdicts"])["flip_shares"]
+    (said,) = headline.reaudit(shares.with_columns(population=pl.col("judged")), by_documents=True)
+    assert "interval" not in said.text
+    assert "all of them judged again" in said.text
 
 
 def test_the_re_audit_is_told_by_cause_and_silent_where_there_was_none() -> None:

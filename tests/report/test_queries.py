@@ -61,7 +61,51 @@ def test_only_the_last_verdict_of_a_claim_counts(tmp_path: Path) -> None:
         verdict=pl.lit("contradicted"), verdict_id=pl.lit("w"), verified_at=DAY + timedelta(days=1)
     )
     lake = lake_of(tmp_path, verdicts=pl.concat([late, early]))
-    assert result(lake, QUERIES["verdicts"]).row(0) == (1, 0, 1, 0, 0)
+    assert result(lake, QUERIES["verdicts"]).row(0) == (1, 0, 1, 0, 0, 1, 0)
+
+
+def test_why_a_claim_is_insufficient_is_told_also_of_files_that_lack_the_column(tmp_path: Path) -> None:
+    rows = verdicts(*[("a", "u", "insufficient")] * 4, *[("b", "u", "insufficient")]).with_columns(
+        insufficient_because=pl.Series([None, None, None, "language", "no_evidence"], dtype=pl.String),
+        evidence_ids=pl.Series([[], ["p"], ["p"], ["p"], []], dtype=pl.List(pl.String)),
+        reason=pl.Series(["r", "input_too_long: 9 tokens", "r", "r", "r"]),
+    )
+    lake = lake_of(tmp_path, verdicts=rows)
+    assert result(lake, QUERIES["because"]).rows() == [
+        ("no_evidence", "all agents", 2),
+        ("no_evidence", "a", 1),
+        ("no_evidence", "b", 1),
+        ("too_long", "all agents", 1),
+        ("too_long", "a", 1),
+        ("language", "all agents", 1),
+        ("language", "a", 1),
+        ("not_settled", "all agents", 1),
+        ("not_settled", "a", 1),
+    ]
+    counts = result(lake, QUERIES["verdicts"]).row(0, named=True)
+    assert (counts["checked"], counts["unchecked"], counts["unsettled"]) == (1, 4, 1)
+
+
+def test_supported_claims_are_listed_too_those_first_that_missed_another_verdict_least(
+    tmp_path: Path,
+) -> None:
+    rows = verdicts(*[("a", "u", "supported")] * 9).with_columns(
+        p_supported=0.55 + pl.int_range(pl.len()) / 20, threshold_supported=0.5
+    )
+    few = ReportParameters(claims=12, claims_per_slice=1, maximum_claims=14)
+    chosen = result(lake_of(tmp_path, verdicts=rows), QUERIES["worst"], replace(SCOPE, parameters=few))
+    assert chosen["claim_id"].to_list() == ["c000", "c001", "c002"]
+
+
+def test_claims_that_could_not_be_checked_take_no_room_of_those_with_evidence(tmp_path: Path) -> None:
+    rows = verdicts(*[("a", "u", "insufficient")] * 30).with_columns(
+        insufficient_because=pl.when(pl.int_range(pl.len()) < 20).then(pl.lit("no_evidence"))
+        .otherwise(pl.lit("not_settled")),
+        p_supported=pl.when(pl.int_range(pl.len()) < 20).then(0.0).otherwise(0.3),
+    )  # fmt: skip
+    few = ReportParameters(claims=12, claims_per_slice=1, maximum_claims=14)
+    chosen = result(lake_of(tmp_path, verdicts=rows), QUERIES["worst"], replace(SCOPE, parameters=few))
+    assert chosen["standing"].to_list() == ["unsettled"] * 3 + ["unchecked"]
 
 
 def test_every_probability_falls_into_a_tenth(tmp_path: Path) -> None:
@@ -89,7 +133,7 @@ def test_worst_claims_are_ordered_bounded_and_leave_room_for_every_standing(tmp_
     lake = lake_of(tmp_path, verdicts=frame)
     few = ReportParameters(claims=12, claims_per_slice=1, maximum_claims=14)
     chosen = result(lake, QUERIES["worst"], replace(SCOPE, parameters=few))
-    assert chosen["standing"].to_list() == ["contradicted"] * 6 + ["conflict"] * 3 + ["insufficient"] * 4
+    assert chosen["standing"].to_list() == ["contradicted"] * 6 + ["conflict"] * 3 + ["unsettled"] * 4
     assert chosen["p_contradicted"].head(6).is_sorted(descending=True)
     assert "b" in chosen["agent"].to_list()
     many = replace(SCOPE, parameters=replace(few, claims_per_slice=50))

@@ -36,7 +36,7 @@ def test_every_share_is_the_one_a_reader_computes_from_its_count(counts: list[in
 @given(st.integers(1, 40), st.integers(1, 60))
 def test_slices_are_bounded_and_still_add_up(limit: int, agents: int) -> None:
     rows = pl.DataFrame({"agent": [f"agent {i}" for i in range(agents)]}).with_columns(
-        answers=1, claims=2, supported=2, contradicted=0, insufficient=0
+        answers=1, claims=2, supported=2, contradicted=0, unsettled=0, unchecked=0
     )
     shown = summary.slice_table(rows, "agent", ReportParameters(slices=limit)).rows
     assert shown.height <= limit + 1
@@ -48,7 +48,13 @@ def test_the_cube_is_bounded_and_still_adds_up() -> None:
     counts = pl.DataFrame(
         {"agent": [f"agent {i}" for i in range(300)], "use_case": [f"case {i % 70}" for i in range(300)]}
     ).with_columns(
-        model=pl.lit("not recorded"), answers=1, claims=1, supported=1, contradicted=0, insufficient=0
+        model=pl.lit("not recorded"),
+        answers=1,
+        claims=1,
+        supported=1,
+        contradicted=0,
+        unsettled=0,
+        unchecked=0,
     )
     cube = summary.cube(counts, ReportParameters(cube_rows=230))
     assert len(cube.rows) <= 230
@@ -70,7 +76,7 @@ def test_a_long_series_is_drawn_in_longer_periods(days: int, unit: str) -> None:
 
 def test_every_tenth_and_every_action_is_shown_also_where_there_is_none() -> None:
     scores = pl.DataFrame(
-        {"tenth": [5], "claims": [2], "supported": [2], "contradicted": [0], "insufficient": [0]},
+        {"tenth": [5], "claims": [2], "supported": [2], "contradicted": [0], "unsettled": [0]},
         schema_overrides={"tenth": pl.Int32},
     )
     tenths = summary.all_tenths(scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import polars as pl
 
 from tasks import ids, tables
+from tasks.decide.policies import Policy
 from tasks.drift.slices import ALL
+from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.report import report
 from tasks.report.queries import SLICES
@@ -153,7 +155,8 @@ class Rows:
 
 
 def rows() -> Rows:
-    """The rows. Current verdicts: 6 supported, 2 contradicted, 4 insufficient, one of these a conflict."""
+    """The rows. Current verdicts: 6 supported, 2 contradicted, 4 insufficient: one conflict, one not settled
+    and two without evidence."""
     built = Rows()
     ok = ("The refund takes 5 days.", "supported", 0.9, 0.02, False)
     for number in range(4):
@@ -222,6 +225,14 @@ def rows() -> Rows:
         | {"finding_id": ids.digest("address"), "kind": "judge_address", "detector": "judge_address@1"}
         | {"masked": "an order what to decide"}
     )
+    for number, (output, outcome) in enumerate((("ada-wrong", "confirmed"), ("ada-0", "overturned"))):
+        judged = next(v for v in built.of["verdicts"] if v["output_id"] == ids.digest("output", output))
+        built.of["reviews"].append(
+            {"review_id": ids.digest("review", number), "verdict_id": judged["verdict_id"]}
+            | {"claim_id": judged["claim_id"], "reviewer": "m.meier", "outcome": outcome, "comment": None}
+            | {"corrected_verdict": None if outcome == "confirmed" else "insufficient", "reviewed_at": NOW}
+            | {"produced_at": judged["produced_at"], "run_id": RUN_ID}
+        )
     built.of["verdicts"][-1]["reason"] += "; 1 of 1 passages addresses the verifier (rank 0)"
     return built
 
@@ -332,6 +343,13 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     lake.commit(RUN_ID, "run", {"runs": pl.DataFrame([run], schema=tables.RUNS.schema)}, run_day=NOW.date())
     results = json.dumps({"format": 1, "run_id": RUN_ID, "results": VALIDATION})
     (lake.run_folder(RUN_ID) / "validation.json").write_text(results, "utf-8")
+    sources = [{"name": "desk", "trace_url": "https://traces.example/t/{source_id}"}]
+    (lake.run_folder(RUN_ID) / "settings.json").write_text(
+        json.dumps({"sources": json.dumps(sources)}), "utf-8"
+    )
+    lake.write_state(runs.VERIFIERS, {VERIFIER: {"name": "small", "measured": MEASURED}})
+    policy = Policy(target_supported_ratio=0.9, maximum_contradicted_ratio=0.05)
+    lake.write_state(runs.POLICY_VALUES, {policy.label: asdict(policy)})
     return lake, run
 
 
@@ -341,6 +359,10 @@ def write(folder: Path) -> tuple[Lake, Path]:
     return lake, report.write(lake, RUN_ID, checkpoint=None, now=NOW)
 
 
+MEASURED = {
+    "balanced_accuracy": 0.718, "lowest": 0.55, "highest": 0.92, "sources": ["a", "b"], "rows": 700,
+    "calibration_error": 0.18,
+}  # fmt: skip
 VALIDATION = [
     {"table": "outputs", "rows": 6, "evaluated": 12, "quarantined": 0, "gate_failed": False, "failures": []},
     {

@@ -7,9 +7,10 @@ $window;
 -- name: current_verdicts
 -- Of a claim that was judged several times, the last judgement.
 SELECT claim_id, verdict_id, output_id, date, produced_at, verdict, p_supported, p_contradicted,
-       p_insufficient, verifier, policy, snapshot, is_conflict, agent, model, use_case,
-       CASE WHEN verdict = 'contradicted' THEN 'contradicted' WHEN is_conflict THEN 'conflict'
-            ELSE verdict END AS standing,
+       p_insufficient, threshold_supported, verifier, policy, snapshot, is_conflict, agent, model, use_case,
+       $because,
+       $part,
+       CASE WHEN verdict = 'contradicted' THEN verdict WHEN is_conflict THEN 'conflict' ELSE part END AS standing,
        regexp_matches(reason, '$addressed') AS is_addressed
 FROM $verdicts
 $window
@@ -19,3 +20,14 @@ QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY verified_at DESC, verd
 SELECT output_id, action, outcome, abstention_count, overlooked_passage_id, policy, reason FROM $actions
 $window
 QUALIFY row_number() OVER (PARTITION BY output_id ORDER BY decided_at DESC, action_id DESC) = 1;
+
+-- name: answer_standings
+-- Of an answer's claims the worst one counts.
+SELECT output_id, policy, coalesce(action, 'undecided') AS action,
+       coalesce(worst, CASE outcome WHEN 'abstained' THEN outcome END, 'no_claims') AS standing
+FROM window_outputs
+LEFT JOIN (
+  SELECT output_id, arg_min(standing, list_position($standing_order, standing)) AS worst
+  FROM current_verdicts GROUP BY 1
+) USING (output_id)
+LEFT JOIN last_actions USING (output_id);

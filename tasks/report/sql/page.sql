@@ -9,28 +9,106 @@ SELECT count(*) AS answers,
 FROM window_outputs LEFT JOIN last_actions USING (output_id);
 
 -- name: verdicts
--- numbers: claims, supported, contradicted, insufficient, conflicts
+-- numbers: claims, supported, contradicted, unsettled, unchecked, checked, conflicts
 SELECT $counts,
+       count(*) FILTER (part <> 'unchecked') AS checked,
        count(*) FILTER (is_conflict) AS conflicts
 FROM current_verdicts;
 
+-- name: because
+-- key: because, agent
+-- numbers: claims
+SELECT because, CASE WHEN grouping(agent) = 0 THEN agent ELSE 'all agents' END AS agent, count(*) AS claims
+FROM current_verdicts WHERE because IS NOT NULL
+GROUP BY GROUPING SETS ((because), (because, agent))
+ORDER BY list_position($because_order, because), grouping(agent) DESC, claims DESC, agent;
+
+-- name: targets
+-- key: policy
+-- numbers: checked, supported, contradicted, target_supported_ratio, maximum_contradicted_ratio
+WITH declared AS (
+  SELECT key AS policy, (value->>'target_supported_ratio')::DOUBLE AS target_supported_ratio,
+         (value->>'maximum_contradicted_ratio')::DOUBLE AS maximum_contradicted_ratio
+  FROM (SELECT content::JSON AS content FROM $policy_values) AS kept, json_each(kept.content)
+)
+SELECT policy, count(*) FILTER (part <> 'unchecked') AS checked, count(*) FILTER (part = 'supported') AS supported,
+       count(*) FILTER (part = 'contradicted') AS contradicted,
+       any_value(target_supported_ratio) AS target_supported_ratio,
+       any_value(maximum_contradicted_ratio) AS maximum_contradicted_ratio
+FROM current_verdicts JOIN declared USING (policy)
+GROUP BY 1 ORDER BY 2 DESC, 1;
+
+-- name: measured
+-- key: verifier
+-- numbers: claims, balanced_accuracy, lowest, highest, sources, rows, calibration_error
+WITH known AS (
+  SELECT key AS verifier, value->>'name' AS name, value->'measured' AS measured
+  FROM (SELECT content::JSON AS content FROM $verifiers) AS kept, json_each(kept.content)
+)
+SELECT verifier, coalesce(any_value(name), left(verifier, 12)) AS name, count(*) AS claims,
+       any_value((measured->>'balanced_accuracy')::DOUBLE) AS balanced_accuracy,
+       any_value((measured->>'lowest')::DOUBLE) AS lowest, any_value((measured->>'highest')::DOUBLE) AS highest,
+       any_value(json_array_length(measured->'sources'))::BIGINT AS sources,
+       any_value((measured->>'rows')::BIGINT) AS rows,
+       any_value((measured->>'calibration_error')::DOUBLE) AS calibration_error
+FROM current_verdicts LEFT JOIN known USING (verifier)
+GROUP BY 1 ORDER BY claims DESC, 1;
+
+-- name: reviewed
+-- key: verdict
+-- numbers: reviewed, confirmed, reviewers, share, ci_low, ci_high
+WITH last AS (
+  SELECT verdict_id, outcome, reviewer FROM $reviews
+  QUALIFY row_number() OVER (PARTITION BY verdict_id ORDER BY reviewed_at DESC, review_id DESC) = 1
+), counts AS (
+  SELECT CASE WHEN grouping(verdict) = 0 THEN verdict ELSE 'any' END AS verdict, count(*) AS n,
+         count(*) FILTER (outcome = 'confirmed') AS k, count(DISTINCT reviewer) AS reviewers
+  FROM last JOIN (
+    SELECT DISTINCT verdict_id, verdict, verifier FROM $verdicts
+  ) USING (verdict_id)
+  WHERE verifier IN (SELECT verifier FROM current_verdicts)
+  GROUP BY GROUPING SETS ((), (verdict))
+)
+-- Wilson's interval.
+SELECT verdict, n AS reviewed, k AS confirmed, reviewers, k / n AS share,
+       greatest((k / n + z*z / (2*n) - z * sqrt(k / n * (1 - k / n) / n + z*z / (4*n*n))) / (1 + z*z / n), 0) AS ci_low,
+       least((k / n + z*z / (2*n) + z * sqrt(k / n * (1 - k / n) / n + z*z / (4*n*n))) / (1 + z*z / n), 1) AS ci_high
+FROM (SELECT *, 1.959963984540054 AS z FROM counts WHERE n > 0)
+ORDER BY list_position($verdict_order, verdict) DESC;
+
+-- name: nights
+-- key: run_id
+-- numbers: claims, supported, contradicted, unsettled, unchecked
+WITH own AS (
+  SELECT flow, started_at FROM $runs WHERE run_id = '$run_id'
+), counts AS (
+  SELECT run_id, $counts
+  FROM (SELECT run_id, verdict, $because, $part FROM $verdicts) GROUP BY 1
+)
+-- This run, and the one before it of its kind that judged anything.
+SELECT run_id, runs.started_at, runs.verifier, runs.policy,
+       $sums
+FROM $runs AS runs JOIN own ON runs.flow = own.flow AND runs.started_at <= own.started_at
+LEFT JOIN counts USING (run_id)
+WHERE run_id = '$run_id' OR (claims > 0 AND runs.status = 'completed')
+ORDER BY run_id = '$run_id' DESC, runs.started_at DESC, run_id LIMIT 2;
+
 -- name: by
 -- key: $columns
--- numbers: answers, claims, supported, contradicted, insufficient
-SELECT $columns, coalesce(answers, 0) AS answers, coalesce(claims, 0) AS claims,
-       coalesce(supported, 0) AS supported, coalesce(contradicted, 0) AS contradicted,
-       coalesce(insufficient, 0) AS insufficient
+-- numbers: answers, claims, supported, contradicted, unsettled, unchecked
+SELECT $columns, coalesce(answers, 0) AS answers,
+       $sums
 FROM (SELECT $recorded, count(*) AS answers FROM window_outputs GROUP BY ALL)
 FULL JOIN (
   SELECT $recorded,
          $counts
   FROM current_verdicts GROUP BY ALL
 ) USING ($columns)
-ORDER BY contradicted DESC, insufficient DESC, claims DESC, $columns;
+ORDER BY contradicted DESC, unsettled DESC, claims DESC, $columns;
 
 -- name: over-time
 -- key: period
--- numbers: claims, supported, contradicted, insufficient
+-- numbers: claims, supported, contradicted, unsettled, unchecked
 SELECT date_trunc('$period', date)::DATE AS period,
        $counts
 FROM current_verdicts GROUP BY 1 ORDER BY 1;
@@ -88,10 +166,10 @@ FROM sizes ORDER BY slice, date;
 
 -- name: scores
 -- key: tenth
--- numbers: supported, contradicted, insufficient
+-- numbers: supported, contradicted, unsettled
 SELECT least(floor(p_supported * 10), 9)::INTEGER AS tenth,
        $counts
-FROM current_verdicts GROUP BY 1 ORDER BY 1;
+FROM current_verdicts WHERE part <> 'unchecked' GROUP BY 1 ORDER BY 1;
 
 -- name: actions
 -- key: action
@@ -99,27 +177,17 @@ FROM current_verdicts GROUP BY 1 ORDER BY 1;
 SELECT action, count(*) AS answers FROM last_actions GROUP BY 1 ORDER BY list_position($action_order, action);
 
 -- name: action-reasons
--- key: action, policy
+-- key: action, policy, standing
 -- numbers: answers
-SELECT action, policy, sum(n)::BIGINT AS answers, first(reason ORDER BY n DESC, reason) AS reason
-FROM (SELECT action, policy, reason, count(*) AS n FROM last_actions GROUP BY ALL)
-GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
+SELECT action, policy, standing, count(*) AS answers
+FROM answer_standings WHERE policy IS NOT NULL
+GROUP BY 1, 2, 3 ORDER BY list_position($action_order, action), 4 DESC, 2, 3;
 
 -- name: flow
 -- key: standing, action
 -- numbers: answers
-WITH standings AS (
-  -- Of an answer's claims the worst one counts.
-  SELECT coalesce(worst, CASE outcome WHEN 'abstained' THEN outcome END, 'no_claims') AS standing, coalesce(action, 'undecided') AS action
-  FROM window_outputs
-  LEFT JOIN (
-    SELECT output_id, arg_min(standing, list_position($standing_order, standing)) AS worst
-    FROM current_verdicts GROUP BY 1
-  ) USING (output_id)
-  LEFT JOIN last_actions USING (output_id)
-)
 SELECT standing, action, count(*) AS answers
-FROM standings GROUP BY 1, 2
+FROM answer_standings GROUP BY 1, 2
 ORDER BY list_position($standing_order, standing), list_position($action_order, action);
 
 -- name: abstentions
@@ -137,14 +205,16 @@ WITH severe AS (
   SELECT claim_id, standing, agent, use_case,
          CASE standing WHEN 'contradicted' THEN p_contradicted
                        WHEN 'conflict' THEN least(p_contradicted, p_supported)
+                       -- The nearer to the threshold, the less was missing for another verdict.
+                       WHEN 'supported' THEN 1 - (p_supported - threshold_supported)
                        ELSE 1 - p_supported END AS severity
-  FROM current_verdicts WHERE standing <> 'supported'
+  FROM current_verdicts
 ), placed AS (
   -- The worst of each standing, and besides these the worst of each agent and use case.
   SELECT claim_id, standing, severity,
          row_number() OVER (PARTITION BY standing ORDER BY severity DESC, claim_id) AS place,
-         CASE standing WHEN 'contradicted' THEN $claim_room // 2 WHEN 'conflict' THEN $claim_room // 4
-                       ELSE $claim_room - $claim_room // 2 - $claim_room // 4 END AS room,
+         CASE standing WHEN 'contradicted' THEN $claim_room // 2 WHEN 'unchecked' THEN 0
+                       ELSE $claim_room // 4 END AS room,
          row_number() OVER (PARTITION BY agent, use_case, standing ORDER BY severity DESC, claim_id)
            AS place_in_slice
   FROM severe
@@ -154,7 +224,7 @@ WITH severe AS (
   ORDER BY place > room, list_position($standing_order, standing), severity DESC, claim_id
   LIMIT $whole_room
 )
-SELECT claim_id, verdict_id, output_id, produced_at, agent, model, use_case, verdict, standing, verifier,
+SELECT claim_id, verdict_id, output_id, produced_at, agent, model, use_case, verdict, standing, because, verifier,
        policy, snapshot, p_supported, p_contradicted, p_insufficient
 FROM chosen JOIN current_verdicts USING (claim_id)
 ORDER BY list_position($standing_order, standing), severity DESC, claim_id;
@@ -283,11 +353,11 @@ FROM $runs
 WHERE run_id = '$run_id';
 
 -- name: of-run
--- key: verdict
+-- key: part
 -- numbers: claims
-SELECT verdict, count(*) AS claims FROM $verdicts
-WHERE run_id = '$run_id'
-GROUP BY 1 ORDER BY 1;
+SELECT part, count(*) AS claims
+FROM (SELECT verdict, $because, $part FROM $verdicts WHERE run_id = '$run_id')
+GROUP BY 1 ORDER BY list_position($part_order, part);
 
 -- name: ledger
 -- numbers: size

@@ -27,7 +27,7 @@
   // Paper shows everything; afterwards the page is as it was.
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = all("details:not([open])");
+    opened = all("details:not([open]):not(.sql):not(.whole):not(.others)");
     for (const element of opened) element.open = true;
   });
   addEventListener("afterprint", () => {

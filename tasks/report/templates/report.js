@@ -17,11 +17,19 @@
     for (const section of all("main > section")) observer.observe(section);
   }
 
+  // A link to something folded opens it.
+  const unfold = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.tagName === "DETAILS") target.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   // The filter: sums over the cube, and claims shown or hidden.
   const form = one("#filter");
   if (!form) return;
   const cube = JSON.parse(one("#cube").textContent).rows;
-  const claims = all(".claim").map((element) => ({
+  const claims = all(".claim:not(.whole)").map((element) => ({
     element,
     slices: [element.dataset.agent, element.dataset.model, element.dataset.useCase],
     standing: element.dataset.standing,
@@ -52,9 +60,9 @@
   const sliced = all("[data-slice]");
 
   const sum = (fits) => {
-    const sums = [0, 0, 0, 0];
+    const sums = [0, 0, 0, 0, 0];
     for (const row of cube) {
-      if (fits(row)) for (let index = 0; index < 4; index += 1) sums[index] += row[3 + index];
+      if (fits(row)) for (let index = 0; index < 5; index += 1) sums[index] += row[3 + index];
     }
     return sums;
   };
@@ -77,18 +85,20 @@
         const own = (row) => String(row[column]) === index;
         const chooses = (row) => chosen.every((value, place) => value === "" || String(row[place]) === value);
         const known = index !== "";
-        const [answers, ...counts] = known ? sum((row) => own(row) && chooses(row)) : [0, 0, 0, 0];
+        const [answers, ...counts] = known ? sum((row) => own(row) && chooses(row)) : [0, 0, 0, 0, 0];
         const claims = counts.reduce((whole, count) => whole + count, 0);
         element.hidden = isFiltered && (!known || (!answers && !claims));
         if (!known) continue;
-        const shares = percentages(counts);
+        const checked = counts.slice(0, 3);
+        const shares = percentages(checked);
         cells[0].textContent = numbers.format(answers);
         cells[1].textContent = numbers.format(claims);
-        counts.forEach((count, place) => {
+        checked.forEach((count, place) => {
           const cell = cells[2 + place];
           cell.querySelector(".share").textContent = shares[place];
           cell.querySelector(".count").textContent = numbers.format(count);
         });
+        cells[5].textContent = numbers.format(counts[3]);
         draw(element.querySelector(".bar"), counts);
       }
     }
@@ -100,10 +110,11 @@
     const [answers, ...counts] = sum((row) =>
       chosen.every((value, index) => value === "" || String(row[index]) === value));
     const total = counts.reduce((whole, count) => whole + count, 0);
-    const shares = percentages(counts);
+    const shares = percentages(counts.slice(0, 3));
     one("#slice-text").textContent =
-      `${numbers.format(total)} claims in ${numbers.format(answers)} answers: ` +
-      `${shares[0]} supported, ${shares[1]} contradicted, ${shares[2]} insufficient.`;
+      `${numbers.format(total)} claims in ${numbers.format(answers)} answers, of which ` +
+      `${numbers.format(total - counts[3])} could be checked: ` +
+      `${shares[0]} supported, ${shares[1]} contradicted, ${shares[2]} not settled.`;
     draw(one("#slice-bar"), counts);
     retell(chosen, isFiltered);
     for (const element of sliced) {
