@@ -179,7 +179,7 @@ def verification(lake: Lake, wanted: LedgerSettings, workers: int) -> dict[str, 
         raise SystemExit(f"the lake does not verify: {found.findings[:3]}")
     return {
         "events": found.size,
-        "bound_rows": sum(found.rows.values()),
+        "bound_rows": sum(found.references.values()),
         "workers": workers,
         "cpu_s": cpu,
         "wall_s": wall,

@@ -9,7 +9,7 @@ from typing import Any
 from flows.run import Run, opened, record_events
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
-from tasks.review import reviews, sample
+from tasks.review import evaluation, reviews
 from tasks.review.reviews import Answers
 from tasks.settings import Settings
 
@@ -28,7 +28,7 @@ def import_reviews(
         answers = reviews.read_sheet(
             run.lake, file, run_id=run.run_id, now=run.record.started_at, default_reviewer=reviewer
         )
-        evaluation = sample.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
+        result = evaluation.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
         refusals = publish(run, answers)
         run.check("runs", run.record.row("completed", datetime.now(UTC)))
         run.record.warnings += run.validator.finish()
@@ -45,7 +45,7 @@ def import_reviews(
         "already_there": counts.already_there,
         "refused": counts.quarantined,
         "refusals": refusals,
-        "evaluation": evaluation.as_dict() if evaluation else None,
+        "evaluation": result.as_dict() if result else None,
         "checkpoint": checkpoint,
         "problems": run.record.problems,
         "warnings": run.record.warnings,

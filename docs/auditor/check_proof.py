@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks one claimledger proof file offline. Python 3.9+ and `cryptography`; nothing of claimledger.
 
-    python check_proof.py FILE.tlog-proof 'NAME+ID+KEY' ['NAME+ID+KEY' ...]
+    python check_proof.py FILE.tlog-proof KEY [KEY ...]
 
-Keys: the log's public key, and any witness's, as you were given them, never as found beside the proof.
+KEY: NAME+ID+KEY, or a file with one a line. The log's public key, and any witness's, as you were given them,
+never as they lie beside the proof. Says what the event says, for people first, then the event as logged.
 Exit status: 0 proven, 3 a check failed, 2 unverifiable or unreadable. The format is in formats.md.
 """
 # ruff: noqa: SIM905, D103, N818, PTH123, T201, D101 - one short file, read before it is run
@@ -14,6 +15,7 @@ import hmac
 import json
 import re
 import sys
+from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -45,12 +47,27 @@ def canonical(data):
     return value
 
 
+def parse_keys(text):
+    """A public key, or those of a file that holds one a line."""
+    parts = text.strip().split("+", 2)
+    if len(parts) == 3 and re.fullmatch("[0-9a-f]{8}", parts[1]):
+        return [parse_key(text.strip())]
+    try:
+        with open(text, encoding="utf-8") as file:
+            lines = file.read().split()
+    except (OSError, ValueError):
+        lines = []
+    if not lines:
+        raise Unknown(f"{text[:80]!a} is neither a public key (NAME+ID+KEY) nor a file of public keys")
+    return [parse_key(line) for line in lines]
+
+
 def parse_key(text):
-    name, key_id, encoded = text.strip().split("+", 2)
+    name, key_id, encoded = text.split("+", 2) if text.count("+") > 1 else ("", "", "")
     material = b64(encoded)
     found = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
     if len(material) != 33 or material[0] not in (1, 4) or found.hex() != key_id:
-        raise Unknown("a malformed public key")
+        raise Unknown(f"{text[:80]!a} is no public key (NAME+ID+KEY)")
     return name, found, material[0], Ed25519PublicKey.from_public_bytes(material[1:])
 
 
@@ -126,22 +143,49 @@ def check(data, keys):
     return index, size, origin, signed, body, extra["disclosed"]
 
 
+def visible(text):
+    return "".join(c if c.isprintable() or c == "\t" else f"\\u{ord(c):04x}" for c in text)
+
+
+def words(body, disclosed):
+    """What the event says, for people: disclosed texts, then times and shares; digests are left out."""
+    yield from (f"{item['field']}: {visible(item['text'])}" for item in disclosed)
+    first = [name for name in ("kind", "verdict", "outcome", "action", "reason", "actor") if name in body]
+    for name in [*first, *(name for name in body if name not in first)]:
+        stem, _, unit = name.rpartition("_")
+        value = body[name]
+        if value is None or isinstance(value, list) or re.fullmatch("[0-9a-f]{64}", str(value)):
+            continue
+        if unit == "us":
+            at = datetime(1970, 1, 1) + timedelta(microseconds=value)
+            yield f"{stem.replace('_', ' ')}: {at:%Y-%m-%d %H:%M:%S} UTC"
+        elif unit == "u6":
+            yield f"{stem.replace('_', ' ')}: {value / 10000:.1f}%"
+        else:
+            yield f"{name.replace('_', ' ')}: {visible(str(value))}"
+
+
 def main(arguments):
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        keys = [parse_key(text) for text in arguments[1:]]
+        keys = [key for text in arguments[1:] for key in parse_keys(text)]
         with open(arguments[0], "rb") as file:
             data = file.read()
     except (OSError, ValueError, IndexError, Unknown) as error:
         return print(f"unverifiable: {error}\n{__doc__}") or 2
     try:
         index, size, origin, signed, body, disclosed = check(data, keys)
+        said = list(words(body, disclosed))
     except Unknown as error:
         return print(f"unverifiable: {error}") or 2
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         return print(f"FAILED: {error}") or 3
-    print(f"proven: event {index} of {size} in {origin}, signed by {sorted({n for n, _ in signed})}")
-    shown = "".join(f"\n{item['field']}: {item['text']!a}" for item in disclosed)
-    print(json.dumps(body, indent=1) + shown)
+    names = ", ".join(sorted({name for name, _ in signed}))
+    print(f"proven: event {index} of {size} in {origin}, signed by {names}")
+    print("\n".join(said))
+    if not disclosed:
+        print("texts: none is disclosed in this proof; `ledger prove --disclose all` opens them")
+    print("\nThe event as it was logged:\n" + json.dumps(body, indent=1))
     return 0
 
 

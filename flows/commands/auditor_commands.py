@@ -60,14 +60,21 @@ def sample(
 def erase(
     *,
     output_id: Annotated[str, Parameter(help="The output to erase.")],
-    reason: Annotated[str, Parameter(help="Why; it stays in the ledger, so no personal data.")],
+    reason: Annotated[
+        str,
+        Parameter(
+            help="Why, without names: it stays readable in the ledger for ever. A ticket's number is good."
+        ),
+    ],
     common: Common = DEFAULTS,
 ) -> int:
     """Erase an output's content everywhere in the lake; the ledger still verifies.
 
     Pages of the days concerned are written again from what the lake then holds.
 
-    Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject'
+    Whoever checks the ledger sees each erasure: when, how many verdicts of which kind, why and by whom.
+
+    Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject, ticket 4711'
     """
     from flows.erase import erase as erase_output
 

@@ -167,10 +167,14 @@ def verify(
     stamps = timestamps.check(Log.open(opening.folder(lake)), settings.ledger, lake.root)
     found.findings += stamps.findings
     found.unverifiable += stamps.unverifiable
-    rows = ", ".join(f"{count} of {table}" for table, count in sorted(found.rows.items()))
+    rows = ", ".join(
+        f"{table} {count} ({found.references[table]} references)"
+        for table, count in sorted(found.rows.items())
+    )
     lines = [
         *(f"time stamp: {size} events existed at {at.isoformat()}" for size, at in stamps.newest()),
         f"{found.checkpoints} checkpoints, {found.events} events, rows: {rows or 'none'}",
+        *(f"erased: {erasure.sentence}" for erasure in found.erasures),
         *(f"note: {notice}" for notice in found.notices),
         *(f"unverifiable: {sentence}" for sentence in found.unverifiable),
         *(f"FAILED: {sentence}" for sentence in found.findings),
@@ -246,7 +250,7 @@ def check(
 
     Example: claimledger ledger check verdict.tlog-proof --key 'NAME+ID+KEY'
     """
-    from tasks.ledger import prove
+    from tasks.ledger import prove, words
 
     if file.is_dir():
         checked = prove.check_folder(file, key)
@@ -259,9 +263,9 @@ def check(
     event = found.event
     lines = [
         f"proven: event {found.index} of {found.checkpoint.size} in {found.checkpoint.origin}",
-        f"kind {found.kind}, about {event['subject_id']}, at {event['occurred_at_us']} us since 1970",
-        *(f"cosigned by {name} at {at} s since 1970" for name, at in found.cosigned),
-        *(f"{field}: {text}" for field, text in found.disclosed.items()),
+        *words.lines(event, found.disclosed),
+        f"about: {event['subject_id']}",
+        *(f"cosigned by: {name} at {words.moment(at * 1_000_000)}" for name, at in found.cosigned),
     ]
     common.answer(found.as_dict(), lines)
     return DONE

@@ -127,6 +127,16 @@ class Segment:
         rows = parquet.scan(SEGMENT, [self.path]).filter(pl.col("kind") == kind)
         return rows.select("subject_id").collect()["subject_id"]
 
+    def events(self, kinds: Iterable[str]) -> pl.DataFrame:
+        """sequence, subject_id and event of the events of some kinds.
+
+        Raises:
+            IntegrityError: the file's bytes are not those that were appended.
+        """
+        self._compare_once()
+        rows = parquet.scan(SEGMENT, [self.path]).filter(pl.col("kind").is_in(list(kinds)))
+        return rows.select("sequence", "subject_id", "event").collect()
+
     def _compare_once(self) -> None:
         facts = self.path.stat()
         mark = (self.path, facts.st_ino, facts.st_size, facts.st_mtime_ns)

@@ -36,6 +36,7 @@ from tasks.files import durable
 from tasks.lake import commits, verification
 from tasks.lake.store import Lake
 from tasks.ledger import events, events_table, opening, segments, verify_checkpoints, verify_folder
+from tasks.ledger.erasures import Erasure, erasures
 from tasks.ledger.findings import Findings
 from tasks.ledger.log import Log
 from tasks.ledger.notes import Checkpoint, PublicKey
@@ -44,7 +45,7 @@ from tasks.ledger.tiles import Tree
 from tasks.ledger.verify_events_table import EventsTable
 from tasks.ledger.verify_files import TableFiles
 from tasks.ledger.verify_processes import check_all
-from tasks.ledger.verify_rows import RowsChecked, unrecorded
+from tasks.ledger.verify_rows import RowsChecked, row_counts, unrecorded
 from tasks.ledger.verify_salts import Salts
 from tasks.ledger.verify_segments import HandOver, Scope, Work
 from tasks.ledger.verify_tree import TreeChecks
@@ -66,7 +67,13 @@ class Verified(Findings):
     checkpoints: int = 0
     events: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    """Rows that the bound tables hold."""
+    references: dict[str, int] = field(default_factory=dict)
+    """Digests in the events checked: several may bind one row, and one binds all evidence of a verdict."""
     erased: int = 0
+    """Events whose rows were erased."""
+    erasures: list[Erasure] = field(default_factory=list)
+    """Every erasure that the log holds."""
     outside: list[str] = field(default_factory=list)
     incremental_from: int | None = None
 
@@ -88,11 +95,18 @@ class Verified(Findings):
                 f"{self.events} events since {self.incremental_from}, the rows they bind and every table file"
             )
         if self.outside:
-            return f"{checked} agree with {', '.join(self.outside)}"
+            return f"{checked} agree with {', '.join(self.outside)}{self._gone}"
         return (
             f"{checked} are self-consistent only: nothing outside the lake was compared, so a holder of the "
             "signing key could have rewritten all of it; a witness or --trusted-checkpoint finds that"
+            f"{self._gone}"
         )
+
+    @property
+    def _gone(self) -> str:
+        outputs, verdicts = len(self.erasures), sum(sum(e.verdicts.values()) for e in self.erasures)
+        what = "1 output was" if outputs == 1 else f"{outputs} outputs were"
+        return f"; {what} erased, with {verdicts} verdicts" if outputs else ""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -147,6 +161,9 @@ def verify(
     _files(lake, walk.files.digests, verified)  # (6)
     if start:
         _earlier_manifests(lake, log, start, verified)
+    with verified.catching():
+        verified.erasures = erasures(log)
+    verified.rows = row_counts(lake, verified.references)
     verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
     if not verified.findings and not verified.unverifiable:
         _remember(lake, log, now if verified.is_whole else whole_at(lake))
@@ -232,7 +249,7 @@ class _Walk:
     def _rows(self, rows: RowsChecked) -> None:
         self.verified.erased += rows.erased
         for table, count in rows.counts.items():
-            self.verified.rows[table] = self.verified.rows.get(table, 0) + count
+            self.verified.references[table] = self.verified.references.get(table, 0) + count
         for place, packed in rows.bound.items():
             flags = np.unpackbits(np.frombuffer(packed, np.uint8))
             self.bound[place] = self.bound[place] | flags if place in self.bound else flags

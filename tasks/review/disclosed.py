@@ -21,7 +21,7 @@ from tasks.files import durable
 from tasks.lake.store import Lake
 from tasks.ledger import canonical, proofs
 from tasks.ledger.notes import NoteError, Proof
-from tasks.review import review_sheets, sample_page
+from tasks.review import review_sheets, sample_items, sample_page
 from tasks.review.sample_page import Item
 
 log = logging.getLogger("claimledger.erase")
@@ -118,20 +118,30 @@ def _proof(path: Path, output_id: str) -> bool:
 
 
 def _folder(folder: Path, output_id: str) -> list[str]:
-    """A sample: its proofs, and the page anew from what they still disclose."""
-    changed, items = [], []
+    """A sample: its proofs and sheets, and the page anew from what is still there."""
+    changed, items, about = [], [], durable.read_json(folder / "items.json") or {}
     for path in sorted((folder / "proofs").glob("*.tlog-proof")):
         if _proof(path, output_id):
             changed.append(str(path))
         found = _read(path)
         if found:
             proof, extra, body = found
-            items.append(Item(proof.index, body, {d["field"]: d["text"] for d in extra["disclosed"]}))
+            details = about.get(str(proof.index)) or {}
+            if body.get("output_id") == output_id:
+                details = sample_items.without_texts(details)
+            texts = {d["field"]: d["text"] for d in extra["disclosed"]}
+            items.append(Item(proof.index, body, texts, details))
+    items.sort(key=lambda item: item.index)
+    mine = {str(item.body["subject_id"]) for item in items if item.body.get("output_id") == output_id}
+    for sheet in sorted(folder.glob("*.csv")):  # people save them under names of their own
+        changed += _sheet(sheet, mine)
     facts = durable.read_json(folder / "sample.json")
-    if changed and facts:
-        page = sample_page.render(sorted(items, key=lambda item: item.index), facts)
-        durable.replace(folder / "index.html", page.encode())
-        changed.append(str(folder / "index.html"))
+    if mine and facts:
+        known, page = sample_items.encode(items), sample_page.render(items, facts).encode()
+        for path, data in ((folder / "items.json", known), (folder / "index.html", page)):
+            if path.exists() and path.read_bytes() != data:
+                durable.replace(path, data)
+                changed.append(str(path))
     return changed
 
 

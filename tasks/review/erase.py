@@ -20,6 +20,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -36,6 +37,7 @@ from tasks.review.occurrence import Texts
 from tasks.tables import TABLES
 
 ERASED = "[erased]"
+_TITLES = ("mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "m")
 _LONG = 20
 """A refused record with so many letters of an erased answer in a row is taken for that answer."""
 
@@ -67,8 +69,10 @@ def erase(
     Raises:
         InputError: there is no such output.
         ConfigError: the reason holds what looks like personal data, or the signing key is missing.
+        InputError: the reason holds what looks like a name.
         LakeError: something cannot be written; run it again.
     """
+    _require_no_name(reason)
     with lake.lock("erasure"):
         lake.recover()
         words = _words(lake, output_id)
@@ -100,6 +104,21 @@ def erase(
         done.key_destroyed = opened.vault.destroy(output_id)
         events_table.render(lake, opened.log)
     return done
+
+
+def _require_no_name(reason: str) -> None:
+    """A reason stays readable in the log for ever, so nobody may be named in it.
+
+    Two capitalised words in a row, or one after a title, are taken for a name; the way out is to write them
+    small, which costs an honest reason nothing.
+    """
+    words = [word.strip(".,;:!?()'\"") for word in reason.split()]
+    for first, second in pairwise(words):
+        if second.istitle() and (first.istitle() or first.lower() in _TITLES):
+            raise InputError(
+                f"--reason: {first} {second} looks like a name, and a reason stays readable in the ledger "
+                "for ever; give a ticket's number instead, or write it in small letters if it is no name"
+            )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ FILLED = ("reviewer", "outcome", "corrected_verdict", "comment")
 COLUMNS = ("verdict_id", "claim_id", *FILLED, "reviewed_at")
 """Columns that are read; any other is for people."""
 OUTCOMES = ("confirmed", "overturned")
+ERASED = "the output of this verdict was erased"
+"""Why a line is refused although its outcome may have been reached before."""
 MAX_REVIEWER, MAX_COMMENT = 200, 10_000
 """Characters: a name, and some pages of words; a spreadsheet cell ends at 32,767."""
 SHEET: dict[str, pl.DataType] = {"line": pl.Int64(), **dict.fromkeys(COLUMNS, pl.String())}
@@ -148,7 +150,7 @@ def _problem() -> pl.Expr:
     cases: list[tuple[pl.Expr, pl.Expr | str]] = [
         (~col("verdict_id").str.contains("^[0-9a-f]{64}$"), "verdict_id is not 64 hexadecimal digits"),
         (col("verdict").is_null(), "this lake has no such verdict"),
-        (col("is_erased"), "the output of this verdict was erased"),
+        (col("is_erased"), ERASED),
         (
             (col("claim_id") != "") & (col("claim_id") != col("known_claim_id")),
             "claim_id is not the claim of this verdict",
@@ -203,7 +205,10 @@ def read_lines(data: bytes) -> Sheet:
     return Sheet(pl.DataFrame(lines, schema=SHEET), sorted(refused))
 
 
-TEXTS = ("claim", "evidence", "evidence_1", "evidence_2", "evidence_3", "comment", "detail")
+TEXTS = (
+    *("claim", "evidence", "evidence_1", "evidence_2", "evidence_3", "comment", "detail"),
+    *("question", "answer", "reason", "deciding_sentence", "document"),
+)
 """Columns that show or may repeat an output's text."""
 
 

@@ -230,9 +230,12 @@ def read_sheet(
     )
     known = lake.scan("reviews").collect()
     fresh, there = _new(usable, known, run_id)
-    outcomes: dict[str, str] = {}
-    for verdict_id, outcome in usable.sort("outcome").select("verdict_id", "outcome").iter_rows():
-        outcomes[verdict_id] = outcome
+    # What was examined before its output was erased counts for a sample, else an erasure would hide it.
+    examined = refused.filter(
+        (pl.col("problem") == review_sheets.ERASED) & pl.col("outcome").is_in(review_sheets.OUTCOMES)
+    )
+    said = pl.concat([frame.select("verdict_id", "outcome") for frame in (usable, examined)])
+    outcomes = dict(said.sort("outcome").iter_rows())
     quarantine = _quarantine(sheet.refused, refused, path.name, run_id, now)
     lines = sheet.rows.height - blank + len(sheet.refused)
     return Answers(fresh, there, quarantine, blank, lines, outcomes)

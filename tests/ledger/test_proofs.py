@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -74,6 +75,16 @@ def outside(file: Path, *keys_: str) -> int:
     return done.returncode
 
 
+def stand_alone() -> Any:
+    """The stand-alone checker as a module."""
+    spec = importlib.util.spec_from_file_location("check_proof", CHECKER)
+    assert spec
+    assert spec.loader
+    checker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checker)
+    return checker
+
+
 def ours(file: Path, *keys_: str) -> int:
     try:
         prove.check_file(file, keys_)
@@ -98,6 +109,35 @@ def test_a_proof_stands_alone_and_opens_what_was_disclosed(lake, proof_file):
         "passage 1": "Passage 1",
     }
     assert outside(proof_file, key_of(lake)) == 0
+
+
+def test_the_checker_takes_a_file_of_keys_and_says_first_what_people_read(lake, proof_file, tmp_path, capsys):
+    """In the words of `ledger check`: texts, times and shares; digests and the event as logged come last."""
+    from tasks.ledger import words
+
+    checker, file = stand_alone(), lake.root / "ledger" / "vkey"
+    assert checker.main([str(proof_file), str(file)]) == 0
+    said = capsys.readouterr().out.split("\nThe event as it was logged:")[0].splitlines()
+    checked = prove.check_file(proof_file, [str(file)])
+    assert said[1:] == list(words.lines(checked.event, checked.disclosed))
+    assert said[0].startswith(f"proven: event {checked.index} of ")
+    assert said[1:4] == ["claim: Claim 0 of answer 0.", "passage 0: Passage 0", "passage 1: Passage 1"]
+    assert {"verdict: supported", "p supported: 70.0%", "occurred at: 2026-11-02 03:00:00 UTC"} <= {*said}
+    (tmp_path / "empty").write_text("")
+    for wrong in ("nowhere", str(tmp_path / "empty"), str(tmp_path)):
+        assert checker.main([str(proof_file), wrong]) == 2
+        assert "neither a public key" in capsys.readouterr().out
+
+
+def test_what_hides_in_a_disclosed_text_is_shown_by_both_checkers(lake, wanted):
+    from flows.commands.console import plain
+    from tasks.ledger import words
+
+    body = {"kind": "review", "occurred_at_us": 0, "before": "a\u202eb\x1b[2J"}
+    texts = {"claim": "Größe\n\u202efnord\tend"}
+    ours_said = [plain(line) for line in words.lines(body, texts)]
+    assert list(stand_alone().words(body, [{"field": "claim", "text": texts["claim"]}])) == ours_said
+    assert ours_said[0] == "claim: Größe\\u000a\\u202efnord\tend"
 
 
 def test_without_disclosure_a_proof_holds_no_text(lake, wanted):
@@ -161,11 +201,7 @@ def test_forged_proofs_are_refused_by_ours_and_by_the_stand_alone_checker(lake, 
 
 def test_neither_checker_ever_says_another_word_than_the_other(lake, proof_file, tmp_path, capsys):
     """1,500 damaged proofs: bits flipped, bytes lost or added, lines exchanged, `extra` rewritten."""
-    spec = importlib.util.spec_from_file_location("check_proof", CHECKER)
-    assert spec
-    assert spec.loader
-    checker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(checker)
+    checker = stand_alone()
     key, file = key_of(lake), tmp_path / "damaged.tlog-proof"
     random = Random(2026)  # noqa: S311 - the same damage at every run
     good = proof_file.read_bytes()
@@ -220,7 +256,7 @@ def test_an_unknown_schema_is_unverifiable_by_both(lake, wanted, tmp_path):
 
 def test_the_stand_alone_checker_is_short_imports_nothing_of_ours_and_knows_every_schema():
     text = CHECKER.read_text()
-    assert len(text.splitlines()) < 150
+    assert len(text.splitlines()) < 200
     imported = {
         line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))
     }
@@ -396,6 +432,41 @@ def test_an_interrupted_erasure_is_finished_by_running_it_again(lake, wanted, mo
     erase(lake, wanted, output, reason="request", run_id=ids.digest("e2"), now=NIGHT)
     assert lake.scan("events").filter(pl.col("kind") == "erasure").collect().height == 1
     assert "answer 1." not in str(lake.scan("claims").collect()["text"].to_list())
+
+
+def test_a_check_of_the_ledger_lists_what_was_erased_out_of_the_log_alone(lake, wanted):
+    output = ids.digest("output", 0)
+    erase(lake, wanted, output, reason="request, ticket 17", run_id=ids.digest("e"), now=NIGHT)
+    whole = verify.verify(lake, wanted)
+    [erasure] = whole.erasures
+    assert (erasure.output_id, erasure.reason) == (output, "request, ticket 17")
+    assert erasure.verdicts == {"supported": 2}
+    assert erasure.erased_at == "2026-11-02 03:00:00 UTC"
+    said = (
+        f"event {erasure.index}, 2026-11-02 03:00:00 UTC: output {output[:12]} with 2 verdicts (2 supported)"
+    )
+    assert erasure.sentence.startswith(said)
+    assert "; 1 output was erased, with 2 verdicts" in whole.statement
+    night(lake, wanted, 9)
+    assert verify.verify(lake, wanted, incremental=True).erasures == [erasure]
+
+
+def test_rows_are_counted_as_rows_beside_the_references_to_them(lake, wanted):
+    found = verify.verify(lake, wanted)
+    rows = {
+        table: lake.scan(table).collect().height for table in ("actions", "claims", "evidence", "verdicts")
+    }
+    assert rows["actions"] == 6
+    assert {table: found.rows[table] for table in rows} == rows
+    # Every verdict's event binds the action that rests on it, and so does the action's own.
+    assert found.references["actions"] == rows["actions"] + rows["verdicts"]
+
+
+@pytest.mark.parametrize("reason", ["asked for by Jane Doe", "for Mr Doe", "Maria Müller"])
+def test_a_reason_that_names_somebody_is_refused_before_anything_is_erased(lake, wanted, reason):
+    with pytest.raises(InputError, match="looks like a name"):
+        erase(lake, wanted, ids.digest("output", 0), reason=reason, run_id="e", now=NIGHT)
+    assert verify.verify(lake, wanted).erasures == []
 
 
 def test_a_reason_with_personal_data_never_enters_the_log(lake, wanted):

@@ -52,7 +52,7 @@ def test_a_night_becomes_events_of_every_kind_and_verifies(lake, wanted):
     kinds = dict(lake.scan("events").collect()["kind"].value_counts().iter_rows())
     assert kinds == {"verification": 6, "action": 3, "finding": 3, "run": 2, "configuration": 2}
     found = sound(lake, wanted)
-    assert found.rows == {
+    assert found.references == {
         "verdicts": 6,
         "claims": 6,
         "evidence": 6,
@@ -155,7 +155,7 @@ def test_a_health_alarm_is_an_event_and_health_that_is_well_is_not(lake, wanted)
     frame = pl.DataFrame(rows, schema=HEALTH.schema)
     lake.commit(ids.digest("h"), "health", {"health": frame}, run_day=NIGHT.date())
     assert record(lake, wanted).appended == 1
-    assert sound(lake, wanted).rows == {"health": 1}
+    assert sound(lake, wanted).references == {"health": 1}
 
 
 def test_a_changed_policy_is_a_configuration_event_with_its_thresholds(lake, wanted):

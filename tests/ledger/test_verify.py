@@ -123,8 +123,8 @@ def test_a_day_in_many_files_and_a_segment_of_many_days(tmp_path):
     recording.record(lake, wanted, POLICIES, run_id=ids.digest("again"), now=NIGHT)
     found = verify.verify(lake, wanted)
     assert (found.findings, found.unverifiable) == ([], [])
-    assert found.rows["verdicts"] == 6 * 6 + 6
-    assert found.rows["outputs"] == 18
+    assert found.references["verdicts"] == 6 * 6 + 6
+    assert found.references["outputs"] == 18
     path = edit(lake, "claims", "text", "Another claim.", cover=True)
     lines = findings(lake, wanted)
     assert any(line.startswith("claims: a row differs") and path.parent.name in line for line in lines)

@@ -244,6 +244,80 @@ def test_a_samples_filled_in_sheet_is_imported_and_evaluated(lake, settings, tmp
     assert "within the tolerable 20.00%" in found["statement"]
 
 
+def test_sheet_and_page_hold_what_is_needed_to_judge_and_lead_to_each_other(lake, settings, tmp_path):
+    folder = drawn(lake, settings, tmp_path / "sample", size=2)
+    with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        line = next(iter(csv.DictReader(file)))
+    number = json.loads((folder / "sample.json").read_text())["indexes"][0]
+    answer = " ".join(c for c in lake.scan("outputs").collect()["response"] if line["claim"] in c)
+    assert line["event"] == str(number)
+    assert line["page"] == f"index.html#e{number}"
+    assert line["claim"].startswith("Claim ")
+    assert line["answer"] == answer
+    assert (line["verdict"], line["agent"], line["use_case"]) == ("supported", "support-bot", "support")
+    assert line["reason"] == "A passage says the same."
+    assert "reviewed_at" in line
+    page = (folder / "index.html").read_text()
+    article = page.split(f"<article id=e{number}>")[1].split("</article>")[0]
+    assert f"Event {number}: supported" in article
+    assert "line 2 of <a href=results.csv>" in article
+    assert "A passage says the same." in article
+    assert f"<mark>{line['claim']}</mark>" in article
+    assert "passage 0 of <code>doc-0</code>" in article
+    assert "supported 70.0%" in article
+
+
+def test_the_deciding_sentence_and_its_document_are_in_sheet_and_page(lake, settings, tmp_path):
+    from tasks.review import sample_page
+    from tasks.review.sample_page import Item
+
+    passage = {"rank": 1, "p_supported_u6": 1, "p_contradicted_u6": 999_999, "p_insufficient_u6": 0}
+    about = {
+        "documents": {"0": "other", "1": "handbook.md"},
+        "decisive_rank": 1,
+        "decisive_start": 7,
+        "decisive_end": 26,
+        "question": "<b>What?</b>",
+    }
+    body = {"verdict": "contradicted", "evidence": [passage]}
+    item = Item(61, body, {"claim": "It may.", "passage 1": "First. It must not, ever. Last."}, about)
+    cells = dict(zip(sample_page.SHOWN, sample_page.cells(item), strict=True))
+    assert (cells["deciding_sentence"], cells["document"]) == ("It must not, ever. ", "handbook.md")
+    beyond = Item(61, body, {"claim": "It may."}, about)
+    assert dict(zip(sample_page.SHOWN, sample_page.cells(beyond), strict=True))["deciding_sentence"] == ""
+
+
+def test_erased_items_leave_the_population_and_are_no_deviation_afterwards(lake, settings, tmp_path):
+    ledger = settings.ledger
+    erase(lake, ledger, ids.digest("output", 0), reason="request", run_id=ids.digest("e"), now=NIGHT)
+    folder = drawn(lake, settings, tmp_path / "sample", size=6)
+    facts = json.loads((folder / "sample.json").read_text())
+    assert (facts["population"], facts["erased"]) == (10, 2)
+    assert "2 more are of outputs that were erased before" in (folder / "index.html").read_text()
+    fill(folder / "results.csv", reviewer="auditor", outcome="confirmed")
+    output = lake.scan("verdicts").collect()
+    with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        first = next(iter(csv.DictReader(file)))
+    gone = output.filter(pl.col("verdict_id") == first["verdict_id"])["output_id"][0]
+    done = erase(lake, ledger, gone, reason="request", run_id=ids.digest("e2"), now=NIGHT)
+    assert {"results.csv", "items.json", "index.html"} <= {Path(file).name for file in done.files}
+    for file in ("results.csv", "items.json", "index.html"):
+        assert first["claim"] not in (folder / file).read_text("utf-8-sig")
+        assert first["answer"] not in (folder / file).read_text("utf-8-sig")
+    # Lines that were filled in before the erasure count as examined: erasing an answer hides no deviation.
+    result = import_reviews(settings, folder / "results.csv")["evaluation"]
+    assert (result["size"], result["examined"], result["erased"], result["deviations"]) == (6, 6, 0, 0)
+    blank = drawn(lake, settings, tmp_path / "blank", size=6, checkpoint=folder / "checkpoint")
+    fill(blank / "results.csv", reviewer="another", outcome="confirmed")
+    lines = (blank / "results.csv").read_text("utf-8-sig").splitlines()
+    kept = [line for line in lines if first["verdict_id"] not in line]
+    (blank / "results.csv").write_text("\n".join(kept) + "\n")
+    result = import_reviews(settings, blank / "results.csv")["evaluation"]
+    assert result["erased"] >= 1
+    assert result["deviations"] == 0
+    assert "erased since the draw and left out" in result["statement"]
+
+
 def test_deviations_and_items_that_nobody_examined_raise_the_limit(lake, settings, tmp_path):
     folder = drawn(lake, settings, tmp_path / "sample", size=6)
     file = folder / "results.csv"
