@@ -18,6 +18,12 @@ def audit(
 ) -> Outcome:
     """Audits what is new since the watermarks, or a range of UTC days (both ends included).
 
+    Args:
+        config: Configuration file on the machine that runs this; its claimledger.toml by default.
+        lake: Lake to use instead of the configured one.
+        since: First UTC day to audit; without days, what is new since the last run.
+        until: Last UTC day to audit, included; without it, up to now.
+
     Raises:
         EndedWithProblemsError: done, but a source or the ledger needs attention.
     """

@@ -27,6 +27,13 @@ def backfill(
 ) -> Outcome:
     """Audits a range of past UTC days, both ends included.
 
+    Args:
+        since: First UTC day to audit.
+        until: Last UTC day to audit, included.
+        reverify: Judge again claims that have a verdict by the present verifier, policy and documents.
+        config: Configuration file on the machine that runs this; its claimledger.toml by default.
+        lake: Lake to use instead of the configured one.
+
     Raises:
         InputError: the range is empty.
         IntegrityError: `reverify` found another verdict from the same verifier, policy and snapshot.

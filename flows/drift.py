@@ -25,9 +25,12 @@ def drift(
     """Compares the newest nights, or the UTC days given, with the baseline.
 
     Args:
-        since, until: UTC days of the window, both included; None is the newest nights.
-        baseline_since, baseline_until: UTC days of the baseline, both included; None is the configured one.
-        config, lake: configuration file, and the lake to use instead of the configured one.
+        since: First UTC day of the window; without days, the newest nights.
+        until: Last UTC day of the window, included.
+        baseline_since: First UTC day of the baseline; without days, the configured baseline.
+        baseline_until: Last UTC day of the baseline, included.
+        config: Configuration file on the machine that runs this; its claimledger.toml by default.
+        lake: Lake to use instead of the configured one.
 
     Raises:
         InputError: a range has one end or ends before it begins, or the baseline reaches into the window.

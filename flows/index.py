@@ -14,6 +14,10 @@ from tasks.settings import load
 def index(config: str | None = None, lake: str | None = None) -> Outcome:
     """Brings the corpus snapshot and its FAISS index up to date.
 
+    Args:
+        config: Configuration file on the machine that runs this; its claimledger.toml by default.
+        lake: Lake to use instead of the configured one.
+
     Raises:
         ConfigError: no corpus is configured, or it is missing.
         EndedWithProblemsError: done, but the ledger needs attention.

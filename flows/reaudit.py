@@ -30,10 +30,12 @@ def reaudit(
     """Judges a stratified sample of historical claims again and says what flipped, and why.
 
     Args:
-        sample: claims; None is `reaudit.sample.size`.
-        since, until: UTC days of the outputs, both included; None is the first and the last there is.
-        seed: of the draw; None is today's date, so that each day draws other claims and anybody can redo it.
-        config, lake: configuration file, and the lake to use instead of the configured one.
+        sample: Claims to judge again; by default reaudit.sample.size of the configuration.
+        since: First UTC day of the answers to draw from; by default the first there is.
+        until: Last UTC day of the answers to draw from, included; by default the last there is.
+        seed: Words that fix the draw, so that anybody can draw it again; by default today's date.
+        config: Configuration file on the machine that runs this; its claimledger.toml by default.
+        lake: Lake to use instead of the configured one.
 
     Raises:
         InputError: nothing can be drawn: an empty range, no verdicts, fewer claims than strata.

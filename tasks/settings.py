@@ -57,6 +57,8 @@ class ScheduleSettings(Section):
     """Zone of the schedule."""
     work_pool: Annotated[str | None, Example("claimledger")] = None
     """Pool whose workers run the flows."""
+    name: Annotated[str | None, Example("support-team")] = None
+    """Name of the deployments on the server; by default the lake's own, which no other lake has."""
 
     def __post_init__(self) -> None:
         try:

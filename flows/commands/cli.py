@@ -129,14 +129,14 @@ def deploy(*, common: Common = DEFAULTS) -> int:
 
     Example: PREFECT_API_URL=http://127.0.0.1:4200/api claimledger deploy
     """
-    from flows import schedule
+    from flows import deployment
 
     settings = common.settings()
     require_server()
-    registered = schedule.deploy(settings, common.config)
-    lines = [f"{r['deployment']}  {', '.join(r['schedules']) or 'on demand'}" for r in registered]
-    lines.append(f"next: prefect worker start --pool {registered[0]['work_pool']}")
-    common.answer(registered, lines)
+    done = deployment.deploy(settings, common.config)
+    lines = [f"{r['deployment']}  {', '.join(r['schedules']) or 'on demand'}" for r in done.deployments]
+    lines += [*done.notes, f"next: prefect worker start --pool {done.deployments[0]['work_pool']}"]
+    common.answer(done.deployments, lines)
     return DONE
 
 
@@ -146,11 +146,17 @@ def serve(*, common: Common = DEFAULTS) -> int:
 
     Example: PREFECT_API_URL=http://127.0.0.1:4200/api claimledger serve
     """
-    from flows import schedule
+    from flows import deployment
 
     settings = common.settings()
     require_server()
-    schedule.serve(settings, common.config)
+
+    def ready(names: list[str], notes: list[str]) -> None:
+        lines = [*names, *notes, "ready: these flows are served from this process until it is interrupted"]
+        common.answer({"deployments": names, "notes": notes}, lines)
+        sys.stdout.flush()
+
+    deployment.serve(settings, common.config, ready)
     return DONE
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import sys
 import threading
@@ -57,6 +58,9 @@ with warnings.catch_warnings():
         list_registered_expectation_implementations,
         register_expectation,
     )
+
+# Its steps, such as where it makes its pages, are no steps of a flow.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 RESULTS = "great_expectations.jsonl"
 """In a run's folder: what Great Expectations returned, a line for each suite and frame."""

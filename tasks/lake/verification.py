@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import IntegrityError
@@ -80,6 +81,23 @@ def standing(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
         count = changes.get(place, Counter())
         standing[place] = {d for d in digests | set(count) if (d in digests) + count[d] > 0}
     return standing, sentences
+
+
+def row_counts(root: Path) -> dict[str, int]:
+    """Rows by table, as the manifests of the files that stand there say; nothing is parsed but manifests."""
+    rows: dict[tuple[Path, str], tuple[str, int]] = {}
+    for _, record in commits.manifests(root):
+        with suppress(IntegrityError, ValueError):
+            if not isinstance(record, IntegrityError):
+                files = commits.record_files(record)
+                rows |= {(file.place, file.sha256): (file.table, file.rows) for file in files}
+    counts: Counter[str] = Counter()
+    for place, digests in standing(root)[0].items():
+        for table, count in [rows[place, digest] for digest in sorted(digests) if (place, digest) in rows][
+            :1
+        ]:
+            counts[table] += count
+    return dict(counts)
 
 
 def verify(root: Path, read: Mapping[str, str] | None = None) -> list[str]:

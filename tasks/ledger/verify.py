@@ -45,7 +45,7 @@ from tasks.ledger.tiles import Tree
 from tasks.ledger.verify_events_table import EventsTable
 from tasks.ledger.verify_files import TableFiles
 from tasks.ledger.verify_processes import check_all
-from tasks.ledger.verify_rows import RowsChecked, row_counts, unrecorded
+from tasks.ledger.verify_rows import RowsChecked, unrecorded
 from tasks.ledger.verify_salts import Salts
 from tasks.ledger.verify_segments import HandOver, Scope, Work
 from tasks.ledger.verify_tree import TreeChecks
@@ -163,7 +163,8 @@ def verify(
         _earlier_manifests(lake, log, start, verified)
     with verified.catching():
         verified.erasures = erasures(log)
-    verified.rows = row_counts(lake, verified.references)
+    counts = verification.row_counts(lake.root)
+    verified.rows = {table: counts.get(table, 0) for table in verified.references}
     verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
     if not verified.findings and not verified.unverifiable:
         _remember(lake, log, now if verified.is_whole else whole_at(lake))

@@ -10,8 +10,7 @@ Measured against parsing every event and an anti-join, see docs/decisions/0014.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -315,15 +314,6 @@ def _covered(kind: str, table: str) -> str:
     by_value = {KINDS[kind].key, *_repeated(kind).values()} if table == KINDS[kind].about else set()
     others = [column for column in events.bound_columns(table) if column not in by_value]
     return f"one of {', '.join(others)}" + (" or a column named apart" if by_value else "")
-
-
-def row_counts(lake: Lake, tables: Iterable[str]) -> dict[str, int]:
-    """Rows of tables, to reconcile with; one that cannot be counted is left out: its file is a finding."""
-    counts = {}
-    for table in tables:
-        with suppress(pl.exceptions.PolarsError, OSError):
-            counts[table] = int(lake.scan(table).select(pl.len()).collect().item())
-    return counts
 
 
 def unrecorded(lake: Lake, log: Log, files: TableFiles, bound: dict[str, np.ndarray]) -> None:

@@ -151,19 +151,61 @@ def deployed(environment: dict[str, str], team: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def name_of(lake: Path) -> str:
+    """Of a lake's deployments on the server."""
+    from tasks.lake.identity import identity
+    from tasks.lake.store import Lake
+
+    return identity(Lake(lake)).name
+
+
 @pytest.mark.usefixtures("deployed")
 def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[str, str], team: Path) -> None:
-    audit = get(environment, "/deployments/name/nightly audit/claimledger")
+    name = name_of(team / "lake")
+    audit = get(environment, f"/deployments/name/nightly audit/{name}")
     assert [s["schedule"]["cron"] for s in audit["schedules"]] == ["15 4 * * 1-5"]
     assert audit["work_pool_name"] == "claimledger"
     assert audit["parameters"] == {"config": str(team / "claimledger.toml"), "lake": str(team / "lake")}
     assert audit["entrypoint"] == "flows.audit.audit"
     assert audit["global_concurrency_limit"]["limit"] == 1, "missed nights queue"
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
-    for other in ("backfill", "drift", "reaudit", "index"):
-        assert get(environment, f"/deployments/name/{other}/claimledger")["schedules"] == []
+    for other in ("backfill", "drift", "reaudit"):
+        assert get(environment, f"/deployments/name/{other}/{name}")["schedules"] == []
     again = claimledger(environment, team, "deploy", "--config", "claimledger.toml")
     assert again.returncode == 0, again.stderr
+    assert "index: not deployed, because no corpus is configured" in again.stdout
+    assert get(environment, f"/deployments/name/nightly audit/{name}")["id"] == audit["id"]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_two_teams_share_a_server_and_neither_replaces_the_other(
+    environment: dict[str, str], team: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "sales"
+    starter.write_starter(other, from_source=None, path=None)
+    config = other / "claimledger.toml"
+
+    def audits() -> dict[str, str]:
+        found = post(environment, "/deployments/filter")
+        return {d["name"]: d["parameters"]["lake"] for d in found if d["entrypoint"] == "flows.audit.audit"}
+
+    before = audits()
+    done = claimledger(environment, other, "deploy")
+    assert done.returncode == 0, done.stderr
+    name = name_of(other / "lake")
+    assert name.startswith("sales-")
+    assert audits() == before | {name: str(other / "lake")}
+    # A name that is another lake's is refused; a new name of the same lake takes the old one's place.
+    text = config.read_text()
+    config.write_text(text.replace("[schedule]", f'[schedule]\nname = "{name_of(team / "lake")}"', 1))
+    refused = claimledger(environment, other, "deploy")
+    assert refused.returncode == 2
+    assert str(team / "lake") in refused.stderr
+    assert audits() == before | {name: str(other / "lake")}
+    config.write_text(text.replace("[schedule]", '[schedule]\nname = "sales"', 1))
+    renamed = claimledger(environment, other, "deploy")
+    assert f"removed: {name}" in renamed.stdout
+    assert audits() == before | {"sales": str(other / "lake")}
 
 
 @pytest.mark.usefixtures("deployed")
@@ -171,7 +213,7 @@ def test_of_three_missed_nights_one_does_the_work_and_none_fails(
     environment: dict[str, str], team: Path, tmp_path: Path
 ) -> None:
     """By a worker in another folder, into the lake of the team; the runs' names say what they did."""
-    deployment = get(environment, "/deployments/name/nightly audit/claimledger")
+    deployment = get(environment, f"/deployments/name/nightly audit/{name_of(team / 'lake')}")
     nights = [post(environment, f"/deployments/{deployment['id']}/create_flow_run")["id"] for _ in range(3)]
     worker = ["worker", "start", "--pool", "claimledger", "--type", "process", "--install-policy", "never"]
     with (team / "worker.log").open("wb") as log:
@@ -205,13 +247,11 @@ def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
     try:
 
         def ready() -> Any:
-            found = httpx.get(
-                f"{environment['PREFECT_API_URL']}/deployments/name/nightly audit/claimledger",
-                timeout=ANSWER_S,
-            )
-            return found.json() if found.is_success and found.json()["work_pool_name"] is None else None
+            return "ready: these flows are served" in (team / "serve.log").read_text()
 
-        deployment = until(STARTUP_S, "served deployment", ready)
+        until(STARTUP_S, "served deployment", ready)
+        deployment = get(environment, f"/deployments/name/nightly audit/{name_of(team / 'lake')}")
+        assert deployment["work_pool_name"] is None
         run = post(environment, f"/deployments/{deployment['id']}/create_flow_run")
 
         def ended() -> Any:
@@ -219,9 +259,22 @@ def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
             return state if state["state_type"] in ("COMPLETED", "FAILED", "CRASHED") else None
 
         finished = until(RUN_S, "end of the flow run", ended)
+        gone = str(team / "gone.toml")
+        run_of_gone = {"parameters": {"config": gone, "lake": None}}
+        mistaken = post(environment, f"/deployments/{deployment['id']}/create_flow_run", run_of_gone)
+
+        def refused() -> Any:
+            state = get(environment, f"/flow_runs/{mistaken['id']}")["state"]
+            return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED") else None
+
+        state = until(RUN_S, "end of the mistaken run", refused)
     finally:
         stop(served)
     assert finished["state_type"] == "COMPLETED", (team / "serve.log").read_text()
+    assert state["type"] == "FAILED"
+    assert state["message"].startswith(f"{gone}: no such configuration file")
+    logs = post(environment, "/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert not [line["message"] for line in logs if "docs site" in line["message"]]
     assert "sample" in finished["name"]
     run_id = pl.read_parquet(f"{team}/lake/tables/runs/**/*.parquet").sort("started_at")["run_id"][-1]
     named = {"artifacts": {"key": {"like_": run_id[:12]}}}
@@ -352,6 +405,25 @@ def test_the_flows_switch_prefects_telemetry_off_whatever_the_machine_says() -> 
         check=False,
     )
     assert seen.stdout.split() == ["False", "1"], seen.stderr
+
+
+def test_the_run_form_describes_every_parameter_of_every_flow_in_the_same_words() -> None:
+    look = (
+        "import json, prefect; from flows.schedule import FLOWS; "
+        "forms = {name: entry.load().parameters for name, entry in FLOWS.items()}; "
+        "print(json.dumps({name: form.model_dump()['properties'] for name, form in forms.items()}))"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, timeout=RUN_S, check=False
+    )
+    assert seen.returncode == 0, seen.stderr
+    forms = json.loads(seen.stdout)
+    assert [
+        f"{flow}.{name}" for flow, form in forms.items() for name in form if not form[name]["description"]
+    ] == []
+    names = {name for form in forms.values() for name in form}
+    ends = {f"{which}{end}" for which in ("", "baseline_") for end in ("since", "until")}
+    assert names == {"config", "lake", "reverify", "sample", "seed"} | ends
 
 
 def test_every_flow_takes_the_parameters_that_a_server_sends_as_json() -> None:
