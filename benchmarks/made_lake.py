@@ -223,5 +223,5 @@ def night(lake: Lake, wanted: LedgerSettings, maker: Maker, number: int, outputs
         lake.commit(run_id, f"unit-{unit}", frames, run_day=day.date())
     lake.commit(run_id, "run", {"runs": run_row(run_id, day)}, run_day=day.date())
     return recording.record(
-        lake, wanted, POLICIES, run_id=run_id, now=day, since=day.date(), until=day.date()
+        lake, wanted, POLICIES, run_id=run_id, now=day, actor="benchmark", since=day.date(), until=day.date()
     ).appended

@@ -39,6 +39,8 @@ def _declared(name: str) -> str:
     problem = None
     if len(name) > MAX_CHARACTERS or not name.isprintable():
         problem = f"it is no line of at most {MAX_CHARACTERS} characters"
+    elif '"' in name or "\\" in name:
+        problem = "it holds quotes or backslashes"
     elif name.startswith(_SYSTEMS):
         problem = f"{' and '.join(_SYSTEMS)} are for what a system says"
     elif _PERSONAL.search(name):

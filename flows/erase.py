@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flows.actor import actor
 from tasks.lake.store import Lake
 from tasks.ledger import opening
 from tasks.ledger.parameters import LedgerSettings
@@ -24,7 +25,7 @@ def erase(
         InputError, ConfigError, LakeError: as `tasks.review.erase.erase`.
     """
     with lake.lock("erasure"):
-        done = erasure.erase(lake, settings, output_id, reason=reason, run_id=run_id, now=now)
+        done = erasure.erase(lake, settings, output_id, reason=reason, run_id=run_id, now=now, actor=actor())
         head = opening.open_ledger(lake, settings).log.head
         checkpoint: Checkpoint = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
         recorded_runs = set(lake.scan("runs").select("run_id").collect()["run_id"])

@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from flows import progress
+from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task, tell
 from tasks import health
@@ -149,6 +150,7 @@ def turn(flow: str, settings: Settings) -> Iterator[Lake]:
 def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> Iterator[Run]:
     """Steps (1) to (3), and a run that is closed as failed or interrupted if need be."""
     team = load_team_suites(settings.validation.suites)
+    actor()  # one that cannot be recorded is refused before anything is touched
     with turn(flow, settings) as lake:
         durable.require_room(lake.root, LEAST_ROOM_BYTES)
         left = lake.recover()
@@ -189,7 +191,9 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
 def _record_start(record: runs.Run, lake: Lake, settings: Settings) -> list[str]:
     """The start of a run as an event, with what changed in policies and settings; notices for its report."""
     row = record.row("running", record.started_at).row(0, named=True)
-    return recording.record_start(lake, settings.ledger, settings.policies, row, settings.sections()).notices
+    return recording.record_start(
+        lake, settings.ledger, settings.policies, row, settings.sections(), actor=actor()
+    ).notices
 
 
 def _close_badly(run: Run, error: BaseException) -> None:
@@ -283,6 +287,7 @@ def record_events(run: Run) -> dict[str, str | int]:
         run.settings.policies,
         run_id=run.run_id,
         now=datetime.now(UTC),
+        actor=actor(),
         since=days[0],
         until=days[-1],
     )

@@ -15,6 +15,7 @@ from tasks import judge as judging
 from tasks.errors import InputError
 from tasks.evidence import refresh
 from tasks.evidence.index import EMPTY_SNAPSHOT
+from tasks.files import inputs
 from tasks.gate.reconcile import Counts
 from tasks.sources.pull import Pulled, Unit, pull_sources
 
@@ -48,6 +49,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
         since=since,
         until=until,
     )
+    inputs.keep(run.lake.run_folder(run.run_id), pulled.inputs)
     run.record.records_in = pulled.records_in
     run.unhealthy = pulled.unhealthy
     run.record.problems += pulled.problems

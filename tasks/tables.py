@@ -410,6 +410,13 @@ EVENTS = Table(
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),
         Column("subject_id", pl.String, "Id of what the act was about"),
+        Column(
+            "actor",
+            pl.String,
+            "Who acted, of runs, reviews, erasures and configuration: what CLAIMLEDGER_ACTOR says, else "
+            "Prefect's run, else os:USER@HOST; null for what a run did, and in earlier releases",
+            nullable=True,
+        ),
         Column("body", pl.String, "Canonical JSON, the bytes that are hashed"),
         _id("leaf_hash", "RFC 6962 leaf hash: SHA-256(0x00 ‖ body)"),
         run_id,

@@ -63,6 +63,7 @@ DOORS = {
     "files.bundled": "disk",
     "files.cache": "disk",
     "files.durable": "disk",
+    "files.inputs": "disk",
     "files.json_records": "orjson",
     "files.parquet": "disk",
     "files.parquet_records": "disk",

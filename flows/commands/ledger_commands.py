@@ -60,6 +60,7 @@ def rotate(
 
     Example: claimledger ledger rotate
     """
+    from flows.actor import actor
     from tasks.ledger import rotate
 
     run_id, now = new_run("ledger rotate")
@@ -69,6 +70,7 @@ def rotate(
         settings.ledger,
         run_id=run_id,
         now=now,
+        actor=actor(),
         command=tuple(signer or ()),
         command_key=signer_key,
     )

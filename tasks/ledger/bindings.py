@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,6 +17,11 @@ from tasks.ledger import canonical, commitments, events, rows
 from tasks.ledger.events import VINTAGE, bound_columns
 from tasks.tables import PROBABILITIES
 
+if TYPE_CHECKING:
+    from tasks.files.inputs import InputFile
+
+MAX_INPUTS = 128
+"""Input files that a run's event lists one by one; `inputs_sha256` is over all of them."""
 MAX_PASSAGES = 128
 """Passages an event lists one by one, best first: 65,535 bytes hold some 200. The row digest binds all."""
 _JUDGEMENT = ["claim_id", "verifier", "snapshot"]
@@ -276,11 +282,12 @@ def single(
     return events.encode(declared)
 
 
-def reviews(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+def reviews(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame, *, actor: str) -> pl.DataFrame:
     """One event (`events.FRAME`) for each row of `reviews`; the reviewer's name goes in as a commitment.
 
     Args:
         judged: verdict_id, output_id and earlier_index of the event that the review is about.
+        actor: who took the reviews in.
     """
     about = frames["reviews"].join(judged, on="verdict_id", how="left", maintain_order="left")
     keyed = about.select("output_id").join(keys, on="output_id", how="left", maintain_order="left")
@@ -289,23 +296,35 @@ def reviews(frames: Frames, keys: pl.DataFrame, judged: pl.DataFrame) -> pl.Data
     return events.encode(
         declared.with_columns(
             kind=pl.lit("review"),
+            actor=pl.lit(actor),
             earlier_index=about["earlier_index"],
             reviewer=commitments.commit(keyed["key"], names, about["reviewer"]),
         )
     )
 
 
-def runs(frame: pl.DataFrame, phase: str, commits_sha256: Mapping[str, str]) -> pl.DataFrame:
+def runs(
+    frame: pl.DataFrame,
+    phase: str,
+    commits_sha256: Mapping[str, str],
+    inputs: Mapping[str, Sequence[InputFile]],
+    *,
+    actor: str,
+) -> pl.DataFrame:
     """One event (`events.FRAME`) for each row of `runs`, of its start or its end; only the end binds the row.
 
     Args:
         commits_sha256: run_id to the digest over its commit manifests, which name every file it published.
+        inputs: run_id to the files that it read.
+        actor: who started the run, or ended one that had died.
     """
     if phase == "start":
         frame = frame.with_columns(finished_at="started_at")
     declared = facts("run", {"runs": frame}, _salts(None)).with_columns(
         kind=pl.lit("run"),
         commits_sha256=pl.Series([commits_sha256.get(r) for r in frame["run_id"]], dtype=pl.String),
+        actor=pl.lit(actor),
+        **_inputs([inputs.get(r, ()) for r in frame["run_id"]]),
     )
     if phase == "start":
         declared = declared.with_columns(
@@ -314,6 +333,23 @@ def runs(frame: pl.DataFrame, phase: str, commits_sha256: Mapping[str, str]) -> 
             subject_id=events.run_subjects(frame["run_id"], "start"),
         )
     return events.encode(declared)
+
+
+def _inputs(by_run: Sequence[Sequence[InputFile]]) -> dict[str, pl.Series]:
+    """inputs, inputs_count and inputs_sha256 of runs; null digests where a run read no file."""
+    listed = [sorted({(file.sha256, file.source) for file in files})[:MAX_INPUTS] for files in by_run]
+    records = [[{"sha256": sha256, "source": source} for sha256, source in each] for each in listed]
+    return {
+        "inputs": pl.Series(records, dtype=pl.List(pl.Struct(events.INPUT))),
+        "inputs_count": pl.Series([len(files) for files in by_run], dtype=pl.Int64),
+        "inputs_sha256": pl.Series([inputs_digest(files) for files in by_run], dtype=pl.String),
+    }
+
+
+def inputs_digest(files: Sequence[InputFile]) -> str | None:
+    """SHA-256 over the lines `sha256  source/name` of all files, sorted; None for no file."""
+    lines = sorted(f"{file.sha256}  {file.source}/{file.name}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None
 
 
 def _salts(keys: pl.DataFrame | None) -> pl.DataFrame:

@@ -21,6 +21,7 @@ def change(
     subject_id: str,
     run_id: str,
     now: datetime,
+    actor: str,
     policies: Sequence[Policy] = (),
 ) -> pl.DataFrame:
     """One event: what changed, from which value to which."""
@@ -29,6 +30,7 @@ def change(
         occurred_at=now,
         subject_id=subject_id,
         run_id=run_id,
+        actor=actor,
         change=name,
         before=before,
         after=after,
@@ -42,13 +44,14 @@ def policies_digest(policies: Sequence[Policy]) -> str:
 
 
 def policies(
-    before: str | None, policies: Sequence[Policy], *, run_id: str, now: datetime
+    before: str | None, policies: Sequence[Policy], *, run_id: str, now: datetime, actor: str
 ) -> list[pl.DataFrame]:
     """One event with the policies by value, if their digest is another than before."""
     after = policies_digest(policies)
     if after == before:
         return []
-    return [change("policies", before, after, subject_id=after, run_id=run_id, now=now, policies=policies)]
+    by = {"subject_id": after, "run_id": run_id, "actor": actor}
+    return [change("policies", before, after, **by, now=now, policies=policies)]
 
 
 def section_digests(sections: Mapping[str, str]) -> dict[str, str]:
@@ -57,7 +60,7 @@ def section_digests(sections: Mapping[str, str]) -> dict[str, str]:
 
 
 def sections(
-    before: Mapping[str, str] | None, after: Mapping[str, str], *, run_id: str, now: datetime
+    before: Mapping[str, str] | None, after: Mapping[str, str], *, run_id: str, now: datetime, actor: str
 ) -> list[pl.DataFrame]:
     """One event per section whose digest is another than before; one for all of them at first."""
     values: dict[str, tuple[str | None, str | None]]
@@ -68,19 +71,28 @@ def sections(
         names = sorted({*before, *after})
         values = {f"settings.{name}": (before.get(name), after.get(name)) for name in names}
     return [
-        change(name, old, new, subject_id=ids.digest("configuration", name, new), run_id=run_id, now=now)
+        change(
+            name,
+            old,
+            new,
+            subject_id=ids.digest("configuration", name, new),
+            run_id=run_id,
+            now=now,
+            actor=actor,
+        )
         for name, (old, new) in values.items()
         if old != new
     ]
 
 
 def verifiers(
-    before: str | None, verdicts: pl.DataFrame, *, run_id: str, now: datetime
+    before: str | None, verdicts: pl.DataFrame, *, run_id: str, now: datetime, actor: str
 ) -> tuple[list[pl.DataFrame], str | None]:
     """Events about verifiers that took over, in the order of the verdicts, and the last of them."""
     changes = []
     for verifier in verdicts.sort("verified_at")["verifier"].unique(maintain_order=True):
         if verifier != before:
-            changes.append(change("verifier", before, verifier, subject_id=verifier, run_id=run_id, now=now))
+            by = {"subject_id": verifier, "run_id": run_id, "actor": actor}
+            changes.append(change("verifier", before, verifier, **by, now=now))
         before = verifier
     return changes, before

@@ -48,6 +48,13 @@ class Passage(TypedDict):
     rank: int
 
 
+class Input(TypedDict):
+    """A file that a run read, in the event of its end; its name is in `runs/RUN_ID/inputs.json`."""
+
+    sha256: str
+    source: str
+
+
 class PolicyValues(TypedDict):
     """A policy by value, in a configuration event."""
 
@@ -76,10 +83,16 @@ class Body(TypedDict, total=False):
     change: str
     before: str | None
     after: str | None
+    actor: str | None
+    reason: str
+    verdict: str
+    rows_erased: int
+    inputs: list[Input]
 
 
 _LISTS = {
     "evidence": "commitment p_contradicted_u6 p_insufficient_u6 p_supported_u6 rank",
+    "inputs": "sha256 source",
     "policies": "policy policy_sha256 threshold_contradicted_u6 threshold_supported_u6",
 }
 """Fields that hold lists of records, and the fields of those."""
@@ -96,6 +109,8 @@ def _type(name: str) -> pl.DataType:
     return pl.Int64() if _INTEGER.fullmatch(name) else pl.String()
 
 
+INPUT = pl.Schema({name: _type(name) for name in _LISTS["inputs"].split()})
+"""A file that a run read."""
 POLICY = pl.Schema({name: _type(name) for name in _LISTS["policies"].split()})
 """A policy by value."""
 
@@ -147,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
         renamed={"finding": "kind"},
     ),
     "review": Kind(
-        "claim_id corrected_verdict earlier_index outcome output_id reviewer row_reviews verdict_id",
+        "actor claim_id corrected_verdict earlier_index outcome output_id reviewer row_reviews verdict_id",
         ("reviews",),
         key="review_id",
         moment="reviewed_at",
@@ -159,11 +174,11 @@ KINDS: Mapping[str, Kind] = {
         key="flip_id",
         moment="found_at",
     ),
-    "erasure": Kind("output_id reason rows_erased"),
-    "configuration": Kind("after before change policies"),
+    "erasure": Kind("actor output_id reason rows_erased"),
+    "configuration": Kind("actor after before change policies"),
     "run": Kind(
-        "code_version commits_sha256 flow phase policy row_runs rows_in rows_out rows_quarantined snapshot "
-        "status verifier",
+        "actor code_version commits_sha256 flow inputs inputs_count inputs_sha256 phase policy row_runs "
+        "rows_in rows_out rows_quarantined snapshot status verifier",
         ("runs",),
         moment="finished_at",
     ),
@@ -211,6 +226,14 @@ ADDITIONS = (
         }
     ),
     Addition({"verdicts": ("insufficient_because", "verifier_name")}),
+    Addition(
+        fields={
+            "review": ("actor",),
+            "erasure": ("actor",),
+            "configuration": ("actor",),
+            "run": ("actor", "inputs", "inputs_count", "inputs_sha256"),
+        }
+    ),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""
@@ -288,9 +311,16 @@ def encode(frame: pl.DataFrame) -> pl.DataFrame:
     return typed.with_columns(event=body)
 
 
-def one(kind: str, *, occurred_at: datetime, subject_id: str, run_id: str, **values: object) -> pl.DataFrame:
-    """A single event: an erasure or a configuration change; fields without a value are null."""
-    row = {"kind": kind, "subject_id": subject_id, "run_id": run_id, "occurred_at": occurred_at, **values}
+def one(
+    kind: str, *, occurred_at: datetime, subject_id: str, run_id: str, actor: str, **values: object
+) -> pl.DataFrame:
+    """A single event: an erasure or a configuration change; fields without a value are null.
+
+    Args:
+        actor: who acts, as the operating system, Prefect or CLAIMLEDGER_ACTOR says.
+    """
+    row = {"kind": kind, "subject_id": subject_id, "run_id": run_id, "actor": actor, **values}
+    row["occurred_at"] = occurred_at
     frame = pl.DataFrame([row], schema={**fields(kind), "occurred_at": UTC})
     return encode(frame.with_columns(canonical.microseconds("occurred_at")))
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from tasks.errors import IntegrityError
+from tasks.files import inputs as input_files
+from tasks.files.inputs import InputFile
 from tasks.lake import commits
 from tasks.lake.store import Lake
 from tasks.ledger import canonical
@@ -25,9 +27,10 @@ _UNIT = "events-"
 
 def rendered(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of the `events` table out of rows of segments."""
-    return conform(
-        EVENTS, frame.with_columns(body=canonical.text(frame["event"])).select(EVENTS.schema.names())
-    )
+    body = canonical.text(frame["event"])
+    # An actor holds neither quotes nor backslashes, and those within other texts are escaped.
+    actor = body.str.extract(',"actor":"([^"\\\\]*)"')
+    return conform(EVENTS, frame.with_columns(body=body, actor=actor).select(EVENTS.schema.names()))
 
 
 def render(lake: Lake, log: Log) -> None:
@@ -60,6 +63,11 @@ def rendered_places(lake: Lake, segment: Segment) -> list[Path]:
         with contextlib.suppress(IntegrityError, ValueError, OSError):
             places += [file.place for file in commits.record_files(commits.load(path))]
     return [place for place in places if place.parts[1] == "events"]
+
+
+def inputs(root: Path, run_id: str) -> list[InputFile] | None:
+    """The files that a run read; None where its folder does not say."""
+    return input_files.kept(root / "runs" / run_id)
 
 
 def commits_digest(root: Path, run_id: str) -> str:

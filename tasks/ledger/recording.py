@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -46,12 +47,14 @@ def record(
     *,
     run_id: str,
     now: datetime,
+    actor: str,
     since: date | None = None,
     until: date | None = None,
 ) -> Recorded:
     """Appends an event for every published row that has none yet, signs, renders, and tells the witnesses.
 
     Args:
+        actor: who acts, for the events that name somebody.
         since, until: UTC days of `produced_at` to look at; all days where they are None, which also finds
             what an interrupted run published and did not record.
 
@@ -61,7 +64,7 @@ def record(
     """
 
     def frames(ledger: Ledger, state: dict[str, object]) -> Iterator[pl.DataFrame]:
-        return Unrecorded(ledger, policies, run_id, now, state).events(since, until)
+        return Unrecorded(ledger, policies, run_id, now, actor, state).events(since, until)
 
     return _append(lake, settings, run_id, frames)
 
@@ -72,6 +75,8 @@ def record_start(
     policies: Sequence[Policy],
     row: Mapping[str, object],
     sections: Mapping[str, str] | None = None,
+    *,
+    actor: str,
 ) -> Recorded:
     """Appends the start of a run and, where policies or settings are others than before, events that say so.
 
@@ -80,24 +85,25 @@ def record_start(
     Args:
         row: one row of `runs`, complete or not: run_id, flow, started_at, status, code_version, policy.
         sections: the configuration as `Settings.sections` gives it; None where there is none to compare.
+        actor: who starts the run.
     """
     counts = dict.fromkeys(("rows_in", "rows_out", "rows_quarantined"), 0)
     schema = TABLES["runs"].schema
     frame = pl.DataFrame([{name: row.get(name) for name in schema} | counts], schema=schema)
-    run_id, now = str(frame["run_id"][0]), frame["started_at"][0]
+    by: dict[str, Any] = {"run_id": str(frame["run_id"][0]), "now": frame["started_at"][0], "actor": actor}
 
     def frames(ledger: Ledger, state: dict[str, object]) -> Iterator[pl.DataFrame]:
         if ledger.log.find(events.run_subjects(frame["run_id"], "start")).height:
             return
-        yield bindings.runs(frame, "start", {})
+        yield bindings.runs(frame, "start", {}, {}, actor=actor)
         before = lake.read_state(events_table.STATE)
         state["policies"] = changes.policies_digest(policies)
-        yield from changes.policies(before.get("policies"), policies, run_id=run_id, now=now)
+        yield from changes.policies(before.get("policies"), policies, **by)
         if sections is not None:
             state["sections"] = digests = changes.section_digests(sections)
-            yield from changes.sections(before.get("sections"), digests, run_id=run_id, now=now)
+            yield from changes.sections(before.get("sections"), digests, **by)
 
-    return _append(lake, settings, run_id, frames, tells=False)
+    return _append(lake, settings, by["run_id"], frames, tells=False)
 
 
 def record_again(
@@ -143,6 +149,7 @@ def append_one(
     *,
     run_id: str,
     now: datetime,
+    actor: str,
     subject_id: str,
     **values: object,
 ) -> Recorded:
@@ -157,7 +164,7 @@ def append_one(
                 f"{name}: it seems to hold an e-mail address or a number of a person, and what enters the "
                 "ledger stays for ever; leave it out"
             )
-    frame = events.one(kind, occurred_at=now, subject_id=subject_id, run_id=run_id, **values)
+    frame = events.one(kind, occurred_at=now, subject_id=subject_id, run_id=run_id, actor=actor, **values)
     return _append(lake, settings, run_id, lambda *_: [frame])
 
 

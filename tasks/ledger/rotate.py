@@ -41,6 +41,7 @@ def rotate(
     *,
     run_id: str,
     now: datetime,
+    actor: str,
     command: tuple[str, ...] = (),
     command_key: str | None = None,
 ) -> Rotated:
@@ -61,7 +62,13 @@ def rotate(
         before = opened.log.head.size
         subject_id = hashlib.sha256(str(new.public).encode()).hexdigest()
         frame = changes.change(
-            "key", str(old.public), str(new.public), subject_id=subject_id, run_id=run_id, now=now
+            "key",
+            str(old.public),
+            str(new.public),
+            subject_id=subject_id,
+            run_id=run_id,
+            now=now,
+            actor=actor,
         )
         opened.log.append(frame, (old, new), run_id)
         retired = [*lake.read_state(events_table.STATE).get("retired", []), str(old.public)]

@@ -26,6 +26,7 @@ class Unrecorded:
     policies: Sequence[Policy]
     run_id: str
     now: datetime
+    actor: str
     state: dict[str, object] = field(default_factory=dict)
     """State to keep once the events that say so are in the log."""
 
@@ -44,7 +45,8 @@ class Unrecorded:
         runs = self._unseen(runs, events.run_subjects(runs["run_id"], "end"))
         if runs.height:
             digests = {run_id: events_table.commits_digest(lake.root, run_id) for run_id in runs["run_id"]}
-            yield bindings.runs(runs, "end", digests)
+            inputs = {run_id: events_table.inputs(lake.root, run_id) or [] for run_id in runs["run_id"]}
+            yield bindings.runs(runs, "end", digests, inputs, actor=self.actor)
 
     def _unseen(self, frame: pl.DataFrame, subjects: pl.Series) -> pl.DataFrame:
         """Rows whose event is not in the log."""
@@ -87,7 +89,7 @@ class Unrecorded:
     def _verifiers(self, verdicts: pl.DataFrame) -> list[pl.DataFrame]:
         state = {**self.ledger.lake.read_state(events_table.STATE), **self.state}
         before = state.get("verifier")
-        frames, last = changes.verifiers(before, verdicts, run_id=self.run_id, now=self.now)
+        frames, last = changes.verifiers(before, verdicts, run_id=self.run_id, now=self.now, actor=self.actor)
         if frames:
             self.state["verifier"] = last
         return frames
@@ -108,7 +110,7 @@ class Unrecorded:
         )
         keys = vault.keys(judged["output_id"])
         vault.keep_salts(keys)
-        yield bindings.reviews({"reviews": reviews}, keys, judged)
+        yield bindings.reviews({"reviews": reviews}, keys, judged, actor=self.actor)
 
 
 def verdict_frames(lake: Lake, scan: Scan, verdicts: pl.DataFrame) -> dict[str, pl.DataFrame]:

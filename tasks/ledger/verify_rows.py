@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from tasks.errors import IntegrityError
+from tasks.files import inputs
 from tasks.lake.store import Lake
 from tasks.ledger import bindings, canonical, events, events_table
 from tasks.ledger.events import DAILY, JUDGED, KINDS
@@ -284,6 +285,21 @@ class RowChecks:
                         f"{self.files.root / 'runs' / run_id / 'commits'}: the manifests of this run name "
                         "other files than its event says"
                     )
+        self._inputs(logged)
+
+    def _inputs(self, logged: pl.DataFrame) -> None:
+        """The files that a run read are those that its event says."""
+        digests = canonical.text_field(logged["event"], "inputs_sha256")
+        for run_id, expected in zip(logged["run_id"], digests, strict=True):
+            with self.files.findings.catching():
+                kept = events_table.inputs(self.files.root, run_id) if expected is not None else None
+                path = self.files.root / "runs" / run_id / inputs.FILE
+                if expected is not None and kept is None:
+                    self.files.findings.leave_open(
+                        f"{path}: missing, so nothing says which files the run had read; restore it"
+                    )
+                elif kept is not None and bindings.inputs_digest(kept) != expected:
+                    self.files.findings.fail(f"{path}: names other input files than the run's event says")
 
 
 def _decoded(logged: pl.DataFrame, kind: str) -> pl.DataFrame:

@@ -62,9 +62,19 @@ class Erased:
 
 
 def erase(
-    lake: Lake, settings: LedgerSettings, output_id: str, *, reason: str, run_id: str, now: datetime
+    lake: Lake,
+    settings: LedgerSettings,
+    output_id: str,
+    *,
+    reason: str,
+    run_id: str,
+    now: datetime,
+    actor: str,
 ) -> Erased:
     """Erases one output's content everywhere in the lake; running it again finishes what was interrupted.
+
+    Args:
+        actor: who erases; the log says so for ever, as it does the reason.
 
     Raises:
         InputError: there is no such output.
@@ -84,7 +94,7 @@ def erase(
         words = words or _Words(None, Texts([]), Texts([]))
         rows = _tables(lake, output_id, words.own)
         if logged.is_empty():
-            named = {"subject_id": output_id, "output_id": output_id, "reason": reason}
+            named = {"subject_id": output_id, "output_id": output_id, "reason": reason, "actor": actor}
             count = sum(change.rows for change in rows)
             recorded = recording.append_one(
                 lake, settings, "erasure", run_id=run_id, now=now, rows_erased=count, **named

@@ -32,7 +32,9 @@ class Item:
         """Rank of the passage that decided and the place of its sentence; None where none is known."""
         rank, start, end = (self.about.get(f"decisive_{name}") for name in ("rank", "start", "end"))
         text = self.texts.get(f"passage {rank}", "")
-        return None if start is None or end is None or not start < end <= len(text) else (rank, start, end)
+        if rank is None or start is None or end is None or not start < end <= len(text):
+            return None
+        return rank, start, end
 
 
 SHOWN = (

@@ -31,6 +31,8 @@ class Batch:
     records_in: int
     marks: Marks = field(default_factory=dict)
     """JSON-able marks of the files finished with this batch; the caller keeps them after publishing."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Names of the files finished with this batch, and the SHA-256 of each as it was read."""
     problems: tuple[str, ...] = ()
     """Sentences on files that could not be read as a whole: the source is not healthy."""
     warnings: tuple[str, ...] = ()

@@ -135,7 +135,10 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
         except OSError as error:
             gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
-        mark = None if scope.is_range else reading.mark()
+        mark = reading.mark()
+        if mark is not None:
+            collector.inputs[file.name] = mark["sha256"]
+        mark = None if scope.is_range else mark
         yield from collector.finish(file, mark, is_whole=reading.is_whole)
     yield from collector.flush()
 
@@ -369,6 +372,7 @@ class _Collector:
         self._tallies: dict[str, _Tally] = {}
         self._finished: list[tuple[File, dict[str, Any] | None, bool]] = []
         self.marks: dict[str, Any] = {}
+        self.inputs: dict[str, str] = {}
         self.problems: list[str] = []
 
     def add(self, file: File, portion: Portion, head: bytes = b"") -> Iterator[Batch]:
@@ -448,13 +452,14 @@ class _Collector:
             quarantine=frame,
             records_in=records_in + self._filtered + self._joined,
             marks=dict(self.marks),
+            inputs=self.inputs,
             problems=tuple(self.problems),
             warnings=tuple(warnings),
             filtered=self._filtered,
             joined=self._joined,
         )
         self._records, self._rows, self._bytes, self._filtered, self._joined = [], [], 0, 0, 0
-        self.marks, self.problems = {}, []
+        self.marks, self.inputs, self.problems = {}, {}, []
         return batch
 
     def _settle(self) -> list[str]:

@@ -24,6 +24,7 @@ import polars as pl
 
 from tasks.errors import GateError, SourceError
 from tasks.files import durable
+from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
 from tasks.sources import kinds
 from tasks.sources.base import Batch, Marks, Scope
@@ -103,6 +104,8 @@ class Pulled:
     """Records that a source's `where` left out."""
     joined: int = 0
     """Records that became part of another one by a source's `join`."""
+    inputs: Sequence[InputFile] = ()
+    """Files that were read."""
 
     @property
     def outputs(self) -> int:
@@ -129,6 +132,7 @@ class _Staged:
     first: int
     """Number of its first record: records are numbered through all sources."""
     marks: Marks
+    inputs: dict[str, str] = field(default_factory=dict)
     keys: list[pl.DataFrame] = field(default_factory=list)
     days: dict[date, list[Path]] = field(default_factory=dict)
     quarantine_paths: list[Path] = field(default_factory=list)
@@ -213,6 +217,9 @@ def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, alrea
         unhealthy={part.source: part.problems[0] for part in staged if part.problems},
         filtered=sum(part.filtered for part in staged),
         joined=sum(part.joined for part in staged),
+        inputs=[
+            InputFile(part.source, name, sha256) for part in staged for name, sha256 in part.inputs.items()
+        ],
     )
 
 
@@ -299,6 +306,7 @@ def _stage(batch: Batch, staged: _Staged) -> None:
     staged.filtered += batch.filtered
     staged.joined += batch.joined
     staged.marks.update(batch.marks)
+    staged.inputs.update(batch.inputs)
     staged.problems += batch.problems
     staged.warnings += batch.warnings
 

@@ -26,6 +26,7 @@ from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
 from tests.end_to_end.conftest import Answer
 from tests.support import reaudit_lake
+from tests.support.ledger_lake import ACTOR
 from tests.support.reaudit_lake import FACTS, NOON, Team
 from tests.support.small_verifier import small_folder, small_verifier
 
@@ -94,7 +95,7 @@ def test_an_erased_answer_has_no_part_in_a_calibration(reviewed, tmp_path, comma
     lake = Lake.open(copy.settings.lake)
     output = copy.table("outputs")["output_id"].sort()[0]
     judged = copy.table("verdicts").filter(pl.col("output_id") == output).height
-    erase(lake, copy.settings.ledger, output, reason="r", run_id=ids.digest("e"), now=NOON)
+    erase(lake, copy.settings.ledger, output, reason="r", run_id=ids.digest("e"), now=NOON, actor=ACTOR)
     file = tmp_path / "c.toml"
     file.write_text(f'lake = "{copy.settings.lake}"\n[verifier]\nmodel = "{small_folder()}"\n')
     done = command("calibrate", "-o", str(tmp_path / "c.json"), "--config", str(file), "--json")

@@ -17,7 +17,7 @@ from tasks.ledger import events, keys, opening, rotate, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, night
+from tests.support.ledger_lake import ACTOR, NIGHT, night
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_rotated_key_is_followed_from_either_side(lake, wanted, tmp_path):
     night(lake, wanted, 0)
     [path] = (tmp_path / "keys").glob("*.key")
     old = keys.read_key(path).public
-    new = rotate.rotate(lake, wanted, run_id=ids.digest("rotation"), now=NIGHT).public
+    new = rotate.rotate(lake, wanted, run_id=ids.digest("rotation"), now=NIGHT, actor=ACTOR).public
     night(lake, wanted, 1)
     assert keys.read_key(path).public == new
     for trusted in (old, new):
@@ -127,7 +127,7 @@ def test_a_rotated_key_is_followed_from_either_side(lake, wanted, tmp_path):
 
 
 def hand_over(lake: Lake, wanted: LedgerSettings, **options: object) -> rotate.Rotated:
-    return rotate.rotate(lake, wanted, run_id=ids.digest("rotation"), now=NIGHT, **options)  # type: ignore[arg-type]
+    return rotate.rotate(lake, wanted, run_id=ids.digest("rotation"), now=NIGHT, actor=ACTOR, **options)  # type: ignore[arg-type]
 
 
 def test_the_hand_over_is_an_event_and_its_checkpoint_carries_both_signatures(lake, wanted, tmp_path):
@@ -167,6 +167,7 @@ def test_what_a_stolen_old_key_signs_after_the_hand_over_is_found(lake, wanted, 
         occurred_at=NIGHT,
         subject_id="ab" * 32,
         run_id="cd" * 32,
+        actor=ACTOR,
         output_id="ab" * 32,
         rows_erased=0,
     )

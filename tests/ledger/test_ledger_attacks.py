@@ -22,7 +22,7 @@ from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings, WitnessSettings
 from tests.support import ledger_lake
 from tests.support.ledger_attack import edit, findings, first_file, replace, resegment
-from tests.support.ledger_lake import NIGHT, POLICIES, night
+from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def _rewrite_history(lake: Lake, wanted: LedgerSettings) -> None:
         shutil.rmtree(lake.root / folder)
     for manifest in lake.root.glob("runs/*/commits/events-*.json"):
         manifest.unlink()
-    recording.record(lake, wanted, POLICIES, run_id=ids.digest("rewritten"), now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=ids.digest("rewritten"), now=NIGHT, actor=ACTOR)
 
 
 def test_the_whole_history_rewritten_with_the_right_key_is_what_only_a_witness_can_find(lake, wanted):
@@ -310,7 +310,7 @@ def test_the_whole_history_rewritten_with_the_right_key_is_found_by_a_copy_elsew
     _rewrite_history(lake, wanted)
     assert any("witness security" in line for line in findings(lake, watched))
     lake.commit("more", "u", ledger_lake.frames(ids.digest("more"), start=900), run_day=NIGHT.date())
-    told = recording.record(lake, watched, POLICIES, run_id=ids.digest("more"), now=NIGHT)
+    told = recording.record(lake, watched, POLICIES, run_id=ids.digest("more"), now=NIGHT, actor=ACTOR)
     assert any("witness security" in problem for problem in told.problems)
 
 
@@ -345,7 +345,7 @@ def test_incremental_mode_begins_where_the_last_check_ended_and_finds_a_changed_
     (lake.root / "state" / "ledger.json").unlink()
     for manifest in lake.root.glob("runs/*/commits/events-*.json"):
         manifest.unlink()
-    recording.record(lake, wanted, POLICIES, run_id=ids.digest("rewritten"), now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=ids.digest("rewritten"), now=NIGHT, actor=ACTOR)
     assert state["size"] > 0
     found = verify.verify(lake, wanted, incremental=True)
     assert any("history was rewritten" in line for line in found.findings)

@@ -25,7 +25,7 @@ from tasks.ledger import recording, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, POLICIES, night
+from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 NEW = 3
 """Events that the interrupted append is about."""
@@ -43,7 +43,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, LedgerSettings
 
 
 def record(lake: Lake, wanted: LedgerSettings) -> recording.Recorded:
-    return recording.record(lake, wanted, POLICIES, run_id=ids.digest("later"), now=NIGHT)
+    return recording.record(lake, wanted, POLICIES, run_id=ids.digest("later"), now=NIGHT, actor=ACTOR)
 
 
 def assert_old_or_new_and_then_new(lake: Lake, wanted: LedgerSettings, old: int) -> None:

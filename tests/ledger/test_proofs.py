@@ -31,7 +31,7 @@ from tasks.ledger.witness import witness, witness_server
 from tasks.review.erase import erase
 from tasks.review.sample import draw_sample
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, POLICIES, night
+from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 CHECKER = Path(__file__).parents[2] / "docs" / "auditor" / "check_proof.py"
 VERDICT = ids.digest("verdict", 0, 0)
@@ -363,7 +363,7 @@ def test_a_witness_that_is_down_or_not_allowed_is_a_problem_and_never_stops_the_
     plain = WitnessSettings(name="plain", kind="http", url="http://witness.example", key=None)
     watched = replace(wanted, witnesses=(down, plain))
     lake.commit("r", "u", ledger_lake.frames(ids.digest("n"), start=70), run_day=NIGHT.date())
-    told = recording.record(lake, watched, POLICIES, run_id=ids.digest("n"), now=NIGHT)
+    told = recording.record(lake, watched, POLICIES, run_id=ids.digest("n"), now=NIGHT, actor=ACTOR)
     assert told.appended == 12
     assert "cannot be reached" in told.problems[0]
     assert "https" in told.problems[1]
@@ -381,7 +381,7 @@ def test_an_erased_output_is_gone_from_every_file_and_the_ledger_still_verifies(
     report.write_text(f"<p>{claim}</p><script>var x = {json.dumps(claim)}</script>")
     (lake.root / "cache").mkdir()
     (lake.root / "cache" / "vectors").write_bytes(b"x")
-    done = erase(lake, wanted, output, reason="request", run_id=ids.digest("e"), now=NIGHT)
+    done = erase(lake, wanted, output, reason="request", run_id=ids.digest("e"), now=NIGHT, actor=ACTOR)
     assert done.key_destroyed
     for path in lake.root.rglob("*"):
         if path.is_file() and path.suffix == ".parquet":
@@ -407,7 +407,15 @@ def test_nobody_can_guess_an_erased_text_from_the_log(lake, wanted):
     import hashlib
 
     claim = "Claim 0 of answer 0."
-    erase(lake, wanted, ids.digest("output", 0), reason="request", run_id=ids.digest("e"), now=NIGHT)
+    erase(
+        lake,
+        wanted,
+        ids.digest("output", 0),
+        reason="request",
+        run_id=ids.digest("e"),
+        now=NIGHT,
+        actor=ACTOR,
+    )
     logged = "".join(lake.scan("events").collect()["body"])
     assert hashlib.sha256(claim.encode()).hexdigest() not in logged
     opened = Log.open(lake.root / "ledger")
@@ -427,16 +435,16 @@ def test_an_interrupted_erasure_is_finished_by_running_it_again(lake, wanted, mo
     with monkeypatch.context() as patch:
         patch.setattr(module, step, stop)
         with pytest.raises(KeyboardInterrupt):
-            erase(lake, wanted, output, reason="request", run_id=ids.digest("e"), now=NIGHT)
+            erase(lake, wanted, output, reason="request", run_id=ids.digest("e"), now=NIGHT, actor=ACTOR)
     assert verify.verify(lake, wanted).findings == []
-    erase(lake, wanted, output, reason="request", run_id=ids.digest("e2"), now=NIGHT)
+    erase(lake, wanted, output, reason="request", run_id=ids.digest("e2"), now=NIGHT, actor=ACTOR)
     assert lake.scan("events").filter(pl.col("kind") == "erasure").collect().height == 1
     assert "answer 1." not in str(lake.scan("claims").collect()["text"].to_list())
 
 
 def test_a_check_of_the_ledger_lists_what_was_erased_out_of_the_log_alone(lake, wanted):
     output = ids.digest("output", 0)
-    erase(lake, wanted, output, reason="request, ticket 17", run_id=ids.digest("e"), now=NIGHT)
+    erase(lake, wanted, output, reason="request, ticket 17", run_id=ids.digest("e"), now=NIGHT, actor=ACTOR)
     whole = verify.verify(lake, wanted)
     [erasure] = whole.erasures
     assert (erasure.output_id, erasure.reason) == (output, "request, ticket 17")
@@ -465,15 +473,23 @@ def test_rows_are_counted_as_rows_beside_the_references_to_them(lake, wanted):
 @pytest.mark.parametrize("reason", ["asked for by Jane Doe", "for Mr Doe", "Maria Müller"])
 def test_a_reason_that_names_somebody_is_refused_before_anything_is_erased(lake, wanted, reason):
     with pytest.raises(InputError, match="looks like a name"):
-        erase(lake, wanted, ids.digest("output", 0), reason=reason, run_id="e", now=NIGHT)
+        erase(lake, wanted, ids.digest("output", 0), reason=reason, run_id="e", now=NIGHT, actor=ACTOR)
     assert verify.verify(lake, wanted).erasures == []
 
 
 def test_a_reason_with_personal_data_never_enters_the_log(lake, wanted):
     with pytest.raises(ConfigError, match="stays for ever"):
-        erase(lake, wanted, ids.digest("output", 0), reason="for jane@example.com", run_id="e", now=NIGHT)
+        erase(
+            lake,
+            wanted,
+            ids.digest("output", 0),
+            reason="for jane@example.com",
+            run_id="e",
+            now=NIGHT,
+            actor=ACTOR,
+        )
     with pytest.raises(InputError, match="no output with this id"):
-        erase(lake, wanted, "00" * 32, reason="request", run_id="e", now=NIGHT)
+        erase(lake, wanted, "00" * 32, reason="request", run_id="e", now=NIGHT, actor=ACTOR)
 
 
 # Samples ---------------------------------------------------------------------------------------------

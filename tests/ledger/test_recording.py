@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,14 +17,15 @@ import pytest
 
 from tasks import ids
 from tasks.errors import ConfigError, IntegrityError, LakeError
-from tasks.files import durable
+from tasks.files import durable, inputs
+from tasks.files.inputs import InputFile
 from tasks.lake import locks
 from tasks.lake.store import Lake
-from tasks.ledger import keys, merkle, opening, recording, segments, verify
+from tasks.ledger import bindings, keys, merkle, opening, recording, segments, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, POLICIES, night
+from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 
 @pytest.fixture
@@ -37,7 +39,12 @@ def wanted(tmp_path: Path) -> LedgerSettings:
 
 
 def record(lake: Lake, wanted: LedgerSettings) -> recording.Recorded:
-    return recording.record(lake, wanted, POLICIES, run_id=ids.digest("later"), now=NIGHT)
+    return recording.record(lake, wanted, POLICIES, run_id=ids.digest("later"), now=NIGHT, actor=ACTOR)
+
+
+def events_of(lake: Lake, kind: str) -> list[dict[str, Any]]:
+    bodies = lake.scan("events").filter(pl.col("kind") == kind).sort("sequence").collect()["body"]
+    return [json.loads(body) for body in bodies]
 
 
 def sound(lake: Lake, wanted: LedgerSettings) -> verify.Verified:
@@ -74,7 +81,7 @@ def test_recording_again_appends_nothing_and_changes_no_byte(lake, wanted):
 
 def test_an_empty_night_and_a_failed_run_show(lake, wanted):
     run_id = ids.digest("empty")
-    recording.record_start(lake, wanted, POLICIES, ledger_lake.run_row(run_id, status="running"))
+    recording.record_start(lake, wanted, POLICIES, ledger_lake.run_row(run_id, status="running"), actor=ACTOR)
     row = ledger_lake.run_row(run_id, status="failed", rows_in=0, rows_out=0)
     from tasks.tables import RUNS
 
@@ -164,8 +171,8 @@ def test_a_changed_policy_is_a_configuration_event_with_its_thresholds(lake, wan
     night(lake, wanted, 0)
     stricter = (Policy(version="2", threshold_supported=0.9),)
     row = ledger_lake.run_row(ids.digest("stricter"), status="running")
-    recording.record_start(lake, wanted, stricter, row)
-    recording.record_start(lake, wanted, stricter, row)
+    recording.record_start(lake, wanted, stricter, row, actor=ACTOR)
+    recording.record_start(lake, wanted, stricter, row, actor=ACTOR)
     bodies = lake.scan("events").filter(pl.col("kind") == "configuration").collect()["body"].to_list()
     assert ["default@2" in body for body in bodies].count(True) == 1
     assert any('"threshold_supported_u6":900000' in body for body in bodies)
@@ -287,10 +294,44 @@ from tasks.lake.store import Lake
 from tests.support import ledger_lake
 wanted = ledger_lake.settings(Path(sys.argv[2]).parent)
 try:
-    recording.record(Lake.open(sys.argv[1]), wanted, (), run_id="r", now=ledger_lake.NIGHT)
+    recording.record(Lake.open(sys.argv[1]), wanted, (), run_id="r", now=ledger_lake.NIGHT, actor="x")
 except LakeError as error:
     print(error)
 """
+
+
+def test_events_of_runs_configuration_and_erasures_name_their_actor(lake, wanted):
+    night(lake, wanted, 0)
+    erase = {"subject_id": ids.digest("output", 0), "output_id": ids.digest("output", 0), "rows_erased": 0}
+    recording.append_one(
+        lake, wanted, "erasure", run_id="e", now=NIGHT, actor="data protection", reason="request", **erase
+    )
+    rows = lake.scan("events").collect()
+    by_kind = {kind: {*part["actor"]} for (kind,), part in rows.group_by("kind")}
+    assert by_kind["run"] == by_kind["configuration"] == {ACTOR}
+    assert by_kind["erasure"] == {"data protection"}
+    assert by_kind["verification"] == {None}
+    bodies = [json.loads(body) for body in rows.filter(pl.col("kind") == "run")["body"]]
+    assert [body["actor"] for body in bodies] == [ACTOR, ACTOR]
+
+
+def test_a_runs_event_holds_the_digests_of_the_files_that_it_read(lake, wanted):
+    run_id = ids.digest("run", 0)
+    files = [InputFile("bot", f"day-{n}.jsonl", ids.digest("file", n)) for n in range(200)]
+    inputs.keep(lake.run_folder(run_id), files)
+    night(lake, wanted, 0)
+    ends = [event for event in events_of(lake, "run") if event["phase"] == "end"]
+    [event] = ends
+    assert event["inputs_count"] == 200
+    assert len(event["inputs"]) == bindings.MAX_INPUTS
+    assert event["inputs"][0] == {"sha256": min(file.sha256 for file in files), "source": "bot"}
+    assert event["inputs_sha256"] == bindings.inputs_digest(files)
+    assert "day-" not in json.dumps(event), "a file's name may be a person's"
+    sound(lake, wanted)
+    inputs.keep(lake.run_folder(run_id), files[1:])
+    assert "names other input files than the run's event says" in str(verify.verify(lake, wanted).findings)
+    (lake.run_folder(run_id) / inputs.FILE).unlink()
+    assert "nothing says which files the run had read" in str(verify.verify(lake, wanted).unverifiable)
 
 
 def test_a_clock_set_back_leaves_the_order_of_the_log_alone(lake, wanted):

@@ -19,7 +19,7 @@ from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.witness import timestamps
 from tests.support import ledger_lake
-from tests.support.ledger_lake import POLICIES, night
+from tests.support.ledger_lake import ACTOR, POLICIES, night
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="OpenSSL's `ts` command plays the authority"
@@ -185,7 +185,7 @@ def test_an_authority_that_does_not_stamp_is_a_problem_and_never_stops_the_night
         changed = replace(wanted, timestamp_roots=str(tmp_path / "none.pem"))
     rows = ledger_lake.frames("ab" * 32, start=500, outputs=1)
     lake.commit("ab" * 32, "unit", rows, run_day=ledger_lake.NIGHT.date())
-    told = recording.record(lake, changed, POLICIES, run_id="ab" * 32, now=ledger_lake.NIGHT)
+    told = recording.record(lake, changed, POLICIES, run_id="ab" * 32, now=ledger_lake.NIGHT, actor=ACTOR)
     [problem] = told.problems
     assert problem.startswith("time stamp: ")
     assert told.appended > 0

@@ -19,7 +19,7 @@ from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.verify_salts import Salts
 from tests.support import ledger_lake
 from tests.support.ledger_attack import edit, findings, resegment
-from tests.support.ledger_lake import NIGHT, POLICIES, night
+from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_day_in_many_files_and_a_segment_of_many_days(tmp_path):
         # A start of 86,400 is a day later.
         rows = ledger_lake.frames(run_id, start=unit // 2 * 86_400 + unit * 10)
         lake.commit(run_id, f"unit-{unit}", rows, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT, actor=ACTOR)
     other = pl.lit(ids.digest("another verifier"))
     again = ledger_lake.frames(ids.digest("again"))
     changed = {
@@ -120,7 +120,7 @@ def test_a_day_in_many_files_and_a_segment_of_many_days(tmp_path):
         "evidence": again["evidence"].with_columns(verifier=other),
     }
     lake.commit(ids.digest("again"), "unit", changed, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=ids.digest("again"), now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=ids.digest("again"), now=NIGHT, actor=ACTOR)
     found = verify.verify(lake, wanted)
     assert (found.findings, found.unverifiable) == ([], [])
     assert found.references["verdicts"] == 6 * 6 + 6
@@ -141,7 +141,7 @@ def test_a_passage_of_a_corpus_stands_on_another_day(tmp_path):
     )
     rows["evidence"] = rows["evidence"].with_columns(origin=pl.lit("corpus"))
     lake.commit(run_id, "unit", rows, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT, actor=ACTOR)
     assert findings(lake, wanted) == []
     edit(lake, "passages", "text", "Another passage", cover=True)
     assert any(line.startswith("passages: a row differs") for line in findings(lake, wanted))
@@ -169,7 +169,7 @@ def test_an_older_action_of_the_same_answer_does_not_replace_the_one_an_event_bi
         decided_at=pl.col("decided_at").dt.offset_by("-2h"),
     )
     lake.commit(ids.digest("late"), "unit", {"actions": late}, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=ids.digest("late"), now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=ids.digest("late"), now=NIGHT, actor=ACTOR)
     assert findings(lake, wanted) == []
 
 

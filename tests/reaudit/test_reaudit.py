@@ -20,6 +20,7 @@ from tasks.reaudit.parameters import ReauditSettings
 from tasks.review import erase
 from tasks.tables import FLIP_SHARES, FLIPS, REAUDITS
 from tests.support import reaudit_lake
+from tests.support.ledger_lake import ACTOR
 from tests.support.reaudit_lake import NOON, Team
 from tests.support.small_verifier import at_temperature, that_supports_nothing
 
@@ -227,7 +228,13 @@ def test_erased_outputs_are_left_out_and_counted_and_their_flips_lose_their_word
     flipped = team.table("flips").row(0, named=True)
     lake = Lake.open(str(team.folder / "lake"))
     erase.erase(
-        lake, team.settings.ledger, flipped["output_id"], reason="asked for", run_id="ab" * 32, now=NOON
+        lake,
+        team.settings.ledger,
+        flipped["output_id"],
+        reason="asked for",
+        run_id="ab" * 32,
+        now=NOON,
+        actor=ACTOR,
     )
     kept = team.table("flips").filter(pl.col("output_id") == flipped["output_id"])
     assert set(kept["reason"]) == {"[erased]"}

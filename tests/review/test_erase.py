@@ -26,7 +26,7 @@ from tasks.review.queue import QueueParameters
 from tasks.review.sample import draw_sample
 from tasks.tables import quarantine_rows
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, NOON, POLICIES, run_row
+from tests.support.ledger_lake import ACTOR, NIGHT, NOON, POLICIES, run_row
 
 OUTPUT = ids.digest("output", 0)
 VERDICT = ids.digest("verdict", 0, 0)
@@ -85,7 +85,7 @@ def night(lake: Lake, wanted: LedgerSettings) -> None:
     _more(lake, run_id, common)
     row = pl.DataFrame([run_row(run_id)], schema=tables.RUNS.schema)
     lake.commit(run_id, "run", {"runs": row}, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT, actor=ACTOR)
 
 
 def _more(lake: Lake, run_id: str, common: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def holders(*folders: Path) -> list[str]:
 
 
 def run(lake: Lake, wanted: LedgerSettings) -> module.Erased:
-    return erase(lake, wanted, OUTPUT, reason="request", run_id=ids.digest("e"), now=NIGHT)
+    return erase(lake, wanted, OUTPUT, reason="request", run_id=ids.digest("e"), now=NIGHT, actor=ACTOR)
 
 
 def written(lake: Lake, wanted: LedgerSettings, elsewhere: Path) -> None:

@@ -24,7 +24,7 @@ from tasks.review.sample import draw_sample
 from tasks.settings import Settings
 from tasks.tables import TABLES
 from tests.support import ledger_lake
-from tests.support.ledger_lake import NIGHT, night
+from tests.support.ledger_lake import ACTOR, NIGHT, night
 
 VERDICT = ids.digest("verdict", 0, 0)
 
@@ -182,7 +182,13 @@ def test_what_people_decided_comes_out_as_labelled_pairs(lake, settings, tmp_pat
     assert all(pairs[v]["label"] == by_verdict[v] for v in rest)
     assert all(pair["evidence"] and pair["claim"].startswith("Claim ") for pair in pairs.values())
     done = erase(
-        lake, settings.ledger, pairs[supported]["output_id"], reason="r", run_id=ids.digest("e"), now=NIGHT
+        lake,
+        settings.ledger,
+        pairs[supported]["output_id"],
+        reason="r",
+        run_id=ids.digest("e"),
+        now=NIGHT,
+        actor=ACTOR,
     )
     assert str(file) in done.files
     assert pairs[supported]["claim"] not in file.read_text()
@@ -200,7 +206,13 @@ def test_erased_outputs_leave_queue_and_sheets_and_take_no_more_reviews(lake, se
     file = tmp_path / "queue.csv"
     reviews.export(lake, reviews.waiting(lake, everything), file)
     done = erase(
-        lake, settings.ledger, ids.digest("output", 0), reason="request", run_id=ids.digest("e"), now=NIGHT
+        lake,
+        settings.ledger,
+        ids.digest("output", 0),
+        reason="request",
+        run_id=ids.digest("e"),
+        now=NIGHT,
+        actor=ACTOR,
     )
     assert str(file) in done.files
     assert "of answer 0." not in file.read_text("utf-8-sig")
@@ -289,7 +301,15 @@ def test_the_deciding_sentence_and_its_document_are_in_sheet_and_page(lake, sett
 
 def test_erased_items_leave_the_population_and_are_no_deviation_afterwards(lake, settings, tmp_path):
     ledger = settings.ledger
-    erase(lake, ledger, ids.digest("output", 0), reason="request", run_id=ids.digest("e"), now=NIGHT)
+    erase(
+        lake,
+        ledger,
+        ids.digest("output", 0),
+        reason="request",
+        run_id=ids.digest("e"),
+        now=NIGHT,
+        actor=ACTOR,
+    )
     folder = drawn(lake, settings, tmp_path / "sample", size=6)
     facts = json.loads((folder / "sample.json").read_text())
     assert (facts["population"], facts["erased"]) == (10, 2)
@@ -299,7 +319,7 @@ def test_erased_items_leave_the_population_and_are_no_deviation_afterwards(lake,
     with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
         first = next(iter(csv.DictReader(file)))
     gone = output.filter(pl.col("verdict_id") == first["verdict_id"])["output_id"][0]
-    done = erase(lake, ledger, gone, reason="request", run_id=ids.digest("e2"), now=NIGHT)
+    done = erase(lake, ledger, gone, reason="request", run_id=ids.digest("e2"), now=NIGHT, actor=ACTOR)
     assert {"results.csv", "items.json", "index.html"} <= {Path(file).name for file in done.files}
     for file in ("results.csv", "items.json", "index.html"):
         assert first["claim"] not in (folder / file).read_text("utf-8-sig")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -100,6 +101,17 @@ def test_late_and_out_of_order_records_land_in_their_own_day(tmp_path, lake):
         (date(2026, 11, 1), 0, 1), (date(2026, 11, 3), 0, 1), (date(2026, 11, 9), 0, 2),
     ]  # fmt: skip
     assert mismatches(OUTPUTS, staged(pulled).schema) == []
+
+
+def test_the_files_that_were_read_are_named_with_their_digests_whatever_is_asked_for(tmp_path, lake):
+    path = write(tmp_path / "a.jsonl", record(1, 9))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    pulled = run(lake, configured(path))
+    assert [(f.name, f.sha256) for f in pulled.inputs] == [("a.jsonl", digest)]
+    publish(lake, pulled)
+    assert list(run(lake, configured(path), 2).inputs) == [], "an unchanged file is not read"
+    again = run(lake, configured(path), 3, since=date(2026, 11, 9), until=date(2026, 11, 9))
+    assert [f.sha256 for f in again.inputs] == [digest]
 
 
 def test_a_unit_never_has_more_rows_than_the_runner_allows(tmp_path, lake):

@@ -16,6 +16,7 @@ DAY = date(2026, 11, 1)
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 11, 2, 3, tzinfo=UTC)
 POLICIES = (Policy(),)
+ACTOR = "os:tester@bench"
 VERIFIER, SNAPSHOT = ids.digest("verifier"), ids.digest("snapshot")
 
 
@@ -170,10 +171,10 @@ def night(lake: Lake, wanted: LedgerSettings, number: int, **size: int) -> str:
     from tasks.ledger import recording
 
     run_id = ids.digest("run", number)
-    recording.record_start(lake, wanted, POLICIES, run_row(run_id, status="running"))
+    recording.record_start(lake, wanted, POLICIES, run_row(run_id, status="running"), actor=ACTOR)
     rows = frames(run_id, start=number * 100, **size)
     lake.commit(run_id, "unit", rows, run_day=NIGHT.date())
     row = pl.DataFrame([run_row(run_id)], schema=tables.RUNS.schema)
     lake.commit(run_id, "run", {"runs": row}, run_day=NIGHT.date())
-    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT)
+    recording.record(lake, wanted, POLICIES, run_id=run_id, now=NIGHT, actor=ACTOR)
     return run_id
