@@ -82,6 +82,7 @@ DOORS = {
     "lake.runs": "disk, network, clock",
     "lake.store": "disk, network, processes",
     "lake.verification": "disk",
+    "ledger.erasures": "through its neighbours: ledger.log",
     "ledger.events_table": "disk",
     "ledger.key_places": "disk, processes",
     "ledger.keys": "disk, processes, randomness, cryptography",
