@@ -59,8 +59,8 @@ with warnings.catch_warnings():
         register_expectation,
     )
 
-# Its steps, such as where it makes its pages, are no steps of a flow.
-logging.getLogger("great_expectations").setLevel(logging.WARNING)
+# It says on every run where it makes its pages, and has set this level itself: that is no step of a flow.
+logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 
 RESULTS = "great_expectations.jsonl"
 """In a run's folder: what Great Expectations returned, a line for each suite and frame."""

@@ -29,7 +29,6 @@ from tasks.report.page import Page
 from tasks.report.queries import QUERIES
 from tasks.tables import REPORT, RUNS
 from tests.support import report_lake
-from tests.support.ledger_lake import ACTOR
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +167,7 @@ def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_si
     before = page.read_text("utf-8")
     assert "warranty</mark>" in before  # words are marked, so no search for the text would find it
     settings = LedgerSettings(key_folder=str(tmp_path / "keys"))
-    erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW, actor=ACTOR)
+    erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
     files = [f for f in (lake.root / "reports").rglob("*") if f.is_file()]
     assert {f.name for f in files} == {
         "index.html", "report.json", "report.parquet", "runs.json", "runs.parquet"
@@ -191,7 +190,6 @@ def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_si
         reason="request",
         run_id=ids.digest("e2"),
         now=report_lake.NOW,
-        actor=ACTOR,
     )
     for file in (page, page.parent / "report.json"):
         assert "j***@e***.org" not in file.read_text("utf-8")
@@ -219,11 +217,10 @@ def test_an_interrupted_erasure_is_finished_by_the_next(
                 reason="request",
                 run_id=ids.digest("e"),
                 now=report_lake.NOW,
-                actor=ACTOR,
             )
     # Whatever is missing in between, the words are not on a page.
     assert not page.exists() or "12 months" not in page.read_text("utf-8")
-    erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW, actor=ACTOR)
+    erase(lake, settings, output, reason="request", run_id=ids.digest("e2"), now=report_lake.NOW)
     for file in (page, page.parent / "report.json"):
         assert "12 months" not in file.read_text("utf-8")
 
@@ -236,9 +233,7 @@ def test_a_page_of_other_days_is_left_alone(tmp_path: Path) -> None:
     page.write_text("as it was", "utf-8")
     settings = LedgerSettings(key_folder=str(tmp_path / "keys"))
     output = ids.digest("output", "ada-wrong")
-    done = erase(
-        lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW, actor=ACTOR
-    )
+    done = erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
     assert done.reports == []
     assert page.read_text("utf-8") == "as it was"
 

@@ -169,7 +169,7 @@ def holders(*folders: Path) -> list[str]:
 
 
 def run(lake: Lake, wanted: LedgerSettings) -> module.Erased:
-    return erase(lake, wanted, OUTPUT, reason="request", run_id=ids.digest("e"), now=NIGHT, actor=ACTOR)
+    return erase(lake, wanted, OUTPUT, reason="request", run_id=ids.digest("e"), now=NIGHT)
 
 
 def written(lake: Lake, wanted: LedgerSettings, elsewhere: Path) -> None:
