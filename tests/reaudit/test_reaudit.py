@@ -248,8 +248,8 @@ def test_erased_outputs_are_left_out_and_counted_and_their_flips_lose_their_word
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"from_day": date(2026, 1, 1), "to_day": date(2026, 1, 2)}, "no claim was judged from 2026-01-01"),
-        ({"from_day": date(2026, 2, 1), "to_day": date(2026, 1, 2)}, "give the earlier day first"),
+        ({"since": date(2026, 1, 1), "until": date(2026, 1, 2)}, "no claim was judged from 2026-01-01"),
+        ({"since": date(2026, 2, 1), "until": date(2026, 1, 2)}, "give the earlier day first"),
         ({"sample": 0}, "--sample: size is 0"),
         ({"sample": 1}, "--sample: 1 items cannot cover"),
     ],
