@@ -132,7 +132,6 @@ DOORS = {
     "review.sample": "disk",
     "settings": "disk, clock, cronsim, pydantic, pydantic_settings",
     "review.sample_items": "through its neighbours: lake.store",
-    "settings": "disk, pydantic, pydantic_settings",
     "sources.files": "disk",
     "sources.kinds": "through its neighbours: sources.files",
     "sources.gathering": "disk, orjson",
