@@ -38,7 +38,7 @@ from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
 from tasks.sources import kinds
-from tasks.sources.parameters import PathSettings, SourceSettings
+from tasks.sources.parameters import SourceSettings
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
 from tasks.workbench import JudgeParameters
 
@@ -271,7 +271,7 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
         "sources": tuple(
-            replace(s, path=_absolute(s.path, base)) if isinstance(s, PathSettings) else s
+            replace(s, path=_absolute(path, base)) if (path := getattr(s, "path", "")) else s
             for s in settings.sources
         ),
     }

@@ -6,8 +6,11 @@ from typing import Any
 
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal, shown
+from tasks.sources import traces
 from tasks.sources.base import Batch, Scope
+from tasks.sources.parameters import AnswerSettings, RecordSettings
 from tasks.sources.records import Mapper
+from tasks.sources.traces import Trace
 from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
@@ -84,3 +87,25 @@ class Gatherer:
     def _refuse_record(self, position: int, refusal: Refusal) -> None:
         record, locator = self._records[position]
         self.refuse(locator, refusal.check, refusal.reason, str(record.get("response") or ""))
+
+
+def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
+    """What turns records of traces into outputs; what they lack is said by the source's own constants."""
+    record = RecordSettings(
+        name=source.name,
+        kind=source.kind,
+        agent=source.agent,
+        model=source.model,
+        use_case=source.use_case,
+        fields=traces.FIELDS,
+    )
+    return Mapper(record, scope)
+
+
+def gather(trace: Trace, gatherer: Gatherer) -> None:
+    """Hands on what a trace became."""
+    gatherer.leave_out(filtered=trace.filtered, joined=trace.joined)
+    for record in trace.records:
+        gatherer.add(record, f"trace {record['id']}")
+    for identity, reason in trace.refused:
+        gatherer.refuse(f"trace {identity}", "response", reason)

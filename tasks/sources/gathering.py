@@ -10,17 +10,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
+
+from tasks.sources.raw_spans import Raw
 
 HELD_BYTES = 96 * 2**20
 """Bytes of spans as they were read that are held at once; as objects they take some three times that."""
 BUCKETS = 256
 """Files that spans are divided into: a day of 5 million spans of 1.5 kB is 30 MB a file."""
-
-Raw = list[Any]
-"""A span as plain JSON values; the first is its trace id."""
 
 
 class Traces:

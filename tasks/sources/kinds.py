@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.sources import files, otlp, sql
+from tasks.sources import files, mlflow, otlp, phoenix, sql
 from tasks.sources.base import Source
+from tasks.sources.mlflow import MlflowSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
+from tasks.sources.phoenix import PhoenixSettings
 from tasks.sources.sql import SqlSettings
 
-SETTINGS: dict[str, type[SourceSettings]] = {"files": FilesSettings, "otlp": OtlpSettings, "sql": SqlSettings}
-SOURCES: dict[str, Source[Any]] = {"files": files, "otlp": otlp, "sql": sql}
+SETTINGS: dict[str, type[SourceSettings]] = {
+    "files": FilesSettings,
+    "mlflow": MlflowSettings,
+    "otlp": OtlpSettings,
+    "phoenix": PhoenixSettings,
+    "sql": SqlSettings,
+}
+SOURCES: dict[str, Source[Any]] = {
+    "files": files,
+    "mlflow": mlflow,
+    "otlp": otlp,
+    "phoenix": phoenix,
+    "sql": sql,
+}
 
 
 def reach(source: SourceSettings) -> str:

@@ -20,13 +20,12 @@ from tasks.files.limits import LimitSettings
 from tasks.files.portions import BLOCK, BYTE_ORDER_MARK
 from tasks.files.refusal import Refusal, shown
 from tasks.sources.attributes import CONTENT_EVENTS, Attributes, is_of_an_agent
-from tasks.sources.gathering import Raw
+from tasks.sources.raw_spans import Raw
+from tasks.sources.raw_spans import raw as made
 
 MESSAGE_BYTES = 256 * 2**20
 """Of one message: a batch of 8,192 spans, the collector's default, of 30 kB each."""
 _ZSTD, _PARENT_IS_KNOWN, _PARENT_IS_REMOTE, _ERROR = b"\x28\xb5\x2f\xfd", 0x100, 0x200, 2
-TRACE, SPAN, PARENT, START, END, NAME, IS_ENTRY, IS_ERROR, SERVICE, ATTRIBUTES, EVENTS = range(11)
-"""Places of a span's values in its list; a span of attributes alone, from a log, has no START."""
 
 
 def spans(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
@@ -158,16 +157,19 @@ def _span(span: dict[str, Any], service: str | None) -> Raw | Refusal:
         ]
         parent = span.get("parentSpanId") or None
         flags = span.get("flags") or 0
-        told = parent and flags & _PARENT_IS_KNOWN and flags & _PARENT_IS_REMOTE
-        start, end = int(span["startTimeUnixNano"]), int(span.get("endTimeUnixNano") or 0)
-        if not 0 <= start < 2**63 or not 0 <= end < 2**63:
-            raise ValueError("a time beyond 64 bits")
-        return [
-            str(span["traceId"]).lower(), str(span["spanId"]).lower(), str(parent).lower() if parent else
-            None, start, max(start, end), str(span.get("name") or ""), bool(told), (span.get("status") or
-            {}).get("code") in (_ERROR, "STATUS_CODE_ERROR"), service, attributes if events or
-            is_of_an_agent(attributes) else None, events,
-        ]  # fmt: skip
+        return made(
+            str(span["traceId"]).lower(),
+            str(span["spanId"]).lower(),
+            str(parent).lower() if parent else None,
+            start_ns=int(span["startTimeUnixNano"]),
+            end_ns=int(span.get("endTimeUnixNano") or 0),
+            attributes=attributes if events or is_of_an_agent(attributes) else None,
+            name=str(span.get("name") or ""),
+            is_entry=bool(parent and flags & _PARENT_IS_KNOWN and flags & _PARENT_IS_REMOTE),
+            is_error=(span.get("status") or {}).get("code") in (_ERROR, "STATUS_CODE_ERROR"),
+            service=service,
+            events=events,
+        )
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         reason = f"is no span ({type(error).__name__} at {shown(str(error), 60)})"
         return Refusal("otlp", reason, shown(str(span)[:2000]))
@@ -236,13 +238,20 @@ def _of_protobuf(data: bytes) -> list[Raw | Refusal]:
 def _from_protobuf(span: Any, service: str | None) -> Raw:
     attributes = _from_pairs(span.attributes)
     events = [[e.name, _from_pairs(e.attributes)] for e in span.events if e.name in CONTENT_EVENTS]
-    start, known = span.start_time_unix_nano, _PARENT_IS_KNOWN | _PARENT_IS_REMOTE
-    return [
-        span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex() or None,
-        start, max(start, span.end_time_unix_nano), span.name,
-        bool(span.parent_span_id) and span.flags & known == known, span.status.code == _ERROR,
-        service, attributes if events or is_of_an_agent(attributes) else None, events,
-    ]  # fmt: skip
+    known = _PARENT_IS_KNOWN | _PARENT_IS_REMOTE
+    return made(
+        span.trace_id.hex(),
+        span.span_id.hex(),
+        span.parent_span_id.hex() or None,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        attributes=attributes if events or is_of_an_agent(attributes) else None,
+        name=span.name,
+        is_entry=bool(span.parent_span_id) and span.flags & known == known,
+        is_error=span.status.code == _ERROR,
+        service=service,
+        events=events,
+    )
 
 
 def _from_pairs(pairs: Any) -> dict[str, Any]:

@@ -208,6 +208,8 @@ def _question(root: Span, last: Span) -> object:
             return speech.text
         if isinstance(value, dict):
             text = next((value[key] for key in _QUESTION_KEYS if isinstance(value.get(key), str)), None)
+            alone = next(iter(value.values())) if len(value) == 1 else None
+            text = text or (alone if isinstance(alone, str) else None)
             if text:
                 return text
     return None

@@ -202,7 +202,7 @@ def test_a_range_of_days_is_read_whole_and_leaves_the_marks(folder, night):
 
 
 def test_memory_is_bounded_by_files_of_spans_and_the_result_is_the_same(folder, night, monkeypatch):
-    monkeypatch.setattr("tasks.sources.otlp.Traces", lambda path: Traces(path, held_bytes=3_000))
+    monkeypatch.setattr("tasks.sources.trace_files.Traces", lambda path: Traces(path, held_bytes=3_000))
     lines(folder / "a.jsonl", *(answer(trace) for trace in range(1, 20)))
     check(night.pull().sort("source_id"), range(1, 20))
     assert list((night.work / "1" / "spans").glob("*.spans"))

@@ -1,0 +1,139 @@
+"""Spans of a server: what is new since the last pull, with the rest of each trace, as answers.
+
+(1) Pages of new spans, from the server's own mark on. (2) A trace that lacks its root or a parent, and one
+that was open last time, is asked for as a whole. (3) A trace is an answer when it has both, else it waits, at
+most `wait_hours`; open traces are remembered with the mark. The mark is given with the last batch, so a pull
+that was cut off begins where the last whole one ended, and what comes twice is known by its ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from tasks.errors import SourceError
+from tasks.files.web import Web
+from tasks.knobs import Example
+from tasks.sources import traces
+from tasks.sources.base import Batch, Scope
+from tasks.sources.batches import Gatherer, gather, trace_mapper
+from tasks.sources.gathering import Traces
+from tasks.sources.raw_spans import TRACE, Raw, ends, is_complete, spans
+from tasks.sources.secrets import secret, variable
+from tasks.sources.trace_files import SETTLED_S, TraceSettings
+
+ASKED_AT_ONCE = 25
+"""Traces of one request: their ids are in its address."""
+OPEN_TRACES = 100_000
+"""Open traces that are remembered; more are a source whose roots never come."""
+SPAN_BYTES = 2_000
+
+Mark = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(TraceSettings):
+    """A server of traces, or its exports."""
+
+    url: Annotated[str, Example("https://traces.example")] = ""
+    """Address of the server."""
+    path: Annotated[str, Example("s3://exports/**/*.parquet")] = ""
+    """Instead of a server, its exports: a file, folder, glob or URL."""
+    project: Annotated[str, MinLen(1), Example("support")] = "default"
+    """Which of the server's projects."""
+    page_size: Annotated[int, Ge(1), Le(1000)] = 500
+    """Spans, or traces, of one request."""
+    requests_per_second: Annotated[float, Ge(0), Le(1000)] = 0.0
+    """At most so many; 0 is no limit but the server's own."""
+    timeout_s: Annotated[float, Gt(0), Le(3600)] = 60.0
+    """Seconds to wait for an answer."""
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.path):
+            raise ValueError("set url, the server's address, or path, its exports; one of the two")
+
+
+class Server(Protocol):
+    """What a kind of server gives."""
+
+    def pages(self, mark: Mark, scope: Scope) -> Iterator[tuple[list[Raw], Mark]]:
+        """New spans, a page at a time, and the mark after each; of the scope's days where it is a range."""
+        ...
+
+    def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:
+        """All spans of these traces."""
+        ...
+
+
+def web(source: ServerSettings, *, headers: Mapping[str, str] | None = None, **more: Any) -> Web:
+    """The door to a source's server; `headers` may hold its key."""
+    return Web(
+        f"source {source.name!r}",
+        source.url,
+        headers=headers or {},
+        secret=variable(source.name),
+        per_second=source.requests_per_second,
+        timeout_s=source.timeout_s,
+        **more,
+    )
+
+
+def credentials(source: ServerSettings) -> dict[str, Any]:
+    """How to log in: with a key and a secret as user and password, with a key alone as a bearer token."""
+    key, password = secret(source.name), secret(source.name, "SECRET")
+    if key and password:
+        return {"auth": (key, password)}
+    return {"headers": {"Authorization": f"Bearer {key}"}} if key else {}
+
+
+def once(cursors: set[str], cursor: str, name: str) -> str:
+    """A page's token, which may not come again: pages would follow for ever.
+
+    Raises:
+        SourceError: it did.
+    """
+    if cursor in cursors:
+        raise SourceError(f"source {name!r}: the server gives the same page again and again; report it there")
+    cursors.add(cursor)
+    return cursor
+
+
+def pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batch]:
+    """Answers of the traces that are new or were open.
+
+    Raises:
+        SourceError: the server cannot be read.
+    """
+    mark = {} if scope.is_range else dict(scope.marks)
+    gathered = Traces(scope.work / "spans")
+    for page, after in server.pages(mark, scope):
+        for span in page:
+            gathered.add(span, SPAN_BYTES)
+        mark = {**mark, **after}
+    asked = {group[0][TRACE] for group in gathered if not is_complete(group)} | set(mark.get("open", ()))
+    ordered = sorted(asked)
+    for first in range(0, len(ordered), ASKED_AT_ONCE):
+        for span in server.of(ordered[first : first + ASKED_AT_ONCE]):
+            gathered.add(span, SPAN_BYTES)
+    gatherer = Gatherer(trace_mapper(source, scope), source.name, scope)
+    still_open: list[str] = []
+    for group in gathered:
+        if _is_open(group, source, scope):
+            still_open.append(group[0][TRACE])
+            continue
+        gather(traces.read(spans(group)), gatherer)
+        if gatherer.is_full:
+            yield gatherer.batch()
+    marks = {} if scope.is_range else {**mark, "open": sorted(still_open)[:OPEN_TRACES]}
+    yield gatherer.batch(marks)
+
+
+def _is_open(group: list[Raw], source: ServerSettings, scope: Scope) -> bool:
+    moments = ends(group)
+    if scope.is_range or not moments:
+        return False
+    quiet_s = scope.now.timestamp() - max(moments) / 1e9
+    return -SETTLED_S < quiet_s < (SETTLED_S if is_complete(group) else source.wait_hours * 3600)

@@ -1,0 +1,110 @@
+"""Traces of a real MLflow server with SQLite, written by its own client, and files of exported ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks.errors import SourceError
+from tasks.sources import mlflow
+from tasks.sources.mlflow import MlflowSettings, of_trace
+from tasks.sources.raw_spans import spans
+from tasks.sources.traces import read
+from tasks.tables import OUTPUTS, QUARANTINE
+from tests.support import servers
+from tests.support.scopes import scope
+
+FILL = Path(servers.__file__).parent / "fill_mlflow.py"
+EXPORTS = Path(__file__).parent / "exports"
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    commands, folder, port = servers.environment("mlflow"), tmp_path_factory.mktemp("m"), servers.free_port()
+    command = [
+        *(commands / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder}/a.db", "--default-artifact-root", folder / "artifacts"),
+    ]
+    with servers.running(command, f"http://127.0.0.1:{port}/health", folder / "log", QUIET):
+        url = f"http://127.0.0.1:{port}"
+        fill(url, 1, 3)
+        yield url
+
+
+def fill(url: str, first: int, count: int) -> None:
+    python = servers.environment("mlflow") / "python"
+    command = [python, FILL, url, str(first), str(count)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **QUIET})
+
+
+class Night:
+    def __init__(self, work: Path, **source: Any) -> None:
+        given = {"name": "bot", "kind": "mlflow", "project": "support", "page_size": 2, **source}
+        self.source, self.work, self.marks = MlflowSettings(**given), work, {}  # type: ignore[var-annotated]
+        self.quarantine = QUARANTINE.empty()
+
+    def pull(self, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
+        now = datetime.now(UTC) + timedelta(minutes=minutes)
+        batches = list(mlflow.pull(self.source, scope(marks=self.marks, now=now, work=self.work, **scoped)))
+        for batch in batches:
+            self.marks = {**self.marks, **batch.marks}
+        self.quarantine = pl.concat([batch.quarantine for batch in batches])
+        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("prompt")
+
+
+def test_what_is_there_and_then_what_is_new(server, tmp_path):
+    night = Night(tmp_path, url=server, overlap_minutes=0)
+    first = night.pull()
+    assert first.select("prompt", "response", "model", "session_id").rows() == [
+        (f"Who runs {n}?", f"The board {n}.", "m-1", f"s{n % 3}") for n in (1, 2, 3)
+    ]
+    row = first.row(0, named=True)
+    assert row["contexts"] == [
+        {"uri": "kb://1", "text": "Fact 1."},
+        {"uri": "tool:look", "text": '{"answer": 42}'},
+    ]
+    assert row["source_id"].startswith("tr-")
+    fill(server, 4, 1)
+    again = night.pull()
+    assert again["prompt"].to_list() == ["Who runs 3?", "Who runs 4?"]  # of equal marks nothing is lost
+    assert again["output_id"][0] == first["output_id"][2]
+
+
+def test_a_range_of_days_leaves_the_mark(server, tmp_path):
+    night, today = Night(tmp_path, url=server), datetime.now(UTC).date()
+    assert night.pull(since=today - timedelta(days=1)).height >= 3
+    assert night.pull(until=today - timedelta(days=2)).height == 0
+    assert night.marks == {}
+
+
+def test_what_a_server_refuses_is_one_sentence(server, tmp_path):
+    with pytest.raises(SourceError, match=r"get-by-name refused \(404\)"):
+        Night(tmp_path, url=server, project="none").pull()
+    assert mlflow.reach(Night(tmp_path, url=server).source) == f"experiment 'support' (1) of {server}"
+
+
+def test_exported_traces_read_the_same_and_what_is_none_is_refused(tmp_path):
+    """Made with mlflow-skinny 3.17.2, `trace.to_dict()`."""
+    (tmp_path / "a.json").write_bytes((EXPORTS / "mlflow_trace.json").read_bytes())
+    (tmp_path / "b.jsonl").write_text('{"info": {}}\n{"other": 1}\n')
+    night = Night(tmp_path / "w", path=str(tmp_path / "*.json*"))
+    (row,) = night.pull().to_dicts()
+    assert (row["prompt"], row["response"]) == ("capital?", "Paris")
+    assert row["contexts"] == [{"uri": "kb://1", "text": "Paris is the capital."}]
+    assert night.quarantine.height == 2
+
+
+def test_a_trace_without_spans_has_the_previews_and_says_so():
+    info = {"trace_id": "tr-1", "request_time": "2026-11-19T12:00:00Z", "request_preview": "Who?",
+            "response_preview": "Me."}  # fmt: skip
+    (record,) = read(spans(of_trace({"info": info, "data": {"spans": []}}))).records
+    assert (record["prompt"], record["response"]) == ("Who?", "Me.")
+    assert "previews only" in str(record["metadata"])

@@ -1,0 +1,119 @@
+"""Spans of a real Phoenix server, filled by OpenTelemetry's own SDK under OpenInference's own names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from tasks.errors import SourceError
+from tasks.sources import phoenix
+from tasks.sources.phoenix import PhoenixSettings
+from tasks.tables import OUTPUTS
+from tests.support import servers
+from tests.support.scopes import scope
+
+FILL = Path(servers.__file__).parent / "fill_phoenix.py"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    commands, folder, port = servers.environment("phoenix"), tmp_path_factory.mktemp("p"), servers.free_port()
+    env = {
+        "PHOENIX_WORKING_DIR": str(folder),
+        "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_PORT": str(port),
+        "PHOENIX_GRPC_PORT": str(servers.free_port()),
+        "PHOENIX_TELEMETRY_ENABLED": "false",
+    }
+    url = f"http://127.0.0.1:{port}"
+    with servers.running([commands / "phoenix", "serve"], url, folder / "log", env):
+        fill(url, 1, 6)
+        yield url
+
+
+def fill(url: str, first: int, count: int) -> None:
+    """So many traces, waited for until the server has them: it writes them after it has answered."""
+    before = known(url)
+    python = servers.environment("phoenix") / "python"
+    subprocess.run([python, FILL, url, str(first), str(count)], check=True, capture_output=True)
+    end = datetime.now(UTC) + timedelta(seconds=60)
+    while known(url) < before + 4 * count:
+        assert datetime.now(UTC) < end
+
+
+def known(url: str) -> int:
+    answer = httpx.get(f"{url}/v1/projects/support/spans", params={"limit": 1000})
+    return len(answer.json()["data"]) if answer.status_code == 200 else 0
+
+
+class Night:
+    def __init__(self, work: Path, **source: Any) -> None:
+        given = {"name": "bot", "kind": "phoenix", "project": "support", "page_size": 5, **source}
+        self.source, self.work, self.marks = PhoenixSettings(**given), work, {}  # type: ignore[var-annotated]
+
+    def pull(self, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
+        now = datetime.now(UTC) + timedelta(minutes=minutes)
+        batches = list(phoenix.pull(self.source, scope(marks=self.marks, now=now, work=self.work, **scoped)))
+        for batch in batches:
+            self.marks = {**self.marks, **batch.marks}
+        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("prompt")
+
+
+def test_what_is_there_then_what_is_new_and_then_nothing(server, tmp_path):
+    night = Night(tmp_path, url=server)
+    first = night.pull()
+    assert first.select("prompt", "response", "model", "session_id").rows()[:2] == [
+        ("Who runs 1?", "The board 1.", "m-1", "s1"),
+        ("Who runs 2?", "The board 2.", "m-1", "s2"),
+    ]
+    row = first.row(0, named=True)
+    assert row["contexts"] == [{"uri": "kb-1", "text": "Fact 1."}, {"uri": "tool:look", "text": "42"}]
+    assert (row["tools"], json.loads(row["metadata"])["input_tokens"]) == (["look"], 12)
+    assert night.pull().height <= 1  # the page begins with the last span that is known
+    fill(server, 100, 2)
+    assert set(night.pull()["prompt"]) - set(first["prompt"]) == {"Who runs 100?", "Who runs 101?"}
+
+
+def test_a_trace_that_had_not_ended_is_asked_for_again(server, tmp_path):
+    night = Night(tmp_path, url=server)
+    assert night.pull(minutes=0).height == 0  # all of them ended within the last minute
+    assert len(night.marks["open"]) >= 6
+    assert night.pull().height >= 6
+    assert night.marks["open"] == []
+
+
+def test_a_range_of_days_leaves_the_mark(server, tmp_path):
+    night, today = Night(tmp_path, url=server), datetime.now(UTC).date()
+    assert night.pull(since=today - timedelta(days=1), until=today + timedelta(days=1)).height >= 6
+    assert night.pull(since=today + timedelta(days=1)).height == 0
+    assert night.marks == {}
+
+
+def test_a_download_of_its_pages_reads_the_same(server, tmp_path):
+    live = Night(tmp_path / "w", url=server).pull()
+    data = httpx.get(f"{server}/v1/projects/support/spans", params={"limit": 1000}).json()["data"]
+    (tmp_path / "spans.jsonl").write_text("".join(json.dumps(each) + "\n" for each in data) + '{"name": 1}\n')
+    exported = Night(tmp_path / "x", path=str(tmp_path / "spans.jsonl")).pull()
+    assert exported["output_id"].to_list() == live["output_id"].to_list()
+
+
+def test_what_a_server_refuses_is_one_sentence(server, tmp_path):
+    with pytest.raises(
+        SourceError, match=r"v1/projects/none/spans refused \(404\): there is no such address"
+    ):
+        Night(tmp_path, url=server, project="none").pull()
+    with pytest.raises(SourceError, match="cannot be reached"):
+        phoenix.reach(PhoenixSettings(name="bot", kind="phoenix", url="http://127.0.0.1:1"))
+    with pytest.raises(SourceError, match="answered with a web page, perhaps for a login"):
+        Night(tmp_path, url=f"{server}/a").pull()
+    assert phoenix.reach(Night(tmp_path, url=server).source) == f"project 'support' of {server}"
+    with pytest.raises(ValueError, match="one of the two"):
+        PhoenixSettings(name="bot", kind="phoenix")
