@@ -270,10 +270,7 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
         _require_version(policy, place)
     updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
-        "sources": tuple(
-            replace(s, path=_absolute(path, base)) if (path := getattr(s, "path", "")) else s
-            for s in settings.sources
-        ),
+        "sources": tuple(_located(source, base) for source in settings.sources),
     }
     retrieve = settings.retrieve
     updates["retrieve"] = replace(retrieve, model=_model(retrieve, base))
@@ -286,6 +283,13 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     if settings.corpus.path:
         updates["corpus"] = replace(settings.corpus, path=_absolute(settings.corpus.path, base))
     return settings.model_copy(update=updates)
+
+
+def _located(source: Any, base: Path) -> SourceSettings:
+    """A source whose path, where it has one, is relative to nothing."""
+    path = getattr(source, "path", "")
+    located: SourceSettings = replace(source, path=_absolute(path, base)) if path else source
+    return located
 
 
 def _policy_file(entry: object, base: Path, where: str) -> tuple[object, str]:
