@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.sources import files, mlflow, otlp, phoenix, sql
+from tasks.sources import atif, files, langfuse, mlflow, otlp, phoenix, sql
+from tasks.sources.atif import AtifSettings
 from tasks.sources.base import Source
+from tasks.sources.langfuse import LangfuseSettings
 from tasks.sources.mlflow import MlflowSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
@@ -13,14 +15,18 @@ from tasks.sources.phoenix import PhoenixSettings
 from tasks.sources.sql import SqlSettings
 
 SETTINGS: dict[str, type[SourceSettings]] = {
+    "atif": AtifSettings,
     "files": FilesSettings,
+    "langfuse": LangfuseSettings,
     "mlflow": MlflowSettings,
     "otlp": OtlpSettings,
     "phoenix": PhoenixSettings,
     "sql": SqlSettings,
 }
 SOURCES: dict[str, Source[Any]] = {
+    "atif": atif,
     "files": files,
+    "langfuse": langfuse,
     "mlflow": mlflow,
     "otlp": otlp,
     "phoenix": phoenix,

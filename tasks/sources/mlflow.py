@@ -18,11 +18,11 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from tasks.errors import SourceError
-from tasks.files import records
 from tasks.files.limits import LimitSettings
+from tasks.files.portions import Record
 from tasks.files.refusal import Refusal, shown
 from tasks.files.web import Web
-from tasks.sources import trace_files, trace_server
+from tasks.sources import exported_rows, trace_files, trace_server
 from tasks.sources.base import Batch, Scope
 from tasks.sources.messages import decoded
 from tasks.sources.phoenix import nanoseconds
@@ -238,19 +238,9 @@ def _value(tagged: Mapping[str, Any]) -> Any:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Spans of exported traces: JSON, JSON Lines, or Parquet with a column `trace`."""
-    for portion in records.portions(path, limits):
-        for piece, refusal in portion.refused:
-            yield Refusal(refusal.check, refusal.reason, shown(piece.raw)), 0, piece.locator("").strip()
-        for record, piece in portion.records:
-            inner = decoded(record.get("trace"))
-            trace = inner if isinstance(inner, dict) else record
-            try:
-                spans = of_trace(trace)
-            except _ODD as error:
-                reason = f"is no trace of MLflow ({type(error).__name__} at {shown(str(error), 60)})"
-                yield Refusal("mlflow", reason, shown(piece.text(record))), 0, piece.locator("")
-                continue
-            for span in spans:
-                yield span, len(piece.raw) // len(spans) or 1_000, piece.locator("")
-        if portion.failure is not None:
-            raise portion.failure
+    return exported_rows.read(path, limits, "trace of MLflow", _of_record)
+
+
+def _of_record(record: Record) -> list[Raw]:
+    inner = decoded(record.get("trace"))
+    return of_trace(inner if isinstance(inner, dict) else record)

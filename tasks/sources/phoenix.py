@@ -16,11 +16,10 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from tasks.errors import SourceError
-from tasks.files import records
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal, shown
 from tasks.files.web import Web
-from tasks.sources import trace_files, trace_server
+from tasks.sources import exported_rows, trace_files, trace_server
 from tasks.sources.attributes import CONTENT_EVENTS
 from tasks.sources.base import Batch, Scope
 from tasks.sources.raw_spans import Raw, raw
@@ -165,14 +164,4 @@ def flattened(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Spans of a download: one a line."""
-    for portion in records.portions(path, limits):
-        for piece, refusal in portion.refused:
-            yield Refusal(refusal.check, refusal.reason, shown(piece.raw)), 0, piece.locator("").strip()
-        for record, piece in portion.records:
-            try:
-                yield span(record), len(piece.raw) or 1_000, piece.locator("")
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                reason = f"is no span of Phoenix ({type(error).__name__} at {shown(str(error), 60)})"
-                yield Refusal("phoenix", reason, shown(piece.text(record))), 0, piece.locator("")
-        if portion.failure is not None:
-            raise portion.failure
+    return exported_rows.read(path, limits, "span of Phoenix", lambda record: [span(record)])

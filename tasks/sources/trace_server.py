@@ -52,6 +52,7 @@ class ServerSettings(TraceSettings):
     """Seconds to wait for an answer."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if bool(self.url) == bool(self.path):
             raise ValueError("set url, the server's address, or path, its exports; one of the two")
 

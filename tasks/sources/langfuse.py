@@ -1,0 +1,177 @@
+"""Langfuse: its scheduled exports (`observations_v2`, `observations`), or its API, as spans.
+
+Exports have snake_case columns, the API camelCase keys; both say the same. Their times name no zone and are
+UTC. Input and output are text that holds JSON or not. The API pages by a cursor within a range of time, so
+each pull begins `overlap_minutes` before the newest observation of the last one; what comes again is known
+by its id. `GET /traces/ID`, which takes most of a minute, is never asked for: the rest of a trace is asked
+for as observations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+
+from tasks.errors import SourceError
+from tasks.files.limits import LimitSettings
+from tasks.files.portions import Record
+from tasks.files.refusal import Refusal, shown
+from tasks.files.web import Web
+from tasks.sources import exported_rows, trace_files, trace_server
+from tasks.sources.base import Batch, Scope
+from tasks.sources.exported_rows import ODD
+from tasks.sources.messages import decoded
+from tasks.sources.phoenix import nanoseconds
+from tasks.sources.raw_spans import Raw, raw
+from tasks.sources.trace_server import Mark, ServerSettings, credentials, once, web
+
+_PLACE = "api/public/v2/observations"
+_KINDS = {"generation": "LLM", "agent": "AGENT", "chain": "CHAIN", "tool": "TOOL", "retriever": "RETRIEVER",
+          "evaluator": "EVALUATOR", "guardrail": "GUARDRAIL", "span": "CHAIN"}  # fmt: skip
+_FIELDS = "core,basic,time,io,metadata,model,usage,trace_context"
+"""Groups of fields asked for; without `io` there is nothing to verify."""
+_CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LangfuseSettings(ServerSettings):
+    """Traces of Langfuse."""
+
+    kind: Literal["langfuse"]
+    """Its scheduled exports (recommended), or its API."""
+    overlap_minutes: Annotated[float, Ge(0), Le(525_600)] = 360.0
+    """Minutes before the newest observation of the last pull that are read again: some come late."""
+
+
+def reach(source: LangfuseSettings) -> str:
+    """Whether the server answers with this key.
+
+    Raises:
+        SourceError: it cannot be reached, or lets nobody in.
+    """
+    if source.path:
+        return trace_files.reach(source.path)
+    with web(source, **credentials(source)) as door:
+        door.json(_PLACE, {"limit": 1})
+    return f"observations of {source.url}"
+
+
+def pull(source: LangfuseSettings, scope: Scope) -> Iterator[Batch]:
+    """Answers of the traces that are new or were open.
+
+    Raises:
+        SourceError: the server, or the exports, cannot be read.
+    """
+    if source.path:
+        yield from trace_files.pull(source, source.path, scope, exported)
+        return
+    with web(source, **credentials(source)) as door:
+        yield from trace_server.pull(source, scope, _Langfuse(source, door))
+
+
+class _Langfuse:
+    def __init__(self, source: LangfuseSettings, door: Web) -> None:
+        self._source, self._door = source, door
+
+    def pages(self, mark: Mark, scope: Scope) -> Iterator[tuple[list[Raw], Mark]]:
+        """Observations by when they began."""
+        asked: dict[str, Any] = {}
+        newest = str(mark.get("newest") or "")
+        if scope.is_range:
+            if scope.since:
+                asked["fromStartTime"] = _midnight(scope.since)
+            if scope.until:
+                asked["toStartTime"] = _midnight(scope.until + timedelta(days=1))
+        elif newest:
+            since = datetime.fromisoformat(newest) - timedelta(minutes=self._source.overlap_minutes)
+            asked["fromStartTime"] = since.isoformat()
+        for found, last in self._pages(asked):
+            newest = max(newest, last)
+            yield found, {"newest": newest}
+
+    def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:
+        """All observations of these traces."""
+        for trace_id in trace_ids:
+            for page, _ in self._pages({"traceId": trace_id}):
+                yield from page
+
+    def _pages(self, asked: dict[str, Any]) -> Iterator[tuple[list[Raw], str]]:
+        """Observations of a page, and when the newest of them began, in ISO 8601."""
+        seen: set[str] = set()
+        page: dict[str, Any] = {"limit": self._source.page_size, "fields": _FIELDS, **asked}
+        while True:
+            answer = self._door.json(_PLACE, page)
+            try:
+                rows = [_snake(row) for row in answer["data"]]
+                found = [observation(row) for row in rows]
+                moments = [_utc(row["start_time"]).isoformat() for row in rows]
+                cursor = (answer.get("meta") or {}).get("cursor")
+            except ODD as error:
+                raise SourceError(
+                    f"source {self._source.name!r}: {_PLACE} answered with something else than observations "
+                    f"({type(error).__name__}: {shown(str(error), 80)})"
+                ) from None
+            yield found, max(moments, default="")
+            if not cursor:
+                return
+            page["cursor"] = once(seen, str(cursor), self._source.name)
+
+
+def _midnight(day: date) -> str:
+    return datetime.combine(day, time(), UTC).isoformat()
+
+
+def _snake(row: Record) -> Record:
+    return {_CAMEL.sub(lambda match: f"_{match[1].lower()}", key): value for key, value in row.items()}
+
+
+def _utc(value: object) -> datetime:
+    """A time of Langfuse: without a zone it is UTC."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def observation(row: Record) -> Raw:
+    """An observation as a span.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is none.
+    """
+    start, ended = _utc(row["start_time"]), row.get("end_time")
+    kind = str(row.get("type") or "SPAN").lower()
+    usage = decoded(row.get("usage_details"))
+    tokens = usage if isinstance(usage, dict) else {}
+    attributes = {
+        "openinference.span.kind": _KINDS.get(kind, "UNKNOWN"),
+        "input.value": row.get("input"),
+        "output.value": row.get("output"),
+        "llm.model_name": row.get("provided_model_name") or row.get("model"),
+        "session.id": row.get("session_id"),
+        "user.id": row.get("user_id"),
+        "tool.name": row.get("name"),
+        "tag.tags": decoded(row.get("tags")) or None,
+        "llm.prompt_template.version": row.get("prompt_version"),
+        "gen_ai.usage.input_tokens": tokens.get("input"),
+        "gen_ai.usage.output_tokens": tokens.get("output"),
+    }
+    return raw(
+        str(row["trace_id"]),
+        str(row["id"]),
+        str(row.get("parent_observation_id") or "") or None,
+        start_ns=nanoseconds(start.isoformat()),
+        end_ns=nanoseconds(_utc(ended).isoformat()) if ended not in (None, "") else 0,
+        attributes={key: value for key, value in attributes.items() if value not in (None, "")},
+        name=str(row.get("name") or ""),
+        is_error=row.get("level") == "ERROR",
+    )
+
+
+def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
+    """Observations of a scheduled export: Parquet, CSV, JSON or JSON Lines."""
+    return exported_rows.read(path, limits, "observation of Langfuse", lambda row: [observation(_snake(row))])

@@ -1,0 +1,199 @@
+"""Langfuse's exports and API, by its documented schemas: its server cannot run here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import polars as pl
+import pytest
+
+from tasks.errors import SourceError
+from tasks.sources import langfuse
+from tasks.sources.langfuse import LangfuseSettings
+from tasks.tables import OUTPUTS, QUARANTINE
+from tests.support.scopes import NOW, scope
+
+NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
+
+
+def observation(number: int, kind: str, trace: int, parent: str = "", **more: Any) -> dict[str, Any]:
+    """A row of `observations_v2`; times as exports write them."""
+    start = NOON + timedelta(seconds=trace * 10 + number)
+    return {
+        "id": f"o{trace}-{number}", "trace_id": f"t{trace}", "project_id": "p", "environment": "default",
+        "type": kind, "parent_observation_id": parent, "start_time": f"{start:%Y-%m-%d %H:%M:%S.%f}",
+        "end_time": f"{start + timedelta(seconds=5 - number):%Y-%m-%d %H:%M:%S.%f}", "name": kind.lower(),
+        "level": "DEFAULT", "input": "", "output": "", "provided_model_name": "", "usage_details": "{}",
+        "session_id": "s1", "user_id": "u1", "tags": "[]", **more,
+    }  # fmt: skip
+
+
+def rows(trace: int) -> list[dict[str, Any]]:
+    root, answer = f"o{trace}-0", f"The board {trace}."
+    documents = json.dumps([{"page_content": f"Fact {trace}.", "metadata": {"source": "kb://1"}}])
+    said = json.dumps([{"role": "assistant", "content": answer}])
+    usage = json.dumps({"input": 12, "output": 3})
+    return [
+        observation(0, "SPAN", trace, input=json.dumps({"question": f"Who runs {trace}?"}), output=answer),
+        observation(1, "RETRIEVER", trace, root, output=documents),
+        observation(2, "TOOL", trace, root, name="look", output="42"),
+        observation(
+            3, "GENERATION", trace, root, output=said, provided_model_name="m-1", usage_details=usage
+        ),
+    ]
+
+
+class Night:
+    def __init__(self, work: Path, **source: Any) -> None:
+        given = {"name": "bot", "kind": "langfuse", "page_size": 3, **source}
+        self.source, self.work, self.marks = LangfuseSettings(**given), work, {}  # type: ignore[var-annotated]
+        self.quarantine = QUARANTINE.empty()
+
+    def pull(self, **scoped: Any) -> pl.DataFrame:
+        given = {"now": NOW, **scoped}
+        batches = list(langfuse.pull(self.source, scope(marks=self.marks, work=self.work, **given)))
+        for batch in batches:
+            self.marks = {**self.marks, **batch.marks}
+        self.quarantine = pl.concat([batch.quarantine for batch in batches])
+        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("source_id")
+
+
+def check(outputs: pl.DataFrame, *traces: int) -> None:
+    assert outputs.select("source_id", "prompt", "response", "model", "session_id").rows() == [
+        (f"t{n}", f"Who runs {n}?", f"The board {n}.", "m-1", "s1") for n in traces
+    ]
+    for number, row in zip(traces, outputs.to_dicts(), strict=True):
+        assert row["contexts"] == [
+            {"uri": "kb://1", "text": f"Fact {number}."}, {"uri": "tool:look", "text": "42"},
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_every_form_of_the_scheduled_export_reads_the_same(tmp_path, form):
+    every = [row for trace in (1, 2) for row in rows(trace)]
+    path = tmp_path / "in" / f"a.{form}"
+    path.parent.mkdir()
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in every))
+    elif form == "csv":
+        pl.DataFrame(every).write_csv(path)
+    else:
+        times = pl.col("start_time", "end_time").str.to_datetime()
+        pl.DataFrame(every).with_columns(times).write_parquet(path)
+    check(Night(tmp_path / "w", path=str(path.parent)).pull(), 1, 2)
+
+
+def test_an_export_with_its_io_switched_off_says_so(tmp_path):
+    every = [{k: v for k, v in row.items() if k not in ("input", "output")} for row in rows(1)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in every))
+    night = Night(tmp_path / "w", path=str(tmp_path / "a.jsonl"))
+    assert night.pull().height == 0
+    assert "inputs and outputs are not recorded" in night.quarantine["reason"][0]
+
+
+def test_rows_that_are_none_are_refused_by_themselves(tmp_path):
+    lines = [*map(json.dumps, rows(1)), '{"id": "x"}', json.dumps({**rows(2)[0], "start_time": "soon"})]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    night = Night(tmp_path / "w", path=str(tmp_path / "a.jsonl"))
+    check(night.pull(), 1)
+    assert night.quarantine["reason"].to_list() == [
+        "is no observation of Langfuse (KeyError at 'start_time')",
+        "is no observation of Langfuse (ValueError at Invalid isoformat string: 'soon')",
+    ]
+
+
+class Api(ThreadingHTTPServer):
+    """`GET /api/public/v2/observations` as documented: camelCase, newest first, a cursor in `meta`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.rows: list[dict[str, Any]] = []
+        self.asked: list[dict[str, list[str]]] = []
+        self.repeats = False
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Api
+
+    def do_GET(self) -> None:
+        key = base64.b64encode(b"pk:sk").decode()
+        if self.headers.get("Authorization") != f"Basic {key}":
+            return self._answer(401, {"message": "Invalid credentials"})
+        asked = parse_qs(urlsplit(self.path).query)
+        self.server.asked.append(asked)
+        since = datetime.fromisoformat(asked.get("fromStartTime", ["2000-01-01T00:00:00+00:00"])[0])
+        until = datetime.fromisoformat(asked.get("toStartTime", ["2100-01-01T00:00:00+00:00"])[0])
+        found = [row for row in self.server.rows if since <= datetime.fromisoformat(row["startTime"]) < until]
+        found = [row for row in found if row["traceId"] in asked.get("traceId", [row["traceId"]])]
+        found.sort(key=lambda row: (row["startTime"], row["id"]), reverse=True)
+        start, limit = int(asked.get("cursor", ["0"])[0]), int(asked["limit"][0])
+        more = start + limit < len(found) or self.server.repeats
+        following = 0 if self.server.repeats else start + limit
+        meta = {"cursor": str(following)} if more else {}
+        return self._answer(200, {"data": found[start : start + limit], "meta": meta})
+
+    def _answer(self, status: int, value: object) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def camel(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the API gives it: times with a zone, details as records."""
+    plain = {**row, "usage_details": json.loads(row["usage_details"]), "tags": []}
+    for name in ("start_time", "end_time"):
+        plain[name] = row[name].replace(" ", "T") + "+00:00"
+    parts = {name: name.split("_") for name in plain}
+    return {first + "".join(map(str.title, rest)): plain[name] for name, (first, *rest) in parts.items()}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_KEY", "pk")
+    monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_SECRET", "sk")
+    with Api() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_the_api_is_paged_by_cursor_and_then_from_the_newest_on(api, tmp_path):
+    api.rows = [camel(row) for trace in (1, 2, 3) for row in rows(trace)]
+    night = Night(tmp_path, url=api.url, overlap_minutes=0)
+    check(night.pull(), 1, 2, 3)
+    assert len(api.asked) == 4
+    assert api.asked[0]["fields"] == ["core,basic,time,io,metadata,model,usage,trace_context"]
+    api.rows += [camel(row) for row in rows(4)]
+    # Of the trace at the edge only a part is in the window: the rest is asked for by its id.
+    check(night.pull(), 3, 4)
+    assert ["t3"] in [asked.get("traceId") for asked in api.asked]
+
+
+def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
+    api.rows = [camel(row) for row in rows(1)]
+    night = Night(tmp_path, url=api.url)
+    check(night.pull(since=NOON.date(), until=NOON.date()), 1)
+    assert night.pull(since=NOON.date() + timedelta(days=1)).height == 0
+    assert night.marks == {}
+    api.repeats = True
+    with pytest.raises(SourceError, match="the server gives the same page again and again"):
+        night.pull()
+    monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_KEY", "old")
+    with pytest.raises(SourceError, match=r"refused \(401\): .* set CLAIMLEDGER_SOURCE_BOT_KEY"):
+        langfuse.reach(night.source)
