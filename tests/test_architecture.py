@@ -138,6 +138,7 @@ DOORS = {
     "sources.atif": "disk, through its neighbours: sources.trace_files",
     "sources.exported_rows": "disk, through its neighbours: files.records",
     "sources.langfuse": "disk, through its neighbours: sources.trace_server",
+    "sources.langsmith": "disk, through its neighbours: sources.trace_server",
     "sources.mlflow": "disk, through its neighbours: sources.trace_server",
     "sources.otlp": "through its neighbours: sources.otlp_messages, sources.trace_files",
     "sources.trace_server": "through its neighbours: files.web, sources.secrets",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.sources import atif, files, langfuse, mlflow, otlp, phoenix, sql
+from tasks.sources import atif, files, langfuse, langsmith, mlflow, otlp, phoenix, sql
 from tasks.sources.atif import AtifSettings
 from tasks.sources.base import Source
 from tasks.sources.langfuse import LangfuseSettings
+from tasks.sources.langsmith import LangsmithSettings
 from tasks.sources.mlflow import MlflowSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
@@ -18,6 +19,7 @@ SETTINGS: dict[str, type[SourceSettings]] = {
     "atif": AtifSettings,
     "files": FilesSettings,
     "langfuse": LangfuseSettings,
+    "langsmith": LangsmithSettings,
     "mlflow": MlflowSettings,
     "otlp": OtlpSettings,
     "phoenix": PhoenixSettings,
@@ -27,6 +29,7 @@ SOURCES: dict[str, Source[Any]] = {
     "atif": atif,
     "files": files,
     "langfuse": langfuse,
+    "langsmith": langsmith,
     "mlflow": mlflow,
     "otlp": otlp,
     "phoenix": phoenix,
