@@ -234,6 +234,7 @@ COVERED_BY = {
     "reaudit.parameters": "reaudit/test_reaudit.py",
     "report.changes": "report/test_drift_changes.py",
     "report.sentence": "report/test_headline.py",
+    "report.listing": "report/test_report.py",
     "report.nights": "report/test_report.py",
     "report.numbers": "report/test_report.py",
     "report.page": "report/test_report.py",

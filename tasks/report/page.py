@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tasks.report.answers import Answer
+from tasks.report.listing import Listing
 from tasks.report.queries import Window
 from tasks.report.sentence import Sentence
 from tasks.report.summary import Filter, SliceTable, Totals
@@ -132,11 +133,15 @@ class Page:
     """`judged-by` and `decided-by`."""
     queries: dict[str, str]
     """SQL by name."""
+    listing: list[Listing]
+    """Pages with every claim, beside this one; not in `report.json`."""
+    listing_query: str
 
 
 def as_json(page: Page) -> bytes:
     """The page as one JSON document, keys sorted, so that equal pages are equal bytes: `report.json`."""
     fields = {"format": 3, **_fields(page)}
+    del fields["listing"], fields["listing_query"]
     return (json.dumps(fields, default=_plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 

@@ -42,6 +42,13 @@ class ReportParameters:
     maximum_claims: int = 84
     """All claims of a page; with the lengths below some 500 kB."""
 
+    listed_claims: int = 500
+    """Claims of one page that lists all of them."""
+
+    listing_pages: int = 10
+    """Such pages at most; a night with more claims lists those that missed another verdict least, and prints
+    the query for the others."""
+
     answer_characters: int = 6000
     """Longest answer shown whole; of a longer one the part around its first listed claim."""
 

@@ -162,6 +162,8 @@ QUERIES = {
 """The queries that a page names beside its numbers."""
 CUBE = _by(_read("page.sql")["by"], SLICES)
 """What the page's filter adds up."""
+LISTING = _read("listing.sql")
+"""Every claim, for the pages beside a run's page."""
 _NONE = "none"
 
 PUBLISHED = {
@@ -178,6 +180,11 @@ PUBLISHED = {
 def published(scope: Scope) -> dict[str, str]:
     """The texts of QUERIES, each complete by itself."""
     return {name: statement(_complete(query), scope, PUBLISHED) for name, query in QUERIES.items()}
+
+
+def listing(scope: Scope) -> str:
+    """The text of the query that lists claims, complete by itself."""
+    return statement(_complete(LISTING["claims"]), scope, PUBLISHED)
 
 
 def _complete(query: Query) -> Query:
@@ -209,6 +216,7 @@ def statement(query: Query, scope: Scope, sources: Mapping[str, str]) -> str:
         "report_id": scope.drift_report or _NONE,
         "reaudit": scope.reaudit or _NONE,
         "ledger_size": str(scope.ledger_size),
+        "listing_room": str(bounds.listed_claims * bounds.listing_pages),
         "claim_room": str(bounds.claims),
         "slice_room": str(bounds.claims_per_slice),
         "whole_room": str(bounds.maximum_claims),

@@ -25,6 +25,7 @@ from tasks.report import (
     changes,
     charts,
     headline,
+    listing,
     markup,
     numbers,
     queries,
@@ -35,6 +36,7 @@ from tasks.report import (
     worst,
 )
 from tasks.report.database import Database
+from tasks.report.listing import Listing
 from tasks.report.page import Change, Checkpoint, Page, RunFacts, Story, as_json
 from tasks.report.parameters import ReportParameters
 from tasks.report.queries import SLICES, Scope, Window
@@ -132,6 +134,8 @@ def write_page(
         durable.replace(folder / "report.json", as_json(page))
         durable.replace(folder / "report.parquet", parquet.encode(REPORT, numbers.numbers(page)))
         durable.replace(folder / "index.html", render(page).encode())
+        for part in page.listing:
+            durable.replace(folder / part.name, render_listing(page, part).encode())
     return folder / "index.html"
 
 
@@ -193,6 +197,9 @@ def gather(
             verification=verification,
             identities=_identities(results, bounds),
             queries=queries.published(database.scope),
+            # Last, because the listing speaks of other claims and days than the queries above.
+            listing=_listing(database, lake, bounds),
+            listing_query=queries.listing(database.scope),
         )
 
 
@@ -264,6 +271,18 @@ def _answers(database: Database, lake: Lake, bounds: ReportParameters) -> dict[s
     known = {output: trace for output, trace in traces.items() if trace}
     answers = whole.present(texts, claims, known, bounds.answer_characters)
     return {output: answers[output] for output in database.scope.outputs if output in answers}
+
+
+def _listing(database: Database, lake: Lake, bounds: ReportParameters) -> list[Listing]:
+    """Every claim in pages, with the answers that make them."""
+    claims = database.rows(queries.LISTING["claims"])
+    database.scope = dataclasses.replace(
+        database.scope,
+        claim_days=tuple(claims["produced_at"].dt.date().unique().sort()),
+        outputs=tuple(claims["output_id"].unique(maintain_order=True)),
+    )
+    words = database.rows(queries.LISTING["words"], [claims["claim_id"].to_list()])
+    return listing.paged(claims, words, _answers(database, lake, bounds), bounds.listed_claims)
 
 
 def _addresses(lake: Lake, run_id: str) -> dict[str, str]:
@@ -392,6 +411,19 @@ def render(page: Page) -> str:
     return markup.render(
         "report.html.j2", {**shown, "values": values}, data={"rows": page.filter.rows}, script="report.js"
     )
+
+
+def render_listing(page: Page, part: Listing) -> str:
+    """The HTML of one page of claims."""
+    shown = {
+        "page": page,
+        "part": part,
+        "names": NAMES,
+        "because_words": headline.BECAUSE,
+        "listed": set(part.claims["claim_id"]),
+        "file_name": listing.file_name,
+    }
+    return markup.render("listing.html.j2", shown, data={}, script="listing.js")
 
 
 def _by_day(trend: pl.DataFrame, names: Sequence[str]) -> list[tuple[date, list[dict[str, object] | None]]]:

@@ -314,11 +314,12 @@ def _covers(folder: Path, day: date) -> bool:
 
 def _remove_page(folder: Path, done: Erased) -> None:
     """Removes a run's page and its JSON; its numbers hold no text, and say that there was a page."""
-    files = [folder / name for name in ("index.html", "report.json", "report.parquet")]
+    texts = [folder / "index.html", folder / "report.json", *sorted(folder.glob("claims*.html"))]
+    files = [*texts, folder / "report.parquet"]
     if folder.name in done.reports or not any(file.exists() for file in files):
         return
     done.reports.append(folder.name)
-    for file in files[:2]:
+    for file in texts:
         if file.exists():
             file.unlink()
             done.files.append(str(file))

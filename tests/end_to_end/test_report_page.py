@@ -255,7 +255,9 @@ def test_hostile_text_is_shown_and_does_nothing(visit: Callable[..., Any]) -> No
     )
     hrefs = tab.evaluate("Array.from(document.links, link => link.getAttribute('href'))")
     assert hrefs
-    beside = r"\.\./index\.html|report\.(json|parquet)|\.\./\.\./runs/[0-9a-f]{64}/validation\.json"
+    beside = (
+        r"\.\./index\.html|claims\.html|report\.(json|parquet)|\.\./\.\./runs/[0-9a-f]{64}/validation\.json"
+    )
     assert all(re.fullmatch(rf"#.*|https?://.*|{beside}", href) for href in hrefs)
     assert not any("evil.example" in href for href in hrefs)
 
@@ -393,6 +395,32 @@ def test_a_claim_leads_to_its_whole_answer_with_all_its_claims_and_to_its_trace(
     assert marked == ["Returns are free of charge.", "The refund takes 5 days."]
     trace = answer.get_by_role("link", name="Trace at the source")
     assert trace.get_attribute("href") == "https://traces.example/t/bob-conflict"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_claim_can_be_found_and_leads_to_its_whole_answer(
+    visit: Callable[..., Any], page_file: Path, scheme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = visit(file=page_file.with_name("claims.html"), width=width, color_scheme=scheme)
+    assert tab.locator(".listing tbody tr").count() == 12
+    assert tab.locator("#shown").inner_text() == "12 claims of 12."
+    tab.select_option("#f-standing", label="Supported")
+    assert tab.locator(".listing tbody tr:visible").count() == 6
+    tab.select_option("#f-standing", label="All of this page")
+    tab.keyboard.press("Escape")
+    tab.locator("#f-search").fill("free of charge")
+    row = tab.locator(".listing tbody tr:visible")
+    assert row.count() == 1
+    row.locator("a").click()
+    answer = tab.locator(".whole[open]")
+    assert answer.locator(".in-answer").all_inner_texts() == [
+        "Returns are free of charge.", "The refund takes 5 days."
+    ]  # fmt: skip
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(tab).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
 
 
 def test_a_conflict_shows_both_sides(visit: Callable[..., Any]) -> None:

@@ -26,6 +26,7 @@ from tasks.ledger.nightly import Verification
 from tasks.ledger.parameters import LedgerSettings
 from tasks.report import nights, numbers, queries, report, site
 from tasks.report.page import Page
+from tasks.report.parameters import ReportParameters
 from tasks.report.queries import QUERIES
 from tasks.tables import REPORT, RUNS
 from tests.support import report_lake
@@ -170,7 +171,7 @@ def test_an_erased_output_is_gone_from_its_page_from_the_numbers_and_from_the_si
     erase(lake, settings, output, reason="request", run_id=ids.digest("e"), now=report_lake.NOW)
     files = [f for f in (lake.root / "reports").rglob("*") if f.is_file()]
     assert {f.name for f in files} == {
-        "index.html", "report.json", "report.parquet", "runs.json", "runs.parquet"
+        "claims.html", "index.html", "report.json", "report.parquet", "runs.json", "runs.parquet"
     }  # fmt: skip
     for file in files:
         text = str(pl.read_parquet(file).rows()) if file.suffix == ".parquet" else file.read_text("utf-8")
@@ -287,6 +288,27 @@ def test_a_page_written_again_covers_the_days_that_it_covered(tmp_path: Path) ->
     later = later.with_columns(output_id=pl.lit("e" * 64), produced_at=at, ingested_at=at)
     lake.commit("e" * 64, "later", {"outputs": later}, run_day=at.date())
     assert str(gathered(lake, run["run_id"]).window.last) == "2026-03-03"
+
+
+def test_every_claim_is_listed_and_its_numbers_are_cells_of_the_printed_query(page: Page, duck: Any) -> None:
+    listed = pl.concat(part.claims for part in page.listing)
+    assert listed.height == page.total.claims
+    rows = duck(page.listing_query)
+    for column in ("claim_id", "standing", "p_supported", "p_contradicted", "margin"):
+        assert rows[column].to_list() == listed[column].to_list()
+    margins = listed["margin"].drop_nulls()
+    assert margins.is_sorted()
+    assert listed["margin"].null_count() == page.total.unchecked
+    assert set(listed["output_id"]) == {output for part in page.listing for output in part.answers}
+
+
+def test_claims_are_paged_and_bounded(lake_and_run: tuple[Lake, dict[str, Any]]) -> None:
+    few = ReportParameters(listed_claims=5, listing_pages=2)
+    page = gathered(lake_and_run[0], parameters=few)
+    assert [(part.name, part.claims.height) for part in page.listing] == [
+        ("claims.html", 5), ("claims-2.html", 5)
+    ]  # fmt: skip
+    assert 'href="claims-2.html"' in report.render_listing(page, page.listing[0])
 
 
 def test_a_re_audit_s_own_page_begins_with_its_result(tmp_path: Path) -> None:

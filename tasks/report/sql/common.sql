@@ -7,7 +7,8 @@ $window;
 -- name: current_verdicts
 -- Of a claim that was judged several times, the last judgement.
 SELECT claim_id, verdict_id, output_id, date, produced_at, verdict, p_supported, p_contradicted,
-       p_insufficient, threshold_supported, verifier, policy, snapshot, is_conflict, agent, model, use_case,
+       p_insufficient, threshold_supported, threshold_contradicted, verifier, policy, snapshot, is_conflict,
+       agent, model, use_case,
        $because,
        $part,
        CASE WHEN verdict = 'contradicted' THEN verdict WHEN is_conflict THEN 'conflict' ELSE part END AS standing,
