@@ -90,7 +90,7 @@ def reasons(because: pl.DataFrame | None) -> str:
     )
     if sums.is_empty():
         return ""
-    words = ", ".join(BECAUSE[name] for name in sums["because"].head(2))
+    words = ", ".join(BECAUSE.get(name, name) for name in sums["because"].head(2))
     by_agent = (
         unchecked.filter(pl.col("agent") != ALL_AGENTS)
         .group_by("agent", maintain_order=True)
