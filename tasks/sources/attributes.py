@@ -64,6 +64,23 @@ _KEPT = {
 }  # fmt: skip
 """What is kept beside the answer, by the name that it has in `outputs.metadata`."""
 _QUERIES = ("gen_ai.retrieval.query.text", "input.value", "traceloop.entity.input")
+_ORDERED: dict[str, tuple[str, ...]] = {
+    "model": _MODELS,
+    "agent": _AGENTS,
+    "session": _SESSIONS,
+    "tool": _TOOLS,
+    "call": _CALLS,
+    "input": _INPUTS,
+    "output": _OUTPUTS,
+    "tool_result": _TOOL_RESULTS,
+    "query": _QUERIES,
+    **_KEPT,
+}
+_NAMES: dict[str, list[tuple[str, int]]] = {}
+"""What each name means, and how new it is: several systems write the same under several names."""
+for _meaning, _names in _ORDERED.items():
+    for _rank, _name in enumerate(_names):
+        _NAMES.setdefault(_name, []).append((_meaning, _rank))
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,4})(?:\.(.+))?")
 
 
@@ -96,25 +113,40 @@ def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]
 
 def describe(span: Span, attributes: Attributes) -> Span:
     """The span with what its attributes say of it."""
+    meanings = _meanings(attributes)
+    is_flat = any(".0." in name for name in attributes)
     span.role = role(attributes)
-    span.model = _text(_first(attributes, _MODELS))
-    span.agent = _text(_first(attributes, _AGENTS))
-    span.session = _text(_first(attributes, _SESSIONS))
+    span.model = _text(meanings.get("model"))
+    span.agent = _text(meanings.get("agent"))
+    span.session = _text(meanings.get("session"))
     if span.role == "tool":
-        span.tool = _text(_first(attributes, _TOOLS)) or span.name
-        span.call_id = _text(_first(attributes, _CALLS))
-        span.output = _first(attributes, _TOOL_RESULTS)
+        span.tool = _text(meanings.get("tool")) or span.name
+        span.call_id = _text(meanings.get("call"))
+        span.output = meanings.get("tool_result")
     else:
-        span.input = _messages(attributes, _INPUTS, "input", "prompt")
-        span.output = _messages(attributes, _OUTPUTS, "output", "completion")
+        span.input = _messages(attributes, "input", "prompt") if is_flat else None
+        span.output = _messages(attributes, "output", "completion") if is_flat else None
+        for name in ("input", "output"):
+            whole = attributes.get(f"gen_ai.{name}.messages")
+            if whole not in (None, ""):
+                setattr(span, name, whole)
+            elif getattr(span, name) is None:
+                setattr(span, name, meanings.get(name))
     if span.role == "retriever":
-        span.input = _first(attributes, _QUERIES)
+        span.input = meanings.get("query")
         span.documents = documents(attributes)
-    for name, keys in _KEPT.items():
-        value = _first(attributes, keys)
-        if value is not None:
-            span.more[name] = value
+    span.more.update({name: meanings[name] for name in _KEPT if name in meanings})
     return span
+
+
+def _meanings(attributes: Attributes) -> dict[str, Any]:
+    """The value of each meaning under the newest of its names that has one; one pass over the attributes."""
+    best: dict[str, tuple[int, Any]] = {}
+    for name, value in attributes.items():
+        for meaning, rank in _NAMES.get(name, ()):
+            if value is not None and value != "" and (meaning not in best or rank < best[meaning][0]):
+                best[meaning] = (rank, value)
+    return {meaning: value for meaning, (_, value) in best.items()}
 
 
 def role(attributes: Attributes) -> Role:
@@ -186,19 +218,14 @@ def unflattened(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
     return [items[index] for index in sorted(items)]
 
 
-def _messages(attributes: Attributes, keys: tuple[str, ...], openinference: str, older: str) -> object:
-    """Messages where the span has them, in whatever way; else its plain input or output."""
-    first = attributes.get(keys[0])
-    if first not in (None, ""):
-        return first
+def _messages(attributes: Attributes, openinference: str, older: str) -> object:
+    """Messages where the span has them as attributes of numbers; None where it has none."""
     flat = unflattened(attributes, f"llm.{openinference}_messages")
     if flat:
         return [_openinference(item.get("message", item)) for item in flat]
     flat = unflattened(attributes, f"gen_ai.{older}")
-    if flat:
-        role = "assistant" if older == "completion" else "user"
-        return [{"role": role, **item} for item in flat]
-    return _first(attributes, keys[1:])
+    role = "assistant" if older == "completion" else "user"
+    return [{"role": role, **item} for item in flat] or None
 
 
 def _openinference(message: Any) -> dict[str, Any]:
@@ -223,14 +250,6 @@ def _listed(value: object) -> list[Any]:
     if isinstance(value, dict):
         return [value[key] for key in sorted(value, key=lambda key: (len(key), key))]
     return value if isinstance(value, list) else []
-
-
-def _first(attributes: Attributes, names: Iterable[str]) -> Any:
-    for name in names:
-        value = attributes.get(name)
-        if value is not None and value != "":
-            return value
-    return None
 
 
 def _text(value: object) -> str | None:

@@ -15,8 +15,8 @@ import orjson
 
 from tasks.sources.raw_spans import Raw
 
-HELD_BYTES = 96 * 2**20
-"""Bytes of spans as they were read that are held at once; as objects they take some three times that."""
+HELD_BYTES = 32 * 2**20
+"""Bytes of spans as they were read that are held at once; as objects they take some five times that."""
 BUCKETS = 256
 """Files that spans are divided into: a day of 5 million spans of 1.5 kB is 30 MB a file."""
 
