@@ -20,7 +20,7 @@ import polars as pl
 
 from tasks.privacy import confidential, shadow
 from tasks.privacy.address_patterns import FAMILIES, RETURNS, VALUES
-from tasks.privacy.detectors import Finding
+from tasks.privacy.outline import Finding
 
 KIND = "judge_address"
 LABEL = f"{KIND}@1"

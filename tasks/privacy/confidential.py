@@ -15,7 +15,8 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.errors import ConfigError
-from tasks.privacy.detectors import DETECTORS, Detector, Finding
+from tasks.privacy.detectors import DETECTORS
+from tasks.privacy.outline import Detector, Finding
 from tasks.schema import conform
 
 _ROW = {
