@@ -16,8 +16,8 @@ _MIXED = (
     r"|sb[pb]_|sb_secret_|pscale_(?:tkn|pw)_"
     r"|tskey-|ATATT3x|GOCSPX-|dapi|ya29\.|rnd_|apify_api_"
 )
-"""How keys begin whose rest is letters, digits, hyphens and underscores, as their makers' documentation shows:
-OpenAI, Anthropic, Langfuse, OpenRouter and others (`sk-`), Groq, xAI, Pinecone, LangSmith, Cerebras, Perplexity,
+"""How keys begin whose rest is letters, digits, hyphens and underscores, as makers document them: OpenAI,
+Anthropic, Langfuse, OpenRouter and others (`sk-`), Groq, xAI, Pinecone, LangSmith, Cerebras, Perplexity,
 NVIDIA, Tavily, Firecrawl, LlamaCloud, Jina, Replicate, Fireworks, E2B, Together, and services around them."""
 _RANDOM_PART = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]+")
 _RANDOM_SHARE = 12
