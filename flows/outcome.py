@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flows.orchestrator import show_markdown, show_table, shown
@@ -16,6 +17,9 @@ from tasks.report.brief import Brief, brief
 
 ALARMS_SHOWN = 20
 """As many as fit a page that is read at a glance; the report has the rest."""
+
+DRIFT_WORDS = {"too_few": "with too few rows to say", "not_measured": "not measured"}
+"""Of a comparison's state, where its name alone would not do."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Outcome:
     """Outputs by their worst verdict, by `abstained` and by `no_claims`."""
     brief: Brief | None = None
     """None of a run that judged nothing."""
+    link: str | None = None
+    """Address of the report, where `report.link` says under which one people reach it."""
+    drift_link: str | None = None
+    """The same of the drift report."""
 
     @property
     def abstentions(self) -> list[str]:
@@ -83,7 +91,7 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
     Raises:
         EndedWithProblemsError: it ended with problems.
     """
-    record = run.record
+    record, drift = run.record, (extra or {}).get("drift")
     verdicts: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     for judged in run.judged:
@@ -110,6 +118,8 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         extra={**(extra or {}), **run.usage, **_ledger(run)},
         trust=report.said_of_trust(run.page) if run.page else [],
         brief=brief(run.lake, run.run_id, record.days) if run.judged else None,
+        link=run.settings.report.address(run.run_id, "index.html") if run.page else None,
+        drift_link=run.settings.report.address("drift", Path(drift["file"]).name) if drift else None,
     )
     _show(outcome)
     if outcome.problems:
@@ -144,20 +154,58 @@ def summary(outcome: Outcome) -> str:
         f"{judged} claims judged in {outcome.records_out} new outputs, "
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
         f"{outcome.left_out}.",
+        *_verdicts(outcome.verdicts),
+        *_follows(outcome),
         *outcome.abstentions,
+        *_alarms((outcome.extra.get("drift") or {}).get("alarms", [])),
         *(f"`{shown(sentence)}`" for sentence in outcome.trust),
-        f"Report: `{shown(outcome.report)}`",
+        _report("report", outcome.report, outcome.link),
     ]
     return "\n\n".join(lines)
 
 
-def drift_summary(drift: Mapping[str, Any]) -> str:
+def _verdicts(verdicts: Mapping[str, int]) -> list[str]:
+    """A table of the verdicts, whose names are this program's own."""
+    judged = sum(verdicts.values())
+    rows = [f"| {verdict} | {count} | {count / judged:.1%} |" for verdict, count in sorted(verdicts.items())]
+    return ["\n".join(["| verdict | claims | share |", "|---|---:|---:|", *rows])] if rows else []
+
+
+def _follows(outcome: Outcome) -> list[str]:
+    """What is to be done with the answers, and what a re-audit found."""
+    actions = outcome.brief.actions if outcome.brief else {}
+    parts = [f"{count} {action}" for action, count in sorted(actions.items(), key=lambda item: -item[1])]
+    lines = [f"Answers by the policy: {', '.join(parts)}."] if parts else []
+    if actions.get("escalated"):
+        lines.append(f"**{actions['escalated']} escalated**: `claimledger review list` shows what waits.")
+    if outcome.extra.get("headline"):
+        lines.append(f"`{shown(outcome.extra['headline'])}`")
+    return lines
+
+
+def _alarms(alarms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first alarms of a drift report, one a line."""
+    if not alarms:
+        return []
+    more = f"\n- and {len(alarms) - ALARMS_SHOWN} more" if len(alarms) > ALARMS_SHOWN else ""
+    reasons = "\n".join(f"- alarm: `{shown(row['reason'])}`" for row in alarms[:ALARMS_SHOWN])
+    return [reasons + more]
+
+
+def _report(what: str, file: object, link: str | None) -> str:
+    """A link that opens where there is an address; else the file, which is on the machine of the run."""
+    return f"[Open the {what}]({link})" if link else f"The {what}, where it ran: `{shown(file)}`"
+
+
+def drift_summary(drift: Mapping[str, Any], link: str | None = None) -> str:
     """What drifted, as Markdown."""
-    status = ", ".join(f"{count} {name}" for name, count in drift["status"].items())
+    whole = sum(drift["status"].values())
+    parts = ", ".join(f"{count} {DRIFT_WORDS.get(name, name)}" for name, count in drift["status"].items())
     lines = [
         f"# Drift of {drift['windows']['window_start']} to {drift['windows']['window_end']}",
-        f"{status}; {len(drift['alarms'])} alarms. Report: `{shown(drift['file'])}`",
-        *(f"- alarm: `{shown(row['reason'])}`" for row in drift["alarms"][:ALARMS_SHOWN]),
+        f"{whole} comparisons: {parts}. {len(drift['alarms']) or 'No'} alarms.",
+        *_alarms(drift["alarms"]),
+        _report("drift report", drift["file"], link),
     ]
     return "\n\n".join(lines)
 
@@ -175,7 +223,7 @@ def _show(outcome: Outcome) -> None:
         description="Rows in, published, already there and quarantined, per table",
     )
     if outcome.extra.get("drift"):
-        text = drift_summary(outcome.extra["drift"])
+        text = drift_summary(outcome.extra["drift"], outcome.drift_link)
         show_markdown(text, key=f"{outcome.flow}-drift", run_id=run_id, description="What changed")
     if outcome.extra.get("shares"):
         show_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -146,6 +147,7 @@ def compare_drift(
     from tasks.drift import measurement
 
     settings = run.settings.drift
+    settings = replace(settings, link=settings.link or run.settings.report.link)
     report = measurement.compare(
         run.lake,
         settings,

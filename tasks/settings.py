@@ -37,6 +37,7 @@ from tasks.ledger.parameters import LedgerSettings
 from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
+from tasks.report.parameters import ReportSettings
 from tasks.sources import kinds
 from tasks.sources.parameters import SourceSettings
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     validation: ValidationSettings = ValidationSettings()
     drift: DriftSettings = DriftSettings()
+    report: ReportSettings = ReportSettings()
     ledger: LedgerSettings = LedgerSettings()
     webhooks: tuple[EmptySection, ...] = ()
     schedule: ScheduleSettings = ScheduleSettings()

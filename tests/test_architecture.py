@@ -33,7 +33,7 @@ ROOMS = {
     "drift": "ground text files privacy lake evidence",
     "report": "ground files decide gate lake ledger reaudit drift",
     "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
-    "reaudit drift",
+    "reaudit drift report",
     "starter": "ground files decide sources settings",
     "doctor": "ground gate lake models sources evidence verify settings",
     "render": "ground gate ledger",

@@ -1,8 +1,33 @@
-"""How much a page shows. Every bound keeps the page's size apart from the lake's."""
+"""Where pages are reached, and how much they show: every bound keeps a page's size apart from the lake's."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Annotated
+
+from tasks.knobs import Example, Section
+
+_ADDRESS = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~%:@&=+,;-]*)?", re.ASCII)
+"""Nothing that Markdown or HTML would take for more than an address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(Section):
+    """Where people reach the pages."""
+
+    link: Annotated[str | None, Example("https://audits.example/reports")] = None
+    """Address under which people reach LAKE/reports; without it, Prefect's page and messages name files."""
+
+    def __post_init__(self) -> None:
+        if self.link is not None and not _ADDRESS.fullmatch(self.link):
+            raise ValueError(
+                f"link is {self.link!r}, expected an address such as https://audits.example/reports"
+            )
+
+    def address(self, *parts: str) -> str | None:
+        """Of a page below LAKE/reports; None where no address is set."""
+        return None if self.link is None else "/".join([self.link.rstrip("/"), *parts])
 
 
 @dataclass(frozen=True)

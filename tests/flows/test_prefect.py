@@ -390,6 +390,51 @@ def test_names_from_outside_cannot_break_out_of_the_artifact() -> None:
     assert len(shown("y" * 5000)) == SHOWN_CHARACTERS
 
 
+def test_an_artifact_says_verdicts_escalations_and_alarms_and_has_a_link_that_opens() -> None:
+    from flows.outcome import Outcome, drift_summary, summary
+    from tasks.report.brief import Brief
+    from tasks.report.parameters import ReportSettings
+
+    where = ReportSettings(link="https://audits.example:8443/reports/")
+    drift = {
+        "windows": {"window_start": "2026-11-01", "window_end": "2026-11-02"},
+        "status": {"not_measured": 3, "too_few": 54},
+        "alarms": [{"reason": "supported share fell <b>"}],
+        "file": "/lake/reports/drift/r.html",
+    }
+    outcome = Outcome(
+        run_id="0",
+        flow="nightly audit",
+        status="completed",
+        records_in=4,
+        records_out=4,
+        records_already_there=0,
+        records_quarantined=0,
+        verdicts={"supported": 3, "contradicted": 1},
+        counts={},
+        problems=[],
+        warnings=[],
+        report="/lake/reports/ab/index.html",
+        lake="/lake",
+        seconds=0.0,
+        extra={"drift": drift},
+        brief=Brief(3, 1, 0, {}, [], {"delivered": 3, "escalated": 1}, [], is_first=True),
+        link=where.address("ab", "index.html"),
+    )
+    page = MarkdownIt("commonmark").enable("table").render(summary(outcome))
+    assert "<td>contradicted</td>" in page
+    assert "25.0%" in page
+    assert "<strong>1 escalated</strong>" in page
+    assert "supported share fell" in page
+    assert 'href="https://audits.example:8443/reports/ab/index.html"' in page
+    text = drift_summary(drift)
+    assert "57 comparisons: 3 not measured, 54 with too few rows to say. 1 alarms." in text
+    assert "`/lake/reports/drift/r.html`" in text
+    for hostile in ("javascript:alert(1)", "https://x/a)![i](https://y", "https://x/<b>", "https://"):
+        with pytest.raises(ValueError, match="expected an address such as"):
+            ReportSettings(link=hostile)
+
+
 def test_the_flows_switch_prefects_telemetry_off_whatever_the_machine_says() -> None:
     look = (
         "import os, flows.commands.cli; from prefect.settings import get_current_settings; "
