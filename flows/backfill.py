@@ -47,8 +47,9 @@ def backfill(
         index(run)
         for unit, done in in_turn(pulled.units, "judging"):
             judge(run, unit, done)
-        for unit, done in in_turn(published_before(run, since, until), "judging again"):
-            judge(run, unit, done, reverify=reverify)
+        before = published_before(run, since, until)
+        for unit, done in in_turn(before, "judging again"):
+            judge(run, unit, done, reverify=reverify, is_pulled=False)
         publish_refusals(run, pulled)
         finish(run)
     return conclude(
@@ -56,6 +57,7 @@ def backfill(
         {
             "days": (until - since).days + 1,
             "already_judged": sum(judged.already_judged for judged in run.judged),
+            "published_before": sum(unit.rows for unit in before),
             "reverified": sum(judged.reverified for judged in run.judged),
         },
     )
@@ -63,7 +65,10 @@ def backfill(
 
 @task("published before", lambda _, since, until: f"published before, {since}..{until}")
 def published_before(run: Run, since: date, until: date) -> list[Unit]:
-    """Outputs that earlier runs published, staged in units of a day and a shard."""
+    """Outputs that earlier runs published, staged in units of a day and a shard.
+
+    They are no records of this run: where a source still gives them, the pull has counted them.
+    """
     units = published_units(
         run.lake,
         [day for day in run.lake.days("outputs") if since <= day <= until],
@@ -72,6 +77,5 @@ def published_before(run: Run, since: date, until: date) -> list[Unit]:
         name="published",
         size=run.settings.runner.unit_outputs,
     )
-    run.record.records_in += sum(unit.rows for unit in units)
     tell(f"{counted(len(units), 'unit')} published before")
     return units

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from tasks.files import durable
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
 from tasks.judge import Gate, Job, Judged
-from tasks.lake import runs
+from tasks.lake import runs, views
 from tasks.lake.store import Lake
 from tasks.ledger import nightly, recording
 from tasks.ledger.nightly import Verification
@@ -102,8 +102,11 @@ class Run:
         name, now = f"{unit.path.parent.name}-{unit.path.stem}", datetime.now(UTC)
         return Job(name, self.bench, self.corpus, Gate(self.validator), self.run_id, now, done)
 
-    def count(self, unit: Unit, judged: Judged) -> None:
-        """Adds what became of a unit."""
+    def count(self, unit: Unit, judged: Judged, *, is_pulled: bool = True) -> None:
+        """Adds what became of a unit; outputs without a record of this run are none of its records."""
+        if not is_pulled:
+            counts = {table: each for table, each in judged.counts.items() if table != "outputs"}
+            judged = replace(judged, counts={**counts, "outputs": Counts()})
         bench, record = self.bench, self.record
         runs.remember_verifier(
             self.lake,
@@ -252,6 +255,7 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
     run.usage = run.bench.record_usage(run.run_id)
+    views.write(lake)
     runs.forget(record, lake)
 
 

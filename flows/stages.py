@@ -28,9 +28,11 @@ def pull_title(run: Run, since: date | None, until: date | None) -> str:
     return f"pull {sources}{days}"
 
 
-def unit_title(_: Run, unit: Unit, __: object = None, *, reverify: bool = False) -> str:
+def unit_title(
+    _: Run, unit: Unit, __: object = None, *, reverify: bool = False, is_pulled: bool = True
+) -> str:
     """Which outputs are judged: their day and number."""
-    again = " again" if reverify else ""
+    again = " again" if reverify else "" if is_pulled else " what is missing,"
     return f"judge{again} {unit.day}, {counted(unit.rows, 'output')}"
 
 
@@ -104,11 +106,18 @@ def _refused_documents(quarantine: pl.DataFrame) -> list[str]:
 
 @task("judge", unit_title)
 def judge(
-    run: Run, unit: Unit, done: Callable[[float], None] | None = None, *, reverify: bool = False
+    run: Run,
+    unit: Unit,
+    done: Callable[[float], None] | None = None,
+    *,
+    reverify: bool = False,
+    is_pulled: bool = True,
 ) -> None:
     """One unit through to committed verdicts; claims that have a current one only with `reverify`.
 
-    `done` is told the share of the unit that is scored.
+    Args:
+        done: is told the share of the unit that is scored.
+        is_pulled: its outputs come from records of this run, and are counted as such.
     """
     job = run.job(unit, done)
     material = judging.extract(pl.read_parquet(unit.path), job)
@@ -116,7 +125,7 @@ def judge(
     claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
     scores = judging.score(claims, material, job)
     decisions = judging.decide(claims, scores, material, known, job)
-    run.count(unit, judging.publish(material, scores, decisions, known, job))
+    run.count(unit, judging.publish(material, scores, decisions, known, job), is_pulled=is_pulled)
 
 
 @task("publish refusals", lambda _, pulled: f"publish {counted(pulled.quarantined, 'refusal')}")

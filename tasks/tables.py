@@ -653,14 +653,14 @@ FLIP_SHARES = Table(
         Column(
             "ci_low",
             pl.Float64,
-            "Lower end of the share's 95% interval",
+            "Lower end of the share's 95% sampling interval; null where all of the population was judged",
             nullable=True,
             rules=(_PROBABILITY, NotAbove("share")),
         ),
         Column(
             "ci_high",
             pl.Float64,
-            "Upper end of the share's 95% interval",
+            "Upper end of the share's 95% sampling interval; null where all of the population was judged",
             nullable=True,
             rules=(_PROBABILITY,),
         ),

@@ -60,14 +60,19 @@ def parse(table: Table, data: bytes) -> pl.DataFrame:
     ).collect()
 
 
-def scan(table: Table, files: Sequence[Path]) -> pl.LazyFrame:
+def scan(table: Table, files: Sequence[Path], *, path_column: str | None = None) -> pl.LazyFrame:
     """The files' rows with exactly the declared columns and types; no rows where there are no files.
+
+    With `path_column` each row's file is named in a column of that name.
 
     A column that an older release did not write is null; one that this release does not know is left
     out. A column of another type is refused by Polars when the frame is collected.
     """
     if not files:
-        return table.empty().lazy()
+        empty = table.empty().lazy()
+        return (
+            empty if path_column is None else empty.with_columns(pl.lit(None, pl.String).alias(path_column))
+        )
     return pl.scan_parquet(
         list(files),
         schema=table.schema,
@@ -76,4 +81,5 @@ def scan(table: Table, files: Sequence[Path]) -> pl.LazyFrame:
         hive_partitioning=False,
         # A lake's own path may contain brackets or asterisks.
         glob=False,
+        include_file_paths=path_column,
     )

@@ -326,7 +326,7 @@ def shares(
             frame = of_slice if verdict == ANY else of_slice.filter(pl.col("verdict_before") == verdict)
             rows += [
                 {"slice": name, "verdict_before": verdict, "population": sum(held), **measured}
-                for measured in _by_cause(frame)
+                for measured in _by_cause(frame, is_census=frame.height == sum(held))
             ]
     frame = pl.DataFrame(
         [{"run_id": run_id, "found_at": found_at, **row} for row in rows], schema=tables.FLIP_SHARES.schema
@@ -351,7 +351,8 @@ def _escaped(value: str | None) -> str:
     return text.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
 
 
-def _by_cause(frame: pl.DataFrame) -> list[Share]:
+def _by_cause(frame: pl.DataFrame, *, is_census: bool) -> list[Share]:
+    """A census was not drawn, so its share has no sampling interval."""
     rows: list[Share] = []
     clusters = np.unique(frame["output_id"].to_numpy(), return_inverse=True)[1]
     weight = frame["weight"].to_numpy()
@@ -360,15 +361,15 @@ def _by_cause(frame: pl.DataFrame) -> list[Share]:
             pl.col("cause").is_not_null() if cause == ANY else pl.col("cause").eq_missing(pl.lit(cause))
         ).to_series().to_numpy()  # fmt: skip
         share, low, high = interval(hit, weight, clusters)
-        is_empty = frame.is_empty()
+        is_empty, is_certain = frame.is_empty(), is_census or frame.is_empty()
         rows.append(
             Share(
                 cause=cause,
                 judged=frame.height,
                 flips=int(hit.sum()),
                 share=None if is_empty else share,
-                ci_low=None if is_empty else low,
-                ci_high=None if is_empty else high,
+                ci_low=None if is_certain else low,
+                ci_high=None if is_certain else high,
             )
         )
     return rows

@@ -17,6 +17,7 @@ from textwrap import indent
 
 from tasks.decide.verdicts import ADDRESSED
 from tasks.drift import slices
+from tasks.lake import current
 from tasks.report.parameters import ReportParameters
 from tasks.tables import ACTIONS, CAUSES, INSUFFICIENT_BECAUSE, UNCHECKED, VERDICTS
 
@@ -100,6 +101,8 @@ _WORDS = {
     "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part,\n"
     "       count(overlooked_passage_id) AS overlooked",
     "addressed": ADDRESSED,
+    "newest_verdict": current.VERDICTS.sql,
+    "newest_action": current.ACTIONS.sql,
     "because": """CASE WHEN verdict = 'insufficient' THEN coalesce(insufficient_because,
          -- files of earlier releases
          CASE WHEN len(evidence_ids) = 0 THEN 'no_evidence' WHEN is_conflict THEN 'conflict'

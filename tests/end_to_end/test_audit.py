@@ -193,6 +193,9 @@ def test_backfill_judges_what_is_missing_and_reverify_confirms_what_is_there(
     sure = command("backfill", "--from", "2026-11-01", "--to", "2026-11-05", "--reverify", "--json")
     assert sure.code == 0, sure.err
     assert sure.document["extra"]["reverified"] == judged
+    # Each record once: pulled and there already; and the outputs that were judged again apart.
+    assert (sure.document["records_in"], sure.document["records_already_there"]) == (5, 5)
+    assert sure.document["extra"]["published_before"] == 5
     kinds = read(team / "lake", "events")["kind"]
     assert (kinds == "re-verification").sum() == judged
     assert read(team / "lake", "verdicts").height == judged

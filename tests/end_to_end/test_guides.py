@@ -135,6 +135,7 @@ def test_a_query_of_a_guide_runs(query: str, folder: Path, monkeypatch: pytest.M
     if "'reports/" in query:  # of the report: it is run in the lake's folder
         monkeypatch.chdir(folder / "lake")
     with duckdb.connect() as database:
+        database.execute((folder / "lake" / "views.sql").read_text())
         for statement in filter(str.strip, query.split(";\n")):
             assert database.sql(statement) is not None
 

@@ -51,7 +51,7 @@ def sound(team: Team) -> None:
     assert (found.findings, found.unverifiable) == ([], [])
 
 
-def test_where_nothing_changed_nothing_flips_and_the_interval_still_says_how_sure_that_is(team):
+def test_where_nothing_changed_nothing_flips_and_a_census_has_no_sampling_interval(team):
     verdicts = team.table("verdicts")
     done = team.reaudit()
     assert done.extra["changed"] == []
@@ -62,8 +62,8 @@ def test_where_nothing_changed_nothing_flips_and_the_interval_still_says_how_sur
         & (pl.col("cause") == "any"),
         named=True,
     )
-    assert (whole["share"], whole["ci_low"]) == (0.0, 0.0)
-    assert 0.0 < whole["ci_high"] < 0.5
+    assert (whole["judged"], whole["population"]) == (verdicts.height, verdicts.height)
+    assert (whole["share"], whole["ci_low"], whole["ci_high"]) == (0.0, None, None)
     assert team.table("verdicts").equals(verdicts)
     assert set(team.table("reaudits")["outcome"]) == {"held"}
     again = team.table("events").filter(pl.col("kind") == "re-verification")

@@ -15,12 +15,12 @@ SELECT claim_id, verdict_id, output_id, date, produced_at, verdict, p_supported,
        regexp_matches(reason, '$addressed') AS is_addressed
 FROM $verdicts
 $window
-QUALIFY row_number() OVER (PARTITION BY claim_id ORDER BY verified_at DESC, verdict_id DESC) = 1;
+QUALIFY $newest_verdict;
 
 -- name: last_actions
 SELECT output_id, action, outcome, abstention_count, overlooked_passage_id, policy, reason FROM $actions
 $window
-QUALIFY row_number() OVER (PARTITION BY output_id ORDER BY decided_at DESC, action_id DESC) = 1;
+QUALIFY $newest_action;
 
 -- name: answer_standings
 -- Of an answer's claims the worst one counts.
