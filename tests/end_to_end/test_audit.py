@@ -98,7 +98,7 @@ def test_text_that_addresses_the_verifier_is_found_escalated_recorded_and_change
     assert set(warned) == {"evidence"}
 
     page = next((lake / "reports").glob("*/index.html")).read_text("utf-8")
-    assert "Text to the verifier" in page
+    assert "Orders to the verifier" in page
     assert "! 1 in answers" in page
     assert command("ledger", "verify", "--quiet").code == 0
 
