@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 UV = Path(sys.executable).parent / "uv"
-SOURCES = ("flows", "tasks", "training", "data", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("claimledger", "flows", "tasks", "training", "data", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_models_and_the_sample_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {
+        "claimledger",
         "flows",
         "tasks",
         "training",
@@ -52,10 +53,11 @@ def test_the_wheel_holds_the_models_and_the_sample_and_nothing_of_the_tests(whee
             name.removeprefix("tasks/") for name in names if name.startswith(f"tasks/data/{folder}/")
         }
     modules = {
-        str(f.relative_to(REPOSITORY)) for tree in SOURCES[:3] for f in (REPOSITORY / tree).rglob("*.py")
+        str(f.relative_to(REPOSITORY)) for tree in SOURCES[:4] for f in (REPOSITORY / tree).rglob("*.py")
     }
     assert modules == {name for name in names if name.endswith(".py")}
     assert {"tasks/report/templates/report.html.j2", "tasks/gate/expectations/claims.json"} <= set(names)
+    assert {"claimledger/views.py", "tasks/lake/sql/views.sql"} <= set(names)
     assert wheel.stat().st_size < 50e6
 
 
