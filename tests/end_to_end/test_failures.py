@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import run
 from tasks import doctor
 from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
@@ -156,13 +157,20 @@ def mounted(*options: str) -> bool:
     return done.returncode == 0
 
 
-def test_a_full_disk_is_said_and_the_next_run_goes_on_from_there(team: Path, command: Command) -> None:
+def test_a_full_disk_is_said_and_the_next_run_goes_on_from_there(
+    team: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = team / "lake"
     lake.mkdir()
     if shutil.which("mount") is None or not mounted("-o", "size=400k", "tmpfs", str(lake)):
         pytest.skip("this user may not mount a disk; test_store_crashes fails every single write instead")
     try:
-        done = command("audit")
+        refused = one_sentence(command("audit"))
+        assert refused.startswith(f"claimledger: {lake}: only ")
+        assert "make room and run again" in refused
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "LEAST_ROOM_BYTES", 0)  # as where somebody else fills the disk meanwhile
+            done = command("audit")
         assert done.code == 2
         last = done.err.strip().splitlines()[-1]
         assert last.startswith(f"claimledger: {lake}")
