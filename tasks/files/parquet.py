@@ -40,8 +40,16 @@ def decode(table: Table, data: bytes) -> pl.DataFrame:
     """The frame that `encode` was given; PyArrow checks each page's checksum on the way.
 
     A column that an older release did not write is null.
+
+    Raises:
+        ValueError: damaged; PyArrow and Polars raise others as well.
     """
-    frame = pl.DataFrame(pl.from_arrow(pq.read_table(io.BytesIO(data), page_checksum_verification=True)))
+    arrow = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+    try:
+        arrow.schema.to_string()  # a name that is no text would abort Polars with a panic
+        frame = pl.DataFrame(pl.from_arrow(arrow))
+    except pl.exceptions.PanicException as error:
+        raise ValueError(f"its schema is damaged ({error})") from None
     later = [pl.lit(None, dtype).alias(n) for n, dtype in table.schema.items() if n not in frame.columns]
     return conform(table, frame.with_columns(later))
 
