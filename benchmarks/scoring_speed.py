@@ -6,8 +6,8 @@ least 85% of its time in forward passes.
 
 Compared in one run, in alternating rounds, medians of CPU seconds reported, because wall time says more about
 a machine's other work: the whole of `score_file` with the verifier; `CrossEncoder.predict` of
-sentence-transformers as shipped, in fp32, with a classifier of the same size (the same encoder and a head
-drawn at random: its answers mean nothing, its time does); the bare forward passes over the same padded
+sentence-transformers as shipped, in fp32, with a classifier of the same shape (its weights drawn at random:
+its answers mean nothing, its time does); the bare forward passes over the same padded
 tokens. With `--kernels`, every kernel (float32, bfloat16, int8) over the same pairs: time, and how far its
 answers are from float32.
 
@@ -41,13 +41,14 @@ KERNELS = ("float32", "bfloat16", "int8")
 
 
 def classifier(folder: Path) -> Path:
-    """A three-way classifier around the embedded encoder, saved as any published one is."""
-    from transformers import AutoTokenizer, BertForSequenceClassification
+    """A three-way classifier of the embedded encoder's shape, its weights random, saved as any other is."""
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
     from tasks.evidence.models import DEFAULT, locate
 
     base = locate(DEFAULT)
-    BertForSequenceClassification.from_pretrained(base, num_labels=3).save_pretrained(folder)
+    config = BertConfig.from_pretrained(base, num_labels=3)
+    BertForSequenceClassification(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder
 

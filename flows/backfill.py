@@ -18,7 +18,7 @@ from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.review.erase import ERASED
 from tasks.settings import load
-from tasks.sources.pull import Unit
+from tasks.sources.units import Unit, together
 
 
 @flow("backfill")
@@ -65,7 +65,7 @@ def backfill(
 
 @task("published before", lambda _, since, until: f"published before, {since}..{until}")
 def published_before(run: Run, since: date, until: date) -> list[Unit]:
-    """Outputs that earlier runs published, staged in units of a day and a shard.
+    """Outputs that earlier runs published, staged in units.
 
     They are no records of this run: where a source still gives them, the pull has counted them.
     """
@@ -77,5 +77,6 @@ def published_before(run: Run, since: date, until: date) -> list[Unit]:
         name="published",
         size=run.settings.runner.unit_outputs,
     )
+    units = together(units, run.settings.runner.together_outputs)
     tell(f"{counted(len(units), 'unit')} published before")
     return units

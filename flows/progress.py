@@ -21,7 +21,7 @@ from flows.commands.console import one_line
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from tasks.sources.pull import Unit
+    from tasks.sources.units import Unit
 
 SPEED_OF_S = 120.0
 """The time left follows from the speed of the last two minutes: units differ."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-import polars as pl
-
 from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted, in_turn
@@ -14,7 +12,7 @@ from flows.stages import index, unit_title
 from tasks.reaudit import reaudit as reaudits
 from tasks.reaudit.reaudit import Comparison, Draw
 from tasks.settings import load
-from tasks.sources.pull import Unit
+from tasks.sources.units import Unit, together
 
 
 @flow("reaudit")
@@ -64,9 +62,10 @@ def reaudit(
 
 @task("drawn", lambda _, drawn: f"draw {counted(drawn.claims.height, 'claim')}")
 def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
-    """The outputs of the drawn claims, staged in units of a day and a shard."""
+    """The outputs of the drawn claims, staged in units."""
     units = reaudits.units(run.lake, drawn, run_id=run.run_id, size=run.settings.runner.unit_outputs)
     run.record.records_in += sum(unit.rows for unit in units)
+    units = together(units, run.settings.runner.together_outputs)
     tell(f"{counted(drawn.claims.height, 'claim')} drawn, in {counted(len(units), 'unit')}")
     return units
 
@@ -74,7 +73,7 @@ def drawn_units(run: Run, drawn: Draw) -> list[Unit]:
 @task("judge", lambda run, unit, _: unit_title(run, unit, reverify=True))
 def judge_again(run: Run, unit: Unit, drawn: Draw) -> None:
     """The drawn claims of one unit through to committed verdicts."""
-    run.count(unit, reaudits.judge_again(pl.read_parquet(unit.path), drawn, run.job(unit)))
+    run.count(unit, reaudits.judge_again(unit.outputs(), drawn, run.job(unit)))
 
 
 @task("compare", lambda _, drawn: f"compare {counted(drawn.claims.height, 'claim')}")

@@ -37,7 +37,8 @@ from tasks.ledger.nightly import Verification
 from tasks.report import report
 from tasks.settings import Settings
 from tasks.sources.kinds import reach
-from tasks.sources.pull import Unit, watermark
+from tasks.sources.pull import watermark
+from tasks.sources.units import Unit
 from tasks.workbench import Workbench
 
 LEAST_ROOM_BYTES = 32 * 2**20
@@ -99,8 +100,8 @@ class Run:
 
     def job(self, unit: Unit, done: Callable[[float], None] | None = None) -> Job:
         """What a unit is judged with; `done` is told the share of it that is scored."""
-        name, now = f"{unit.path.parent.name}-{unit.path.stem}", datetime.now(UTC)
-        return Job(name, self.bench, self.corpus, Gate(self.validator), self.run_id, now, done)
+        gate, now = Gate(self.validator), datetime.now(UTC)
+        return Job(unit.name, self.bench, self.corpus, gate, self.run_id, now, done)
 
     def count(self, unit: Unit, judged: Judged, *, is_pulled: bool = True) -> None:
         """Adds what became of a unit; outputs without a record of this run are none of its records."""
@@ -117,7 +118,7 @@ class Run:
             measured=bench.measured,
         )
         record.verifier = bench.identity
-        record.days.add(unit.day)
+        record.days.update(unit.days)
         record.count(judged.counts)
         record.records_out += judged.counts["outputs"].published
         self.judged.append(judged)

@@ -18,7 +18,8 @@ from tasks.evidence import refresh
 from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.files import inputs
 from tasks.gate.reconcile import Counts
-from tasks.sources.pull import Pulled, Unit, pull_sources
+from tasks.sources.pull import Pulled, pull_sources
+from tasks.sources.units import Unit, together
 
 
 def pull_title(run: Run, since: date | None, until: date | None) -> str:
@@ -33,7 +34,7 @@ def unit_title(
 ) -> str:
     """Which outputs are judged: their day and number."""
     again = " again" if reverify else "" if is_pulled else " what is missing,"
-    return f"judge{again} {unit.day}, {counted(unit.rows, 'output')}"
+    return f"judge{again} {unit.title}, {counted(unit.rows, 'output')}"
 
 
 @task("pull", pull_title, is_retried=True)
@@ -58,7 +59,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     run.record.problems += pulled.problems
     run.record.warnings += pulled.warnings
     tell(f"{counted(pulled.records_in, 'record')}, {pulled.outputs:,} to judge")
-    return pulled
+    return replace(pulled, units=together(pulled.units, settings.runner.together_outputs))
 
 
 @task("index", lambda run: f"index {run.settings.corpus.name}", is_retried=True)
@@ -120,7 +121,7 @@ def judge(
         is_pulled: its outputs come from records of this run, and are counted as such.
     """
     job = run.job(unit, done)
-    material = judging.extract(pl.read_parquet(unit.path), job)
+    material = judging.extract(unit.outputs(), job)
     known = judging.current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
     claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
     scores = judging.score(claims, material, job)

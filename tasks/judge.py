@@ -33,7 +33,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.privacy import addressing, confidential
 from tasks.schema import conform
-from tasks.sources.pull import Unit
+from tasks.sources.units import Unit
 from tasks.text import nearest
 from tasks.text import pairs as pairs_stage
 from tasks.verify.protocol import Verifier, languages_of

@@ -83,7 +83,10 @@ class RunnerSettings(Section):
     """How the work is cut."""
 
     unit_outputs: Annotated[int, Ge(1)] = 500
-    """Outputs per unit of a day: bounds memory and what an interruption costs."""
+    """Outputs per unit: bounds memory and what an interruption costs."""
+    together_outputs: Annotated[int, Ge(1)] = 100
+    """Neighbouring days with few outputs are one unit up to so many, as each unit costs a second or two
+    besides; 1 keeps days apart."""
     retries: Annotated[int, Ge(0)] = 2
     """Attempts after the first where the world is touched."""
     threads: Annotated[int, Ge(0)] = 0

@@ -149,6 +149,7 @@ DOORS = {
     "sources.sql": "network, sqlalchemy",
     "sources.phoenix": "disk, through its neighbours: sources.trace_server",
     "sources.pull": "disk, clock",
+    "sources.units": "disk",
     "starter": "disk",
     "text.sentences": "sentencex",
     "verify.artefact": "disk",

@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -28,9 +27,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tasks.errors import ClaimledgerError, ConfigError, GateError
 from tasks.files import durable
+from tasks.gate.outcomes import Outcome
 from tasks.gate.suite_files import Suite, TeamSuites
 from tasks.gate.suites import CONFIDENTIAL, ExpectationBody, columns_read
-from tasks.schema import Severity
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,20 +68,6 @@ _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 """Result format with counts and without any value of a row."""
 _MODULES: dict[tuple[Path, str], ModuleType] = {}
 """Modules of teams that this process has loaded, by file and digest."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One expectation on one frame. `rows` is how many fail it, None where that is not counted."""
-
-    suite: Suite
-    expectation: str
-    column: str
-    severity: Severity
-    success: bool
-    rows: int | None = None
-    error: str | None = None
-    """Why it could not be evaluated; then `success` is false and says nothing about rows."""
 
 
 class StoreResults(ValidationAction):  # type: ignore[misc]

@@ -6,12 +6,16 @@ import os
 from functools import cache
 from pathlib import Path
 
+LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""Variable that keeps oneDNN, which multiplies bf16 and integers, from newer instructions than it names."""
+
 
 @cache
 def has_bf16() -> bool:
     """Whether the processor multiplies bf16 itself; emulated, it is fifty times slower than fp32."""
-    flags = _flags()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    limit = os.environ.get(LIMIT, "ALL").upper()
+    allowed = limit in ("ALL", "DEFAULT") or any(name in limit for name in ("BF16", "FP16", "AMX"))
+    return allowed and any(name in _flags() for name in ("avx512_bf16", "amx_bf16"))
 
 
 def lacks_avx2() -> bool:

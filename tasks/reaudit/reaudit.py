@@ -25,7 +25,7 @@ from tasks.ledger import opening
 from tasks.reaudit import causes, flips
 from tasks.reaudit.flips import SampleParameters
 from tasks.schema import conform
-from tasks.sources.pull import Unit
+from tasks.sources.units import Unit
 from tasks.tables import FLIPS, REAUDITS, UTC
 from tasks.workbench import Workbench
 

@@ -29,6 +29,7 @@ from tasks.files.limits import LimitSettings
 from tasks.sources import kinds
 from tasks.sources.base import Batch, Marks, Scope
 from tasks.sources.parameters import SourceSettings
+from tasks.sources.units import Unit
 from tasks.tables import OUTPUTS, QUARANTINE
 
 UNIT_BYTES = 64 * 2**20
@@ -62,16 +63,6 @@ class Lake(Protocol):
     def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> object:
         """Publishes rows once."""
         ...
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Staged outputs of one day: a Parquet file of at most `runner.unit_outputs` rows of OUTPUTS."""
-
-    day: date
-    shard: int
-    path: Path
-    rows: int
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
 CODE_VERSION = 4
 """Bump with a change here or in `selection.py` that can change a score."""
-CHUNK_PAIRS = 2048
-"""Pairs whose terms are in memory at once; enough to sort batches by length."""
+CHUNK_PAIRS = 512
+"""Pairs whose terms are in memory at once; enough to sort batches by length, few enough for progress."""
 BATCH_TOKENS = 1024
 """Rows times longest row of a forward pass: beyond it, what lies between two layers leaves the cache."""
 READS = frozenset({"en"})

@@ -56,13 +56,19 @@ class PairNetwork(nn.Module):
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state
         plain = (attention_mask == 1) & (input_ids != self._cls) & (input_ids != self._sep)
-        claim = (plain & (token_type_ids == 0)).unsqueeze(2)
+        of_claim = plain & (token_type_ids == 0)
         evidence = plain & (token_type_ids == 1)
+        # The claim comes first: what lies behind the longest one of the batch is compared with nothing.
+        end = 1 + int((of_claim * torch.arange(of_claim.shape[1], device=of_claim.device)).max())
+        claim = of_claim[:, :end].unsqueeze(2)
         unit = functional.normalize(hidden.float(), dim=2)
-        cosine = (unit @ unit.transpose(1, 2)).masked_fill(~evidence.unsqueeze(1), -1e4)
-        aligned = torch.softmax(cosine * self.sharpness, dim=2) @ unit
         scale = hidden.shape[2] ** 0.5
-        one, other = unit * scale, aligned * scale
+        one = unit[:, :end]
+        cosine = (one @ unit.transpose(1, 2)).masked_fill(~evidence.unsqueeze(1), -1e4)
+        aligned = torch.softmax(cosine * self.sharpness, dim=2) @ unit
+        first = functional.normalize((one * claim).sum(dim=1), dim=1) * scale
+        second = functional.normalize((unit * evidence.unsqueeze(2)).sum(dim=1), dim=1) * scale
+        one, other = one * scale, aligned * scale
         compared = functional.gelu(
             self.compare(torch.cat([one, other, (one - other).abs(), one * other], dim=2))
         )
@@ -72,8 +78,6 @@ class PairNetwork(nn.Module):
         best = cosine.amax(dim=2, keepdim=True).clamp(min=-1.0)
         least = best.masked_fill(~claim, 1.0).amin(dim=1)
         covered = (best * claim).sum(dim=1) / count
-        first = functional.normalize((unit * claim).sum(dim=1), dim=1) * scale
-        second = functional.normalize((unit * evidence.unsqueeze(2)).sum(dim=1), dim=1) * scale
         together = torch.cat(
             [(first - second).abs(), first * second, mean, most, 5 * least, 5 * covered], dim=1
         )

@@ -22,7 +22,7 @@ from tasks.verify.windows import Plan, Span, Template, WindowParameters
 if TYPE_CHECKING:
     from tasks.verify.parameters import VerifierSettings
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Bump with a change here or in `windows.py` that can change a score."""
 TOKENISE_AT_ONCE = 4096
 """Texts per call of the tokeniser: bounds what its Python lists take."""

@@ -57,8 +57,9 @@ class VerifierSettings(Section):
     premise: Literal["evidence", "claim"] = "evidence"
     """Which text a foreign classifier reads first; natural language inference puts the evidence first."""
     dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
-    """Precision of the forward passes. auto: bfloat16 where the processor has it; else, of the embedded
-    network, int8 where the processor has VNNI; else float32. It is part of the verifier's fingerprint."""
+    """Precision of the forward passes. auto: the embedded network in int8 where the processor has AVX2 or
+    newer; others, and elsewhere, in bfloat16 where the processor has it, else in float32. It is part of the
+    verifier's fingerprint. int8 is the same arithmetic on all of these processors."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: a GPU where torch finds one."""
     backend: Literal["auto", "torch", "onnx", "openvino", "endpoint"] = "auto"

@@ -64,8 +64,9 @@ def choose(settings: VerifierSettings, *, embedded: bool = False) -> tuple[Kerne
         raise ModelError("verifier.dtype is int8, which is computed on the CPU; set verifier.device to cpu")
     if settings.dtype != "auto":
         return settings.dtype, device
-    fastest: Kernel = "bfloat16" if device == "cuda" else kernels.fastest()
-    return ("float32" if fastest == "int8" and not embedded else fastest), device
+    if device == "cuda":
+        return "bfloat16", device
+    return (kernels.fastest() if embedded else kernels.fastest_float()), device
 
 
 def load_classifier_weights(folder: Path, name: str, kernel: Kernel) -> nn.Module:

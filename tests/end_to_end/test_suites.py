@@ -42,7 +42,7 @@ def test_a_critical_expectation_publishes_nothing_and_a_warning_is_told(
     assert stopped.code == 1
     assert stopped.err == (
         f"claimledger: {mine}/outputs.json: outputs: expect_column_values_to_be_in_set on agent (critical) "
-        "fails for 1 of 1 rows; nothing of this unit was published\n"
+        "fails for 5 of 5 rows; nothing of this unit was published\n"
     )
     assert read(team / "lake", "outputs").height == read(team / "lake", "claims").height == 0
     run = read(team / "lake", "runs").row(0, named=True)
