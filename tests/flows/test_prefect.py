@@ -235,7 +235,9 @@ def test_of_three_missed_nights_one_does_the_work_and_none_fails(
     assert runs["rows_out"].to_list() == [5, 0, 0]
     assert list(tmp_path.iterdir()) == []
     names = [task["name"] for task in post(environment, "/task_runs/filter")]
-    assert {"pull sample", "judge 2026-11-01..2026-11-05, 5 outputs", "publish 0 refusals", "finish"} <= set(names)
+    assert {"pull sample", "judge 2026-11-01..2026-11-05, 5 outputs", "publish 0 refusals", "finish"} <= set(
+        names
+    )
 
 
 def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
