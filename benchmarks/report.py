@@ -120,7 +120,7 @@ def write_page(folder: Path) -> None:
     run = report_lake.run_row({}, run_id=RUN, started_at=NOW, finished_at=NOW)
     lake.commit(RUN, "run", {"runs": pl.DataFrame([run], schema=TABLES["runs"].schema)}, run_day=NOW.date())
     started, worked = time.perf_counter(), time.process_time()
-    page = report.write(lake, RUN, checkpoint=None, now=NOW)
+    page = report.write(lake, report.gather(lake, RUN, checkpoint=None, now=NOW))
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu = time.process_time() - worked

@@ -31,6 +31,7 @@ def erase(
         recorded_runs = set(lake.scan("runs").select("run_id").collect()["run_id"])
         for report_id in done.reports:
             if report_id in recorded_runs:
-                report.write_page(lake, report_id, checkpoint=checkpoint, now=now, is_after_erasure=True)
+                page = report.gather(lake, report_id, checkpoint=checkpoint, now=now, is_after_erasure=True)
+                report.write_page(lake, page)
         site.write(lake, now=now)
     return done

@@ -252,9 +252,10 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     runs.close_run(record, lake, "completed")
     checkpoint = record_events(run)
     run.verification = verify_ledger(run)
-    run.page = report.write(
+    page = report.gather(
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
+    run.page = report.write(lake, page)
     run.usage = run.bench.record_usage(run.run_id)
     views.write(lake)
     runs.forget(record, lake)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.commands.console import table
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 96
 """Columns of running text."""
+A_COMMAND = re.compile("`claimledger ([^`]*)`")
 BECAUSE = {
     "no_evidence": "no evidence was recorded or found",
     "too_few": "fewer passages than the policy asks for",
@@ -27,8 +30,8 @@ BECAUSE = {
 }
 
 
-def audited(outcome: Outcome, config: str | None = None) -> list[str]:
-    """What a night did, for people; `config` is the configuration that the command was given."""
+def audited(outcome: Outcome, places: Sequence[str] = ()) -> list[str]:
+    """What a night did, for people; `places` are the options that say which lake and configuration."""
     judged = sum(outcome.verdicts.values())
     lines = [
         f"{outcome.flow} {outcome.status} in {outcome.seconds} s: "
@@ -47,10 +50,10 @@ def audited(outcome: Outcome, config: str | None = None) -> list[str]:
     if outcome.brief:
         lines += ["", *in_words(outcome.brief), *worst(outcome.brief.worst)]
     if judged:
-        lines += how_far_to_trust(outcome.trust)
+        lines += how_far_to_trust(outcome.trust, _typed(places))
     lines.append(f"report: {outcome.report}")
     if outcome.brief and outcome.brief.is_first:
-        lines += next_steps(config)
+        lines += next_steps(_typed(places))
     return lines
 
 
@@ -86,11 +89,12 @@ def in_words(brief: Brief) -> list[str]:
     return [*textwrap.wrap(" ".join(sentences), WIDTH), ""]
 
 
-def how_far_to_trust(sentences: list[str]) -> list[str]:
-    """How often the verifier is right, and how to measure it on one's own answers."""
+def how_far_to_trust(sentences: Sequence[str], here: str) -> list[str]:
+    """How often the verifier is right, and how to measure that; `here` says of which lake."""
     lines = []
     for sentence in sentences:
-        first, *others = textwrap.wrap(sentence, WIDTH - 7, break_on_hyphens=False)
+        typed = A_COMMAND.sub(lambda command: f"`{program()} {command[1]}{here}`", sentence)
+        first, *others = textwrap.wrap(typed, WIDTH - 7, break_on_hyphens=False)
         lines += [f"trust: {first}", *(f"       {line}" for line in others)]
     return [*lines, ""] if lines else []
 
@@ -115,9 +119,14 @@ def _quoted(what: str, text: str) -> list[str]:
     return [f"     {what:9} {first}", *(f"     {'':9} {line}" for line in others)]
 
 
-def next_steps(config: str | None) -> list[str]:
-    """What to type after a first audit."""
-    command, here = program(), f" --config {shlex.quote(config)}" if config else ""
+def _typed(places: Sequence[str]) -> str:
+    """Options as they are typed behind a command."""
+    return "".join(f" {shlex.quote(place)}" for place in places)
+
+
+def next_steps(here: str) -> list[str]:
+    """What to type after a first audit; `here` says of which lake."""
+    command = program()
     steps = [
         ("your own answers", f"{command} init audits --from-source files --path 'exports/*.jsonl'"),
         ("every night", f"{command} audit{here}    in cron, or on a Prefect server: {command} deploy{here}"),

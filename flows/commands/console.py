@@ -53,6 +53,12 @@ class Common:
         """The same for a command that only reads a lake: whoever names that needs no configuration."""
         return self.settings(or_defaults=self.lake is not None)
 
+    @property
+    def places(self) -> list[str]:
+        """The options that say which configuration and which lake, as they were given."""
+        given = {"--config": self.config, "--lake": self.lake}
+        return [word for option, value in given.items() if value for word in (option, value)]
+
     def open_lake(self, settings: Settings) -> Lake:
         """The lake, for which a command that writes waits as long as a run does."""
         from tasks.lake.store import Lake

@@ -36,7 +36,7 @@ def audit(
     if since and until and since > until:
         raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
     outcome = launch("audit", common, since=since, until=until)
-    return _answer(outcome, audited(outcome, common.config), common)
+    return _answer(outcome, audited(outcome, common.places), common)
 
 
 def backfill(
@@ -54,7 +54,7 @@ def backfill(
     if workers < 1:
         raise InputError(f"--workers is {workers}, expected 1 or more")
     outcome = launch("backfill", common, since=from_, until=to, reverify=reverify)
-    return _answer(outcome, audited(outcome, common.config), common)
+    return _answer(outcome, audited(outcome, common.places), common)
 
 
 def reaudit(

@@ -117,20 +117,20 @@ def how_bad(total: Totals, targets: pl.DataFrame) -> list[Sentence]:
     for row in targets.to_dicts():
         if not row["checked"]:
             continue
-        name = f"Policy {shortened(row['policy'], 60)}"
-        wanted, share = row["target_supported_ratio"], row["supported"] / row["checked"]
-        if wanted is not None:
-            result = "met" if share >= wanted else f"missed by {_points(wanted - share)}"
-            text = (
-                f"{name} asks that {percent(wanted)} of the checked claims be supported; "
-                f"{percent(share)} are: {result}."
-            )
-            said.append(Sentence(text, "targets", "better" if share >= wanted else "worse"))
-        most, share = row["maximum_contradicted_ratio"], row["contradicted"] / row["checked"]
-        if most is not None:
-            result = "kept" if share <= most else f"exceeded by {_points(share - most)}"
-            text = f"{name} allows {percent(most)} contradicted; {percent(share)} are: {result}."
-            said.append(Sentence(text, "targets", "better" if share <= most else "worse"))
+        parts, kept = [], []
+        share, asked = row["supported"] / row["checked"], row["target_supported_ratio"]
+        if asked is not None:
+            kept.append(share >= asked)
+            result = "met" if kept[-1] else f"missed by {_points(asked - share)}"
+            parts.append(f"{percent(share)} supported ({percent(asked)} asked: {result})")
+        share, allowed = row["contradicted"] / row["checked"], row["maximum_contradicted_ratio"]
+        if allowed is not None:
+            kept.append(share <= allowed)
+            result = "kept" if kept[-1] else f"exceeded by {_points(share - allowed)}"
+            parts.append(f"{percent(share)} contradicted ({percent(allowed)} allowed: {result})")
+        if parts:
+            text = f"Policy {shortened(row['policy'], 60)}, of the checked claims: {', '.join(parts)}."
+            said.append(Sentence(text, "targets", "better" if all(kept) else "worse"))
     if not said and total.checked:
         shares = percentages([total.supported, total.contradicted, total.unsettled])
         said.append(

@@ -65,39 +65,30 @@ _LATER = ("worst", "evidence", "trend", "ledger")
 """Queries that need what others gave, or are not run: the ledger's size is signed in its checkpoint."""
 
 
-def write(
-    lake: Lake,
-    run_id: str,
-    *,
-    checkpoint: Checkpoint | None,
-    now: datetime,
-    verification: Verification | None = None,
-    is_after_erasure: bool = False,
-) -> Path:
-    """Writes LAKE/reports/RUN_ID/{report.json,report.parquet,index.html}, then the site over all runs.
-
-    All that the page says of the run is in the lake by now: its row, its health, its validation. Writing
-    again gives the same, as long as the lake is the same. Returns the page's path.
-
-    Args:
-        checkpoint: the ledger's signed state, or None where there is none.
-        verification: of the ledger in this run; None where it was not verified.
-        now: when the page is written, UTC.
-        is_after_erasure: the page replaces one that may have shown an output that is erased.
+def write(lake: Lake, page: Page) -> Path:
+    """Writes `write_page`'s files, then the site over all runs. Returns the page's path.
 
     Raises:
-        LakeError: the lake has no such run, or the folder cannot be written.
+        LakeError: the folder cannot be written.
     """
-    page = write_page(
-        lake,
-        run_id,
-        checkpoint=checkpoint,
-        now=now,
-        verification=verification,
-        is_after_erasure=is_after_erasure,
-    )
-    site.write(lake, now=now)
-    return page
+    path = write_page(lake, page)
+    site.write(lake, now=page.now)
+    return path
+
+
+def write_page(lake: Lake, page: Page) -> Path:
+    """Writes LAKE/reports/RUN_ID/{report.json,report.parquet,index.html} and the lists of claims.
+
+    Writing again gives the same, as long as the lake is the same. Returns the page's path.
+    """
+    folder = lake.report_folder(page.run.run_id)
+    with durable.touching(folder):
+        durable.replace(folder / "report.json", as_json(page))
+        durable.replace(folder / "report.parquet", parquet.encode(REPORT, numbers.numbers(page)))
+        durable.replace(folder / "index.html", render(page).encode())
+        for part in page.listing:
+            durable.replace(folder / part.name, render_listing(page, part).encode())
+    return folder / "index.html"
 
 
 def said_of_trust(page: Path) -> list[str]:
@@ -106,37 +97,9 @@ def said_of_trust(page: Path) -> list[str]:
     """
     try:
         story = json.loads(page.with_name("report.json").read_bytes())["story"]
-        return [str(sentence["text"]).replace("`", "") for sentence in story["trust"]]
+        return [str(sentence["text"]) for sentence in story["trust"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def write_page(
-    lake: Lake,
-    run_id: str,
-    *,
-    checkpoint: Checkpoint | None,
-    now: datetime,
-    verification: Verification | None = None,
-    is_after_erasure: bool = False,
-) -> Path:
-    """As `write`, without the site."""
-    page = gather(
-        lake,
-        run_id,
-        checkpoint=checkpoint,
-        now=now,
-        verification=verification,
-        is_after_erasure=is_after_erasure,
-    )
-    folder = lake.report_folder(run_id)
-    with durable.touching(folder):
-        durable.replace(folder / "report.json", as_json(page))
-        durable.replace(folder / "report.parquet", parquet.encode(REPORT, numbers.numbers(page)))
-        durable.replace(folder / "index.html", render(page).encode())
-        for part in page.listing:
-            durable.replace(folder / part.name, render_listing(page, part).encode())
-    return folder / "index.html"
 
 
 def gather(
@@ -150,6 +113,14 @@ def gather(
     parameters: ReportParameters | None = None,
 ) -> Page:
     """Everything the page shows; its size does not grow with the lake.
+
+    All that is said of the run is in the lake by now: its row, its health, its validation.
+
+    Args:
+        checkpoint: the ledger's signed state, or None where there is none.
+        now: when the page is written, UTC.
+        verification: of the ledger in this run; None where it was not verified.
+        is_after_erasure: the page replaces one that may have shown an output that is erased.
 
     Raises:
         LakeError: the lake has no such run.

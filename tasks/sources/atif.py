@@ -21,8 +21,7 @@ from tasks.sources import exported_rows, trace_files
 from tasks.sources.base import Batch, Scope
 from tasks.sources.messages import answer
 from tasks.sources.parameters import PathSettings
-from tasks.sources.phoenix import nanoseconds
-from tasks.sources.raw_spans import Raw, raw
+from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.trace_files import TraceSettings
 
 

@@ -18,18 +18,16 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
-from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
-from tasks.files.refusal import Refusal, shown
+from tasks.files.refusal import Refusal
 from tasks.files.web import Web
-from tasks.sources import exported_rows, trace_files, trace_server
+from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope
 from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
-from tasks.sources.phoenix import nanoseconds
-from tasks.sources.raw_spans import Raw, raw
-from tasks.sources.trace_server import Mark, ServerSettings, credentials, once, web
+from tasks.sources.raw_spans import Raw, nanoseconds, raw
+from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _PLACE = "api/public/v2/observations"
 _KINDS = {"generation": "LLM", "agent": "AGENT", "chain": "CHAIN", "tool": "TOOL", "retriever": "RETRIEVER",
@@ -55,11 +53,7 @@ def reach(source: LangfuseSettings) -> str:
     Raises:
         SourceError: it cannot be reached, or lets nobody in.
     """
-    if source.path:
-        return trace_files.reach(source.path)
-    with web(source, **credentials(source)) as door:
-        door.json(_PLACE, {"limit": 1})
-    return f"observations of {source.url}"
+    return trace_server.reach(source, _look)
 
 
 def pull(source: LangfuseSettings, scope: Scope) -> Iterator[Batch]:
@@ -68,11 +62,12 @@ def pull(source: LangfuseSettings, scope: Scope) -> Iterator[Batch]:
     Raises:
         SourceError: the server, or the exports, cannot be read.
     """
-    if source.path:
-        yield from trace_files.pull(source, source.path, scope, exported)
-        return
-    with web(source, **credentials(source)) as door:
-        yield from trace_server.pull(source, scope, _Langfuse(source, door))
+    yield from trace_server.pull(source, scope, _Langfuse, exported)
+
+
+def _look(source: LangfuseSettings, door: Web) -> str:
+    door.json(_PLACE, {"limit": 1})
+    return f"observations of {source.url}"
 
 
 class _Langfuse:
@@ -113,10 +108,7 @@ class _Langfuse:
                 moments = [_utc(row["start_time"]).isoformat() for row in rows]
                 cursor = (answer.get("meta") or {}).get("cursor")
             except ODD as error:
-                raise SourceError(
-                    f"source {self._source.name!r}: {_PLACE} answered with something else than observations "
-                    f"({type(error).__name__}: {shown(str(error), 80)})"
-                ) from None
+                raise odd(self._source, _PLACE, "observations", error) from None
             yield found, max(moments, default="")
             if not cursor:
                 return

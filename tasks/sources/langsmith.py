@@ -18,16 +18,15 @@ from annotated_types import Ge, Le
 from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
-from tasks.files.refusal import Refusal, shown
+from tasks.files.refusal import Refusal
 from tasks.files.web import Web
-from tasks.sources import exported_rows, trace_files, trace_server
+from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope
 from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
-from tasks.sources.phoenix import nanoseconds
-from tasks.sources.raw_spans import Raw, raw
+from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.secrets import secret
-from tasks.sources.trace_server import Mark, ServerSettings, once, web
+from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _RUNS, _PROJECTS = "runs/query", "sessions"
 _KINDS = {"llm": "LLM", "chain": "CHAIN", "tool": "TOOL", "retriever": "RETRIEVER"}
@@ -59,10 +58,7 @@ def reach(source: LangsmithSettings) -> str:
     Raises:
         SourceError: it cannot be reached, or lets nobody in.
     """
-    if source.path:
-        return trace_files.reach(source.path)
-    with web(source, headers=_key(source)) as door:
-        return f"project {source.project!r} ({_project(source, door)}) of {source.url}"
+    return trace_server.reach(source, _look, _key)
 
 
 def pull(source: LangsmithSettings, scope: Scope) -> Iterator[Batch]:
@@ -71,16 +67,16 @@ def pull(source: LangsmithSettings, scope: Scope) -> Iterator[Batch]:
     Raises:
         SourceError: the server, or the exports, cannot be read.
     """
-    if source.path:
-        yield from trace_files.pull(source, source.path, scope, exported)
-        return
-    with web(source, headers=_key(source)) as door:
-        yield from trace_server.pull(source, scope, _Langsmith(source, door))
+    yield from trace_server.pull(source, scope, _Langsmith, exported, _key)
 
 
-def _key(source: LangsmithSettings) -> dict[str, str]:
+def _look(source: LangsmithSettings, door: Web) -> str:
+    return f"project {source.project!r} ({_project(source, door)}) of {source.url}"
+
+
+def _key(source: ServerSettings) -> dict[str, Any]:
     key = secret(source.name)
-    return {"x-api-key": key} if key else {}
+    return {"headers": {"x-api-key": key} if key else {}}
 
 
 def _project(source: LangsmithSettings, door: Web) -> str:
@@ -129,10 +125,7 @@ class _Langsmith:
                 moments = [_utc(row["start_time"]).isoformat() for row in answer["runs"]]
                 cursor = (answer.get("cursors") or {}).get("next")
             except ODD as error:
-                raise SourceError(
-                    f"source {self._source.name!r}: {_RUNS} answered with something else than runs "
-                    f"({type(error).__name__}: {shown(str(error), 80)})"
-                ) from None
+                raise odd(self._source, _RUNS, "runs", error) from None
             yield found, max(moments, default="")
             if not cursor:
                 return

@@ -20,20 +20,20 @@ from annotated_types import Ge, Le
 from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
-from tasks.files.refusal import Refusal, shown
+from tasks.files.refusal import Refusal
 from tasks.files.web import Web
-from tasks.sources import exported_rows, trace_files, trace_server
+from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope
+from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
-from tasks.sources.phoenix import nanoseconds
-from tasks.sources.raw_spans import Raw, raw
-from tasks.sources.trace_server import Mark, ServerSettings, credentials, once, web
+from tasks.sources.raw_spans import Raw, nanoseconds, raw
+from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _KINDS = {"CHAT_MODEL": "LLM", "WORKFLOW": "CHAIN"}
 _SEARCH, _GET = "api/3.0/mlflow/traces/search", "api/3.0/mlflow/traces/batchGet"
 _AT_ONCE = 25
 """Traces of one request: their ids are in its address."""
-_ODD = (KeyError, TypeError, ValueError, AttributeError)
+_TESTED = "MLflow 3.17"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +52,7 @@ def reach(source: MlflowSettings) -> str:
     Raises:
         SourceError: it cannot be reached, or lets nobody in.
     """
-    if source.path:
-        return trace_files.reach(source.path)
-    with web(source, **credentials(source)) as door:
-        return f"experiment {source.project!r} ({_experiment(source, door)}) of {source.url}"
+    return trace_server.reach(source, _look)
 
 
 def pull(source: MlflowSettings, scope: Scope) -> Iterator[Batch]:
@@ -64,11 +61,11 @@ def pull(source: MlflowSettings, scope: Scope) -> Iterator[Batch]:
     Raises:
         SourceError: the server, or the exports, cannot be read.
     """
-    if source.path:
-        yield from trace_files.pull(source, source.path, scope, exported)
-        return
-    with web(source, **credentials(source)) as door:
-        yield from trace_server.pull(source, scope, _Mlflow(source, door))
+    yield from trace_server.pull(source, scope, _Mlflow, exported)
+
+
+def _look(source: MlflowSettings, door: Web) -> str:
+    return f"experiment {source.project!r} ({_experiment(source, door)}) of {source.url}"
 
 
 def _experiment(source: MlflowSettings, door: Web) -> str:
@@ -79,7 +76,7 @@ def _experiment(source: MlflowSettings, door: Web) -> str:
     answer = door.json("api/2.0/mlflow/experiments/get-by-name", {"experiment_name": name})
     try:
         return str(answer["experiment"]["experiment_id"])
-    except _ODD:
+    except ODD:
         raise SourceError(f"source {source.name!r}: {source.url} is no MLflow server") from None
 
 
@@ -108,8 +105,8 @@ class _Mlflow:
                 ids = [str(info["trace_id"]) for info in infos]
                 newest = max([newest, *(nanoseconds(info["request_time"]) // 10**6 for info in infos)])
                 token = answer.get("next_page_token")
-            except _ODD as error:
-                raise SourceError(self._odd(_SEARCH, error)) from None
+            except ODD as error:
+                raise odd(self._source, _SEARCH, "traces", error, _TESTED) from None
             parts = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
             found = [span for part in parts for span in self.of(part)]
             yield found, {"newest_ms": newest}
@@ -122,15 +119,9 @@ class _Mlflow:
         answer = self._door.json(_GET, {"trace_ids": list(trace_ids)})
         try:
             spans = [span for trace in answer.get("traces") or () for span in of_trace(trace)]
-        except _ODD as error:
-            raise SourceError(self._odd(_GET, error)) from None
+        except ODD as error:
+            raise odd(self._source, _GET, "traces", error, _TESTED) from None
         yield from spans
-
-    def _odd(self, place: str, error: Exception) -> str:
-        return (
-            f"source {self._source.name!r}: {place} answered with something else than traces "
-            f"({type(error).__name__}: {shown(str(error), 80)}); it was tested with MLflow 3.17"
-        )
 
 
 def _conditions(mark: Mark, scope: Scope, overlap_minutes: float) -> list[str]:

@@ -17,15 +17,15 @@ from urllib.parse import quote
 
 from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
-from tasks.files.refusal import Refusal, shown
+from tasks.files.refusal import Refusal
 from tasks.files.web import Web
-from tasks.sources import exported_rows, trace_files, trace_server
+from tasks.sources import exported_rows, trace_server
 from tasks.sources.attributes import CONTENT_EVENTS
 from tasks.sources.base import Batch, Scope
-from tasks.sources.raw_spans import Raw, raw
-from tasks.sources.trace_server import Mark, ServerSettings, credentials, once, web
+from tasks.sources.exported_rows import ODD
+from tasks.sources.raw_spans import Raw, nanoseconds, raw
+from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDER = {"sort": "id", "order": "asc"}
 
 
@@ -43,11 +43,7 @@ def reach(source: PhoenixSettings) -> str:
     Raises:
         SourceError: it cannot be reached, or lets nobody in.
     """
-    if source.path:
-        return trace_files.reach(source.path)
-    with web(source, **credentials(source)) as door:
-        door.json(f"v1/projects/{quote(source.project, safe='')}")
-    return f"project {source.project!r} of {source.url}"
+    return trace_server.reach(source, _look)
 
 
 def pull(source: PhoenixSettings, scope: Scope) -> Iterator[Batch]:
@@ -56,11 +52,12 @@ def pull(source: PhoenixSettings, scope: Scope) -> Iterator[Batch]:
     Raises:
         SourceError: the server, or the exports, cannot be read.
     """
-    if source.path:
-        yield from trace_files.pull(source, source.path, scope, exported)
-        return
-    with web(source, **credentials(source)) as door:
-        yield from trace_server.pull(source, scope, _Phoenix(source, door))
+    yield from trace_server.pull(source, scope, _Phoenix, exported)
+
+
+def _look(source: PhoenixSettings, door: Web) -> str:
+    door.json(f"v1/projects/{quote(source.project, safe='')}")
+    return f"project {source.project!r} of {source.url}"
 
 
 class _Phoenix:
@@ -92,11 +89,8 @@ class _Phoenix:
                 found = [span(each) for each in data]
                 last = str(data[-1]["id"]) if data else cursor
                 numbers = [_number(str(each["id"])) for each in data]
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise SourceError(
-                    f"source {self._source.name!r}: {self._place} answered with something else than spans "
-                    f"({type(error).__name__}: {shown(str(error), 80)}); it was tested with Phoenix 20"
-                ) from None
+            except ODD as error:
+                raise odd(self._source, self._place, "spans", error, "Phoenix 20") from None
             if numbers != sorted(numbers):
                 raise SourceError(
                     f"source {self._source.name!r}: this Phoenix pages in another order; upgrade it"
@@ -138,13 +132,6 @@ def span(given: dict[str, Any]) -> Raw:
         is_error=given.get("status_code") == "ERROR",
         events=events,
     )
-
-
-def nanoseconds(text: str) -> int:
-    """Of a time in ISO 8601; without a zone it is UTC."""
-    moment = datetime.fromisoformat(text)
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
 
 
 def flattened(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,25 @@ OpenInference, so that `attributes.py` alone knows what names mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks.sources.attributes import describe, with_events
 from tasks.sources.spans import Span
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 Raw = list[Any]
 TRACE, SPAN, PARENT, START, END, NAME, IS_ENTRY, IS_ERROR, SERVICE, ATTRIBUTES, EVENTS = range(11)
 """Places of a span's values; times in nanoseconds. What a log adds to a span has no START. A span that says
 nothing of agents has None for its attributes."""
+
+
+def nanoseconds(text: str) -> int:
+    """Of a time in ISO 8601; without a zone it is UTC."""
+    moment = datetime.fromisoformat(text)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
 
 
 def raw(

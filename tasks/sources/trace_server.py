@@ -8,22 +8,23 @@ that was cut off begins where the last whole one ended, and what comes twice is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from annotated_types import Ge, Gt, Le, MinLen
 
 from tasks.errors import SourceError
+from tasks.files.refusal import shown
 from tasks.files.web import Web
 from tasks.knobs import Example
-from tasks.sources import traces
+from tasks.sources import trace_files, traces
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import Gatherer, gather, trace_mapper
 from tasks.sources.gathering import Traces
 from tasks.sources.raw_spans import TRACE, Raw, ends, is_complete, spans
 from tasks.sources.secrets import secret, variable
-from tasks.sources.trace_files import SETTLED_S, TraceSettings
+from tasks.sources.trace_files import SETTLED_S, Reader, TraceSettings
 
 ASKED_AT_ONCE = 25
 """Traces of one request: their ids are in its address."""
@@ -32,6 +33,9 @@ OPEN_TRACES = 100_000
 SPAN_BYTES = 2_000
 
 Mark = dict[str, Any]
+Settings = TypeVar("Settings", bound="ServerSettings")
+LogIn = Callable[["ServerSettings"], dict[str, Any]]
+"""What a request carries so that the server lets it in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +106,50 @@ def once(cursors: set[str], cursor: str, name: str) -> str:
     return cursor
 
 
-def pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batch]:
-    """Answers of the traces that are new or were open.
+def odd(source: ServerSettings, place: str, what: str, error: Exception, tested: str = "") -> SourceError:
+    """What to say of an answer of another form; `tested` names the server that was tested."""
+    return SourceError(
+        f"source {source.name!r}: {place} answered with something else than {what} "
+        f"({type(error).__name__}: {shown(str(error), 80)})"
+        + (f"; it was tested with {tested}" if tested else "")
+    )
+
+
+def reach(source: Settings, look: Callable[[Settings, Web], str], log_in: LogIn = credentials) -> str:
+    """What is there: of its exports, or what `look` says of its server.
 
     Raises:
-        SourceError: the server cannot be read.
+        SourceError: it cannot be reached, or lets nobody in.
     """
+    if source.path:
+        return trace_files.reach(source.path)
+    with web(source, **log_in(source)) as door:
+        return look(source, door)
+
+
+def pull(
+    source: Settings,
+    scope: Scope,
+    server: Callable[[Settings, Web], Server],
+    exported: Reader,
+    log_in: LogIn = credentials,
+) -> Iterator[Batch]:
+    """Answers of the traces that are new or were open, from a server or from its exports.
+
+    Args:
+        exported: reads a file of the exports.
+
+    Raises:
+        SourceError: the server, or the exports, cannot be read.
+    """
+    if source.path:
+        yield from trace_files.pull(source, source.path, scope, exported)
+        return
+    with web(source, **log_in(source)) as door:
+        yield from _pull(source, scope, server(source, door))
+
+
+def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batch]:
     mark = {} if scope.is_range else dict(scope.marks)
     gathered = Traces(scope.work / "spans")
     for page, after in server.pages(mark, scope):

@@ -209,9 +209,12 @@ def test_an_audit_ends_with_what_it_found_in_words_and_the_worst_claims_beside_t
 
 def test_only_a_first_audit_says_what_to_type_next() -> None:
     first = replace(outcome_of(30, 0, {"supported": 56}), brief=BRIEF)
-    assert any(
-        line.endswith("ledger verify --config 'our audits/x.toml'")
-        for line in audited(first, "our audits/x.toml")
+    common = Common(config="our audits/x.toml", lake="lake")
+    here = " --config 'our audits/x.toml' --lake lake"
+    assert any(line.endswith(f"ledger verify{here}") for line in audited(first, common.places))
+    trusted = replace(first, trust=["Not measured: `claimledger sample --size 60`."])
+    assert f"`claimledger sample --size 60{here}`" in " ".join(
+        " ".join(audited(trusted, common.places)).split()
     )
     later = replace(first, brief=replace(BRIEF, is_first=False))
     assert sum("init audits --from-source files" in line for line in audited(first)) == 1

@@ -54,12 +54,15 @@ def test_results_stand_against_the_target_of_their_policy() -> None:
     counted = total(100, supported=55, contradicted=3, unsettled=42)
     said = answers.how_bad(counted, targets(("p@1", 100, 55, 3, 0.9, 0.01)))
     assert texts(said) == [
-        "Policy p@1 asks that 90% of the checked claims be supported; 55% are: missed by 35 points.",
-        "Policy p@1 allows 1.0% contradicted; 3.0% are: exceeded by 2.0 points.",
+        "Policy p@1, of the checked claims: 55% supported (90% asked: missed by 35 points), "
+        "3.0% contradicted (1.0% allowed: exceeded by 2.0 points)."
     ]
-    assert [sentence.tone for sentence in said] == ["worse", "worse"]
+    assert [sentence.tone for sentence in said] == ["worse"]
+    half = answers.how_bad(counted, targets(("p@1", 100, 55, 3, 0.5, 0.01)))
+    assert [sentence.tone for sentence in half] == ["worse"]
     met = answers.how_bad(counted, targets(("p@1", 100, 55, 3, 0.5, None)))
-    assert texts(met) == ["Policy p@1 asks that 50% of the checked claims be supported; 55% are: met."]
+    assert texts(met) == ["Policy p@1, of the checked claims: 55% supported (50% asked: met)."]
+    assert met[0].tone == "better"
     none = texts(answers.how_bad(counted, targets(("p@1", 100, 55, 3, None, None))))
     assert none[0].startswith("55% of the checked claims are supported and 3% contradicted. Whether that")
 

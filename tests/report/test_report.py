@@ -317,7 +317,7 @@ def test_a_re_audit_s_own_page_begins_with_its_result(tmp_path: Path) -> None:
     shares = lake.scan("flip_shares").collect().with_columns(run_id=pl.lit("a" * 64))
     frames = {"runs": pl.DataFrame([row], schema=RUNS.schema), "flip_shares": shares}
     lake.commit("a" * 64, "run", frames, run_day=report_lake.NOW.date())
-    page = report.write(lake, "a" * 64, checkpoint=None, now=report_lake.NOW)
+    page = report.write(lake, report.gather(lake, "a" * 64, checkpoint=None, now=report_lake.NOW))
     assert "2 of 50 claims judged again got another verdict (4%)." in page.read_text("utf-8")
     rows = pl.read_parquet(lake.root / "reports" / "runs.parquet")
     assert rows.filter(pl.col("run_id") == "a" * 64).select("judged_again", "flips").row(0) == (50, 2)
@@ -380,7 +380,7 @@ def test_an_empty_lake_gives_a_page_that_says_so(tmp_path: Path) -> None:
         {"runs": pl.DataFrame([run], schema=RUNS.schema)},
         run_day=report_lake.NOW.date(),
     )
-    page = report.write(lake, run["run_id"], checkpoint=None, now=report_lake.NOW)
+    page = report.write(lake, report.gather(lake, run["run_id"], checkpoint=None, now=report_lake.NOW))
     text = page.read_text("utf-8")
     assert "No answers to audit" in text
     assert "Not measured yet: <code>claimledger drift</code>" in text
@@ -437,5 +437,5 @@ def test_a_page_that_cannot_be_written_is_one_sentence_and_leaves_no_half_page(
 
     monkeypatch.setattr("tasks.files.durable.write_new", full)
     with pytest.raises(LakeError, match="No space left"):
-        report.write(lake, run["run_id"], checkpoint=None, now=report_lake.NOW)
+        report.write(lake, report.gather(lake, run["run_id"], checkpoint=None, now=report_lake.NOW))
     assert not (lake.root / "reports" / run["run_id"] / "index.html").exists()

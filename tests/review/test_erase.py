@@ -175,7 +175,7 @@ def run(lake: Lake, wanted: LedgerSettings) -> module.Erased:
 def written(lake: Lake, wanted: LedgerSettings, elsewhere: Path) -> None:
     """What a lake writes besides tables: a report, results, a proof, a sample, sheets, a cache."""
     run_id = ids.digest("run", 0)
-    shown = report.write(lake, run_id, checkpoint=None, now=NIGHT)
+    shown = report.write(lake, report.gather(lake, run_id, checkpoint=None, now=NIGHT))
     assert CANARY in shown.read_text()
     folder = lake.run_folder(run_id)
     (folder / "validation.json").write_text(json.dumps({"sample": [SAID]}))

@@ -356,7 +356,7 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
 def write(folder: Path) -> tuple[Lake, Path]:
     """The lake, and its page with all that is beside it."""
     lake, _ = build(folder)
-    return lake, report.write(lake, RUN_ID, checkpoint=None, now=NOW)
+    return lake, report.write(lake, report.gather(lake, RUN_ID, checkpoint=None, now=NOW))
 
 
 MEASURED = {

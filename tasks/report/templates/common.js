@@ -24,6 +24,17 @@
     });
   }
 
+  // Forms that filter what the page shows: they appear only where scripts run, and / leads to the words.
+  for (const form of all("#filter")) {
+    form.addEventListener("submit", (event) => event.preventDefault());
+    addEventListener("keydown", (event) => {
+      const typing = /^(input|select|textarea)$/i.test(event.target.tagName || "");
+      if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      form.elements.search.focus();
+    });
+  }
+
   // Paper shows everything; afterwards the page is as it was.
   let opened = [];
   addEventListener("beforeprint", () => {

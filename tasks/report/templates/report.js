@@ -141,16 +141,9 @@
 
   for (const select of [...selects, standing]) select.addEventListener("change", refresh);
   search.addEventListener("input", refresh);
-  form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(refresh));
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") form.reset();
-  });
-  addEventListener("keydown", (event) => {
-    const typing = /^(input|select|textarea)$/i.test(event.target.tagName || "");
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    search.focus();
   });
   form.closest("[hidden]").hidden = false;
   refresh();

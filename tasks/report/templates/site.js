@@ -37,13 +37,6 @@
   };
   for (const element of [form.elements.flow, form.elements.state]) element.addEventListener("change", refresh);
   form.elements.search.addEventListener("input", refresh);
-  form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(refresh));
-  addEventListener("keydown", (event) => {
-    const typing = /^(input|select|textarea)$/i.test(event.target.tagName || "");
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    form.elements.search.focus();
-  });
   form.hidden = false;
 })();
