@@ -251,6 +251,7 @@ COVERED_BY = {
     "review.sample_page": "review/test_reviews.py",
     "sources.base": "sources/test_pull.py",
     "sources.batches": "sources/test_otlp.py",
+    "sources.file_batches": "sources/test_files_source.py",
     "sources.parameters": "sources/test_pull.py",
     "sources.raw_spans": "sources/test_otlp.py",
     "sources.spans": "sources/test_attributes.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.files.portions import Record
@@ -55,8 +56,9 @@ class Gatherer:
         marks: dict[str, Any] | None = None,
         problems: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
+        inputs: Mapping[str, str] | None = None,
     ) -> Batch:
-        """What was gathered since the last batch."""
+        """What was gathered since the last batch; all but the rows come with the last."""
         mapped = self._mapper.map([record for record, _ in self._records])
         for position, refusal in mapped.refused.items():
             self._refuse_record(position, refusal)
@@ -76,6 +78,7 @@ class Gatherer:
             quarantine=quarantine,
             records_in=mapped.outputs.height + quarantine.height + self._filtered + self._joined + again,
             marks=marks or {},
+            inputs=inputs or {},
             problems=problems,
             warnings=warnings,
             filtered=self._filtered,

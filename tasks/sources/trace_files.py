@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from tasks.errors import SourceError
-from tasks.files import places
+from tasks.files import places, streams
 from tasks.files.limits import LimitSettings
 from tasks.files.places import Place
 from tasks.files.refusal import Refusal, shown
@@ -113,8 +113,7 @@ class _Pull:
         self._gatherer = Gatherer(trace_mapper(source, scope), source.name, scope)
         self._reader = sha256(repr((_VERSION, sorted(asdict(source).items()))).encode()).hexdigest()
         self._problems: list[str] = []
-        self._warnings: list[str] = []
-        self._marks: dict[str, Any] = {}
+        self._inputs: dict[str, str] = {}
 
     def read(self) -> None:
         """Steps (1) and (2)."""
@@ -143,7 +142,7 @@ class _Pull:
                 yield gatherer.batch()
         marks = {} if self._scope.is_range else {name: self._marked(name) for name in self._names}
         self._problems += [f.problem for f in self._read.values() if f.problem]
-        yield gatherer.batch(marks, tuple(self._problems), tuple(self._warnings + self._fidelity()))
+        yield gatherer.batch(marks, tuple(self._problems), tuple(self._fidelity()), self._inputs)
 
     def _mark(self, name: str) -> Mapping[str, Any]:
         mark = self._scope.marks.get(name, {})
@@ -171,6 +170,7 @@ class _Pull:
         self._names.append(name)
         try:
             with places.fetched(place, self._scope.work / "files", self._scope.limits.max_file_bytes) as path:
+                self._inputs[name] = streams.digest(path, path.stat().st_size)
                 for span, size, where in self._spans(path, self._scope.limits):
                     if isinstance(span, Refusal):
                         if wanted is None:

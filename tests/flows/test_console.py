@@ -20,6 +20,7 @@ from flows.commands.console import Common
 from flows.outcome import Outcome
 from tasks.errors import InputError, IntegrityError
 from tasks.report.brief import Brief, WorstClaim
+from tests.support.outcomes import outcome
 
 NOON = datetime(2026, 11, 12, 12, tzinfo=UTC)
 
@@ -157,16 +158,16 @@ def test_demo_audits_the_sample_in_a_folder_of_its_own_with_its_own_configuratio
 def test_a_night_without_verdicts_says_why(
     out: int, quarantined: int, verdicts: dict[str, int], sentence: str
 ) -> None:
-    outcome = outcome_of(out, quarantined, verdicts)
-    said = "\n".join(audited(outcome))
+    run = outcome_of(out, quarantined, verdicts)
+    said = "\n".join(audited(run))
     assert "do not know" not in said
     assert sentence in said
     assert "filtered" not in said
     assert "quarantined, 7 filtered, 2 joined\n" in "\n".join(
-        audited(replace(outcome, records_filtered=7, records_joined=2))
+        audited(replace(run, records_filtered=7, records_joined=2))
     )
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
-    abstained = replace(outcome, outcomes={"supported": 3, "abstained": 2})
+    abstained = replace(run, outcomes={"supported": 3, "abstained": 2})
     assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)
 
 
@@ -227,21 +228,12 @@ def test_refused_records_are_said_as_loudly_as_results() -> None:
 
 
 def outcome_of(out: int, quarantined: int = 0, verdicts: dict[str, int] | None = None) -> Outcome:
-    return Outcome(
-        run_id="0",
-        flow="audit",
-        status="completed",
-        seconds=1.0,
+    return outcome(
         records_in=30,
         records_out=out,
         records_already_there=30 - out - quarantined,
         records_quarantined=quarantined,
         verdicts=verdicts or {},
-        counts={},
-        warnings=[],
-        problems=[],
-        report="report.html",
-        lake="lake",
     )
 
 

@@ -364,38 +364,25 @@ def test_a_server_that_is_gone_does_not_stop_the_night(team: Path) -> None:
 
 def test_names_from_outside_cannot_break_out_of_the_artifact() -> None:
     from flows.orchestrator import SHOWN_CHARACTERS, shown
-    from flows.outcome import Outcome, summary
+    from flows.outcome import summary
+    from tests.support.outcomes import outcome
 
     hostile = "x` <script>alert(1)</script> ![i](http://example.com) [a](http://example.com)\n\n# head\u202e`"
-    outcome = Outcome(
-        run_id="0",
-        flow="nightly audit",
-        status="completed",
-        records_in=0,
-        records_out=0,
-        records_already_there=0,
-        records_quarantined=0,
-        verdicts={},
-        counts={},
-        problems=[hostile],
-        warnings=[],
-        report=hostile,
-        lake="lake",
-        seconds=0.0,
-    )
-    page = MarkdownIt("commonmark", {"html": True}).render(summary(outcome))
+    run = outcome(problems=[hostile], report=hostile)
+    page = MarkdownIt("commonmark", {"html": True}).render(summary(run))
     assert page.count("<code>") == 2
     assert page.count("<h1>") == 1
     assert not any(tag in page for tag in ("<script", "<img", "<a "))
-    assert "<script" not in summary(outcome)
+    assert "<script" not in summary(run)
     assert "\u202e" not in page
     assert len(shown("y" * 5000)) == SHOWN_CHARACTERS
 
 
 def test_an_artifact_says_verdicts_escalations_and_alarms_and_has_a_link_that_opens() -> None:
-    from flows.outcome import Outcome, drift_summary, summary
+    from flows.outcome import drift_summary, summary
     from tasks.report.brief import Brief
     from tasks.report.parameters import ReportSettings
+    from tests.support.outcomes import outcome
 
     where = ReportSettings(link="https://audits.example:8443/reports/")
     drift = {
@@ -404,26 +391,16 @@ def test_an_artifact_says_verdicts_escalations_and_alarms_and_has_a_link_that_op
         "alarms": [{"reason": "supported share fell <b>"}],
         "file": "/lake/reports/drift/r.html",
     }
-    outcome = Outcome(
-        run_id="0",
-        flow="nightly audit",
-        status="completed",
+    run = outcome(
         records_in=4,
         records_out=4,
-        records_already_there=0,
-        records_quarantined=0,
         verdicts={"supported": 3, "contradicted": 1},
-        counts={},
-        problems=[],
-        warnings=[],
         report="/lake/reports/ab/index.html",
-        lake="/lake",
-        seconds=0.0,
         extra={"drift": drift},
         brief=Brief(3, 1, 0, {}, [], {"delivered": 3, "escalated": 1}, [], is_first=True),
         link=where.address("ab", "index.html"),
     )
-    page = MarkdownIt("commonmark").enable("table").render(summary(outcome))
+    page = MarkdownIt("commonmark").enable("table").render(summary(run))
     assert "<td>contradicted</td>" in page
     assert "25.0%" in page
     assert "<strong>1 escalated</strong>" in page

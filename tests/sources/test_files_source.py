@@ -26,6 +26,7 @@ from tasks.errors import InputError, SourceError
 from tasks.files.limits import LimitSettings
 from tasks.schema import mismatches
 from tasks.sources import files
+from tasks.sources.batches import BATCH_RECORDS
 from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.tables import OUTPUTS, QUARANTINE
 from tests.support.scopes import scope
@@ -71,7 +72,7 @@ def pull(
     for batch in batches:
         assert mismatches(OUTPUTS, batch.outputs.schema) == []
         assert mismatches(QUARANTINE, batch.quarantine.schema) == []
-        assert batch.outputs.height <= files.BATCH_RECORDS
+        assert batch.outputs.height <= BATCH_RECORDS
         result.outputs = pl.concat([result.outputs, batch.outputs])
         result.quarantine = pl.concat([result.quarantine, batch.quarantine])
         result.records_in += batch.records_in

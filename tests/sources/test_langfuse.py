@@ -18,8 +18,8 @@ import pytest
 from tasks.errors import SourceError
 from tasks.sources import langfuse
 from tasks.sources.langfuse import LangfuseSettings
-from tasks.tables import OUTPUTS, QUARANTINE
-from tests.support.scopes import NOW, scope
+from tests.support.pulls import Pulls, check_answers
+from tests.support.scopes import NOW
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
 
@@ -51,29 +51,13 @@ def rows(trace: int) -> list[dict[str, Any]]:
     ]
 
 
-class Night:
+class Night(Pulls):
     def __init__(self, work: Path, **source: Any) -> None:
         given = {"name": "bot", "kind": "langfuse", "page_size": 3, **source}
-        self.source, self.work, self.marks = LangfuseSettings(**given), work, {}  # type: ignore[var-annotated]
-        self.quarantine = QUARANTINE.empty()
+        super().__init__(langfuse.pull, LangfuseSettings(**given), work)
 
-    def pull(self, **scoped: Any) -> pl.DataFrame:
-        given = {"now": NOW, **scoped}
-        batches = list(langfuse.pull(self.source, scope(marks=self.marks, work=self.work, **given)))
-        for batch in batches:
-            self.marks = {**self.marks, **batch.marks}
-        self.quarantine = pl.concat([batch.quarantine for batch in batches])
-        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("source_id")
-
-
-def check(outputs: pl.DataFrame, *traces: int) -> None:
-    assert outputs.select("source_id", "prompt", "response", "model", "session_id").rows() == [
-        (f"t{n}", f"Who runs {n}?", f"The board {n}.", "m-1", "s1") for n in traces
-    ]
-    for number, row in zip(traces, outputs.to_dicts(), strict=True):
-        assert row["contexts"] == [
-            {"uri": "kb://1", "text": f"Fact {number}."}, {"uri": "tool:look", "text": "42"},
-        ]  # fmt: skip
+    def pull(self, now: datetime = NOW, **scoped: Any) -> pl.DataFrame:
+        return super().pull(now, **scoped).sort("source_id")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
@@ -88,7 +72,7 @@ def test_every_form_of_the_scheduled_export_reads_the_same(tmp_path, form):
     else:
         times = pl.col("start_time", "end_time").str.to_datetime()
         pl.DataFrame(every).with_columns(times).write_parquet(path)
-    check(Night(tmp_path / "w", path=str(path.parent)).pull(), 1, 2)
+    check_answers(Night(tmp_path / "w", path=str(path.parent)).pull(), 1, 2)
 
 
 def test_an_export_with_its_io_switched_off_says_so(tmp_path):
@@ -103,7 +87,7 @@ def test_rows_that_are_none_are_refused_by_themselves(tmp_path):
     lines = [*map(json.dumps, rows(1)), '{"id": "x"}', json.dumps({**rows(2)[0], "start_time": "soon"})]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     night = Night(tmp_path / "w", path=str(tmp_path / "a.jsonl"))
-    check(night.pull(), 1)
+    check_answers(night.pull(), 1)
     assert night.quarantine["reason"].to_list() == [
         "is no observation of Langfuse (KeyError at 'start_time')",
         "is no observation of Langfuse (ValueError at Invalid isoformat string: 'soon')",
@@ -176,19 +160,19 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 def test_the_api_is_paged_by_cursor_and_then_from_the_newest_on(api, tmp_path):
     api.rows = [camel(row) for trace in (1, 2, 3) for row in rows(trace)]
     night = Night(tmp_path, url=api.url, overlap_minutes=0)
-    check(night.pull(), 1, 2, 3)
+    check_answers(night.pull(), 1, 2, 3)
     assert len(api.asked) == 4
     assert api.asked[0]["fields"] == ["core,basic,time,io,metadata,model,usage,trace_context"]
     api.rows += [camel(row) for row in rows(4)]
     # Of the trace at the edge only a part is in the window: the rest is asked for by its id.
-    check(night.pull(), 3, 4)
+    check_answers(night.pull(), 3, 4)
     assert ["t3"] in [asked.get("traceId") for asked in api.asked]
 
 
 def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
     api.rows = [camel(row) for row in rows(1)]
     night = Night(tmp_path, url=api.url)
-    check(night.pull(since=NOON.date(), until=NOON.date()), 1)
+    check_answers(night.pull(since=NOON.date(), until=NOON.date()), 1)
     assert night.pull(since=NOON.date() + timedelta(days=1)).height == 0
     assert night.marks == {}
     api.repeats = True

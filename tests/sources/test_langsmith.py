@@ -17,8 +17,8 @@ import pytest
 from tasks.errors import SourceError
 from tasks.sources import langsmith
 from tasks.sources.langsmith import LangsmithSettings
-from tasks.tables import OUTPUTS
-from tests.support.scopes import NOW, scope
+from tests.support.pulls import Pulls, check_answers
+from tests.support.scopes import NOW
 
 NOON = datetime(2026, 11, 19, 12)
 
@@ -50,27 +50,13 @@ def runs(trace: int) -> list[dict[str, Any]]:
     ]
 
 
-class Night:
+class Night(Pulls):
     def __init__(self, work: Path, **source: Any) -> None:
         given = {"name": "bot", "kind": "langsmith", "project": "support", "page_size": 3, **source}
-        self.source, self.work, self.marks = LangsmithSettings(**given), work, {}  # type: ignore[var-annotated]
+        super().__init__(langsmith.pull, LangsmithSettings(**given), work)
 
-    def pull(self, **scoped: Any) -> pl.DataFrame:
-        batches = list(
-            langsmith.pull(self.source, scope(marks=self.marks, work=self.work, now=NOW, **scoped))
-        )
-        for batch in batches:
-            self.marks = {**self.marks, **batch.marks}
-        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("source_id")
-
-
-def check(outputs: pl.DataFrame, *traces: int) -> None:
-    assert outputs.select("source_id", "prompt", "response", "model", "session_id").rows() == [
-        (f"t{n}", f"Who runs {n}?", f"The board {n}.", "m-1", "s1") for n in traces
-    ]
-    for number, row in zip(traces, outputs.to_dicts(), strict=True):
-        fact = {"uri": "kb://1", "text": f"Fact {number}."}
-        assert row["contexts"] == [fact, {"uri": "tool:look", "text": "42"}]
+    def pull(self, now: datetime = NOW, **scoped: Any) -> pl.DataFrame:
+        return super().pull(now, **scoped).sort("source_id")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "envelope", "parquet"])
@@ -86,7 +72,7 @@ def test_every_form_of_the_export_reads_the_same(tmp_path, form):
         texts = [{k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in every]
         times = pl.col("start_time", "end_time").str.to_datetime()
         pl.DataFrame(texts).with_columns(times).write_parquet(place / "a.parquet", compression="zstd")
-    check(Night(tmp_path / "w", path=str(tmp_path / "in")).pull(), 1, 2)
+    check_answers(Night(tmp_path / "w", path=str(tmp_path / "in")).pull(), 1, 2)
 
 
 class Api(ThreadingHTTPServer):
@@ -154,17 +140,17 @@ def test_the_api_is_paged_by_cursor_and_then_from_the_newest_on(api, tmp_path):
     api.rows = [row for trace in (1, 2, 3) for row in runs(trace)]
     api.limited = 2
     night = Night(tmp_path, url=api.url, overlap_minutes=0)
-    check(night.pull(), 1, 2, 3)
+    check_answers(night.pull(), 1, 2, 3)
     assert [asked.get("cursor") for asked in api.asked] == [None, "3", "6", "9"]
     assert api.asked[0]["session"] == ["project-1"]
     api.rows += runs(4)
-    check(night.pull(), 3, 4)
+    check_answers(night.pull(), 3, 4)
 
 
 def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
     api.rows = runs(1)
     night = Night(tmp_path, url=api.url)
-    check(night.pull(since=NOON.date(), until=NOON.date()), 1)
+    check_answers(night.pull(since=NOON.date(), until=NOON.date()), 1)
     assert night.pull(since=NOON.date() + timedelta(days=1)).height == 0
     assert langsmith.reach(night.source) == f"project 'support' (project-1) of {api.url}"
     with pytest.raises(SourceError, match="has no project 'none'"):

@@ -17,9 +17,8 @@ from tasks.sources import mlflow
 from tasks.sources.mlflow import MlflowSettings, of_trace
 from tasks.sources.raw_spans import spans
 from tasks.sources.traces import read
-from tasks.tables import OUTPUTS, QUARANTINE
 from tests.support import servers
-from tests.support.scopes import scope
+from tests.support.pulls import Pulls
 
 FILL = Path(servers.__file__).parent / "fill_mlflow.py"
 EXPORTS = Path(__file__).parent / "exports"
@@ -45,19 +44,14 @@ def fill(url: str, first: int, count: int) -> None:
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, **QUIET})
 
 
-class Night:
+class Night(Pulls):
     def __init__(self, work: Path, **source: Any) -> None:
         given = {"name": "bot", "kind": "mlflow", "project": "support", "page_size": 2, **source}
-        self.source, self.work, self.marks = MlflowSettings(**given), work, {}  # type: ignore[var-annotated]
-        self.quarantine = QUARANTINE.empty()
+        super().__init__(mlflow.pull, MlflowSettings(**given), work)
 
-    def pull(self, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
-        now = datetime.now(UTC) + timedelta(minutes=minutes)
-        batches = list(mlflow.pull(self.source, scope(marks=self.marks, now=now, work=self.work, **scoped)))
-        for batch in batches:
-            self.marks = {**self.marks, **batch.marks}
-        self.quarantine = pl.concat([batch.quarantine for batch in batches])
-        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("prompt")
+    def pull(self, now: datetime | None = None, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
+        at = now or datetime.now(UTC) + timedelta(minutes=minutes)
+        return super().pull(at, **scoped).sort("prompt")
 
 
 def test_what_is_there_and_then_what_is_new(server, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from tasks.errors import SourceError
 from tasks.sources import otlp_messages
 from tasks.sources.gathering import Traces
 from tasks.sources.otlp import OtlpSettings, pull
-from tasks.tables import OUTPUTS, QUARANTINE
+from tasks.tables import OUTPUTS
 from tests.support.otlp_files import framed, lines, message, protobuf, span
-from tests.support.scopes import NOW, scope
+from tests.support.pulls import Pulls
+from tests.support.scopes import NOW
 
 KIND = "openinference.span.kind"
 EXPORTS = Path(__file__).parent / "exports"
@@ -58,33 +59,23 @@ def answer(trace: int, at: float = 0.0, said: str = "The board.") -> list[dict[s
     ]
 
 
-class Night:
-    """Pulls of one source, each with the marks of the one before; what was published, by id of the output."""
+class Night(Pulls):
+    """What was published, by id of the output."""
 
     def __init__(self, path: Path, work: Path, **source: Any) -> None:
-        self.source = OtlpSettings(name="traces", kind="otlp", path=str(path), **source)
-        self.work, self.marks, self.number = work, {}, 0  # type: ignore[var-annotated]
+        super().__init__(pull, OtlpSettings(name="traces", kind="otlp", path=str(path), **source), work)
+        self._folder, self._number = work, 0
         self.published: dict[str, dict[str, Any]] = {}
         self.versions: list[str] = []
-        self.quarantine = QUARANTINE.empty()
-        self.problems: list[str] = []
 
-    def pull(self, hours: float = 0, **scoped: Any) -> pl.DataFrame:
-        self.number += 1
-        batches = list(
-            pull(self.source, scope(marks=self.marks, now=NOW + timedelta(hours=hours),
-                                    work=self.work / str(self.number), **scoped))
-        )  # fmt: skip
-        for batch in batches:
-            self.marks = {**self.marks, **batch.marks}
-        self.problems = [problem for batch in batches for problem in batch.problems]
-        self.quarantine = pl.concat([batch.quarantine for batch in batches])
-        outputs = pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)])
+    def pull(self, now: datetime = NOW, hours: float = 0, **scoped: Any) -> pl.DataFrame:
+        self._number += 1
+        self.work = self._folder / str(self._number)
+        outputs = super().pull(now + timedelta(hours=hours), **scoped)
         for row in outputs.to_dicts():
             if row["output_id"] not in self.published:
                 self.versions.append(row["source_id"])
             self.published[row["output_id"]] = row
-        self.records_in = sum(batch.records_in for batch in batches)
         return outputs
 
 
@@ -205,7 +196,7 @@ def test_memory_is_bounded_by_files_of_spans_and_the_result_is_the_same(folder, 
     monkeypatch.setattr("tasks.sources.trace_files.Traces", lambda path: Traces(path, held_bytes=3_000))
     lines(folder / "a.jsonl", *(answer(trace) for trace in range(1, 20)))
     check(night.pull().sort("source_id"), range(1, 20))
-    assert list((night.work / "1" / "spans").glob("*.spans"))
+    assert list((night.work / "spans").glob("*.spans"))
 
 
 def test_content_may_lie_in_logs(folder, night):

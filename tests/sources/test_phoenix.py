@@ -16,9 +16,8 @@ import pytest
 from tasks.errors import SourceError
 from tasks.sources import phoenix
 from tasks.sources.phoenix import PhoenixSettings
-from tasks.tables import OUTPUTS
 from tests.support import servers
-from tests.support.scopes import scope
+from tests.support.pulls import Pulls
 
 FILL = Path(servers.__file__).parent / "fill_phoenix.py"
 
@@ -54,17 +53,14 @@ def known(url: str) -> int:
     return len(answer.json()["data"]) if answer.status_code == 200 else 0
 
 
-class Night:
+class Night(Pulls):
     def __init__(self, work: Path, **source: Any) -> None:
         given = {"name": "bot", "kind": "phoenix", "project": "support", "page_size": 5, **source}
-        self.source, self.work, self.marks = PhoenixSettings(**given), work, {}  # type: ignore[var-annotated]
+        super().__init__(phoenix.pull, PhoenixSettings(**given), work)
 
-    def pull(self, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
-        now = datetime.now(UTC) + timedelta(minutes=minutes)
-        batches = list(phoenix.pull(self.source, scope(marks=self.marks, now=now, work=self.work, **scoped)))
-        for batch in batches:
-            self.marks = {**self.marks, **batch.marks}
-        return pl.concat([OUTPUTS.empty(), *(batch.outputs for batch in batches)]).sort("prompt")
+    def pull(self, now: datetime | None = None, minutes: float = 5, **scoped: Any) -> pl.DataFrame:
+        at = now or datetime.now(UTC) + timedelta(minutes=minutes)
+        return super().pull(at, **scoped).sort("prompt")
 
 
 def test_what_is_there_then_what_is_new_and_then_nothing(server, tmp_path):

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def test_spans_are_read_from_a_bucket(bucket, tmp_path):
     source = OtlpSettings(name="t", kind="otlp", path=url(bucket, "genai/*.jsonl"))
     (batch,) = otlp.pull(source, scope(work=tmp_path / "w"))
     assert batch.outputs["response"].to_list() == ["Hi."]
+    assert list(batch.inputs.values()) == [sha256(data).hexdigest()]
 
 
 def test_the_corpus_takes_the_same_urls(bucket, tmp_path):
