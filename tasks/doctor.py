@@ -6,17 +6,22 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 
 from tasks import settings as settings_module
 from tasks.errors import ClaimledgerError, IntegrityError, SourceError
+from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 from tasks.models import processor
 from tasks.settings import Settings
+from tasks.sources.base import Scope
+from tasks.sources.parameters import FilesSettings
 
 INSTALL_AGAIN = "install it again (`make install` in a checkout)"
 SPACE_BYTES = 2 * 2**30
@@ -113,9 +118,29 @@ def _sources(settings: Settings) -> Iterator[Check]:
     if not settings.sources:
         yield Check("sources", False, "none configured", "add a [[sources]] block")
     for source in settings.sources:
-        yield _reached(f"source {source.name}", partial(kinds.reach, source))
+        check = _reached(f"source {source.name}", partial(kinds.reach, source))
+        yield check
+        if check.ok and isinstance(source, FilesSettings):
+            yield from _mapping(source, settings.limits)
     if settings.corpus.path:
         yield _reached("corpus", partial(corpus.reach, settings.corpus))
+
+
+def _mapping(source: FilesSettings, limits: LimitSettings) -> Iterator[Check]:
+    """What the first records say against the mapping; nothing where they say nothing."""
+    from tasks.sources import files
+
+    with tempfile.TemporaryDirectory() as work:
+        scope = Scope(limits=limits, marks={}, run_id="0" * 64, now=datetime.now(UTC), work=Path(work))
+        try:
+            problems, warnings = files.doubts(source, scope)
+        except SourceError as error:
+            problems, warnings = [str(error)], []
+    advice = "correct [sources.fields]; `claimledger init --from-source files` proposes a mapping"
+    for sentence in (*problems, *warnings):
+        yield Check(
+            f"mapping {source.name}", sentence in warnings, sentence, "" if sentence in warnings else advice
+        )
 
 
 def _reached(name: str, reach: Callable[[], str]) -> Check:

@@ -35,13 +35,13 @@ ROOMS = {
     "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
     "reaudit drift report",
     "starter": "ground files decide sources settings",
-    "doctor": "ground gate lake models sources evidence verify settings",
+    "doctor": "ground files gate lake models sources evidence verify settings",
     "render": "ground gate ledger",
 }
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
 
 DOORS = {
-    "doctor": "disk, network",
+    "doctor": "disk, network, clock",
     "drift.cache": "disk",
     "drift.measurement": "disk",
     "drift.notify": "disk, apprise",

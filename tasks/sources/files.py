@@ -34,6 +34,9 @@ from tasks.sources.where import RowFilter
 SETTLED_NS = 2 * 10**9
 """A file changed less than this before it was read may change again without a new time (file systems count
 time in steps of up to 2 s); it is compared by digest next time."""
+SAMPLED_FILES, SAMPLED_PORTIONS = 5, 2
+"""What is read to look at a mapping."""
+
 _LATER = ("encoding", "time_format", "where", "join")
 _CODE_PAGE = (
     '; if the export is in a code page, as plain CSV of Excel is, set encoding = "windows-1252" or its'
@@ -83,13 +86,8 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
         SourceError: nothing at the source's path, or a constant of the source cannot be used.
     """
     files = discover(source.path)
-    try:
-        mapped = replace(source, fields=joining.fields_of(source))
-        mapper = Mapper(mapped, scope)
-    except Refusal as refusal:
-        raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
+    mapper, rows = _reader(source, scope)
     marks = {} if scope.is_range else scope.marks
-    rows = RowFilter(source.where) if source.where else None
     collector = Collector(mapper, rows, source.name, scope)
     reader = _reader_digest(source, scope.limits)
     for file in files:
@@ -131,6 +129,37 @@ def reach(source: FilesSettings) -> str:
     if closed:
         raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user the right to it")
     return f"{len(files)} files at {shown(source.path)}"
+
+
+def doubts(source: FilesSettings, scope: Scope) -> tuple[list[str], list[str]]:
+    """(problems, warnings) that the first records of the first files leave about the source's mapping.
+
+    Raises:
+        SourceError: nothing at the source's path, or a constant of the source cannot be used.
+    """
+    mapper, rows = _reader(source, scope)
+    for file in discover(source.path)[:SAMPLED_FILES]:
+        kind = _Reading if file.place is None else _Fetched
+        reading = kind(file, source, scope, reader="", rows=rows)
+        try:
+            for portion in islice(reading.portions(None), SAMPLED_PORTIONS):
+                mapper.map([record for record, _ in portion.records])
+        except Refusal as failure:
+            return [f"{file.address} {failure.reason}"], []
+    return mapper.doubts()
+
+
+def _reader(source: FilesSettings, scope: Scope) -> tuple[Mapper, RowFilter | None]:
+    """What maps the source's records, and what leaves some out.
+
+    Raises:
+        SourceError: a constant of the source cannot be used.
+    """
+    try:
+        mapper = Mapper(replace(source, fields=joining.fields_of(source)), scope)
+    except Refusal as refusal:
+        raise SourceError(f"source {source.name!r}: produced_at: {refusal.reason}") from None
+    return mapper, RowFilter(source.where) if source.where else None
 
 
 def _reader_digest(source: FilesSettings, limits: LimitSettings) -> str:
@@ -333,7 +362,7 @@ def propose(path: str) -> mapping.Proposal:
     sentences: list[str] = []
     encoding: Encoding = "auto"
     try:
-        files = discover(path)[:5]
+        files = discover(path)[:SAMPLED_FILES]
     except SourceError as error:
         raise InputError(str(error)) from None
     for file in files:
@@ -345,7 +374,8 @@ def propose(path: str) -> mapping.Proposal:
                         f"{file.name} is no UTF-8; encoding is a guess, compare letters with accents"
                     )
                 # Any column may turn out to hold the answer, so none is required.
-                for portion in islice(records.portions(local, LimitSettings(), encoding=encoding), 2):
+                portions = records.portions(local, LimitSettings(), encoding=encoding)
+                for portion in islice(portions, SAMPLED_PORTIONS):
                     sample += [record for record, _ in portion.records[: mapping.SAMPLE]]
                     refused = portion.refused[:3]
                     sentences += [f"{piece.locator(file.name)}: {r.reason}" for piece, r in refused]

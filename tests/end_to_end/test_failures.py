@@ -278,6 +278,20 @@ def test_doctor_says_what_is_wrong_and_what_to_do(team: Path, command: Command) 
     assert one_sentence(quiet).startswith("claimledger: source sample: ")
 
 
+@pytest.mark.usefixtures("no_models")
+def test_the_doctor_finds_a_mapped_path_that_no_record_has(team: Path, command: Command) -> None:
+    config = team / "claimledger.toml"
+    config.write_text(
+        config.read_text().replace('contexts = "retrieval.documents"', 'contexts = "documents"')
+    )
+    done = command("doctor", "--quiet")
+    assert done.code == 1
+    sentence = one_sentence(done)
+    assert sentence.startswith("claimledger: mapping sample: ")
+    assert "fields.contexts = 'documents'" in sentence
+    assert "init --from-source files" in sentence
+
+
 def test_a_policy_without_a_version_is_refused_because_an_auditor_reads_it(
     team: Path, command: Command
 ) -> None:

@@ -43,6 +43,14 @@ SLEEPS_WHERE_EXCEPTIONS_ARE_LOST = SLEEPS.replace(
 ).replace("cli.app = sleep", "cli.app = sleep_twice")
 
 
+BREAKS_WHEN_INTERRUPTED = SLEEPS.replace(
+    "    time.sleep(600)",
+    "    try:\n        time.sleep(600)\n    except KeyboardInterrupt:\n"
+    "        raise SystemError('returned NULL without setting an exception')",
+)
+"""As an import of C code does that Ctrl-C hits."""
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def command(*_arguments: Any, **_options: Any) -> int:
         raise error
@@ -56,8 +64,9 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (SLEEPS, signal.SIGTERM, 143, "terminated"),
         (SLEEPS_WHERE_EXCEPTIONS_ARE_LOST, signal.SIGTERM, 143, "terminated"),
         (SLEEPS, signal.SIGINT, 130, "interrupted"),
+        (BREAKS_WHEN_INTERRUPTED, signal.SIGINT, 130, "interrupted"),
     ],
-    ids=["SIGTERM", "SIGTERM in a callback", "SIGINT"],
+    ids=["SIGTERM", "SIGTERM in a callback", "SIGINT", "SIGINT during an import"],
 )
 def test_a_signal_ends_a_command_with_one_sentence_and_its_status(
     program: str, number: signal.Signals, status: int, word: str
