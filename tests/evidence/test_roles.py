@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 
 from tasks.errors import ModelError
-from tasks.evidence import models
 from tasks.evidence.models import SentenceEmbedder, load_embedder
 from tasks.evidence.roles import CONFIGURATION, ROUTER, Role, Roles, read_roles
+from tests.support.published_encoder import linked_encoder
 
 TEXTS = ["How long is the warranty?", "The warranty covers two years.", "Water damage is not covered."]
 PROMPTS = {"query": "Represent this sentence for searching: ", "document": "passage: "}
@@ -23,9 +21,7 @@ PROMPTS = {"query": "Represent this sentence for searching: ", "document": "pass
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The embedded model's folder with links instead of copies of its large files."""
-    shutil.copytree(models.locate(models.DEFAULT), tmp_path / "model", copy_function=os.link)
-    return tmp_path / "model"
+    return linked_encoder(tmp_path / "model")
 
 
 def configure(folder: Path, file: str = CONFIGURATION, **values: object) -> Path:
