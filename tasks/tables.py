@@ -30,6 +30,7 @@ TOOL = "tool:"
 """Scheme of the address of what a tool returned during the turn; the tool's name follows."""
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
+COMPLETENESS_STATES = ("complete", "missing", "surplus", "open", "unknown", "never_pulled")
 RUN_STATUS = ("running", "completed", "failed", "interrupted", "died")
 
 _CONTEXTS = pl.List(pl.Struct({"uri": pl.String, "text": pl.String}))
@@ -463,6 +464,76 @@ HEALTH = Table(
     partition_by=None,
 )
 
+COMPLETENESS = Table(
+    "completeness",
+    ("run_id", "source", "day"),
+    "Per source and UTC day, how many answers the source counts and how many the lake accounts for",
+    (
+        source,
+        Column("day", pl.Date, "UTC day on which the answers were given"),
+        Column(
+            "theirs",
+            pl.Int64,
+            "What the source counts for the day, by `basis`; null where it cannot tell or was not asked",
+            unit="records",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "ours",
+            pl.Int64,
+            "Of the day, published, quarantined and left out for a known reason, together",
+            unit="records",
+            rules=(Between(0),),
+        ),
+        Column(
+            "missing_ids",
+            pl.List(pl.String),
+            "Ids at the source that are not accounted for, the first 1,000; null where they are not known",
+            nullable=True,
+        ),
+        Column(
+            "missing_count",
+            pl.Int64,
+            "Records that the source counts and the lake does not account for; null where not known",
+            unit="records",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "quarantined",
+            pl.Int64,
+            "Of `ours`, refused",
+            unit="records",
+            rules=(Between(0), NotAbove("ours")),
+        ),
+        Column(
+            "left_out",
+            pl.Int64,
+            "Of `ours`, no answer, not yet complete, or left out by configuration",
+            unit="records",
+            rules=(Between(0), NotAbove("ours")),
+        ),
+        Column(
+            "basis",
+            pl.String,
+            "source: its own count; reader: what its reader handed over in this run; none: no count",
+            rules=(OneOf(("source", "reader", "none")),),
+        ),
+        Column(
+            "state",
+            pl.String,
+            "complete; missing: the source has more; surplus: the lake has more; open: the day is not over; "
+            "unknown: no count; never_pulled: a day without a record between days that have some",
+            rules=(OneOf(COMPLETENESS_STATES),),
+        ),
+        Column("reason", pl.String, "Why, in words; null where it is complete", nullable=True),
+        Column("checked_at", UTC, "When the source was asked", unit="UTC"),
+        run_id,
+    ),
+    partition_by=None,
+)
+
 DRIFT = Table(
     "drift",
     ("report_id", "slice", "metric"),
@@ -755,6 +826,7 @@ TABLES: dict[str, Table] = {
         EVENTS,
         QUARANTINE,
         HEALTH,
+        COMPLETENESS,
         DRIFT,
         FLIPS,
         REAUDITS,

@@ -18,8 +18,8 @@ from tasks.schema import Severity, Table
 if TYPE_CHECKING:
     from tasks.gate.suite_files import Suite
 
-OWN_RECORDS = ("drift", "health", "runs")
-"""Tables in which a run writes down what it did and saw itself, without a word of any trace."""
+OWN_RECORDS = ("completeness", "drift", "health", "runs")
+"""Tables in which a run writes down what it did and saw itself, with no more of any trace than its id."""
 
 
 @dataclass(frozen=True)

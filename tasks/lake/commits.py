@@ -46,6 +46,7 @@ ORDER = (
     "reviews",
     "events",
     "health",
+    "completeness",
     "drift",
     "quarantine",
     "runs",
