@@ -41,6 +41,7 @@ class Outcome:
     lake: str
     seconds: float
     records_filtered: int = 0
+    records_sampled_out: int = 0
     records_joined: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
     trust: list[str] = field(default_factory=list)
@@ -64,7 +65,11 @@ class Outcome:
     @property
     def left_out(self) -> str:
         """Records that are no outputs of their own, in words; empty where there are none."""
-        counts = {"filtered": self.records_filtered, "joined": self.records_joined}
+        counts = {
+            "filtered": self.records_filtered,
+            "joined": self.records_joined,
+            "sampled out": self.records_sampled_out,
+        }
         return "".join(f", {count} {name}" for name, count in counts.items() if count)
 
     @property
@@ -107,9 +112,10 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         records_quarantined=record.records_quarantined,
         records_filtered=record.records_filtered,
         records_joined=record.records_joined,
+        records_sampled_out=record.records_sampled_out,
         verdicts=dict(verdicts),
         outcomes=dict(outcomes),
-        counts={name: counts.as_dict() for name, counts in sorted(record.counts.items())},
+        counts=record.tables(),
         problems=record.problems,
         warnings=record.warnings,
         report=str(run.page) if run.page else None,
@@ -197,6 +203,14 @@ def _report(what: str, file: object, link: str | None) -> str:
     return f"[Open the {what}]({link})" if link else f"The {what}, where it ran: `{shown(file)}`"
 
 
+def sampled(drift: Mapping[str, Any]) -> list[str]:
+    """A line on what was audited of the days compared, where that was not every answer."""
+    if not drift.get("sampled"):
+        return []
+    count, estimated = drift["sampled"]["outputs"], drift["sampled"]["estimated"]
+    return [f"Sampled: {count:,} answers stand for {estimated:,.0f}; every metric is weighted back to these."]
+
+
 def drift_summary(drift: Mapping[str, Any], link: str | None = None) -> str:
     """What drifted, as Markdown."""
     whole = sum(drift["status"].values())
@@ -204,6 +218,7 @@ def drift_summary(drift: Mapping[str, Any], link: str | None = None) -> str:
     lines = [
         f"# Drift of {drift['windows']['window_start']} to {drift['windows']['window_end']}",
         f"{whole} comparisons: {parts}. {len(drift['alarms']) or 'No'} alarms.",
+        *sampled(drift),
         *_alarms(drift["alarms"]),
         _report("drift report", drift["file"], link),
     ]

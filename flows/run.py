@@ -266,6 +266,7 @@ def _reconcile(record: runs.Run) -> None:
     outputs = record.counts.get("outputs", Counts())
     record.records_already_there, record.records_quarantined = outputs.already_there, outputs.quarantined
     record.records_filtered, record.records_joined = outputs.filtered, outputs.joined
+    record.records_sampled_out = outputs.sampled_out
     if record.records_in != outputs.rows_in:
         raise GateError(
             f"run {record.run_id[:12]}: {record.records_in} records pulled, but {outputs.rows_in} accounted "

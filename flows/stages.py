@@ -56,6 +56,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     inputs.keep(run.lake.run_folder(run.run_id), pulled.inputs)
     run.record.records_in = pulled.records_in
     run.unhealthy = pulled.unhealthy
+    run.record.minimised = {source: dict(taken) for source, taken in pulled.minimised.items()}
     run.record.problems += pulled.problems
     run.record.warnings += pulled.warnings
     tell(f"{counted(pulled.records_in, 'record')}, {pulled.outputs:,} to judge")
@@ -131,16 +132,17 @@ def judge(
 
 @task("publish refusals", lambda _, pulled: f"publish {counted(pulled.quarantined, 'refusal')}")
 def publish_refusals(run: Run, pulled: Pulled) -> None:
-    """Quarantines what the pull refused; counts that, what a source left out or joined, and what the lake has
-    already, under `outputs`.
+    """Quarantines what the pull refused; counts that, what a source left out, joined or did not draw, and
+    what the lake has already, under `outputs`.
     """
     known = pulled.already_there + pulled.duplicates
     left_out = Counts(
-        rows_in=known + pulled.quarantined + pulled.filtered + pulled.joined,
+        rows_in=known + pulled.quarantined + pulled.filtered + pulled.joined + pulled.sampled_out,
         already_there=known,
         quarantined=pulled.quarantined,
         filtered=pulled.filtered,
         joined=pulled.joined,
+        sampled_out=pulled.sampled_out,
     )
     run.record.count({"outputs": left_out})
     pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
@@ -189,4 +191,5 @@ def nightly_drift(run: Run) -> dict[str, Any]:
     except InputError as error:
         run.record.warnings.append(f"drift was not measured: {error}")
         return {}
-    return {name: compared[name] for name in ("report_id", "windows", "status", "alarms", "file")}
+    kept = ("report_id", "windows", "status", "sampled", "alarms", "file")
+    return {name: compared[name] for name in kept if name in compared}

@@ -118,6 +118,15 @@ OUTPUTS = Table(
             nullable=True,
             rules=(Matches("^[a-z]{2,3}$"),),
         ),
+        Column(
+            "sampling_probability",
+            pl.Float64,
+            "Probability with which the source's `sample` drew the output; 1 where all are audited; null, "
+            "which is 1, in files of earlier releases. Rates weigh by its inverse",
+            unit="probability",
+            nullable=True,
+            rules=(_PROBABILITY,),
+        ),
     ),
 )
 
@@ -772,7 +781,9 @@ RUNS = Table(
         Column(
             "counts",
             pl.String,
-            "Per table, as JSON: in, published, already_there, quarantined; also filtered and joined, if any",
+            "Per table, as JSON: in, published, already_there, quarantined; also filtered, joined and "
+            "sampled_out, if any; of outputs also minimised: by source and path, values dropped, "
+            "hashed and masked at the door",
         ),
         Column(
             "rows_filtered",
@@ -785,6 +796,13 @@ RUNS = Table(
             "rows_joined",
             pl.Int64,
             "Records that became part of another by a source's `join`; rows_in includes them",
+            nullable=True,
+            rules=(Between(0),),
+        ),
+        Column(
+            "rows_sampled_out",
+            pl.Int64,
+            "Records that a source's `sample` did not draw; rows_in includes them",
             nullable=True,
             rules=(Between(0),),
         ),

@@ -195,6 +195,8 @@ def _flips(shares: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def drifted(outcome: Outcome) -> list[str]:
     """What drifted, for people: the counts, the first rows, the alarms."""
+    from flows.outcome import sampled
+
     found = outcome.extra["drift"]
     windows = found["windows"]
     lines = [
@@ -202,6 +204,7 @@ def drifted(outcome: Outcome) -> list[str]:
         f"{windows['baseline_start']}..{windows['baseline_end']} ({windows['kind']}): "
         + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found["status"].items())
     ]
+    lines += sampled(found)
     if set(found["status"]) <= {"not_measured"}:
         lines.append("nothing to measure: the lake has no audited answers of these days")
     rows = [

@@ -20,7 +20,7 @@ from tasks.tables import ACTIONS, TABLES, UTC, VERDICTS
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
-VERSION = "3"
+VERSION = "4"
 """Of the sums: another one whenever equal rows would give other sums, so that caches know."""
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
@@ -60,7 +60,8 @@ class Cells:
 
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "outputs": ("output_id", "produced_at", *IDENTITY, "ingested_at", "supersedes"),
+    "outputs": ("output_id", "produced_at", *IDENTITY, "ingested_at", "supersedes",
+                "sampling_probability"),
     "verdicts": ("verdict_id", "claim_id", "output_id", "verified_at", "verdict", "p_supported",
                  "p_contradicted", "p_insufficient", "verifier", "policy", "snapshot", "evidence_ids",
                  "is_conflict"),
@@ -79,6 +80,7 @@ def cells_of(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cell
         day: by table name, frames with at least `COLUMNS`; a table that is left out has no rows.
         weight: key of the outputs' JSON `metadata` that holds each output's sampling weight (the inverse of
             its probability of being drawn); None weighs all alike, and so does a missing or unusable value.
+            Besides, each output weighs the inverse of the `sampling_probability` with which it was pulled.
 
     Of a claim's verdicts by one verifier and policy the newest counts, and of an output's actions likewise.
     Outputs that another one supersedes are left out.
@@ -116,6 +118,8 @@ def _outputs(outputs: pl.DataFrame, weight: str | None) -> pl.DataFrame:
     if weight is not None:
         value = pl.col("metadata").str.json_path_match(f"$.{weight}").cast(pl.Float64, strict=False)
         weights = pl.when(value.is_finite() & (value > 0)).then(value).otherwise(1.0)
+    # Null in files of earlier releases, which audited everything.
+    weights = weights / pl.col("sampling_probability").fill_null(1.0)
     return outputs.filter(~pl.col("output_id").is_in(replaced.implode())).select(
         "output_id",
         *IDENTITY,

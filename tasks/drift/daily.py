@@ -71,7 +71,8 @@ def _bound(side: int) -> pl.Expr:
     effective = n / pl.when(plain > 0).then(pl.max_horizontal(variance / plain, 1.0)).otherwise(1.0)
     centre = (value + Z**2 / (2 * effective)) / (1 + Z**2 / effective)
     half = Z * (value * (1 - value) / effective + Z**2 / (4 * effective**2)).sqrt() / (1 + Z**2 / effective)
-    poisson = Z * pl.max_horizontal(pl.col("y"), 1.0).sqrt()
+    # Of a weighted count the sum of squared weights is the variance; of a plain one that is the count.
+    poisson = Z * pl.max_horizontal(pl.col("yy"), 1.0).sqrt()
     return (
         pl.when(pl.col("family") == "volume")
         .then(pl.max_horizontal(pl.col("y") + side * poisson, 0.0))

@@ -27,6 +27,15 @@ from tasks.tables import DRIFT
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """How much of what came in was audited."""
+
+    outputs: int
+    estimated: float
+    """Outputs that they stand for: the sum of 1/sampling_probability."""
+
+
+@dataclass(frozen=True)
 class Report:
     """One comparison: its id, windows, the `drift` rows, and the alarms they raise (`alarms.RAISED`)."""
 
@@ -34,6 +43,8 @@ class Report:
     windows: Windows
     rows: pl.DataFrame
     alarms: pl.DataFrame
+    sampled: Sampled | None = None
+    """Where not every answer of these days was audited: every metric is weighted back to all of them."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON: what drifted and what raised an alarm in full, the rest as counts."""
@@ -45,6 +56,7 @@ class Report:
             "status": dict(sorted(counts.iter_rows())),
             "alarms": self.alarms.to_dicts(),
             "drifted": drifted.drop("report_id", "run_id").to_dicts(),
+            **({"sampled": asdict(self.sampled)} if self.sampled else {}),
             "not_measured": self.rows.filter(pl.col("status") == "not_measured")["metric"].to_list(),
         }
 
@@ -100,7 +112,17 @@ def compare(
         )
         .collect()
     )
-    return Report(report_id, chosen, conform(DRIFT, rows), alarms.raised(rows, history, settings.alarms))
+    raised = alarms.raised(rows, history, settings.alarms)
+    sampled = _sampled(lake, chosen.first, chosen.window_end)
+    return Report(report_id, chosen, conform(DRIFT, rows), raised, sampled)
+
+
+def _sampled(lake: Lake, since: date, until: date) -> Sampled | None:
+    """How many outputs of the days stand for how many; None where they stand for themselves."""
+    weight = 1 / pl.col("sampling_probability").fill_null(1.0)
+    counts = lake.scan("outputs", since=since, until=until).select(outputs=pl.len(), estimated=weight.sum())
+    outputs, estimated = counts.collect().row(0)
+    return Sampled(outputs, round(estimated, 1)) if estimated > outputs else None
 
 
 def save(lake: Lake, report: Report) -> Path:

@@ -1,4 +1,4 @@
-"""Rows in = rows published + already there + quarantined + filtered + joined, per run and table.
+"""Rows in = published + already there + quarantined + filtered + joined + sampled out, per run and table.
 
 Belongs here: the arithmetic and its sentence. The rows themselves are counted where they are cut:
 by the store (`published`, `already_there`) and by the stages that refuse (`quarantined`).
@@ -24,16 +24,18 @@ class Counts:
     """Left out by a source's `where`."""
     joined: int = 0
     """Part of another row by a source's `join`."""
+    sampled_out: int = 0
+    """Not drawn by a source's `sample`."""
 
     @property
     def missing(self) -> int:
         """Rows that went in and are nowhere; negative where rows came from nowhere."""
         kept = self.published + self.already_there + self.quarantined
-        return self.rows_in - kept - self.filtered - self.joined
+        return self.rows_in - kept - self.filtered - self.joined - self.sampled_out
 
     def as_dict(self) -> dict[str, int]:
-        """What the `counts` column of the runs table holds per table; the last two where there are some."""
-        left_out = {"filtered": self.filtered, "joined": self.joined}
+        """What the `counts` column of the runs table holds per table; the last three where there are some."""
+        left_out = {"filtered": self.filtered, "joined": self.joined, "sampled_out": self.sampled_out}
         return {
             "in": self.rows_in,
             "published": self.published,
@@ -61,7 +63,8 @@ def reconcile(counts: Mapping[str, Counts]) -> None:
     """Raises GateError naming every table whose rows do not add up."""
     wrong = [
         f"{table}: {c.rows_in} in, but {c.published} published + {c.already_there} already there "
-        f"+ {c.quarantined} quarantined + {c.filtered} filtered + {c.joined} joined = {c.rows_in - c.missing}"
+        f"+ {c.quarantined} quarantined + {c.filtered} filtered + {c.joined} joined "
+        f"+ {c.sampled_out} sampled out = {c.rows_in - c.missing}"
         for table, c in sorted(counts.items())
         if c.missing
     ]

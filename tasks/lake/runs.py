@@ -62,6 +62,9 @@ class Run:
     records_quarantined: int = 0
     records_filtered: int = 0
     records_joined: int = 0
+    records_sampled_out: int = 0
+    minimised: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By source that is minimised, values dropped, hashed and masked at the door, by path."""
     verifier: str | None = None
     snapshot: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -77,6 +80,13 @@ class Run:
     def count(self, counts: Mapping[str, Counts]) -> None:
         """Adds one unit's counts per table."""
         self.counts = add(self.counts, counts)
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Counts per table, for the `counts` column; those of outputs with what never came in."""
+        counts: dict[str, dict[str, Any]] = {name: c.as_dict() for name, c in sorted(self.counts.items())}
+        if self.minimised:
+            counts.setdefault("outputs", Counts().as_dict())["minimised"] = self.minimised
+        return counts
 
     def row(self, status: str, finished_at: datetime) -> pl.DataFrame:
         """The run as one row of the `runs` table."""
@@ -97,7 +107,8 @@ class Run:
             "rows_quarantined": self.records_quarantined,
             "rows_filtered": self.records_filtered,
             "rows_joined": self.records_joined,
-            "counts": json.dumps({name: c.as_dict() for name, c in sorted(self.counts.items())}),
+            "rows_sampled_out": self.records_sampled_out,
+            "counts": json.dumps(self.tables()),
             "stage": None if status == "completed" else self.stage,
             "reason": self.reason,
         }

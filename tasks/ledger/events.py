@@ -195,7 +195,7 @@ COMMITTED = ("claim", "reviewer")
 _UNBOUND = {
     "passages": ("snapshot_last_seen",),
     "outputs": ("language",),
-    "runs": ("rows_filtered", "rows_joined", "stage", "reason"),
+    "runs": ("rows_filtered", "rows_joined", "rows_sampled_out", "stage", "reason"),
 }
 """Columns that later runs may change, those that came later and say again what a bound column holds
 (`response`, `counts`), and words on a run for people. Everything else in a bound table is bound, and
@@ -234,6 +234,7 @@ ADDITIONS = (
             "run": ("actor", "inputs", "inputs_count", "inputs_sha256"),
         }
     ),
+    Addition({"outputs": ("sampling_probability",)}),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""

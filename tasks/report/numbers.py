@@ -71,6 +71,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "addressed-evidence", pl.DataFrame({"claims": [page.addressed_claims]})
     yield "quarantine", page.run.quarantine
     yield "reconciliation", page.run.tables
+    yield "minimised", page.run.minimised
     yield "validation", page.run.validation
     yield "failures", page.run.failures
     yield "drift", page.change.drift

@@ -48,6 +48,7 @@ class RunFacts:
     """`of-run`."""
     tables: pl.DataFrame
     """`reconciliation`."""
+    minimised: pl.DataFrame
     validation: pl.DataFrame
     failures: pl.DataFrame
     quarantine: pl.DataFrame

@@ -288,6 +288,7 @@ def _run(
         **{**results["run"].row(0, named=True), "parameters": parameters},
         verdicts=results["of-run"],
         tables=results["reconciliation"],
+        minimised=results["minimised"].head(bounds.groups),
         validation=results["validation"],
         failures=results["failures"],
         quarantine=results["quarantine"].head(bounds.groups),

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.errors import GateError
 from tasks.files.limits import LimitSettings
+from tasks.sources.minimise import Taken
 from tasks.sources.parameters import SourceSettings
 
 if TYPE_CHECKING:
@@ -41,14 +42,19 @@ class Batch:
     """Records that the source's `where` left out."""
     joined: int = 0
     """Records that became part of another one by the source's `join`."""
+    sampled_out: int = 0
+    """Answers that the source's `sample` did not draw."""
+    minimised: Taken = field(default_factory=dict)
+    """How many values were dropped, hashed and masked, by path."""
 
     def __post_init__(self) -> None:
         """Raises GateError where a record got lost between the source and the batch."""
-        if self.records_in != self.outputs.height + self.quarantine.height + self.filtered + self.joined:
+        kept = self.outputs.height + self.quarantine.height
+        if self.records_in != kept + self.filtered + self.joined + self.sampled_out:
             raise GateError(
                 f"pull: {self.records_in} records became {self.outputs.height} outputs, "
-                f"{self.quarantine.height} quarantined, {self.filtered} filtered and {self.joined} joined "
-                "rows; report this, nothing was published"
+                f"{self.quarantine.height} quarantined, {self.filtered} filtered, {self.joined} joined and "
+                f"{self.sampled_out} sampled out rows; report this, nothing was published"
             )
 
 

@@ -9,6 +9,7 @@ from tasks.files.portions import Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import traces
 from tasks.sources.base import Batch, Scope
+from tasks.sources.minimise import WITHHELD, Minimiser
 from tasks.sources.parameters import AnswerSettings, RecordSettings
 from tasks.sources.records import Mapper
 from tasks.sources.traces import Trace
@@ -23,8 +24,9 @@ BATCH_CHARACTERS = 32 * 2**20
 class Gatherer:
     """Takes records one by one, and gives them in batches of bounded size."""
 
-    def __init__(self, mapper: Mapper, source: str, scope: Scope) -> None:
+    def __init__(self, mapper: Mapper, source: str, scope: Scope, minimiser: Minimiser) -> None:
         self._mapper, self._source, self._scope = mapper, source, scope
+        self._minimiser = minimiser
         self._records: list[tuple[Record, str]] = []
         self._rows: list[dict[str, str]] = []
         self._size = self._joined = self._filtered = 0
@@ -38,13 +40,23 @@ class Gatherer:
         return held >= BATCH_RECORDS or self._size >= BATCH_CHARACTERS
 
     def add(self, record: Record, locator: str) -> None:
-        """A record, and where it is."""
+        """A record of the source, and where it is."""
+        self._hold(self._minimiser.record(record), locator)
+
+    def add_answer(self, record: Record) -> None:
+        """What the spans of a trace became."""
+        record = self._minimiser.answer(record)
+        self._hold(record, f"trace {record.get('id')}")
+
+    def _hold(self, record: Record, locator: str) -> None:
         self._records.append((record, locator))
         self._size += sum(len(value) for value in record.values() if isinstance(value, str)) + 1_000
 
     def refuse(self, locator: str, check: str, reason: str, raw: bytes | str = "") -> None:
-        """A record that cannot be used."""
-        self._rows.append({"locator": shown(locator), "check": check, "reason": reason, "raw": shown(raw)})
+        """Something that could not be read as a record."""
+        if self._minimiser:
+            reason, raw = self._minimiser.reason(reason), WITHHELD
+        self._refuse(locator, check, reason, raw)
 
     def leave_out(self, *, filtered: int = 0, joined: int = 0) -> None:
         """Records that are no answers, or became part of one."""
@@ -83,13 +95,17 @@ class Gatherer:
             warnings=warnings,
             filtered=self._filtered,
             joined=self._joined + again,
+            minimised=self._minimiser.taken(),
         )
         self._records, self._rows, self._size, self._filtered, self._joined = [], [], 0, 0, 0
         return batch
 
     def _refuse_record(self, position: int, refusal: Refusal) -> None:
         record, locator = self._records[position]
-        self.refuse(locator, refusal.check, refusal.reason, str(record.get("response") or ""))
+        self._refuse(locator, refusal.check, refusal.reason, str(record.get("response") or ""))
+
+    def _refuse(self, locator: str, check: str, reason: str, raw: bytes | str) -> None:
+        self._rows.append({"locator": shown(locator), "check": check, "reason": reason, "raw": shown(raw)})
 
 
 def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
@@ -109,6 +125,6 @@ def gather(trace: Trace, gatherer: Gatherer) -> None:
     """Hands on what a trace became."""
     gatherer.leave_out(filtered=trace.filtered, joined=trace.joined)
     for record in trace.records:
-        gatherer.add(record, f"trace {record['id']}")
+        gatherer.add_answer(record)
     for identity, reason in trace.refused:
         gatherer.refuse(f"trace {identity}", "response", reason)

@@ -10,6 +10,7 @@ from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import BATCH_RECORDS
+from tasks.sources.minimise import WITHHELD, Minimiser
 from tasks.sources.records import Mapper
 from tasks.sources.where import RowFilter
 from tasks.tables import OUTPUTS, quarantine_rows
@@ -62,8 +63,11 @@ class _Tally:
 class Collector:
     """Gathers records of many files until a batch is full."""
 
-    def __init__(self, mapper: Mapper, rows: RowFilter | None, source: str, scope: Scope) -> None:
+    def __init__(
+        self, mapper: Mapper, rows: RowFilter | None, source: str, scope: Scope, minimiser: Minimiser
+    ) -> None:
         self._mapper, self._row_filter, self._source = mapper, rows, source
+        self._minimiser = minimiser
         self._run_id, self._now = scope.run_id, scope.now
         self._filtered = self._joined = 0
         self._records: list[tuple[Record, Piece, File]] = []
@@ -83,10 +87,10 @@ class Collector:
         self._filtered += portion.filtered
         self._joined += portion.joined
         for piece, refusal in portion.refused:
-            self._refuse(file, piece, refusal, piece.raw)
+            self._refuse_unread(file, piece, refusal)
             if len(self._rows) >= BATCH_RECORDS:
                 yield self._batch()
-        for record, piece in portion.records:
+        for record, piece in self._minimiser.portion(portion).records:
             self._records.append((record, piece, file))
             self._bytes += len(piece.raw) or 1_000
             tally.pending = True
@@ -98,7 +102,8 @@ class Collector:
             if failure.check not in WITHOUT_CONTENT:
                 # The part that could not be read counts as one row, so that it is seen in the tables, too.
                 place = f"{file.name}: the rest" if tally.records or tally.pending else file.name
-                self._quarantine(tally, place, failure.check, f"the file {failure.reason}", head)
+                raw = WITHHELD.encode() if self._minimiser else head
+                self._quarantine(tally, place, failure.check, f"the file {failure.reason}", raw)
 
     def finish(self, file: File, mark: dict[str, Any] | None, *, is_whole: bool) -> Iterator[Batch]:
         """Notes that a file is read to its end, from its start or from where it had ended."""
@@ -111,6 +116,7 @@ class Collector:
         if self._records or self._rows or self._finished or self.problems or self.marks or self._filtered:
             yield self._batch()
         problems, warnings = self._mapper.doubts()
+        warnings += self._minimiser.doubts()
         if self._row_filter is not None:
             of_rows = self._row_filter.doubts(self._source)
             # A filter that is wrong explains what the mapping lacks.
@@ -118,6 +124,14 @@ class Collector:
         if problems or warnings:
             self.problems += problems
             yield replace(self._batch(), warnings=tuple(warnings))
+
+    def _refuse_unread(self, file: File, piece: Piece, refusal: Refusal) -> None:
+        """What is no record, so that nothing can be taken out of it."""
+        if self._minimiser:
+            reason = self._minimiser.reason(refusal.reason)
+            self._refuse(file, piece, Refusal(refusal.check, reason), WITHHELD)
+        else:
+            self._refuse(file, piece, refusal, piece.raw)
 
     def _refuse(self, file: File, piece: Piece, refusal: Refusal, raw: bytes | str) -> None:
         place = piece.locator(file.name)
@@ -136,7 +150,8 @@ class Collector:
             if refusal is None:
                 self._tallies[file.name].records += 1
             else:
-                self._refuse(file, piece, refusal, piece.text(record))
+                bare = piece._replace(raw=b"") if self._minimiser else piece
+                self._refuse(file, piece, refusal, bare.text(record))
         records_in = len(self._records) - mapped.skipped + len(self._rows)
         frame = quarantine_rows(
             self._rows,
@@ -157,6 +172,7 @@ class Collector:
             warnings=tuple(warnings),
             filtered=self._filtered,
             joined=self._joined,
+            minimised=self._minimiser.taken(),
         )
         self._records, self._rows, self._bytes, self._filtered, self._joined = [], [], 0, 0, 0
         self.marks, self.inputs, self.problems = {}, {}, []

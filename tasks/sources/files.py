@@ -24,10 +24,10 @@ from tasks.files.limits import LimitSettings
 from tasks.files.places import Place
 from tasks.files.portions import KEPT, Portion, Record
 from tasks.files.refusal import Refusal, shown
-from tasks.sources import joining, mapping
+from tasks.sources import joining, mapping, secrets
 from tasks.sources.base import Batch, Scope
 from tasks.sources.file_batches import WITHOUT_CONTENT, Collector, File
-from tasks.sources.parameters import FilesSettings, RecordParameters
+from tasks.sources.parameters import FilesSettings, RecordParameters, deciding
 from tasks.sources.records import Mapper
 from tasks.sources.where import RowFilter
 
@@ -88,7 +88,7 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
     files = discover(source.path)
     mapper, rows = _reader(source, scope)
     marks = {} if scope.is_range else scope.marks
-    collector = Collector(mapper, rows, source.name, scope)
+    collector = Collector(mapper, rows, source.name, scope, secrets.minimiser(source))
     reader = _reader_digest(source, scope.limits)
     for file in files:
         kind = _Reading if file.place is None else _Fetched
@@ -164,12 +164,12 @@ def _reader(source: FilesSettings, scope: Scope) -> tuple[Mapper, RowFilter | No
 
 def _reader_digest(source: FilesSettings, limits: LimitSettings) -> str:
     """Digest of everything that decides what a file's bytes become: a corrected mapping reads all again."""
-    deciding = asdict(source) | {"path": "", "limits": asdict(limits)}
+    decisive = deciding(source) | {"path": "", "limits": asdict(limits)}
     # Keys of a later release that are not set decide nothing: an upgrade reads no file again.
-    deciding["fields"] = {k: v for k, v in deciding["fields"].items() if k != "time_zone" or v is not None}
-    deciding = {k: v for k, v in deciding.items() if k not in _LATER or v not in (None, "auto")}
-    deciding["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+    decisive["fields"] = {k: v for k, v in decisive["fields"].items() if k != "time_zone" or v is not None}
+    decisive = {k: v for k, v in decisive.items() if k not in _LATER or v not in (None, "auto")}
+    decisive["parameters"] = {k: str(v) for k, v in asdict(RecordParameters()).items()}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def _required(source: FilesSettings, rows: RowFilter | None) -> dict[str, str]:

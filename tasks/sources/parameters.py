@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import MaxLen, MinLen
 
 from tasks.files.encodings import Encoding
 from tasks.knobs import Example, Section
 from tasks.sources import clocks, where
+from tasks.sources.minimise import MinimiseSettings
+from tasks.sources.sample import SampleSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,23 @@ class SourceSettings(Section):
     trace_url: Annotated[str | None, Example("https://traces.example/t/{source_id}")] = None
     """Address of an answer's trace, to which pages link: {source_id} is the record's own id, {session_id} its
     conversation, {output_id} the output's; values are escaped for a URL."""
+    minimise: MinimiseSettings | None = None
+    """What is taken out of records before anything of them is written."""
+    sample: SampleSettings | None = None
+    """Which answers are audited; without it, all."""
 
     def __post_init__(self) -> None:
         if self.trace_url is not None and not self.trace_url.startswith(("https://", "http://")):
             raise ValueError(f"trace_url is {self.trace_url!r}, expected an address with https:// or http://")
+
+
+def deciding(source: SourceSettings) -> dict[str, Any]:
+    """Settings that decide what a record becomes: where one of them changes, all is read again."""
+    settings = asdict(source)
+    # What is drawn of a record leaves it as it is: another share is for what comes from now on.
+    del settings["sample"]
+    # A key of a later release that is not set decides nothing: an upgrade reads nothing again.
+    return {key: value for key, value in settings.items() if key != "minimise" or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ import errno
 import io
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,9 @@ from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
 from tasks.sources import kinds
 from tasks.sources.base import Batch, Marks, Scope
+from tasks.sources.minimise import Taken
 from tasks.sources.parameters import SourceSettings
+from tasks.sources.sample import draw
 from tasks.sources.units import Unit
 from tasks.tables import OUTPUTS, QUARANTINE
 
@@ -95,6 +98,10 @@ class Pulled:
     """Records that a source's `where` left out."""
     joined: int = 0
     """Records that became part of another one by a source's `join`."""
+    sampled_out: int = 0
+    """Answers that a source's `sample` did not draw."""
+    minimised: Mapping[str, Taken] = field(default_factory=dict)
+    """By source that is minimised, how many values were dropped, hashed and masked, by path."""
     inputs: Sequence[InputFile] = ()
     """Files that were read."""
 
@@ -134,7 +141,9 @@ class _Staged:
     records_in: int = 0
     filtered: int = 0
     joined: int = 0
+    sampled_out: int = 0
     first_refusal: str = ""
+    minimised: Counter[str] = field(default_factory=Counter)
 
 
 def pull_sources(
@@ -184,7 +193,8 @@ def pull_sources(
             shutil.rmtree(part.folder / name, ignore_errors=True)
     pulled = _pulled(staged, units, duplicates, already_there)
     known = duplicates + already_there
-    accounted = pulled.outputs + known + pulled.quarantined + pulled.filtered + pulled.joined
+    left_out = pulled.filtered + pulled.joined + pulled.sampled_out
+    accounted = pulled.outputs + known + pulled.quarantined + left_out
     if accounted != pulled.records_in:
         raise GateError(
             f"pull: {pulled.records_in} records came in and {accounted} are accounted for; "
@@ -208,6 +218,8 @@ def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, alrea
         unhealthy={part.source: part.problems[0] for part in staged if part.problems},
         filtered=sum(part.filtered for part in staged),
         joined=sum(part.joined for part in staged),
+        sampled_out=sum(part.sampled_out for part in staged),
+        minimised={part.source: dict(part.minimised) for part in staged if part.minimised},
         inputs=[
             InputFile(part.source, name, sha256) for part in staged for name, sha256 in part.inputs.items()
         ],
@@ -246,7 +258,12 @@ def _read_patiently(
 
 def _batches(source: SourceSettings, scope: Scope) -> Iterator[Batch]:
     """The source's batches; a generator, so that a source that fails when it is opened fails in `next`."""
-    yield from kinds.SOURCES[source.kind].pull(source, scope)
+    for batch in kinds.SOURCES[source.kind].pull(source, scope):
+        if source.sample is None:
+            yield batch
+        else:
+            drawn = draw(batch.outputs, source.sample)
+            yield replace(batch, outputs=drawn, sampled_out=batch.outputs.height - drawn.height)
 
 
 def _read(batches: Iterator[Batch], staged: _Staged) -> SourceError | OSError | None:
@@ -296,6 +313,8 @@ def _stage(batch: Batch, staged: _Staged) -> None:
     staged.records_in += batch.records_in
     staged.filtered += batch.filtered
     staged.joined += batch.joined
+    staged.sampled_out += batch.sampled_out
+    staged.minimised.update(batch.minimised)
     staged.marks.update(batch.marks)
     staged.inputs.update(batch.inputs)
     staged.problems += batch.problems

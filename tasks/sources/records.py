@@ -440,6 +440,7 @@ class Mapper:
                 supersedes=pl.lit(None, dtype=pl.String),
                 ingested_at=pl.lit(self._now, dtype=OUTPUTS.schema["ingested_at"]),
                 run_id=pl.lit(self._run_id),
+                sampling_probability=pl.lit(1.0),
                 language=pl.Series([language(row.response) for row in rows], dtype=pl.String),
             ),
         )

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+
+from tasks.sources.minimise import Minimiser
+
+if TYPE_CHECKING:
+    from tasks.sources.parameters import SourceSettings
+
+HASH_KEY = "HASH_KEY"
 
 
 def variable(source: str, kind: str = "KEY") -> str:
@@ -15,3 +23,13 @@ def variable(source: str, kind: str = "KEY") -> str:
 def secret(source: str, kind: str = "KEY") -> str:
     """The secret, empty where there is none."""
     return os.environ.get(variable(source, kind), "")
+
+
+def minimiser(source: SourceSettings) -> Minimiser:
+    """What minimises a source's records, with the key of its hashes.
+
+    Raises:
+        SourceError: values are to be hashed and there is no key.
+    """
+    name = variable(source.name, HASH_KEY)
+    return Minimiser(source.name, source.minimise, secret(source.name, HASH_KEY), name)

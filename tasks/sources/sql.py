@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,8 +25,9 @@ from tasks.files.refusal import shown
 from tasks.knobs import Example
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import Gatherer
-from tasks.sources.parameters import RecordSettings
+from tasks.sources.parameters import RecordSettings, deciding
 from tasks.sources.records import Mapper
+from tasks.sources.secrets import minimiser as minimiser_of
 from tasks.sources.secrets import secret, variable
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class SqlSettings(RecordSettings):
         super().__post_init__()
         if ":" in self.url.partition("://")[2].rpartition("@")[0]:
             raise ValueError(f"take the password out of the url and set {variable(self.name)} to it")
+        if self.minimise and self.watermark in [path for path, _ in self.minimise.rules()]:
+            raise ValueError(
+                f"minimise names the watermark {self.watermark!r}, whose last value is kept; take it out of "
+                "one of the two"
+            )
 
 
 def pull(source: SqlSettings, scope: Scope) -> Iterator[Batch]:
@@ -67,8 +73,9 @@ def pull(source: SqlSettings, scope: Scope) -> Iterator[Batch]:
         SourceError: the database refuses the query or this user. ConnectionError: the connection broke.
     """
     mapper = Mapper(source, scope)
-    gatherer = Gatherer(mapper, source.name, scope)
-    reader = hashlib.sha256(json.dumps(asdict(source), sort_keys=True).encode()).hexdigest()
+    minimiser = minimiser_of(source)
+    gatherer = Gatherer(mapper, source.name, scope, minimiser)
+    reader = hashlib.sha256(json.dumps(deciding(source), sort_keys=True).encode()).hexdigest()
     mark = None if scope.is_range else _read_mark(scope.marks, reader)
     newest = mark
     for number, row in enumerate(_rows(source, mark), start=1):
@@ -78,7 +85,8 @@ def pull(source: SqlSettings, scope: Scope) -> Iterator[Batch]:
             yield gatherer.batch({} if scope.is_range else _written_mark(newest, reader))
     problems, warnings = mapper.doubts()
     marks = {} if scope.is_range else _written_mark(newest, reader)
-    yield gatherer.batch(marks, tuple(problems), tuple(warnings))
+    last = gatherer.batch(marks, tuple(problems), tuple(warnings))
+    yield replace(last, warnings=(*last.warnings, *minimiser.doubts()))
 
 
 def reach(source: SqlSettings) -> str:

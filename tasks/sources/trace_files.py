@@ -11,7 +11,7 @@ most `wait_hours`; then it is what it is, and a root that comes later makes a ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,8 +27,9 @@ from tasks.sources import traces
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import Gatherer, gather, trace_mapper
 from tasks.sources.gathering import Traces
-from tasks.sources.parameters import AnswerSettings
+from tasks.sources.parameters import AnswerSettings, deciding
 from tasks.sources.raw_spans import END, START, TRACE, Raw, ends, is_complete, spans
+from tasks.sources.secrets import minimiser
 
 SETTLED_S = 60
 """Spans of one trace are sent by several processes, each every few seconds."""
@@ -110,8 +111,9 @@ class _Pull:
         self._traces = Traces(scope.work / "spans")
         self._read: dict[str, _File] = {}
         self._names: list[str] = []
-        self._gatherer = Gatherer(trace_mapper(source, scope), source.name, scope)
-        self._reader = sha256(repr((_VERSION, sorted(asdict(source).items()))).encode()).hexdigest()
+        self._minimiser = minimiser(source)
+        self._gatherer = Gatherer(trace_mapper(source, scope), source.name, scope, self._minimiser)
+        self._reader = sha256(repr((_VERSION, sorted(deciding(source).items()))).encode()).hexdigest()
         self._problems: list[str] = []
         self._inputs: dict[str, str] = {}
 
@@ -181,7 +183,7 @@ class _Pull:
                             reason = f"the span's message is over limits.max_record_bytes ({size} bytes)"
                             self._gatherer.refuse(name + where, "too_large", reason)
                             continue
-                        self._traces.add([*span, number], size)
+                        self._traces.add([*self._minimiser.span(span), number], size)
                         if span[START] is not None:
                             file.met(span[START], span[END])
         except Refusal as failure:
@@ -231,4 +233,5 @@ class _Pull:
             for name, f in self._read.items()
             if f.refused
         ]
-        return [f"source {self._source.name!r}: {sentence}" for sentence in refused[:10]]
+        said = [f"source {self._source.name!r}: {sentence}" for sentence in refused[:10]]
+        return [*said, *self._minimiser.doubts()]

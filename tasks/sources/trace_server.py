@@ -9,7 +9,7 @@ that was cut off begins where the last whole one ended, and what comes twice is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypeVar
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -23,6 +23,7 @@ from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import Gatherer, gather, trace_mapper
 from tasks.sources.gathering import Traces
 from tasks.sources.raw_spans import TRACE, Raw, ends, is_complete, spans
+from tasks.sources.secrets import minimiser as minimiser_of
 from tasks.sources.secrets import secret, variable
 from tasks.sources.trace_files import SETTLED_S, Reader, TraceSettings
 
@@ -151,17 +152,18 @@ def pull(
 
 def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batch]:
     mark = {} if scope.is_range else dict(scope.marks)
+    minimiser = minimiser_of(source)
+    gatherer = Gatherer(trace_mapper(source, scope), source.name, scope, minimiser)
     gathered = Traces(scope.work / "spans")
     for page, after in server.pages(mark, scope):
         for span in page:
-            gathered.add(span, SPAN_BYTES)
+            gathered.add(minimiser.span(span), SPAN_BYTES)
         mark = {**mark, **after}
     asked = {group[0][TRACE] for group in gathered if not is_complete(group)} | set(mark.get("open", ()))
     ordered = sorted(asked)
     for first in range(0, len(ordered), ASKED_AT_ONCE):
         for span in server.of(ordered[first : first + ASKED_AT_ONCE]):
-            gathered.add(span, SPAN_BYTES)
-    gatherer = Gatherer(trace_mapper(source, scope), source.name, scope)
+            gathered.add(minimiser.span(span), SPAN_BYTES)
     still_open: list[str] = []
     for group in gathered:
         if _is_open(group, source, scope):
@@ -171,7 +173,7 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
         if gatherer.is_full:
             yield gatherer.batch()
     marks = {} if scope.is_range else {**mark, "open": sorted(still_open)[:OPEN_TRACES]}
-    yield gatherer.batch(marks)
+    yield replace(gatherer.batch(marks), warnings=tuple(minimiser.doubts()))
 
 
 def _is_open(group: list[Raw], source: ServerSettings, scope: Scope) -> bool:

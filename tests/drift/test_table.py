@@ -316,6 +316,28 @@ def test_sampling_weights_undo_an_uneven_sample() -> None:
     assert row(compared(weighted))["current_count"] == pytest.approx(2 * 4 * (134 + 66 * 0.1), rel=0.02)
 
 
+def test_rates_of_answers_that_were_sampled_are_those_of_all_answers() -> None:
+    """Agent B, of whose answers a tenth is audited, counts as if all of its answers were."""
+    days, sampled = [], []
+    for n in range(30):
+        day = frames(n, answers=600, share=lambda agent: (0.95, 0.6, 0.95)[agent])
+        days.append(day)
+        probability = pl.when(pl.col("agent") == "B").then(0.1).otherwise(1.0)
+        drawn = pl.int_range(pl.len()).over("agent") % 10 == 0
+        outputs = day["outputs"].with_columns(sampling_probability=probability)
+        outputs = outputs.filter(drawn | (pl.col("agent") != "B"))
+        verdicts = day["verdicts"].join(outputs, on="output_id", how="semi")
+        sampled.append({"outputs": outputs, "verdicts": verdicts})
+    whole, back = compared(cells(days)), compared(cells(sampled))
+    assert row(back)["current_value"] == pytest.approx(row(whole)["current_value"], abs=0.02)
+    assert row(back)["current_count"] == row(whole)["current_count"]
+    assert row(back, "outputs_per_day")["current_value"] == 600
+    width = {
+        name: row(rows)["ci_high"] - row(rows)["ci_low"] for name, rows in (("all", whole), ("some", back))
+    }
+    assert width["some"] > width["all"]
+
+
 def test_replaced_answers_and_older_verdicts_do_not_count() -> None:
     day = frames(0, answers=50)
     kept = cells([day]).sums.filter(metric="supported_share")["x"].sum()

@@ -91,7 +91,7 @@ def test_a_column_that_says_again_what_another_holds_is_in_no_digest_so_that_ear
     outputs = {"output_id", "response", "content_sha256", "run_id"}
     assert outputs < set(bound_columns("outputs"))
     assert set(tables.TABLES["outputs"].schema) - set(bound_columns("outputs")) == {"language"}
-    later = {"rows_filtered", "rows_joined", "stage", "reason"}
+    later = {"rows_filtered", "rows_joined", "rows_sampled_out", "stage", "reason"}
     assert set(tables.TABLES["runs"].schema) - set(bound_columns("runs")) == later
 
 

@@ -217,7 +217,19 @@ def test_a_table_that_does_not_reconcile_is_shown_as_such(tmp_path: Path) -> Non
     counts = {"claims": {"in": 3, "published": 2, "already_there": 0, "quarantined": 0}}
     run = pl.DataFrame([report_lake.run_row(counts, run_id=RUN)], schema=TABLES["runs"].schema)
     assert result(lake_of(tmp_path, runs=run), QUERIES["reconciliation"]).rows() == [
-        ("claims", 3, 2, 0, 0, False)
+        ("claims", 3, 2, 0, 0, 0, False)
+    ]
+
+
+def test_what_a_source_left_out_is_part_of_the_sum_and_what_was_taken_out_is_listed(tmp_path: Path) -> None:
+    outputs = {"in": 9, "published": 2, "already_there": 1, "quarantined": 1, "filtered": 2, "sampled_out": 3}
+    counts = {"outputs": outputs | {"minimised": {"chat": {"drop user.email": 7, "hash user id": 0}}}}
+    run = pl.DataFrame([report_lake.run_row(counts, run_id=RUN)], schema=TABLES["runs"].schema)
+    lake = lake_of(tmp_path, runs=run)
+    assert result(lake, QUERIES["reconciliation"]).rows() == [("outputs", 9, 2, 1, 1, 5, True)]
+    assert result(lake, QUERIES["minimised"]).rows() == [
+        ("chat", "drop", "user.email", 7),
+        ("chat", "hash", "user id", 0),
     ]
 
 

@@ -57,6 +57,7 @@ def night(lake: Lake, wanted: LedgerSettings) -> None:
         response=f"{SAID} {SAID}",
         metadata=json.dumps({"user": CANARY}),
         language="en",
+        sampling_probability=1.0,
         source_id=f"record {CANARY}",
         session_id=f"session {CANARY}",
     )

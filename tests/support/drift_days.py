@@ -58,6 +58,7 @@ def frames(
         ingested_at=pl.lit(at + timedelta(hours=3)).cast(UTC_TYPE),
         supersedes=pl.lit(None, dtype=pl.String),
         metadata=pl.lit("{}"),
+        sampling_probability=pl.lit(1.0),
     )
     verdicts = pl.DataFrame(
         {"output_id": outputs["output_id"].gather(np.repeat(np.arange(answers), claims)), "ok": supported}

@@ -138,6 +138,7 @@ class Month:
             use_case=pl.format("u{}", "use_case"),
             source=pl.lit("desk"),
             supersedes=pl.lit(None, pl.String),
+            sampling_probability=pl.lit(1.0),
             **{name: (pl.lit(midnight) + pl.duration(microseconds=name)).cast(UTC_TYPE) for name in hours},
         )  # fmt: skip
 

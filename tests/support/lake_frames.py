@@ -39,6 +39,7 @@ def made(count: int, first: int = 0, days: int = 2) -> dict[str, pl.DataFrame]:
                 "ingested_at": NOON,
                 "run_id": run,
                 "language": "en",
+                "sampling_probability": 1.0,
             }
         )
         claims += [

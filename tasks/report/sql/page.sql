@@ -274,17 +274,32 @@ GROUP BY 1, 2, 3 ORDER BY rows DESC, 1, 2, 3;
 
 -- name: reconciliation
 -- key: table
--- numbers: in, published, already_there, quarantined
-SELECT *, "in" = published + already_there + quarantined AS adds_up
+-- numbers: in, published, already_there, quarantined, left_out
+SELECT *, "in" = published + already_there + quarantined + left_out AS adds_up
 FROM (
   SELECT key AS "table", coalesce((value->>'in')::BIGINT, 0) AS "in",
          coalesce((value->>'published')::BIGINT, 0) AS published,
          coalesce((value->>'already_there')::BIGINT, 0) AS already_there,
-         coalesce((value->>'quarantined')::BIGINT, 0) AS quarantined
+         coalesce((value->>'quarantined')::BIGINT, 0) AS quarantined,
+         coalesce((value->>'filtered')::BIGINT, 0) + coalesce((value->>'joined')::BIGINT, 0)
+           + coalesce((value->>'sampled_out')::BIGINT, 0) AS left_out
   FROM $runs AS runs, json_each(runs.counts)
   WHERE run_id = '$run_id'
 )
 ORDER BY 1;
+
+-- name: minimised
+-- key: source, how, path
+-- numbers: taken
+WITH sources AS (
+  SELECT each.key AS source, each.value AS paths
+  FROM $runs AS runs, json_each(runs.counts::JSON->'outputs'->'minimised') AS each
+  WHERE run_id = '$run_id'
+)
+SELECT source, split_part(each.key, ' ', 1) AS how, substr(each.key, strpos(each.key, ' ') + 1) AS path,
+       each.value::BIGINT AS taken
+FROM sources, json_each(sources.paths) AS each
+ORDER BY 1, 2, 3;
 
 -- name: validation
 -- key: table
