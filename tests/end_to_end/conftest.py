@@ -27,6 +27,8 @@ TABLES = (
     "quarantine",
     "runs",
 )
+LASTING = TABLES[:-1]
+"""What an audit that is run again must leave alone; `runs` has a row for every run."""
 
 
 @dataclass(frozen=True)
