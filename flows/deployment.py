@@ -81,7 +81,7 @@ def deploy(settings: Settings, config: str | None) -> Registered:
                     "deployment": f"{deployment.flow_name}/{deployment.name}",
                     "id": str(deployment.apply()),
                     "work_pool": pool,
-                    "schedules": [settings.schedule.cron] if deployment.schedules else [],
+                    "schedules": [getattr(each.schedule, "cron", "") for each in deployment.schedules or []],
                 }
             )
         kept = {each["id"] for each in registered}
@@ -121,8 +121,8 @@ def serve(settings: Settings, config: str | None, ready: Callable[[list[str], li
 def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDeployment], list[str]]:
     """Every flow that this lake can run as a deployment, and why one is missing.
 
-    The nightly audit alone has a schedule. What runs them works in another folder, so the flows go by module
-    and every path is absolute.
+    The nightly audit has a schedule, and so has `deliver` where `deliver_cron` is set. What runs them works
+    in another folder, so the flows go by module and every path is absolute.
 
     Raises:
         ConfigError: a schedule that Prefect does not accept.
@@ -136,7 +136,7 @@ def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDepl
 
     lake = Lake.open(settings.lake)
     named = identity(lake)
-    nightly = _nightly(settings)
+    schedules = _schedules(settings)
     parameters = {"config": str(Path(config or DEFAULT_FILE).resolve()), "lake": str(lake.root)}
     made: list[RunnerDeployment] = []
     notes: list[str] = []
@@ -144,11 +144,13 @@ def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDepl
         if entry.needs_corpus and not settings.corpus.path:
             notes.append(f"{command}: not deployed, because no corpus is configured (corpus.path)")
             continue
+        if entry.needs_webhooks and not settings.webhooks:
+            continue
         flow = entry.load()
         assert isinstance(flow, Flow)  # noqa: S101 - Prefect is imported above, before any flow
         deployment = flow.to_deployment(
             name=settings.schedule.name or named.name,
-            schedules=[nightly] if entry.is_nightly else [],
+            schedules=schedules[entry.cron] if entry.cron else [],
             parameters=parameters,
             tags=[TAG, f"lake-{named.id}"],
             # Nights that were missed wait for each other instead of meeting at the lock of the lake.
@@ -159,13 +161,18 @@ def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDepl
     return made, notes
 
 
-def _nightly(settings: Settings) -> Any:
+def _schedules(settings: Settings) -> dict[str, list[Any]]:
+    """Prefect's schedules by the key that says when."""
     from prefect.schedules import Cron
 
-    try:
-        return Cron(settings.schedule.cron, timezone=settings.schedule.timezone)
-    except ValueError as error:
-        raise ConfigError(f"schedule.cron: {error}") from None
+    made = {}
+    for key in ("cron", "deliver_cron"):
+        cron = getattr(settings.schedule, key)
+        try:
+            made[key] = [Cron(cron, timezone=settings.schedule.timezone)] if cron else []
+        except ValueError as error:
+            raise ConfigError(f"schedule.{key}: {error}") from None
+    return made
 
 
 def refuse_foreign(client: SyncPrefectClient, made: Sequence[RunnerDeployment]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.orchestrator import show_markdown, show_table, shown
 from flows.run import Run
+from tasks.deliver.deliver import Standing
 from tasks.errors import GateError
 from tasks.report import report
 from tasks.report.brief import Brief, brief
@@ -54,6 +55,27 @@ class Outcome:
     """Address of the report, where `report.link` says under which one people reach it."""
     drift_link: str | None = None
     """The same of the drift report."""
+
+    @classmethod
+    def of_deliveries(cls, done: Sequence[Standing], *, run_id: str, lake: str, start: datetime) -> Outcome:
+        """Of a delivery, which judges nothing: how each endpoint stands."""
+        return cls(
+            run_id=run_id,
+            flow="deliver",
+            status="completed",
+            records_in=0,
+            records_out=0,
+            records_already_there=0,
+            records_quarantined=0,
+            verdicts={},
+            counts={},
+            problems=[f"endpoint {each.endpoint}: {each.sentence}" for each in done if not each.is_well],
+            warnings=[],
+            report=None,
+            lake=lake,
+            seconds=round((datetime.now(UTC) - start).total_seconds(), 2),
+            extra={"deliveries": [each.as_dict() for each in done]},
+        )
 
     @property
     def abstentions(self) -> list[str]:
@@ -121,7 +143,7 @@ def conclude(run: Run, extra: Mapping[str, Any] | None = None) -> Outcome:
         report=str(run.page) if run.page else None,
         lake=str(run.lake.root),
         seconds=round((datetime.now(UTC) - record.started_at).total_seconds(), 2),
-        extra={**(extra or {}), **run.usage, **_ledger(run)},
+        extra={**(extra or {}), **run.usage, **_ledger(run), **_deliveries(run)},
         trust=report.said_of_trust(run.page) if run.page else [],
         brief=brief(run.lake, run.run_id, record.days) if run.judged else None,
         link=run.settings.report.address(run.run_id, "index.html") if run.page else None,
@@ -146,6 +168,11 @@ def _ledger(run: Run) -> dict[str, Any]:
             "findings": checked.findings,
         }
     }
+
+
+def _deliveries(run: Run) -> dict[str, Any]:
+    """How each endpoint stands, where there are any."""
+    return {"deliveries": run.delivered} if run.settings.webhooks else {}
 
 
 def summary(outcome: Outcome) -> str:

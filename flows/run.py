@@ -1,6 +1,6 @@
 """The life of a run: (1) the lake is locked, (2) what a crash left is finished, (3) the run is opened and its
-start recorded; the flow's stages; (4) it is reconciled and closed, (5) recorded and the ledger
-verified, (6) reported, (7) forgotten.
+start recorded; the flow's stages; (4) it is reconciled and closed, (5) recorded, the ledger
+verified and its events sent, (6) reported, (7) forgotten.
 
 The run counts as open until (7), so that one that dies before is closed and recorded in full by the next.
 """
@@ -22,7 +22,8 @@ from flows import progress
 from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task, tell
-from tasks import health
+from tasks import health, ids
+from tasks.deliver import deliver
 from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence.corpus import reach as reach_corpus
 from tasks.evidence.index import CorpusIndex
@@ -62,6 +63,8 @@ class Run:
     """Of the ledger, at the end."""
     page: Path | None = None
     """The report, once it is written."""
+    delivered: list[dict[str, Any]] = field(default_factory=list)
+    """How each endpoint stands."""
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
     """What a remote judge was asked and cost."""
     stages: list[str] = field(default_factory=list)
@@ -252,6 +255,8 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     runs.close_run(record, lake, "completed")
     checkpoint = record_events(run)
     run.verification = verify_ledger(run)
+    if run.settings.webhooks:
+        checkpoint |= send_events(run)
     page = report.gather(
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
@@ -281,6 +286,26 @@ def verify_ledger(run: Run) -> Verification:
     run.record.problems += verification.problems
     run.record.warnings += [f"the ledger: {sentence}" for sentence in verification.unverifiable]
     return verification
+
+
+@task("deliver")
+def send_events(run: Run) -> dict[str, str]:
+    """The ledger's events to the endpoints, each within its time; how each one stands, in words.
+
+    Whatever an endpoint does, the run goes on and ends as it would have: what is not sent waits, and is said.
+    """
+    try:
+        # An id of its own: what the run published is in its last event already.
+        done = deliver.deliver(
+            run.lake, run.settings.webhooks, run_id=ids.digest("deliver", run.run_id), is_limited=True
+        )
+    except ClaimledgerError as error:
+        run.record.warnings.append(f"events were not sent: {error}")
+        return {"sent": "nothing, see the log of the run"}
+    run.delivered = [each.as_dict() for each in done]
+    run.record.warnings += [f"endpoint {each.endpoint}: {each.sentence}" for each in done if not each.is_well]
+    tell(", ".join(f"{each.endpoint} {each.sent:,} sent, {each.waiting:,} waiting" for each in done))
+    return {f"sent to {each.endpoint}": each.sentence for each in done}
 
 
 @task("record")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from flows.outcome import Outcome
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A flow: the function `module.function` and whether `schedule.cron` starts it. Its signature is its
-    parameters, which its docstring describes; the name that Prefect shows is in its decorator.
+    """A flow: the function `module.function` and which key of `schedule` says when it starts. Its signature
+    is its parameters, which its docstring describes; the name that Prefect shows is in its decorator.
     """
 
     module: str
     function: str
-    is_nightly: bool = False
+    cron: Literal["cron", "deliver_cron"] | None = None
     needs_corpus: bool = False
+    needs_webhooks: bool = False
 
     def load(self) -> Callable[..., Outcome]:
         """The flow; Prefect's own where this process has imported Prefect."""
@@ -29,10 +30,11 @@ class Entry:
 
 
 FLOWS = {
-    "audit": Entry("flows.audit", "audit", is_nightly=True),
+    "audit": Entry("flows.audit", "audit", cron="cron"),
     "backfill": Entry("flows.backfill", "backfill"),
     "reaudit": Entry("flows.reaudit", "reaudit"),
     "drift": Entry("flows.drift", "drift"),
     "index": Entry("flows.index", "index", needs_corpus=True),
+    "deliver": Entry("flows.deliver", "deliver", cron="deliver_cron", needs_webhooks=True),
 }
 """By the command that runs each."""

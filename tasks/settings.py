@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from tasks.claims.claims import ExtractParameters
 from tasks.decide import policies as policy_rules
 from tasks.decide.policies import Policy
+from tasks.deliver.parameters import WebhookSettings
 from tasks.drift.parameters import DriftSettings
 from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
@@ -56,6 +57,8 @@ class ScheduleSettings(Section):
     """Minute, hour, day, month, weekday."""
     timezone: str = "UTC"
     """Zone of the schedule."""
+    deliver_cron: Annotated[str | None, Example("*/15 * * * *")] = None
+    """When events are sent besides the end of each run; never, where it is not set."""
     work_pool: Annotated[str | None, Example("claimledger")] = None
     """Pool whose workers run the flows."""
     name: Annotated[str | None, Example("support-team")] = None
@@ -68,14 +71,15 @@ class ScheduleSettings(Section):
             raise ValueError(
                 f"timezone is {self.timezone!r}, expected a name such as Europe/Berlin"
             ) from None
-        try:
-            if not self.cron.startswith("@"):  # @daily and its like are Prefect's to know
-                CronSim(self.cron, datetime.now(zone))
-        except CronSimError as error:
-            raise ValueError(
-                f"cron is {self.cron!r} ({str(error).lower()}), expected five fields such as 0 3 * * * for "
-                "3 o'clock every day"
-            ) from None
+        for name, cron in (("cron", self.cron), ("deliver_cron", self.deliver_cron)):
+            try:
+                if cron is not None and not cron.startswith("@"):  # @daily and its like are Prefect's to know
+                    CronSim(cron, datetime.now(zone))
+            except CronSimError as error:
+                raise ValueError(
+                    f"{name} is {cron!r} ({str(error).lower()}), expected five fields such as 0 3 * * * for "
+                    "3 o'clock every day"
+                ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +164,7 @@ class Settings(BaseSettings):
     drift: DriftSettings = DriftSettings()
     report: ReportSettings = ReportSettings()
     ledger: LedgerSettings = LedgerSettings()
-    webhooks: tuple[EmptySection, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
     schedule: ScheduleSettings = ScheduleSettings()
     runner: RunnerSettings = RunnerSettings()
     inventory: EmptySection = EmptySection()
@@ -205,6 +209,12 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are named {name!r}; give each its own name")
+        endpoints = [webhook.variable for webhook in self.webhooks]
+        for webhook in self.webhooks:
+            if endpoints.count(webhook.variable) > 1:
+                raise ValueError(
+                    f"two webhooks are named {webhook.name!r}, or as good as; give each its own name"
+                )
         policy_rules.refuse_overlaps(self.policies)
         confidential.detectors_of(self.privacy.detectors)
         return self
@@ -276,6 +286,7 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     updates: dict[str, object] = {
         "lake": lake or _absolute(settings.lake, base),
         "sources": tuple(_located(source, base) for source in settings.sources),
+        "webhooks": tuple(_endpoint(webhook, base) for webhook in settings.webhooks),
     }
     retrieve = settings.retrieve
     updates["retrieve"] = replace(retrieve, model=_model(retrieve, base))
@@ -295,6 +306,12 @@ def _located(source: Any, base: Path) -> SourceSettings:
     path = getattr(source, "path", "")
     located: SourceSettings = replace(source, path=_absolute(path, base)) if path else source
     return located
+
+
+def _endpoint(webhook: WebhookSettings, base: Path) -> WebhookSettings:
+    """An endpoint whose files are relative to nothing."""
+    url = _absolute(webhook.url, base) if webhook.kind == "file" else webhook.url
+    return replace(webhook, url=url, ca_file=webhook.ca_file and _absolute(webhook.ca_file, base))
 
 
 def _policy_file(entry: object, base: Path, where: str) -> tuple[object, str]:

@@ -434,6 +434,38 @@ EVENTS = Table(
     partition_by="occurred_at",
 )
 
+DELIVERIES = Table(
+    "deliveries",
+    ("endpoint", "leaf_index", "message", "status"),
+    "What each endpoint of `[[webhooks]]` acknowledged or refused, one row an event and endpoint",
+    (
+        Column("endpoint", pl.String, "Name of the endpoint"),
+        Column(
+            "leaf_index",
+            pl.Int64,
+            "Index of the event in the log; of a checkpoint, how many events it covers",
+            rules=(Between(0),),
+        ),
+        _id("event_id", "The event, or SHA-256 of the checkpoint's text"),
+        Column(
+            "message",
+            pl.String,
+            "event; withheld, where the endpoint got the leaf hash alone; or checkpoint",
+            rules=(OneOf(("event", "withheld", "checkpoint")),),
+        ),
+        Column("attempts", pl.Int64, "Requests until it was settled", rules=(Between(1),)),
+        Column(
+            "status",
+            pl.String,
+            "delivered, or dead where the endpoint refused it; a replay adds a row",
+            rules=(OneOf(("delivered", "dead")),),
+        ),
+        Column("delivered_at", UTC, "When that was kept, within half a second", unit="UTC"),
+        run_id,
+    ),
+    partition_by="delivered_at",
+)
+
 QUARANTINE = Table(
     "quarantine",
     ("row_sha256",),
@@ -842,6 +874,7 @@ TABLES: dict[str, Table] = {
         FINDINGS,
         REVIEWS,
         EVENTS,
+        DELIVERIES,
         QUARANTINE,
         HEALTH,
         COMPLETENESS,

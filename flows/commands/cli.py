@@ -19,7 +19,14 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
-from flows.commands import auditor_commands, flow_commands, ledger_commands, model_commands, review_commands
+from flows.commands import (
+    auditor_commands,
+    deliver_commands,
+    flow_commands,
+    ledger_commands,
+    model_commands,
+    review_commands,
+)
 from flows.commands.console import DEFAULTS, Common, fail, warnings_shown
 from flows.commands.launch import require_server
 from tasks.errors import (
@@ -168,6 +175,7 @@ for _command in (
     flow_commands.reaudit,
     flow_commands.drift,
     flow_commands.index,
+    deliver_commands.deliver,
     auditor_commands.sample,
     auditor_commands.erase,
     model_commands.score,

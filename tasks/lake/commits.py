@@ -45,6 +45,7 @@ ORDER = (
     "flip_shares",
     "reviews",
     "events",
+    "deliveries",
     "health",
     "completeness",
     "drift",

@@ -1,0 +1,1 @@
+"""Events out of the house: every event and checkpoint of the ledger to the endpoints of `[[webhooks]]`."""

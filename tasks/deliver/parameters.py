@@ -1,0 +1,76 @@
+"""What an endpoint is, which events it gets, and how long it is tried."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+
+from tasks.deliver import addresses
+from tasks.knobs import Example, Section
+from tasks.ledger import events
+
+CHECKPOINT = "checkpoint"
+EVENT_KINDS = (*events.KINDS, CHECKPOINT)
+WebhookKind = Literal["standard", "cloudevents", "file"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings(Section):
+    """One place that every event of the ledger is sent to. Secrets: CLAIMLEDGER_WEBHOOK_NAME_SECRET, and
+    during a rotation CLAIMLEDGER_WEBHOOK_NAME_SECRET_OLD.
+    """
+
+    name: Annotated[str, MinLen(1), MaxLen(60), Example("siem")]
+    """What tables and secrets call it; each endpoint has its own."""
+    url: Annotated[str, MinLen(1), MaxLen(2000), Example("https://siem.example/in")]
+    """Where it listens, https; the path of a file for the kind `file`."""
+    kind: WebhookKind = "standard"
+    """What it understands."""
+    events: Annotated[tuple[str, ...], Example(("verification", "action", "finding", "review"))] = ()
+    """Kinds of events that are sent whole, all by default. Of the others go index and leaf hash, and
+    checkpoints always go, so that the receiver can prove that nothing is missing."""
+    redact: Annotated[tuple[str, ...], Example(("actor", "reviewer"))] = ()
+    """Fields that are left out of every event; it can then be counted, but not compared with its hash."""
+    allow_private: bool = False
+    """It may be on this machine or a private network, also without TLS. Link-local addresses never."""
+    ca_file: Annotated[str | None, Example("company-ca.pem")] = None
+    """PEM file of the authority that signed its certificate, where the system does not know it."""
+    batch_events: Annotated[Annotated[int, Ge(1), Le(10_000)] | None, Example(500)] = None
+    """Events of one request at most; without it what suits the kind, 1 for standard and cloudevents."""
+    attempts: Annotated[int, Ge(1), Le(100)] = 5
+    """Attempts at one request before the next delivery goes on with it."""
+    timeout_s: Annotated[float, Gt(0), Le(300)] = 10.0
+    """Seconds that one request may take, from the name's look-up to the end of the answer."""
+    limit_s: Annotated[float, Gt(0), Le(86_400)] = 300.0
+    """Seconds that a night gives it; `claimledger deliver` takes as long as there is something to send."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name is {self.name!r}, expected letters, digits, _ and -")
+        unknown = sorted(set(self.events) - set(EVENT_KINDS))
+        if unknown:
+            raise ValueError(f"events has {unknown[0]!r}, expected some of {', '.join(EVENT_KINDS)}")
+        if self.kind != "file":
+            _check_url(self)
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable with its secret."""
+        return f"CLAIMLEDGER_WEBHOOK_{re.sub('[^A-Z0-9]+', '_', self.name.upper()).strip('_')}_SECRET"
+
+
+def _check_url(settings: WebhookSettings) -> None:
+    """Refuses what is wrong with an address as it is written; what it resolves to is looked at when it is
+    connected to.
+    """
+    if "@" in settings.url:
+        raise ValueError(f"url holds a name or password; set {settings.variable} instead")
+    if addresses.Url.parse(settings.url).scheme == "http" and not settings.allow_private:
+        raise ValueError(
+            "url is plain http, which goes to this machine or a private network alone; set allow_private, or "
+            "use https"
+        )
