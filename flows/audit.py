@@ -8,7 +8,7 @@ from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
 from flows.run import finish, opened
-from flows.stages import index, judge, nightly_drift, publish_refusals, pull
+from flows.stages import compare_counts, index, judge, nightly_drift, publish_refusals, pull
 from tasks.settings import load
 
 
@@ -34,6 +34,7 @@ def audit(
         for unit, done in in_turn(pulled.units, "judging"):
             judge(run, unit, done)
         publish_refusals(run, pulled)
+        completeness = compare_counts(run, pulled)
         drift = nightly_drift(run)
         finish(run, marks=pulled.marks)
-    return conclude(run, {"drift": drift})
+    return conclude(run, {"completeness": completeness, "drift": drift})

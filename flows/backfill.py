@@ -13,7 +13,7 @@ from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted, in_turn
 from flows.run import Run, finish, opened
-from flows.stages import index, judge, publish_refusals, pull
+from flows.stages import compare_counts, index, judge, publish_refusals, pull
 from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.review.erase import ERASED
@@ -51,10 +51,12 @@ def backfill(
         for unit, done in in_turn(before, "judging again"):
             judge(run, unit, done, reverify=reverify, is_pulled=False)
         publish_refusals(run, pulled)
+        completeness = compare_counts(run, pulled)
         finish(run)
     return conclude(
         run,
         {
+            "completeness": completeness,
             "days": (until - since).days + 1,
             "already_judged": sum(judged.already_judged for judged in run.judged),
             "published_before": sum(unit.rows for unit in before),

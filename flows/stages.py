@@ -18,6 +18,7 @@ from tasks.evidence import refresh
 from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.files import inputs
 from tasks.gate.reconcile import Counts
+from tasks.sources import counting
 from tasks.sources.pull import Pulled, pull_sources
 from tasks.sources.units import Unit, together
 
@@ -146,6 +147,24 @@ def publish_refusals(run: Run, pulled: Pulled) -> None:
     )
     run.record.count({"outputs": left_out})
     pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
+
+
+@task("compare counts")
+def compare_counts(run: Run, pulled: Pulled) -> dict[str, Any]:
+    """What the sources count of the days that were read beside what the lake accounts for, as plain data.
+
+    A difference is a problem of the run; a day that was never pulled is said.
+    """
+    if pulled.receipt is None:
+        return {}
+    compared = counting.settle(pulled.receipt, run.lake, run_id=run.run_id, now=run.record.started_at)
+    rows = run.check("completeness", compared.rows)
+    counts = run.lake.commit(run.run_id, "completeness", {"completeness": rows}, run_day=run.day)
+    run.record.count(counts)
+    run.record.problems += compared.problems
+    run.record.warnings += compared.warnings
+    tell(counting.in_words(rows))
+    return counting.as_dict(rows)
 
 
 @task("drift")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Marks = dict[str, Any]
 """JSON that a source remembers itself by: for files, a mark for each, by name."""
+QUARANTINED, LEFT_OUT = "quarantined", "left_out"
+"""What became of a record that is no output: refused, or no answer, not yet complete, not of these days."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Batch:
     """Answers that the source's `sample` did not draw."""
     minimised: Taken = field(default_factory=dict)
     """How many values were dropped, hashed and masked, by path."""
+    aside: Mapping[str, str] = field(default_factory=dict)
+    """Ids at the source of records that are no output, each with QUARANTINED or LEFT_OUT."""
 
     def __post_init__(self) -> None:
         """Raises GateError where a record got lost between the source and the batch."""
@@ -79,6 +83,20 @@ class Scope:
         return self.since is not None or self.until is not None
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What a source itself counts for a UTC day."""
+
+    day: date
+    count: int
+    ids: Sequence[str] | None = None
+    """The ids of those records, each once; None where they were only counted."""
+
+
+Wanted = Callable[[date, int], bool]
+"""Whether the ids of a day are wanted, given how many records the source counts."""
+
+
 Settings_contra = TypeVar("Settings_contra", bound=SourceSettings, contravariant=True)
 
 
@@ -98,5 +116,17 @@ class Source(Protocol[Settings_contra]):
 
         Raises:
             SourceError: the source cannot be reached, or lets nobody in.
+        """
+        ...
+
+
+class Counting(Protocol[Settings_contra]):
+    """A kind of source that can say how many records a day has."""
+
+    def tally(self, source: Settings_contra, days: Sequence[date], wanted: Wanted, /) -> Iterator[Tally]:
+        """The source's own count of UTC days, and the ids where they are wanted and can be listed.
+
+        Raises:
+            SourceError: it cannot tell, and why. ConnectionError: the connection broke.
         """
         ...

@@ -8,7 +8,7 @@ from typing import Any
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import traces
-from tasks.sources.base import Batch, Scope
+from tasks.sources.base import LEFT_OUT, QUARANTINED, Batch, Scope
 from tasks.sources.minimise import WITHHELD, Minimiser
 from tasks.sources.parameters import AnswerSettings, RecordSettings
 from tasks.sources.records import Mapper
@@ -30,6 +30,7 @@ class Gatherer:
         self._records: list[tuple[Record, str]] = []
         self._rows: list[dict[str, str]] = []
         self._size = self._joined = self._filtered = 0
+        self._aside: dict[str, str] = {}
         self.records = self.refused = 0
         """Of all batches so far."""
 
@@ -63,6 +64,10 @@ class Gatherer:
         self._filtered += filtered
         self._joined += joined
 
+    def set_aside(self, identity: str, fate: str) -> None:
+        """A record that is no output, by its id at the source: QUARANTINED or LEFT_OUT."""
+        self._aside[identity] = fate
+
     def batch(
         self,
         marks: dict[str, Any] | None = None,
@@ -74,6 +79,7 @@ class Gatherer:
         mapped = self._mapper.map([record for record, _ in self._records])
         for position, refusal in mapped.refused.items():
             self._refuse_record(position, refusal)
+        self._aside |= dict.fromkeys(mapped.outside, LEFT_OUT)
         quarantine = quarantine_rows(
             self._rows,
             table=OUTPUTS.name,
@@ -96,12 +102,17 @@ class Gatherer:
             filtered=self._filtered,
             joined=self._joined + again,
             minimised=self._minimiser.taken(),
+            aside=self._aside,
         )
+        self._aside = {}
         self._records, self._rows, self._size, self._filtered, self._joined = [], [], 0, 0, 0
         return batch
 
     def _refuse_record(self, position: int, refusal: Refusal) -> None:
         record, locator = self._records[position]
+        identity = self._mapper.identity(record)
+        if identity is not None:
+            self.set_aside(identity, QUARANTINED)
         self._refuse(locator, refusal.check, refusal.reason, str(record.get("response") or ""))
 
     def _refuse(self, locator: str, check: str, reason: str, raw: bytes | str) -> None:
@@ -128,3 +139,4 @@ def gather(trace: Trace, gatherer: Gatherer) -> None:
         gatherer.add_answer(record)
     for identity, reason in trace.refused:
         gatherer.refuse(f"trace {identity}", "response", reason)
+        gatherer.set_aside(identity, QUARANTINED)

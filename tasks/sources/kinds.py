@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.sources import atif, files, langfuse, langsmith, mlflow, otlp, phoenix, sql
 from tasks.sources.atif import AtifSettings
-from tasks.sources.base import Source
+from tasks.sources.base import Counting, Source
 from tasks.sources.langfuse import LangfuseSettings
 from tasks.sources.langsmith import LangsmithSettings
 from tasks.sources.mlflow import MlflowSettings
@@ -35,6 +35,8 @@ SOURCES: dict[str, Source[Any]] = {
     "phoenix": phoenix,
     "sql": sql,
 }
+COUNTING: dict[str, Counting[Any]] = {"langfuse": langfuse, "mlflow": mlflow, "phoenix": phoenix, "sql": sql}
+"""Kinds that can say how many records a day has; of the others, what their readers saw is compared."""
 
 
 def reach(source: SourceSettings) -> str:

@@ -23,13 +23,17 @@ from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
 from tasks.files.web import Web
 from tasks.sources import exported_rows, trace_server
-from tasks.sources.base import Batch, Scope
+from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
 from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _PLACE = "api/public/v2/observations"
+_TRACES = "api/public/traces"
+_TRACES_AT_ONCE = 100
+_LISTED = 10_000
+"""Traces of a day that are listed whatever their count says: a hundred requests."""
 _KINDS = {"generation": "LLM", "agent": "AGENT", "chain": "CHAIN", "tool": "TOOL", "retriever": "RETRIEVER",
           "evaluator": "EVALUATOR", "guardrail": "GUARDRAIL", "span": "CHAIN"}  # fmt: skip
 _FIELDS = "core,basic,time,io,metadata,model,usage,trace_context"
@@ -63,6 +67,33 @@ def pull(source: LangfuseSettings, scope: Scope) -> Iterator[Batch]:
         SourceError: the server, or the exports, cannot be read.
     """
     yield from trace_server.pull(source, scope, _Langfuse, exported)
+
+
+def tally(source: LangfuseSettings, days: Sequence[date], wanted: Wanted) -> Iterator[Tally]:
+    """Traces by their time: `totalItems`, and their ids where they are wanted and few enough to list.
+
+    Raises:
+        SourceError: the server cannot be asked.
+    """
+    with trace_server.web(source, **trace_server.credentials(source)) as door:
+        for day in days:
+            first = _traces(source, door, day, 1)
+            ids = list(first[1])
+            is_listed = first[0] <= _LISTED or wanted(day, first[0])
+            for page in range(2, -(-first[0] // _TRACES_AT_ONCE) + 1) if is_listed else ():
+                ids += _traces(source, door, day, page)[1]
+            yield Tally(day, first[0], list(dict.fromkeys(ids)) if is_listed else None)
+
+
+def _traces(source: LangfuseSettings, door: Web, day: date, page: int) -> tuple[int, list[str]]:
+    """How many traces a day has, and the ids of a page of them."""
+    asked = {"page": page, "limit": _TRACES_AT_ONCE, "fields": "core", "orderBy": "timestamp.asc"}
+    asked |= {"fromTimestamp": _midnight(day), "toTimestamp": _midnight(day + timedelta(days=1))}
+    answer = door.json(_TRACES, asked)
+    try:
+        return int(answer["meta"]["totalItems"]), [str(trace["id"]) for trace in answer["data"]]
+    except ODD as error:
+        raise odd(source, _TRACES, "traces", error) from None
 
 
 def _look(source: LangfuseSettings, door: Web) -> str:

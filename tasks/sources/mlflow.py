@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
 from tasks.files.web import Web
 from tasks.sources import exported_rows, trace_server
-from tasks.sources.base import Batch, Scope
+from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
 from tasks.sources.raw_spans import Raw, nanoseconds, raw
@@ -64,6 +64,20 @@ def pull(source: MlflowSettings, scope: Scope) -> Iterator[Batch]:
     yield from trace_server.pull(source, scope, _Mlflow, exported)
 
 
+def tally(source: MlflowSettings, days: Sequence[date], _: Wanted) -> Iterator[Tally]:
+    """Traces by when they began: their ids are listed, which is the count.
+
+    Raises:
+        SourceError: the server cannot be asked.
+    """
+    yield from trace_server.tally(source, days, _traces_of)
+
+
+def _traces_of(source: MlflowSettings, door: Web, day: date) -> Iterator[str]:
+    for page in _pages(source, door, _of_days(day, day)):
+        yield from (str(info["trace_id"]) for info in page)
+
+
 def _look(source: MlflowSettings, door: Web) -> str:
     return f"experiment {source.project!r} ({_experiment(source, door)}) of {source.url}"
 
@@ -86,33 +100,16 @@ class _Mlflow:
 
     def pages(self, mark: Mark, scope: Scope) -> Iterator[tuple[list[Raw], Mark]]:
         """Traces by when they began, whole."""
-        experiment = _experiment(self._source, self._door)
-        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
-        body: dict[str, Any] = {
-            "locations": [place],
-            "max_results": self._source.page_size,
-            "order_by": ["timestamp_ms ASC"],
-        }
-        conditions = _conditions(mark, scope, self._source.overlap_minutes)
-        if conditions:
-            body["filter"] = " AND ".join(conditions)
-        seen: set[str] = set()
         newest = int(mark.get("newest_ms") or 0)
-        while True:
-            answer = self._door.json(_SEARCH, body=body)
+        conditions = _conditions(mark, scope, self._source.overlap_minutes)
+        for infos in _pages(self._source, self._door, conditions):
             try:
-                infos = answer.get("traces") or []
                 ids = [str(info["trace_id"]) for info in infos]
                 newest = max([newest, *(nanoseconds(info["request_time"]) // 10**6 for info in infos)])
-                token = answer.get("next_page_token")
             except ODD as error:
                 raise odd(self._source, _SEARCH, "traces", error, _TESTED) from None
             parts = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
-            found = [span for part in parts for span in self.of(part)]
-            yield found, {"newest_ms": newest}
-            if not token:
-                return
-            body["page_token"] = once(seen, str(token), self._source.name)
+            yield [span for part in parts for span in self.of(part)], {"newest_ms": newest}
 
     def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:
         """All spans of these traces."""
@@ -124,19 +121,46 @@ class _Mlflow:
         yield from spans
 
 
+def _pages(source: MlflowSettings, door: Web, conditions: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """What the server says of traces, without their spans, by when they began."""
+    place = {
+        "type": "MLFLOW_EXPERIMENT",
+        "mlflow_experiment": {"experiment_id": _experiment(source, door)},
+    }
+    body: dict[str, Any] = {
+        "locations": [place],
+        "max_results": source.page_size,
+        "order_by": ["timestamp_ms ASC"],
+    }
+    if conditions:
+        body["filter"] = " AND ".join(conditions)
+    seen: set[str] = set()
+    while True:
+        answer = door.json(_SEARCH, body=body)
+        try:
+            infos = [info for info in answer.get("traces") or [] if info["trace_id"]]
+            token = answer.get("next_page_token")
+        except ODD as error:
+            raise odd(source, _SEARCH, "traces", error, _TESTED) from None
+        yield infos
+        if not token:
+            return
+        body["page_token"] = once(seen, str(token), source.name)
+
+
 def _conditions(mark: Mark, scope: Scope, overlap_minutes: float) -> list[str]:
     if scope.is_range:
-        days = []
-        if scope.since:
-            days.append(f"timestamp_ms >= {_milliseconds(scope.since)}")
-        if scope.until:
-            days.append(f"timestamp_ms < {_milliseconds(scope.until + timedelta(days=1))}")
-        return days
+        return _of_days(scope.since, scope.until)
     newest = mark.get("newest_ms")
     return [f"timestamp_ms >= {int(newest - overlap_minutes * 60_000)}"] if newest else []
 
 
-def _milliseconds(day: Any) -> int:
+def _of_days(since: date | None, until: date | None) -> list[str]:
+    days = [f"timestamp_ms >= {_milliseconds(since)}"] if since else []
+    return days + ([f"timestamp_ms < {_milliseconds(until + timedelta(days=1))}"] if until else [])
+
+
+def _milliseconds(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp() * 1000)
 
 

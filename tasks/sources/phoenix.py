@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -21,11 +21,12 @@ from tasks.files.refusal import Refusal
 from tasks.files.web import Web
 from tasks.sources import exported_rows, trace_server
 from tasks.sources.attributes import CONTENT_EVENTS
-from tasks.sources.base import Batch, Scope
+from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.exported_rows import ODD
 from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
+_TRACES_AT_ONCE = 1000
 _ORDER = {"sort": "id", "order": "asc"}
 
 
@@ -55,6 +56,37 @@ def pull(source: PhoenixSettings, scope: Scope) -> Iterator[Batch]:
     yield from trace_server.pull(source, scope, _Phoenix, exported)
 
 
+def tally(source: PhoenixSettings, days: Sequence[date], _: Wanted) -> Iterator[Tally]:
+    """Traces by when they began: their ids are listed, which is the count.
+
+    Raises:
+        SourceError: the server does not list traces.
+    """
+    yield from trace_server.tally(source, days, _traces_of)
+
+
+def _traces_of(source: PhoenixSettings, door: Web, day: date) -> Iterator[str]:
+    place = f"v1/projects/{quote(source.project, safe='')}/traces"
+    asked: dict[str, Any] = {"sort": "start_time", "order": "asc", "limit": _TRACES_AT_ONCE}
+    asked |= {"start_time": _midnight(day), "end_time": _midnight(day + timedelta(days=1))}
+    seen: set[str] = set()
+    while True:
+        answer = door.json(place, asked)
+        try:
+            found = [str(trace["trace_id"]) for trace in answer["data"]]
+            following = answer["next_cursor"]
+        except ODD as error:
+            raise odd(source, place, "traces", error, "Phoenix 20") from None
+        yield from found
+        if not following:
+            return
+        asked["cursor"] = once(seen, str(following), source.name)
+
+
+def _midnight(day: date) -> str:
+    return datetime.combine(day, time(), UTC).isoformat()
+
+
 def _look(source: PhoenixSettings, door: Web) -> str:
     door.json(f"v1/projects/{quote(source.project, safe='')}")
     return f"project {source.project!r} of {source.url}"
@@ -69,9 +101,9 @@ class _Phoenix:
         """New spans by their number; of a range, by when they started."""
         asked: dict[str, Any] = dict(_ORDER)
         if scope.since:
-            asked["start_time"] = datetime.combine(scope.since, time(), UTC).isoformat()
+            asked["start_time"] = _midnight(scope.since)
         if scope.until:
-            asked["end_time"] = datetime.combine(scope.until + timedelta(days=1), time(), UTC).isoformat()
+            asked["end_time"] = _midnight(scope.until + timedelta(days=1))
         yield from self._pages(asked, str(mark.get("cursor") or ""))
 
     def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -27,8 +27,9 @@ from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
-from tasks.sources import kinds
-from tasks.sources.base import Batch, Marks, Scope
+from tasks.sources import counting, kinds
+from tasks.sources.base import LEFT_OUT, Batch, Marks, Scope
+from tasks.sources.counting import READ, SET_ASIDE, Receipt
 from tasks.sources.minimise import Taken
 from tasks.sources.parameters import SourceSettings
 from tasks.sources.sample import draw
@@ -61,6 +62,10 @@ class Lake(Protocol):
 
     def read_state(self, name: str) -> Marks:
         """A small JSON document, empty where there is none."""
+        ...
+
+    def write_state(self, name: str, value: Mapping[str, Any]) -> None:
+        """Keeps a small JSON document."""
         ...
 
     def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> object:
@@ -104,6 +109,8 @@ class Pulled:
     """By source that is minimised, how many values were dropped, hashed and masked, by path."""
     inputs: Sequence[InputFile] = ()
     """Files that were read."""
+    receipt: Receipt | None = None
+    """What was read, and what the sources count of its days."""
 
     @property
     def outputs(self) -> int:
@@ -144,6 +151,7 @@ class _Staged:
     sampled_out: int = 0
     first_refusal: str = ""
     minimised: Counter[str] = field(default_factory=Counter)
+    aside: dict[str, str] = field(default_factory=dict)
 
 
 def pull_sources(
@@ -191,7 +199,8 @@ def pull_sources(
     for part in staged:
         for name in ("batches", "work"):
             shutil.rmtree(part.folder / name, ignore_errors=True)
-    pulled = _pulled(staged, units, duplicates, already_there)
+    receipt = _counted(sources, staged, lake, folder, now=now, since=since, until=until)
+    pulled = replace(_pulled(staged, units, duplicates, already_there), receipt=receipt)
     known = duplicates + already_there
     left_out = pulled.filtered + pulled.joined + pulled.sampled_out
     accounted = pulled.outputs + known + pulled.quarantined + left_out
@@ -201,6 +210,31 @@ def pull_sources(
             "nothing was published, report this"
         )
     return pulled
+
+
+def _counted(
+    sources: Sequence[SourceSettings],
+    staged: Sequence[_Staged],
+    lake: Lake,
+    folder: Path,
+    *,
+    now: datetime,
+    since: date | None,
+    until: date | None,
+) -> Receipt:
+    """What was read, beside what each source counts of the same days."""
+    names = READ.names()
+    read = [keys.rename({"_day": "day"}).select(names) for part in staged for keys in part.keys]
+    aside = [
+        {"source": part.source, "id": identity, "fate": fate}
+        for part in staged
+        for identity, fate in part.aside.items()
+    ]
+    with durable.touching(folder):
+        return counting.ask(
+            sources, lake, folder / "counts", read=pl.concat([READ.to_frame(), *read]),
+            aside=pl.DataFrame(aside, SET_ASIDE), now=now, since=since, until=until,
+        )  # fmt: skip
 
 
 def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, already_there: int) -> Pulled:
@@ -263,7 +297,11 @@ def _batches(source: SourceSettings, scope: Scope) -> Iterator[Batch]:
             yield batch
         else:
             drawn = draw(batch.outputs, source.sample)
-            yield replace(batch, outputs=drawn, sampled_out=batch.outputs.height - drawn.height)
+            others = batch.outputs.join(drawn, on="output_id", how="anti")
+            yield replace(
+                batch, outputs=drawn, sampled_out=others.height,
+                aside={**batch.aside, **dict.fromkeys(others["source_id"], LEFT_OUT)},
+            )  # fmt: skip
 
 
 def _read(batches: Iterator[Batch], staged: _Staged) -> SourceError | OSError | None:
@@ -315,6 +353,7 @@ def _stage(batch: Batch, staged: _Staged) -> None:
     staged.joined += batch.joined
     staged.sampled_out += batch.sampled_out
     staged.minimised.update(batch.minimised)
+    staged.aside |= batch.aside
     staged.marks.update(batch.marks)
     staged.inputs.update(batch.inputs)
     staged.problems += batch.problems

@@ -69,6 +69,8 @@ class Mapped:
     outputs: pl.DataFrame
     refused: dict[int, Refusal]
     skipped: int
+    outside: tuple[str, ...] = ()
+    """Ids of the skipped ones that have one of their own."""
 
 
 def _name(value: object, field: str, parameters: RecordParameters) -> str | None:
@@ -288,6 +290,7 @@ class Mapper:
         rows: list[Row] = []
         refused: dict[int, Refusal] = {}
         skipped = 0
+        outside: list[str] = []
         for position, record in enumerate(records):
             try:
                 row = self._row(record)
@@ -299,9 +302,18 @@ class Mapper:
                 day = row.produced_at.date()
                 if (self._since and day < self._since) or (self._until and day > self._until):
                     skipped += 1
+                    outside += [row.source_id] if row.source_id else []
                 else:
                     rows.append(row)
-        return Mapped(self._frame(rows), refused, skipped)
+        return Mapped(self._frame(rows), refused, skipped, tuple(outside))
+
+    def identity(self, record: Record) -> str | None:
+        """The record's own id, also of one that is refused; None where it has none that can be used."""
+        keys = _keys(record, self._paths["id"]) if "id" in self._paths else None
+        try:
+            return None if keys is None else _name(at(record, keys), "id", self._parameters)
+        except Refusal:
+            return None
 
     def doubts(self) -> tuple[list[str], list[str]]:
         """(problems, warnings) of the mapping, once all records have been mapped.

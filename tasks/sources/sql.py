@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -23,8 +23,10 @@ from tasks.errors import SourceError
 from tasks.files.portions import Record
 from tasks.files.refusal import shown
 from tasks.knobs import Example
-from tasks.sources.base import Batch, Scope
+from tasks.sources import sql_counts
+from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.batches import Gatherer
+from tasks.sources.minimise import MASK
 from tasks.sources.parameters import RecordSettings, deciding
 from tasks.sources.records import Mapper
 from tasks.sources.secrets import minimiser as minimiser_of
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _MARK = "watermark"
 _ALIAS = "claimledger_source"
+LISTED = 200_000
+"""Ids of one day that are held to be compared: some 30 MB."""
 Mark = datetime | date | int | float | str
 
 
@@ -103,6 +107,70 @@ def reach(source: SqlSettings) -> str:
             return f"{connection.dialect.name} at {_address(source)}"
     except ConnectionError as error:
         raise SourceError(str(error)) from None
+
+
+def tally(source: SqlSettings, days: Sequence[date], wanted: Wanted) -> Iterator[Tally]:
+    """`count(*)` over the query by UTC day, rows of equal id once; the ids where they are wanted.
+
+    Raises:
+        SourceError: the mapping names no columns to count by, or the database refuses. ConnectionError: the
+            connection broke.
+    """
+    identity, moment = sql_counts.columns(source)
+    with _connected(source) as connection:
+        quote = connection.dialect.identifier_preparer.quote
+        query = f"(\n{_escaped(source.query.strip().rstrip(';'), {})}\n) {quote(_ALIAS)}"
+        at, of = quote(moment), quote(identity)
+        sample = _first(connection, f"SELECT {at} FROM {query} WHERE {at} IS NOT NULL", {})  # noqa: S608
+        if sample is None:
+            yield from (Tally(day, 0, ()) for day in days)
+            return
+        bound = sql_counts.bounds(_plain(sample[0]), source)
+        for group in sql_counts.in_a_row(days):
+            edges = [*group, group[-1] + timedelta(days=1)]
+            values = {f"day{number}": bound(day) for number, day in enumerate(edges)}
+            counts = _first(connection, sql_counts.count(query, of, at, len(group)), values)
+            for number, day in enumerate(group):
+                count = int(counts[number]) if counts else 0
+                ids = None
+                if count <= LISTED and wanted(day, count):
+                    listed = (
+                        f"SELECT DISTINCT {of} FROM {query} "  # noqa: S608
+                        f"WHERE {at} >= :first AND {at} < :last AND {of} IS NOT NULL"
+                    )
+                    between = {"first": bound(day), "last": bound(day + timedelta(days=1))}
+                    ids = _kept(source, identity, (row[0] for row in _every(connection, listed, between)))
+                yield Tally(day, count, ids)
+
+
+def _kept(source: SqlSettings, identity: str, values: Iterator[object]) -> list[str]:
+    """Ids as the lake has them: hashed where they are minimised."""
+    minimiser = minimiser_of(source)
+    ids = []
+    for value in values:
+        kept = minimiser.record({identity: _plain(value)}).get(identity)
+        if kept is None or kept == MASK:
+            raise SourceError(
+                f"source {source.name!r}: minimise takes the id away, so records cannot be told apart"
+            )
+        ids.append(str(kept))
+    return ids
+
+
+def _every(connection: Connection, statement: str, bound: Mapping[str, object]) -> Iterator[Any]:
+    from sqlalchemy import text
+
+    result = connection.execute(text(statement), bound)
+    with result, _closed(result.cursor):
+        yield from result
+
+
+def _first(connection: Connection, statement: str, bound: Mapping[str, object]) -> Any:
+    """The first row, if there is one."""
+    rows = _every(connection, statement, bound)
+    row = next(rows, None)
+    rows.close()  # type: ignore[attr-defined]
+    return row
 
 
 def _rows(source: SqlSettings, mark: Mark | None) -> Iterator[Record]:

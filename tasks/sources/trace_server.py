@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
 from typing import Annotated, Any, Protocol, TypeVar
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -19,7 +21,7 @@ from tasks.files.refusal import shown
 from tasks.files.web import Web
 from tasks.knobs import Example
 from tasks.sources import trace_files, traces
-from tasks.sources.base import Batch, Scope
+from tasks.sources.base import LEFT_OUT, Batch, Scope, Tally
 from tasks.sources.batches import Gatherer, gather, trace_mapper
 from tasks.sources.gathering import Traces
 from tasks.sources.raw_spans import TRACE, Raw, ends, is_complete, spans
@@ -35,6 +37,8 @@ SPAN_BYTES = 2_000
 
 Mark = dict[str, Any]
 Settings = TypeVar("Settings", bound="ServerSettings")
+LISTED = 200_000
+"""Ids of one day that are held to be compared: some 30 MB."""
 LogIn = Callable[["ServerSettings"], dict[str, Any]]
 """What a request carries so that the server lets it in."""
 
@@ -150,6 +154,27 @@ def pull(
         yield from _pull(source, scope, server(source, door))
 
 
+def tally(
+    source: Settings,
+    days: Sequence[date],
+    listed: Callable[[Settings, Web, date], Iterator[str]],
+    log_in: LogIn = credentials,
+) -> Iterator[Tally]:
+    """The traces of each UTC day, by when they began, listed by their ids.
+
+    Raises:
+        SourceError: the server cannot be asked, or has too many traces a day to list.
+    """
+    with web(source, **log_in(source)) as door:
+        for day in days:
+            ids = list(dict.fromkeys(islice(listed(source, door, day), LISTED + 1)))
+            if len(ids) > LISTED:
+                raise SourceError(
+                    f"source {source.name!r}: more than {LISTED:,} traces on {day}, too many to list"
+                )
+            yield Tally(day, len(ids), ids)
+
+
 def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batch]:
     mark = {} if scope.is_range else dict(scope.marks)
     minimiser = minimiser_of(source)
@@ -168,8 +193,12 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
     for group in gathered:
         if _is_open(group, source, scope):
             still_open.append(group[0][TRACE])
+            gatherer.set_aside(group[0][TRACE], LEFT_OUT)
             continue
-        gather(traces.read(spans(group)), gatherer)
+        trace = traces.read(spans(group))
+        if not trace.records:
+            gatherer.set_aside(group[0][TRACE], LEFT_OUT)
+        gather(trace, gatherer)
         if gatherer.is_full:
             yield gatherer.batch()
     marks = {} if scope.is_range else {**mark, "open": sorted(still_open)[:OPEN_TRACES]}

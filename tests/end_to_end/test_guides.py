@@ -33,7 +33,7 @@ from tests.support.small_verifier import small_folder
 
 Command = Callable[..., Answer]
 DOCS = REPOSITORY / "docs"
-GUIDES = ("data-engineer.md", "analyst.md", "auditor.md", "good-enough.md")
+GUIDES = ("data-engineer.md", "analyst.md", "auditor.md", "good-enough.md", "completeness.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 A_COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?claimledger\b", re.MULTILINE)
 

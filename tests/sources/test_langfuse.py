@@ -114,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(401, {"message": "Invalid credentials"})
         asked = parse_qs(urlsplit(self.path).query)
         self.server.asked.append(asked)
+        if urlsplit(self.path).path == "/api/public/traces":
+            return self._traces(asked)
         since = datetime.fromisoformat(asked.get("fromStartTime", ["2000-01-01T00:00:00+00:00"])[0])
         until = datetime.fromisoformat(asked.get("toStartTime", ["2100-01-01T00:00:00+00:00"])[0])
         found = [row for row in self.server.rows if since <= datetime.fromisoformat(row["startTime"]) < until]
@@ -124,6 +126,17 @@ class _Handler(BaseHTTPRequestHandler):
         following = 0 if self.server.repeats else start + limit
         meta = {"cursor": str(following)} if more else {}
         return self._answer(200, {"data": found[start : start + limit], "meta": meta})
+
+    def _traces(self, asked: dict[str, list[str]]) -> None:
+        """`GET /api/public/traces` as documented: pages by number, `totalItems` in `meta`."""
+        since, until = (datetime.fromisoformat(asked[name][0]) for name in ("fromTimestamp", "toTimestamp"))
+        moments = {row["traceId"]: datetime.fromisoformat(row["startTime"]) for row in self.server.rows}
+        ids = sorted(each for each, moment in moments.items() if since <= moment < until)
+        page, limit = int(asked["page"][0]), int(asked["limit"][0])
+        data = [{"id": each} for each in ids[(page - 1) * limit : page * limit]]
+        return self._answer(
+            200, {"data": data, "meta": {"page": page, "limit": limit, "totalItems": len(ids)}}
+        )
 
     def _answer(self, status: int, value: object) -> None:
         body = json.dumps(value).encode()
@@ -167,6 +180,18 @@ def test_the_api_is_paged_by_cursor_and_then_from_the_newest_on(api, tmp_path):
     # Of the trace at the edge only a part is in the window: the rest is asked for by its id.
     check_answers(night.pull(), 3, 4)
     assert ["t3"] in [asked.get("traceId") for asked in api.asked]
+
+
+def test_the_api_counts_its_traces_by_day(api, tmp_path, monkeypatch):
+    api.rows = [camel(row) for trace in range(1, 6) for row in rows(trace)]
+    source, days = Night(tmp_path, url=api.url).source, [NOON.date(), NOON.date() + timedelta(days=1)]
+    assert isinstance(source, LangfuseSettings)
+    monkeypatch.setattr(langfuse, "_TRACES_AT_ONCE", 2)
+    (day, after) = langfuse.tally(source, days, lambda *_: False)
+    assert (day.count, day.ids, after.count) == (5, ["t1", "t2", "t3", "t4", "t5"], 0)
+    monkeypatch.setattr(langfuse, "_LISTED", 4)
+    assert next(langfuse.tally(source, days, lambda *_: False)).ids is None
+    assert len(next(langfuse.tally(source, days, lambda *_: True)).ids or ()) == 5
 
 
 def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):

@@ -79,6 +79,14 @@ def test_a_range_of_days_leaves_the_mark(server, tmp_path):
     assert night.marks == {}
 
 
+def test_the_server_counts_its_traces_by_day(server, tmp_path):
+    night, today = Night(tmp_path, url=server), datetime.now(UTC).date()
+    answers, days = night.pull(), [today - timedelta(days=1), today]
+    tallies = list(mlflow.tally(night.source, days, lambda *_: True))
+    assert {each for tally in tallies for each in tally.ids or ()} == set(answers["source_id"])
+    assert sum(tally.count for tally in tallies) == answers.height
+
+
 def test_what_a_server_refuses_is_one_sentence(server, tmp_path):
     with pytest.raises(SourceError, match=r"get-by-name refused \(404\)"):
         Night(tmp_path, url=server, project="none").pull()

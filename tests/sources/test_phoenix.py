@@ -14,7 +14,9 @@ import polars as pl
 import pytest
 
 from tasks.errors import SourceError
-from tasks.sources import phoenix
+from tasks.lake.store import Lake
+from tasks.sources import counting, phoenix
+from tasks.sources.counting import READ, SET_ASIDE
 from tasks.sources.phoenix import PhoenixSettings
 from tests.support import servers
 from tests.support.pulls import Pulls
@@ -91,6 +93,32 @@ def test_a_range_of_days_leaves_the_mark(server, tmp_path):
     assert night.pull(since=today - timedelta(days=1), until=today + timedelta(days=1)).height >= 6
     assert night.pull(since=today + timedelta(days=1)).height == 0
     assert night.marks == {}
+
+
+def test_the_server_counts_its_traces_by_day(server, tmp_path):
+    night, today = Night(tmp_path, url=server), datetime.now(UTC).date()
+    answers = night.pull()
+    yesterday, now, _ = tallies = list(
+        phoenix.tally(night.source, [today + timedelta(days=n) for n in (-1, 0, 1)], lambda *_: True)
+    )
+    assert sum(tally.count for tally in tallies) == answers.height
+    assert {*(yesterday.ids or ()), *(now.ids or ())} == set(answers["source_id"])
+    lost = compared(night, answers.head(answers.height - 1))
+    assert set(lost["missing_count"]) <= {0, 1}
+    assert lost["missing_count"].sum() == 1
+
+
+def compared(night: Night, answers: pl.DataFrame) -> pl.DataFrame:
+    """COMPLETENESS of days long past, for a pull that gave these answers."""
+    lake = Lake.open(str(night.work / "lake"))
+    read = answers.with_columns(day=pl.col("produced_at").dt.date()).select(READ.names())
+    now = datetime.now(UTC) + timedelta(days=3)
+    receipt = counting.ask(
+        [night.source], lake, night.work / "counts", read=read, aside=pl.DataFrame(schema=SET_ASIDE),
+        now=now, since=None, until=None,
+    )  # fmt: skip
+    lake.commit("f" * 64, "unit", {"outputs": answers}, run_day=now.date())
+    return counting.settle(receipt, lake, run_id="f" * 64, now=now).rows
 
 
 def test_a_download_of_its_pages_reads_the_same(server, tmp_path):

@@ -15,10 +15,13 @@ import pytest
 from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
-from tasks.sources import sql
+from tasks.sources import counting, sql
 from tasks.sources.base import Batch
+from tasks.sources.counting import Compared
+from tasks.sources.minimise import MinimiseSettings
 from tasks.sources.parameters import FieldMapping
 from tasks.sources.pull import Pulled, pull_sources, watermark
+from tasks.sources.sample import SampleSettings
 from tasks.sources.sql import SqlSettings
 from tests.support.postgres import Wire, postgres
 from tests.support.scopes import NOW, scope
@@ -112,7 +115,7 @@ def test_a_row_written_late_within_the_overlap_and_one_of_an_equal_time_are_not_
 def whole(settings: SqlSettings, lake: Lake, number: int, **more: Any) -> Pulled:
     return pull_sources(
         (settings,), LimitSettings(), lake, unit_outputs=5_000, refused_share=0.5, run_id=f"{number:064x}",
-        now=NOW, since=None, until=None, **{"retries": 2, "pause": lambda _: None, **more},
+        now=NOW, **{"retries": 2, "pause": lambda _: None, "since": None, "until": None, **more},
     )  # fmt: skip
 
 
@@ -147,6 +150,120 @@ def test_a_cut_in_the_middle_keeps_what_came_and_goes_on_from_there(port, wire, 
     assert first.problems[0].startswith("source 'answers': postgresql://reader@127.0.0.1")
     publish(lake, first, 1)
     assert whole(settings, lake, 2).outputs == ROWS - first.outputs
+
+
+@pytest.fixture
+def ten(port: int) -> Iterator[str]:
+    """A table of ten answers of 18 November, and one whose answer is missing."""
+    with psycopg.connect(address(port)) as connection:
+        connection.execute(
+            "create table ten as select n as id, timestamptz '2026-11-18 22:00+00' + n * interval '1 minute' "
+            "as asked_at, 'Q' as question, case when n < 11 then 'Answer ' || n || '.' end as answer, "
+            "null::jsonb as docs from generate_series(1, 11) n"
+        )
+    yield "select * from ten"
+    with psycopg.connect(address(port)) as connection:
+        connection.execute("drop table ten")
+
+
+def compared(lake: Lake, settings: SqlSettings, number: int, **more: Any) -> Compared:
+    """A night's pull, published as far as it is good, and compared."""
+    pulled = whole(settings, lake, number, **more)
+    publish(lake, pulled, number)
+    pulled.publish_quarantine(lake, f"{number:064x}", NOW)
+    assert pulled.receipt is not None
+    done = counting.settle(pulled.receipt, lake, run_id=f"{number:064x}", now=NOW + timedelta(minutes=number))
+    lake.commit(f"{number:064x}", "completeness", {"completeness": done.rows}, run_day=NOW.date())
+    return done
+
+
+def states(done: Compared) -> list[tuple[Any, ...]]:
+    columns = ("day", "theirs", "ours", "quarantined", "state", "missing_ids")
+    return [(str(day), *rest) for day, *rest in done.rows.sort("day").select(columns).rows()]
+
+
+def test_a_row_that_vanishes_in_paging_is_found_by_the_count_of_the_database(
+    port, ten, tmp_path, monkeypatch
+):
+    settings, lake = source(port, query=ten, overlap_minutes=1), Lake.open(str(tmp_path / "lake"))
+    rows = sql._rows
+    monkeypatch.setattr(sql, "_rows", lambda *given: (row for row in rows(*given) if row["id"] != 7))
+    night = compared(lake, settings, 1)
+    missing = ("2026-11-18", 11, 10, 1, "missing", ["7"])
+    assert states(night) == [
+        missing,
+        *(("2026-11-19", 0, 0, 0, "complete", []), ("2026-11-20", 0, 0, 0, "complete", [])),
+    ]
+    assert night.problems == [
+        "source 'answers': 1 of 11 records of 2026-11-18 are missing here (7); `claimledger audit "
+        "--since 2026-11-18 --until 2026-11-18` reads these days whole"
+    ]
+    # The next night asks for the day again, and knows the refused row of the night before.
+    monkeypatch.undo()
+    assert states(compared(lake, settings, 2))[0] == missing
+    day = datetime(2026, 11, 18, tzinfo=UTC).date()
+    healed = compared(lake, settings, 3, since=day, until=day)
+    assert states(healed) == [("2026-11-18", 11, 11, 1, "complete", [])]
+    assert healed.problems == []
+
+
+def test_a_row_written_with_a_time_behind_the_watermark_is_found(port, ten, tmp_path):
+    settings, lake = source(port, query=ten, overlap_minutes=1), Lake.open(str(tmp_path / "lake"))
+    assert compared(lake, settings, 1).problems == []
+    with psycopg.connect(address(port)) as connection:
+        connection.execute("insert into ten values (12, '2026-11-18 01:00+00', 'Q', 'Late.', null)")
+    late = compared(lake, settings, 2)
+    assert states(late)[0] == ("2026-11-18", 12, 11, 1, "missing", ["12"])
+    day = datetime(2026, 11, 18, tzinfo=UTC).date()
+    again = compared(lake, settings, 3, since=day, until=day)
+    assert again.problems == []
+    assert lake.scan("outputs").collect().height == 11
+
+
+def test_ids_that_are_hashed_at_the_door_are_compared_as_hashes(port, ten, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLAIMLEDGER_SOURCE_ANSWERS_HASH_KEY", "a key of the team's own")
+    lake, day = Lake.open(str(tmp_path / "lake")), datetime(2026, 11, 18, tzinfo=UTC).date()
+    settings = source(port, query=ten, minimise=MinimiseSettings(hash=("id",)))
+    rows = sql._rows
+    monkeypatch.setattr(sql, "_rows", lambda *given: (row for row in rows(*given) if row["id"] != 7))
+    found = states(compared(lake, settings, 1, since=day, until=day))[0]
+    assert found[:5] == ("2026-11-18", 11, 10, 1, "missing")
+    assert len(found[5][0]) == 64  # and no id of the source
+    masked = source(port, query=ten, minimise=MinimiseSettings(mask=("id",)))
+    with pytest.raises(SourceError, match="minimise takes the id away"):
+        list(sql.tally(masked, [day], lambda *_: True))
+
+
+def test_what_a_sample_did_not_draw_is_left_out_and_not_missing(port, ten, tmp_path):
+    settings = source(port, query=ten, overlap_minutes=1, sample=SampleSettings(share=0.5))
+    lake = Lake.open(str(tmp_path / "lake"))
+    for number in (1, 2):
+        found = compared(lake, settings, number)
+        row = found.rows.sort("day").row(0, named=True)
+        assert (row["theirs"], row["ours"], row["state"]) == (11, 11, "complete")
+        assert row["left_out"] == 10 - lake.scan("outputs").collect().height
+    assert 0 < row["left_out"] < 10
+
+
+def test_days_are_counted_in_columns_of_every_kind_of_time(port, ten):
+    """With a zone, without one in a zone of its own, as a number, as a date, as text that says UTC."""
+    day, before = datetime(2026, 11, 18, tzinfo=UTC).date(), datetime(2026, 11, 17, tzinfo=UTC).date()
+    for column, more, expected in [
+        ("asked_at", {}, 11),
+        ("asked_at at time zone 'America/New_York'", {"time_zone": "America/New_York"}, 11),
+        ("extract(epoch from asked_at) * 1000", {}, 11),
+        ("asked_at::date", {"time_zone": "UTC"}, 11),
+        ("""to_char(asked_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""", {}, 11),
+    ]:
+        settings = source(port, query=f"select id, {column} as asked_at, answer from ten", **more)  # noqa: S608
+        found = list(sql.tally(settings, [before, day], lambda *_: True))
+        assert [(tally.day, tally.count, len(tally.ids or ())) for tally in found] == [
+            (before, 0, 0), (day, expected, expected),
+        ]  # fmt: skip
+    with pytest.raises(SourceError, match="holds times that the database cannot compare"):
+        list(sql.tally(source(port, query="select 1 as id, 'noon' as asked_at"), [day], lambda *_: True))
+    with pytest.raises(SourceError, match=r"fields\.id is no column of the query"):
+        list(sql.tally(source(port, fields=FieldMapping(id="a.b", produced_at="asked_at")), [day], bool))
 
 
 def test_a_range_of_days_leaves_the_watermark(port):
