@@ -82,7 +82,24 @@ class Outcome:
         """A line on how many answers only say that they do not know; no line where none does."""
         count, whole = self.outcomes.get("abstained", 0), sum(self.outcomes.values())
         says = "says only that it does not know" if count == 1 else "say only that they do not know"
-        return [f"{count} of {whole} answers ({count / whole:.1%}) {says}"] if count else []
+        share = self.share("abstained", count / whole) if count else 0.0
+        return [f"{count} of {whole} answers ({share:.1%}) {says}"] if count else []
+
+    def share(self, name: str, plain: float) -> float:
+        """Of a verdict, or of abstentions; weighted back to all answers where these were sampled."""
+        shares = self.brief.shares if self.brief else {}
+        return shares.get(name, plain) if shares else plain
+
+    @property
+    def sampled(self) -> list[str]:
+        """A line on what was audited, where that was not every answer."""
+        if self.brief is None or self.brief.sampled is None:
+            return []
+        audited, estimated = self.brief.sampled
+        return [
+            f"sampled: {audited:,} answers were audited and stand for an estimated {estimated:,}; every "
+            "share is weighted back to these"
+        ]
 
     @property
     def left_out(self) -> str:
@@ -187,7 +204,8 @@ def summary(outcome: Outcome) -> str:
         f"{judged} claims judged in {outcome.records_out} new outputs, "
         f"{outcome.records_already_there} already there, {outcome.records_quarantined} quarantined"
         f"{outcome.left_out}.",
-        *_verdicts(outcome.verdicts),
+        *_verdicts(outcome),
+        *outcome.sampled,
         *_follows(outcome),
         *outcome.abstentions,
         *_alarms((outcome.extra.get("drift") or {}).get("alarms", [])),
@@ -197,10 +215,14 @@ def summary(outcome: Outcome) -> str:
     return "\n\n".join(lines)
 
 
-def _verdicts(verdicts: Mapping[str, int]) -> list[str]:
+def _verdicts(outcome: Outcome) -> list[str]:
     """A table of the verdicts, whose names are this program's own."""
+    verdicts = outcome.verdicts
     judged = sum(verdicts.values())
-    rows = [f"| {verdict} | {count} | {count / judged:.1%} |" for verdict, count in sorted(verdicts.items())]
+    rows = [
+        f"| {verdict} | {count} | {outcome.share(verdict, count / judged):.1%} |"
+        for verdict, count in sorted(verdicts.items())
+    ]
     return ["\n".join(["| verdict | claims | share |", "|---|---:|---:|", *rows])] if rows else []
 
 

@@ -40,13 +40,16 @@ def audited(outcome: Outcome, places: Sequence[str] = ()) -> list[str]:
         f"{outcome.left_out}"
     ]
     if judged:
-        rows = [[name, count, f"{count / judged:.1%}"] for name, count in sorted(outcome.verdicts.items())]
+        rows = [
+            [name, count, f"{outcome.share(name, count / judged):.1%}"]
+            for name, count in sorted(outcome.verdicts.items())
+        ]
         lines += ["", *table(["verdict", "claims", "share"], rows), ""]
     elif outcome.records_out == 0 and outcome.records_quarantined == 0:
         lines.append("nothing new to judge: the lake is unchanged")
     else:
         lines.append("no factual claim in the new outputs")
-    lines += [*not_audited(outcome), *outcome.abstentions, *outcome.warnings]
+    lines += [*not_audited(outcome), *outcome.sampled, *outcome.abstentions, *outcome.warnings]
     if outcome.brief:
         lines += ["", *in_words(outcome.brief), *worst(outcome.brief.worst)]
     if judged:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 
 from tasks.lake.store import Lake
-from tasks.tables import UNCHECKED
+from tasks.tables import UNCHECKED, VERDICTS
 from tasks.visible import shortened, visible
 
 CLAIMS = 3
@@ -49,6 +49,12 @@ class Brief:
     worst: list[WorstClaim]
     is_first: bool
     """No earlier run is in the lake."""
+    sampled: tuple[int, int] | None = None
+    """Answers that were audited, and the estimated number that they stand for: every count here is weighted
+    back to these. None where all were audited."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """Of verdicts by name, weighted, and of answers that only say that they do not know (`abstained`); only
+    where answers were sampled."""
 
 
 def brief(lake: Lake, run_id: str, days: Iterable[date]) -> Brief | None:
@@ -60,33 +66,69 @@ def brief(lake: Lake, run_id: str, days: Iterable[date]) -> Brief | None:
     def of_run(table: str) -> pl.LazyFrame:
         return lake.scan(table, since=days[0], until=days[-1]).filter(pl.col("run_id") == run_id)
 
-    verdicts = (
-        of_run("verdicts")
-        .select("verdict", "agent", because=pl.col("insufficient_because").fill_null("not_settled"))
-        .collect()
+    weights = _weights(lake, days)
+    verdicts = _weighed(
+        of_run("verdicts").select(
+            "output_id", "verdict", "agent", because=pl.col("insufficient_because").fill_null("not_settled")
+        ),
+        weights,
     )
     if verdicts.is_empty():
         return None
     unchecked = verdicts.filter(pl.col("because").is_in(UNCHECKED))
-    actions = of_run("actions").group_by("action").len().sort("action").collect()
-    verdict = pl.col("verdict")
-    unsettled = verdicts.filter((verdict == "insufficient") & ~pl.col("because").is_in(UNCHECKED))
+    actions = _weighed(of_run("actions").select("output_id", "action", "outcome"), weights)
+    sums = _frequent(verdicts, "verdict")
+    known = {name: sums.get(name, 0) for name in VERDICTS}
+    not_checked = _frequent(unchecked, "because")
+    by_action = _frequent(actions, "action")
+    sampled = _sampled(actions)
     return Brief(
-        supported=verdicts.filter(verdict == "supported").height,
-        contradicted=verdicts.filter(verdict == "contradicted").height,
-        unsettled=unsettled.height,
-        unchecked=_frequent(unchecked["because"]),
-        unchecked_agents=[_shown(agent) for agent in _frequent(unchecked["agent"])][:2],
-        actions=dict(actions.iter_rows()),
+        supported=known["supported"],
+        contradicted=known["contradicted"],
+        unsettled=known["insufficient"] - sum(not_checked.values()),
+        unchecked=not_checked,
+        unchecked_agents=[_shown(agent) for agent in _frequent(unchecked, "agent")][:2],
+        actions=dict(sorted(by_action.items())),
         worst=worst_claims(lake, run_id, days),
         is_first=lake.scan("runs").select(pl.len()).collect().item() == 1,
+        sampled=sampled,
+        shares=_shares(verdicts, actions) if sampled else {},
     )
 
 
-def _frequent(values: pl.Series) -> dict[str, int]:
-    """Values with their counts, the most frequent first."""
-    counts = values.value_counts(name="count").sort("count", values.name, descending=[True, False])
-    return dict(counts.iter_rows())
+def _weights(lake: Lake, days: Sequence[date]) -> pl.LazyFrame:
+    """`output_id, weight`: how many answers an audited one stands for."""
+    weight = 1 / pl.col("sampling_probability").fill_null(1.0)
+    return lake.scan("outputs", since=days[0], until=days[-1]).select("output_id", weight=weight)
+
+
+def _weighed(rows: pl.LazyFrame, weights: pl.LazyFrame) -> pl.DataFrame:
+    weighed = rows.join(weights, on="output_id", how="left")
+    return weighed.with_columns(pl.col("weight").fill_null(1.0)).collect()
+
+
+def _sampled(actions: pl.DataFrame) -> tuple[int, int] | None:
+    """Audited answers and the number that they stand for; None where they stand for themselves."""
+    answers = actions.unique("output_id")
+    estimated = round(_sum(answers))
+    return (answers.height, estimated) if estimated > answers.height else None
+
+
+def _shares(verdicts: pl.DataFrame, actions: pl.DataFrame) -> dict[str, float]:
+    """Hájek's ratios: sums of weights over sums of weights."""
+    answers = actions.unique("output_id")
+    shares = {name: _sum(verdicts.filter(pl.col("verdict") == name)) / _sum(verdicts) for name in VERDICTS}
+    return {**shares, "abstained": _sum(answers.filter(pl.col("outcome") == "abstained")) / _sum(answers)}
+
+
+def _sum(rows: pl.DataFrame) -> float:
+    return float(rows.select(pl.col("weight").sum()).item())
+
+
+def _frequent(rows: pl.DataFrame, column: str) -> dict[str, int]:
+    """Values with their counts by `weight`, the most frequent first."""
+    counts = rows.group_by(column).agg(count=pl.col("weight").sum().round().cast(pl.Int64))
+    return dict(counts.sort("count", column, descending=[True, False]).iter_rows())
 
 
 def worst_claims(lake: Lake, run_id: str, days: Collection[date], number: int = CLAIMS) -> list[WorstClaim]:

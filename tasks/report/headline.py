@@ -6,6 +6,7 @@ Each sentence names the query that gives its numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -63,6 +64,21 @@ def headline(
     return Sentence(f"{_checked(total)}{more}.", "verdicts")
 
 
+def weighted(sentence: Sentence, sampled: pl.DataFrame) -> Sentence:
+    """The sentence, with what its numbers stand for where not every answer was audited.
+
+    `sampled` is the result of the query of that name.
+    """
+    if sampled.is_empty():
+        return sentence
+    row = sampled.row(0, named=True)
+    return replace(
+        sentence,
+        text=f"{sentence.text.removesuffix('.')} (weighted back to {row['estimated']:,} answers, of which "
+        f"{row['audited']:,} were drawn and audited).",
+    )
+
+
 def _checked(total: Totals) -> str:
     if total.checked == total.supported:
         if total.checked == 1:
@@ -109,9 +125,23 @@ ALL_AGENTS = "all agents"
 """What the query `because` calls the sum over agents."""
 
 
-def remarks(total: Totals) -> list[Sentence]:
-    """Sentences above the figures: how many of what, and how often agents do not know."""
-    return [sentence for sentence in (_kinds(total), _abstentions(total)) if sentence]
+def remarks(total: Totals, sampled: pl.DataFrame | None = None) -> list[Sentence]:
+    """Sentences above the figures: how much was audited, how many of what, and how often
+    agents do not know.
+    """
+    return [sentence for sentence in (_sampled(sampled), _kinds(total), _abstentions(total)) if sentence]
+
+
+def _sampled(sampled: pl.DataFrame | None) -> Sentence | None:
+    if sampled is None or sampled.is_empty():
+        return None
+    row = sampled.row(0, named=True)
+    text = (
+        f"{number(row['audited'], 'answer')} of an estimated {row['estimated']:,} were audited. Each stands "
+        "for as many as its sampling probability says: every count and share of answers and claims is an "
+        "estimate for all of them, but for findings and the lists of claims, which are of the audited ones."
+    )
+    return Sentence(text, "sampled")
 
 
 def _kinds(total: Totals) -> Sentence | None:

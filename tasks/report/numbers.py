@@ -51,6 +51,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     total = pl.DataFrame([dataclasses.asdict(page.total)])
     yield "answers", total
     yield "verdicts", total
+    yield "sampled", page.sampled
     yield "because", page.because
     yield "targets", page.targets
     yield "measured", page.measured

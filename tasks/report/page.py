@@ -101,6 +101,8 @@ class Page:
     story: Story
     change: Change
     total: Totals
+    sampled: pl.DataFrame
+    """`sampled`: one row where not every answer was audited, and all counts are estimates; else none."""
     because: pl.DataFrame
     targets: pl.DataFrame
     measured: pl.DataFrame

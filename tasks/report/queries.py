@@ -96,10 +96,25 @@ def _encoded(column: str) -> str:
     return f"{text} AS {column}"
 
 
+def _count(condition: str = "") -> str:
+    """How many rows, each as many as its weight says: the estimate of Horvitz and Thompson."""
+    which = f" FILTER ({condition})" if condition else ""
+    return f"coalesce(round(sum(weight){which}), 0)::BIGINT"
+
+
+def _is(part: str) -> str:
+    return f"part = '{part}'"
+
+
 _WORDS = {
-    "abstentions": "count(*) FILTER (outcome = 'abstained') AS abstained,\n"
-    "       count(*) FILTER (outcome <> 'abstained' AND abstention_count > 0) AS in_part,\n"
-    "       count(overlooked_passage_id) AS overlooked",
+    "abstentions": _count("outcome = 'abstained'")
+    + " AS abstained,\n       "
+    + _count("outcome <> 'abstained' AND abstention_count > 0")
+    + " AS in_part,\n       "
+    + _count("overlooked_passage_id IS NOT NULL")
+    + " AS overlooked",
+    "count": _count(),
+    "weight": "1 / coalesce(sampling_probability, 1) AS weight",
     "addressed": ADDRESSED,
     "newest_verdict": current.VERDICTS.sql,
     "newest_action": current.ACTIONS.sql,
@@ -112,8 +127,7 @@ _WORDS = {
        END AS because""",
     "part": f"CASE WHEN verdict <> 'insufficient' THEN verdict WHEN because IN {UNCHECKED} THEN 'unchecked'\n"
     "            ELSE 'unsettled' END AS part",
-    "counts": "count(*) AS claims"
-    + "".join(f",\n       count(*) FILTER (part = '{part}') AS {part}" for part in PARTS),
+    "counts": f"{_count()} AS claims" + "".join(f",\n       {_count(_is(part))} AS {part}" for part in PARTS),
     "sums": ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("claims", *PARTS)),
     "encoded": ",\n         ".join(map(_encoded, TREND_COLUMNS)),
     "named": ",\n           ".join(

@@ -145,6 +145,7 @@ def gather(
             ),
             change=_change(results, bounds),
             total=total,
+            sampled=results["sampled"],
             because=_because(results["because"], bounds),
             targets=results["targets"],
             measured=results["measured"],
@@ -190,8 +191,14 @@ def _story(
     return Story(
         headline=lead
         if is_reaudit and run["flow"].item() == REAUDIT and lead
-        else headline.headline(
-            total, results["because"], rows_in=run["rows_in"].item(), refused=run["rows_quarantined"].item()
+        else headline.weighted(
+            headline.headline(
+                total,
+                results["because"],
+                rows_in=run["rows_in"].item(),
+                refused=run["rows_quarantined"].item(),
+            ),
+            results["sampled"],
         ),
         trust=trust.sentences(results["measured"], results["reviewed"]),
         meaning=trust.meaning(results["measured"]),
@@ -207,7 +214,7 @@ def _story(
         ),
         changes=headline.changes(drift, counts) if results["drift"].height else [],
         flips=headline.reaudit(results["flips"], by_documents=by_documents),
-        remarks=headline.remarks(total),
+        remarks=headline.remarks(total, results["sampled"]),
     )
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from tasks import ids
 from tasks.lake.store import Lake
-from tasks.report import queries
+from tasks.report import headline, queries
+from tasks.report.brief import brief
 from tasks.report.database import Database
 from tasks.report.parameters import ReportParameters
 from tasks.report.queries import CHOICES, QUERIES, Query, Scope, Window
+from tasks.report.sentence import Sentence
+from tasks.report.summary import Totals
 from tasks.tables import TABLES
 from tests.support import report_lake
 
@@ -23,6 +27,9 @@ DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = ids.digest("run", "queries")
 WHOLE = Window(date(2026, 1, 1), date(2027, 12, 31))
 SCOPE = Scope(RUN, WHOLE, WHOLE)
+NOTHING = dict.fromkeys(
+    ("answers", "claims", "supported", "contradicted", "unsettled", "unchecked", "checked", "conflicts"), 0
+)
 
 
 def verdicts(*rows: tuple[str, str, str], **columns: Any) -> pl.DataFrame:
@@ -62,6 +69,41 @@ def test_only_the_last_verdict_of_a_claim_counts(tmp_path: Path) -> None:
     )
     lake = lake_of(tmp_path, verdicts=pl.concat([late, early]))
     assert result(lake, QUERIES["verdicts"]).row(0) == (1, 0, 1, 0, 0, 1, 0)
+
+
+def test_where_answers_were_sampled_every_count_stands_for_all_of_them(tmp_path: Path) -> None:
+    """Of agent a every answer is audited, of b a tenth: two of the checked claims of b stand for twenty."""
+    rows = verdicts(*[("a", "u", "contradicted")] * 20, ("b", "u", "supported"), ("b", "u", "supported"))
+    rows = rows.with_columns(policy=pl.lit("p@1"))
+    outputs = rows.select("output_id", "agent", "use_case", "produced_at").with_columns(
+        sampling_probability=pl.when(pl.col("agent") == "b").then(0.1).otherwise(None)
+    )
+    actions = outputs.select("output_id", "produced_at").with_columns(
+        action_id="output_id", action=pl.lit("delivered"), decided_at="produced_at", policy=pl.lit("p@1")
+    )
+    lake = lake_of(tmp_path, outputs=outputs, verdicts=rows, actions=actions)
+    counts = result(lake, QUERIES["verdicts"]).row(0, named=True)
+    assert (counts["claims"], counts["supported"], counts["contradicted"]) == (40, 20, 20)
+    assert result(lake, QUERIES["answers"])["answers"].item() == 40
+    assert dict(result(lake, QUERIES["by-agent"]).select("agent", "supported").iter_rows()) == {
+        "a": 0,
+        "b": 20,
+    }
+    assert result(lake, QUERIES["actions"]).rows() == [("delivered", 40)]
+    sampled = result(lake, QUERIES["sampled"])
+    assert sampled.rows() == [(22, 40)]
+    trend = result(lake, QUERIES["trend"]).filter(pl.col("slice") == "all")
+    assert (trend["count"].sum(), (trend["count"] * trend["value"]).sum()) == (40, 20)
+    said = headline.weighted(Sentence("Half is supported.", "verdicts"), sampled).text
+    assert said == "Half is supported (weighted back to 40 answers, of which 22 were drawn and audited)."
+    assert headline.remarks(Totals(**NOTHING), sampled)[0].text.startswith(
+        "22 answers of an estimated 40 were"
+    )
+    ended = brief(lake, RUN, lake.days("verdicts"))
+    assert ended is not None
+    assert (ended.supported, ended.contradicted, ended.sampled) == (20, 20, (22, 40))
+    assert ended.shares["supported"] == pytest.approx(0.5)
+    assert result(lake_of(tmp_path / "all", outputs=outputs.head(20)), QUERIES["sampled"]).is_empty()
 
 
 def test_why_a_claim_is_insufficient_is_told_also_of_files_that_lack_the_column(tmp_path: Path) -> None:

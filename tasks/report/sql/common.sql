@@ -1,7 +1,8 @@
 -- Tables that several queries read: each becomes the first step of their printed texts.
 
 -- name: window_outputs
-SELECT output_id, source, agent, model, use_case FROM $outputs
+-- An answer that was drawn stands for others: weight is how many it stands for.
+SELECT output_id, source, agent, model, use_case, $weight FROM $outputs
 $window;
 
 -- name: current_verdicts
@@ -12,8 +13,9 @@ SELECT claim_id, verdict_id, output_id, date, produced_at, verdict, p_supported,
        $because,
        $part,
        CASE WHEN verdict = 'contradicted' THEN verdict WHEN is_conflict THEN 'conflict' ELSE part END AS standing,
-       regexp_matches(reason, '$addressed') AS is_addressed
-FROM $verdicts
+       regexp_matches(reason, '$addressed') AS is_addressed,
+       coalesce(weight, 1) AS weight
+FROM $verdicts LEFT JOIN (SELECT output_id, weight FROM window_outputs) USING (output_id)
 $window
 QUALIFY $newest_verdict;
 
@@ -24,7 +26,7 @@ QUALIFY $newest_action;
 
 -- name: answer_standings
 -- Of an answer's claims the worst one counts.
-SELECT output_id, policy, coalesce(action, 'undecided') AS action,
+SELECT output_id, policy, weight, coalesce(action, 'undecided') AS action,
        coalesce(worst, CASE outcome WHEN 'abstained' THEN outcome END, 'no_claims') AS standing
 FROM window_outputs
 LEFT JOIN (

@@ -4,21 +4,27 @@
 
 -- name: answers
 -- numbers: answers, abstained, in_part, overlooked
-SELECT count(*) AS answers,
+SELECT $count AS answers,
        $abstentions
 FROM window_outputs LEFT JOIN last_actions USING (output_id);
+
+-- name: sampled
+-- numbers: audited, estimated
+-- Where not every answer was audited, each stands for 1 / sampling_probability, by which every sum is weighted.
+SELECT count(*) AS audited, $count AS estimated FROM window_outputs
+HAVING sum(weight) > count(*);
 
 -- name: verdicts
 -- numbers: claims, supported, contradicted, unsettled, unchecked, checked, conflicts
 SELECT $counts,
-       count(*) FILTER (part <> 'unchecked') AS checked,
-       count(*) FILTER (is_conflict) AS conflicts
+       coalesce(round(sum(weight) FILTER (part <> 'unchecked')), 0)::BIGINT AS checked,
+       coalesce(round(sum(weight) FILTER (is_conflict)), 0)::BIGINT AS conflicts
 FROM current_verdicts;
 
 -- name: because
 -- key: because, agent
 -- numbers: claims
-SELECT because, CASE WHEN grouping(agent) = 0 THEN agent ELSE 'all agents' END AS agent, count(*) AS claims
+SELECT because, CASE WHEN grouping(agent) = 0 THEN agent ELSE 'all agents' END AS agent, $count AS claims
 FROM current_verdicts WHERE because IS NOT NULL
 GROUP BY GROUPING SETS ((because), (because, agent))
 ORDER BY list_position($because_order, because), grouping(agent) DESC, claims DESC, agent;
@@ -31,8 +37,9 @@ WITH declared AS (
          (value->>'maximum_contradicted_ratio')::DOUBLE AS maximum_contradicted_ratio
   FROM (SELECT content::JSON AS content FROM $policy_values) AS kept, json_each(kept.content)
 )
-SELECT policy, count(*) FILTER (part <> 'unchecked') AS checked, count(*) FILTER (part = 'supported') AS supported,
-       count(*) FILTER (part = 'contradicted') AS contradicted,
+SELECT policy, coalesce(round(sum(weight) FILTER (part <> 'unchecked')), 0)::BIGINT AS checked,
+       coalesce(round(sum(weight) FILTER (part = 'supported')), 0)::BIGINT AS supported,
+       coalesce(round(sum(weight) FILTER (part = 'contradicted')), 0)::BIGINT AS contradicted,
        any_value(target_supported_ratio) AS target_supported_ratio,
        any_value(maximum_contradicted_ratio) AS maximum_contradicted_ratio
 FROM current_verdicts JOIN declared USING (policy)
@@ -83,7 +90,10 @@ WITH own AS (
   SELECT flow, started_at FROM $runs WHERE run_id = '$run_id'
 ), counts AS (
   SELECT run_id, $counts
-  FROM (SELECT run_id, verdict, $because, $part FROM $verdicts) GROUP BY 1
+  FROM (
+    SELECT run_id, verdict, $because, $part, coalesce(weight, 1) AS weight
+    FROM $verdicts LEFT JOIN (SELECT output_id, $weight FROM $outputs) USING (output_id)
+  ) GROUP BY 1
 )
 -- This run, and the one before it of its kind that judged anything.
 SELECT run_id, runs.started_at, runs.verifier, runs.policy,
@@ -98,7 +108,7 @@ ORDER BY run_id = '$run_id' DESC, runs.started_at DESC, run_id LIMIT 2;
 -- numbers: answers, claims, supported, contradicted, unsettled, unchecked
 SELECT $columns, coalesce(answers, 0) AS answers,
        $sums
-FROM (SELECT $recorded, count(*) AS answers FROM window_outputs GROUP BY ALL)
+FROM (SELECT $recorded, $count AS answers FROM window_outputs GROUP BY ALL)
 FULL JOIN (
   SELECT $recorded,
          $counts
@@ -117,7 +127,7 @@ FROM current_verdicts GROUP BY 1 ORDER BY 1;
 -- key: slice, date
 -- numbers: value, ci_low, ci_high, count
 WITH named AS (
-  SELECT date, output_id,
+  SELECT date, output_id, $weight,
          $encoded
   FROM (FROM $outputs $trend_window) AS outputs
   ANTI JOIN $outputs AS newer ON newer.supersedes = outputs.output_id AND newer.date = outputs.date
@@ -140,7 +150,7 @@ WITH named AS (
          count(*)::DOUBLE AS x
   FROM last GROUP BY 1, 2, 3
 ), clusters AS (
-  SELECT * FROM counts JOIN named USING (output_id, date)
+  SELECT * REPLACE (weight * y AS y, weight * x AS x) FROM counts JOIN named USING (output_id, date)
 ), cells AS (
   SELECT date,
          coalesce(nullif(concat_ws('&',
@@ -174,26 +184,30 @@ FROM current_verdicts WHERE part <> 'unchecked' GROUP BY 1 ORDER BY 1;
 -- name: actions
 -- key: action
 -- numbers: answers
-SELECT action, count(*) AS answers FROM last_actions GROUP BY 1 ORDER BY list_position($action_order, action);
+SELECT action, $count AS answers
+FROM (
+  SELECT action, coalesce(weight, 1) AS weight FROM last_actions LEFT JOIN window_outputs USING (output_id)
+)
+GROUP BY 1 ORDER BY list_position($action_order, action);
 
 -- name: action-reasons
 -- key: action, policy, standing
 -- numbers: answers
-SELECT action, policy, standing, count(*) AS answers
+SELECT action, policy, standing, $count AS answers
 FROM answer_standings WHERE policy IS NOT NULL
 GROUP BY 1, 2, 3 ORDER BY list_position($action_order, action), 4 DESC, 2, 3;
 
 -- name: flow
 -- key: standing, action
 -- numbers: answers
-SELECT standing, action, count(*) AS answers
+SELECT standing, action, $count AS answers
 FROM answer_standings GROUP BY 1, 2
 ORDER BY list_position($standing_order, standing), list_position($action_order, action);
 
 -- name: abstentions
 -- key: agent
 -- numbers: answers, abstained, in_part, overlooked
-SELECT agent, count(*) AS answers,
+SELECT agent, $count AS answers,
        $abstentions
 FROM window_outputs LEFT JOIN last_actions USING (output_id)
 GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC, 1;
@@ -370,8 +384,12 @@ WHERE run_id = '$run_id';
 -- name: of-run
 -- key: part
 -- numbers: claims
-SELECT part, count(*) AS claims
-FROM (SELECT verdict, $because, $part FROM $verdicts WHERE run_id = '$run_id')
+SELECT part, $count AS claims
+FROM (
+  SELECT verdict, $because, $part, coalesce(weight, 1) AS weight
+  FROM $verdicts LEFT JOIN (SELECT output_id, $weight FROM $outputs) USING (output_id)
+  WHERE run_id = '$run_id'
+)
 GROUP BY 1 ORDER BY list_position($part_order, part);
 
 -- name: ledger
