@@ -24,7 +24,11 @@ def rendered() -> dict[str, str]:
 
 
 def _auditors_files(folder: Path) -> dict[str, str]:
-    """The auditor's checker and formats with the event schemas of today; the rest stays as it is written."""
+    """The auditor's checker and formats with the event schemas of today; the rest stays as it is written.
+
+    An evidence pack carries the checkers, so they are data of `tasks/pack` too, under names that no program
+    takes for modules of the house.
+    """
     known = {schema: kind for kind, schema in sorted((k, s) for s, k in events.known_schemas().items())}
     # 80 bits tell schemas apart; a checker that a person reads before running it has to stay short.
     names = [schema[:20] for schema in sorted(known)]
@@ -34,9 +38,14 @@ def _auditors_files(folder: Path) -> dict[str, str]:
         "check_proof.py": (r'(?<=\nSCHEMAS = """\n).*?(?=""")', lines),
         "formats.md": (r"(?<=\| kind \| `_schema` \|\n\|---\|---\|\n).*?(?=\n`claim`)", rows),
     }
-    return {
-        f"docs/auditor/{name}": _replaced(folder / name, pattern, text)
-        for name, (pattern, text) in parts.items()
+    files = {name: _replaced(folder / name, pattern, text) for name, (pattern, text) in parts.items()}
+    carried = {
+        "check.py": (folder / "check_pack.py").read_text("utf-8"),
+        "check_proof.py": files["check_proof.py"],
+        "ed25519.py": (folder / "ed25519.py").read_text("utf-8"),
+    }
+    return {f"docs/auditor/{name}": text for name, text in files.items()} | {
+        f"tasks/pack/carried/{name}.txt": text for name, text in carried.items()
     }
 
 

@@ -35,6 +35,7 @@ from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.knobs import Example, Section
 from tasks.ledger.parameters import LedgerSettings
+from tasks.pack.parameters import PackSettings
 from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
@@ -163,6 +164,7 @@ class Settings(BaseSettings):
     validation: ValidationSettings = ValidationSettings()
     drift: DriftSettings = DriftSettings()
     report: ReportSettings = ReportSettings()
+    pack: PackSettings = PackSettings()
     ledger: LedgerSettings = LedgerSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -415,8 +415,8 @@ EVENTS = Table(
         Column(
             "kind",
             pl.String,
-            "verification, re-verification, flip, review, action, finding, erasure, configuration, run, "
-            "health",
+            "verification, re-verification, flip, review, action, finding, erasure, configuration, pack, "
+            "run, health",
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),
         Column("subject_id", pl.String, "Id of what the act was about"),

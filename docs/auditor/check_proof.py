@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks one claimledger proof file offline. Python 3.9+ and `cryptography`; nothing of claimledger.
+"""Checks one claimledger proof file offline. Python 3.9+ and `cryptography`, or ed25519.py beside it.
 
     python check_proof.py FILE.tlog-proof KEY [KEY ...]
 
@@ -17,15 +17,19 @@ import re
 import sys
 from datetime import datetime, timedelta
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:  # slower, but with nothing installed: the file beside this one
+    from ed25519 import Ed25519PublicKey, InvalidSignature
 
 SCHEMAS = """
 01099cab2c2164d6d835 0e09353546610b2bf02b 1172e239d3206983b0eb 1962e0dbaea2b8ae1e22 1f6bb5976c3d758a3c9b
 20a611a36cc1bfc2f917 280112ed8778ee3cb6ac 2840eaf34b6b36eb7906 2fe975b90d47540b3565 492d7f16566839703394
-4b7a0d79d229d161c63e 4bc2182438c3f596266d 57da2d962c711e00c4df 64352f1a8765b15dd472 6b4aac646fa2fb8cbd43
-714421c2160b41e90013 766cf1c3db0e31884a11 7e5f6938a0890315e919 86f80a8e3ad3b666584b a3be19f4584ed58cbd8c
-ac1ee15f3922d1d7eed5 ac4eec5550acd38ebbe8 bf700f6a2c79b6e95ee4 c4fafa60490fb03b8c3e fbe3ea3064403214e703
+4b7a0d79d229d161c63e 4bc2182438c3f596266d 4c785aa7dab33c614489 57da2d962c711e00c4df 64352f1a8765b15dd472
+6b4aac646fa2fb8cbd43 714421c2160b41e90013 766cf1c3db0e31884a11 7e5f6938a0890315e919 86f80a8e3ad3b666584b
+a3be19f4584ed58cbd8c ac1ee15f3922d1d7eed5 ac4eec5550acd38ebbe8 bf700f6a2c79b6e95ee4 c4fafa60490fb03b8c3e
+fbe3ea3064403214e703
 """.split()  # first 20 digits of each digest that formats.md lists
 
 

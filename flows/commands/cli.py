@@ -25,6 +25,7 @@ from flows.commands import (
     flow_commands,
     ledger_commands,
     model_commands,
+    pack_commands,
     review_commands,
 )
 from flows.commands.console import DEFAULTS, Common, fail, warnings_shown
@@ -178,6 +179,7 @@ for _command in (
     deliver_commands.deliver,
     auditor_commands.sample,
     auditor_commands.erase,
+    pack_commands.pack,
     model_commands.score,
     model_commands.train,
     model_commands.evaluate,

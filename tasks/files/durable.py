@@ -98,6 +98,26 @@ def make_folder(folder: Path) -> None:
         sync_folder(each.parent)
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to fill, which takes the place of `folder` at the end; nothing is left of one that
+    fails.
+
+    `folder` is missing or empty.
+    """
+    scratch = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    with touching(folder):
+        scratch.mkdir(parents=True)
+        try:
+            yield scratch
+            if folder.exists():
+                folder.rmdir()
+            scratch.rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Writes and syncs one file; its name is durable only after `sync_folder`."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

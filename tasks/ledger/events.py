@@ -176,6 +176,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "erasure": Kind("actor output_id reason rows_erased"),
     "configuration": Kind("actor after before change policies"),
+    "pack": Kind("actor manifest_sha256 period_end_us period_start_us"),
     "run": Kind(
         "actor code_version commits_sha256 flow inputs inputs_count inputs_sha256 phase policy row_runs "
         "rows_in rows_out rows_quarantined snapshot status verifier",

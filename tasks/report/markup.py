@@ -32,23 +32,33 @@ COMMON_SCRIPT = "common.js"
 """What every page does: copy a query, and show on paper what the screen folds."""
 
 
-def render(template: str, facts: Mapping[str, object], *, data: Mapping[str, object], script: str) -> str:
+def render(
+    template: str,
+    facts: Mapping[str, object],
+    *,
+    data: Mapping[str, object],
+    script: str = "",
+    package: str = "tasks.report",
+) -> str:
     """The page's HTML.
 
     Args:
-        template: file name below `tasks/report/templates`.
+        template: file name below `templates` of the package, else of `tasks/report`.
         facts: what the template names; every text in it is escaped.
         data: what the page's script reads, as JSON in an element that does not run.
-        script: file name of the page's own script, run after the common one.
+        script: file name of the page's own script in `tasks/report/templates`, run after the common one.
+        package: whose template it is; the report's macros are at hand in every one.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     folder = files("tasks.report") / "templates"
     style = (folder / "report.css").read_text("utf-8")
-    code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script))
+    code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script) if name)
     environment = Environment(
-        loader=PackageLoader("tasks.report", "templates"),
+        loader=ChoiceLoader(
+            [PackageLoader(each, "templates") for each in dict.fromkeys((package, "tasks.report"))]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -12,10 +12,7 @@ not at all.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -74,6 +71,7 @@ def draw_sample(
     since: date | None = None,
     until: date | None = None,
     checkpoint: Path | None = None,
+    place: Path | None = None,
 ) -> Sample:
     """Draws a sample and writes its folder: index.html, results.csv, sample.json, checkpoint, proofs/.
 
@@ -82,6 +80,7 @@ def draw_sample(
         size: items; or `confidence` and `tolerable`, from which the size follows for no deviations.
         stratify: agent, model, use_case or verdict.
         checkpoint: a file with an older checkpoint of this log, to draw an earlier sample again.
+        place: where the folder will be moved to, and an erasure shall look for it.
 
     Raises:
         InputError: contradictory arguments, nothing to sample, or a folder that exists.
@@ -121,23 +120,12 @@ def draw_sample(
         "indexes": chosen,
         "rule": "items of lowest SHA-256(seed || index as 8 bytes big-endian); seed = SHA-256(root || nonce)",
     }
-    with _whole(folder) as scratch:
+    with durable.whole_folder(folder) as scratch:
+        durable.make_folder(scratch / "proofs")
         # Known before it is there, so that no erasure can miss it.
-        disclosed.remember(lake, folder, _write(lake, settings, opened, head, scratch, facts=facts))
+        texts_of = _write(lake, settings, opened, head, scratch, facts=facts)
+        disclosed.remember(lake, place or folder, texts_of)
     return Sample(folder, len(chosen), population.height, seed.hex(), head.size, head.root.hex(), strata)
-
-
-@contextlib.contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A hidden folder to fill, which takes the place of `folder` at the end."""
-    scratch = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    with durable.touching(folder):
-        (scratch / "proofs").mkdir(parents=True)
-        yield scratch
-        if folder.exists():
-            folder.rmdir()
-        scratch.rename(folder)
 
 
 def opened_log(lake: Lake) -> Log:

@@ -1,0 +1,45 @@
+"""The evidence pack, readable as a table of contents: hold the lake, make the folder."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+from flows.actor import actor
+from tasks.lake.store import Lake
+from tasks.pack import pack as evidence
+from tasks.pack.pack import Circumstances, Pack
+from tasks.settings import Settings
+
+
+def pack(
+    lake: Lake,
+    settings: Settings,
+    folder: Path,
+    since: date,
+    until: date,
+    *,
+    nonce: str | None,
+    run_id: str,
+    now: datetime,
+) -> Pack:
+    """Makes the evidence pack of UTC days, both included.
+
+    Args:
+        nonce: words that the sample is drawn by; by default those of the period, which nobody chose.
+
+    Raises:
+        InputError, IntegrityError, Unverifiable, ConfigError: as `tasks.pack.pack.make`.
+    """
+    given = Circumstances(
+        ledger=settings.ledger,
+        pack=settings.pack,
+        cron=settings.schedule.cron,
+        timezone=settings.schedule.timezone,
+        nonce=nonce or f"pack {since} to {until}",
+        run_id=run_id,
+        actor=actor(),
+        now=now,
+    )
+    with lake.lock("evidence pack"):
+        return evidence.make(lake, folder, since, until, given)

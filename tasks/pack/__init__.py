@@ -1,0 +1,3 @@
+"""The auditor's folder for a period: populations, samples, proofs, results, and the script that checks
+them.
+"""

@@ -1,0 +1,265 @@
+"""Deviations of a period out of its populations: each with its criterion, and what was done about it.
+
+Frames are populations as they were written: every column is text, null where a cell is empty. Deviations of
+one kind and place are one line with their count, so that a bad night does not fill the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import polars as pl
+
+from tasks import ids
+from tasks.pack.parameters import Response
+
+SCHEMA = {
+    "id": pl.String,
+    "criterion": pl.String,
+    "at": pl.String,
+    "what": pl.String,
+    "count": pl.Int64,
+    "done": pl.String,
+    "file": pl.String,
+}
+"""`at` is the first instant; `done` is empty where nothing is on record; `file` is the population."""
+Populations = Mapping[str, pl.LazyFrame]
+_ID_DIGITS = 10
+
+
+def exceptions(
+    populations: Populations, responses: Sequence[Response], *, is_outside_checked: bool, until: str
+) -> pl.DataFrame:
+    """All exceptions (`SCHEMA`), ordered by criterion, time and id.
+
+    Args:
+        is_outside_checked: a copy of a checkpoint outside the lake agreed when the ledger was verified.
+        until: last day of the period, the time of what has none.
+    """
+    lines = [rule(populations) for rule in _RULES]
+    if not is_outside_checked:
+        lines.append(_unwitnessed(until))
+    rows = pl.concat([frame.lazy().select(_LINE) for frame in lines]).collect()
+    identities = ids.digest_rows("exception", [rows["criterion"], rows["file"], rows["key"]])
+    told = {each.exception: f"{each.done} ({each.by})" for each in responses}
+    rows = rows.with_columns(id=rows["criterion"] + "-" + identities.str.head(_ID_DIGITS))
+    answer = pl.col("id").replace_strict(told, default=None, return_dtype=pl.String)
+    done = pl.concat_str([pl.col("done"), answer], separator="; ", ignore_nulls=True)
+    return (
+        rows.with_columns(done=pl.when(done != "").then(done))
+        .select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+        .sort("criterion", "at", "id", nulls_last=True)
+    )
+
+
+def unanswered(rows: pl.DataFrame, responses: Sequence[Response]) -> list[str]:
+    """Responses of the configuration to exceptions that are not there."""
+    known = set(rows["id"])
+    return [each.exception for each in responses if each.exception not in known]
+
+
+_LINE = ("criterion", "key", "at", "what", "count", "done", "file")
+"""Columns of a rule's result; `key` is the same in every pack, so that an answer stays with its exception."""
+
+
+def _line(
+    rows: pl.LazyFrame,
+    criterion: str,
+    file: str,
+    *,
+    what: pl.Expr,
+    at: str,
+    by: Sequence[str],
+    done: pl.Expr | None = None,
+) -> pl.LazyFrame:
+    """Rows of one kind as exceptions, counted by columns; `what` and `done` speak of those and `count`."""
+    counted = rows.group_by(by).agg(at=pl.col(at).min(), count=pl.len(), _done=_last(done))
+    return counted.select(
+        criterion=pl.lit(criterion),
+        key=pl.concat_str([pl.col(name).fill_null("") for name in by], separator="|"),
+        at=pl.col("at"),
+        what=what,
+        count=pl.col("count").cast(pl.Int64),
+        done=pl.col("_done"),
+        file=pl.lit(file),
+    )
+
+
+def _last(done: pl.Expr | None) -> pl.Expr:
+    return pl.lit(None, pl.String).first() if done is None else done.last()
+
+
+def _name(column: str, nothing: str = "not named") -> pl.Expr:
+    return pl.col(column).fill_null(nothing)
+
+
+def _nights(populations: Populations) -> pl.LazyFrame:
+    rows = populations["nights"].filter(pl.col("state").is_in(["failed", "missed"]))
+    state = pl.when(pl.col("state") == "failed").then(pl.lit("failed")).otherwise(pl.lit("did not run"))
+    made_up = pl.when(pl.col("settled_by").is_not_null()).then(
+        pl.format("made up for by run {}, begun {}", pl.col("settled_by").str.head(12), "settled_at")
+    )
+    what = pl.format("the night of {} {}", pl.col("expected_at").str.head(16), state)
+    return _line(
+        rows, "A1.1", "nights", what=what, at="expected_at", by=["expected_at", "state"], done=made_up
+    )
+
+
+def _unsettled(populations: Populations) -> pl.LazyFrame:
+    is_open = pl.col("state").is_in(["failed", "missed"]) & pl.col("settled_by").is_null()
+    what = pl.format("nothing has made up for the night of {} yet", pl.col("expected_at").str.head(16))
+    return _line(
+        populations["nights"].filter(is_open),
+        "A1.2",
+        "nights",
+        what=what,
+        at="expected_at",
+        by=["expected_at"],
+    )
+
+
+def _runs(populations: Populations) -> pl.LazyFrame:
+    rows = populations["runs"].filter(pl.col("status") != "completed")
+    made_up = pl.when(pl.col("settled_by").is_not_null()).then(
+        pl.format(
+            "followed by the completed run {}, begun {}", pl.col("settled_by").str.head(12), "settled_at"
+        )
+    )
+    what = pl.format(
+        "{} {}: {} at {}", "flow", pl.col("run_id").str.head(12), "status", _name("stage", "its end")
+    )
+    by = ["run_id", "flow", "status", "stage"]
+    return _line(rows, "CC7.4", "runs", what=what, at="started_at", by=by, done=made_up)
+
+
+def _reconciliation(populations: Populations) -> pl.LazyFrame:
+    reconciles = (pl.col("reconciles") == "true").fill_null(value=False)
+    rows = populations["runs"].filter((pl.col("status") == "completed") & ~reconciles)
+    what = pl.format("{} {}: records pulled are not accounted for", "flow", pl.col("run_id").str.head(12))
+    return _line(rows, "PI1.2", "runs", what=what, at="started_at", by=["run_id", "flow"])
+
+
+def _quarantine(populations: Populations) -> pl.LazyFrame:
+    rows = populations["quarantine"]
+    what = pl.format("{} rows for {} of source {} refused by {}", "count", "table", "source", "check")
+    return _line(rows, "PI1.2", "quarantine", what=what, at="quarantined_at", by=["table", "source", "check"])
+
+
+def _completeness(populations: Populations) -> pl.LazyFrame:
+    rows = populations["completeness"].filter(
+        (pl.col("basis") == "source") & ~pl.col("state").is_in(["complete", "open"])
+        | (pl.col("state") == "never_pulled")
+    )
+    what = pl.format(
+        "source {}, {}: {}, the source counts {}, the lake accounts for {}",
+        "source", "day", "state", _name("theirs", "nothing"), "ours",
+    )  # fmt: skip
+    by = ["source", "day", "state", "theirs", "ours"]
+    return _line(rows, "PI1.1", "completeness", what=what, at="day", by=by)
+
+
+def _undecided(populations: Populations) -> pl.LazyFrame:
+    rows = populations["outputs"].filter((pl.col("is_decided") == "false") & (pl.col("is_erased") == "false"))
+    what = pl.format("{} answers of source {} have no decision", "count", "source")
+    return _line(rows, "PI1.3", "outputs", what=what, at="produced_at", by=["source"])
+
+
+def _overturned(populations: Populations) -> pl.LazyFrame:
+    rows = populations["reviews"].filter((pl.col("outcome") == "overturned") & (pl.col("is_last") == "true"))
+    what = pl.format("{} verdicts were overturned in review, to {}", "count", _name("corrected_verdict"))
+    done = pl.lit("the review and the right verdict are on record")
+    return _line(rows, "PI1.3", "reviews", what=what, at="reviewed_at", by=["corrected_verdict"], done=done)
+
+
+def _let_through(populations: Populations) -> pl.LazyFrame:
+    rows = populations["actions"].filter(
+        (pl.col("is_current") == "true")
+        & (pl.col("outcome") == "contradicted")
+        & (pl.col("action") == "delivered")
+    )
+    what = pl.format("{} answers with a contradicted claim were delivered under policy {}", "count", "policy")
+    return _line(rows, "PI1.4", "actions", what=what, at="decided_at", by=["policy"])
+
+
+def _unrecorded(populations: Populations) -> pl.LazyFrame:
+    rows = populations["verdicts"].filter(pl.col("event_index").is_null())
+    what = pl.format("{} verdicts of run {} are not in the log", "count", pl.col("run_id").str.head(12))
+    return _line(rows, "PI1.5", "verdicts", what=what, at="verified_at", by=["run_id"])
+
+
+def _drift(populations: Populations) -> pl.LazyFrame:
+    rows = populations["drift"].filter((pl.col("status") == "drifted") & (pl.col("direction") == "worse"))
+    what = pl.format("{} of {} drifted for the worse in {} reports", "metric", "slice", "count")
+    return _line(rows, "CC4.1", "drift", what=what, at="started_at", by=["metric", "slice"])
+
+
+def _health(populations: Populations) -> pl.LazyFrame:
+    checks = populations["health"]
+    up = checks.filter(pl.col("ok") == "true").group_by("target").agg(again=pl.col("checked_at").max())
+    rows = checks.filter(pl.col("ok") == "false").sort("checked_at").join(up, on="target", how="left")
+    again = pl.when(pl.col("again") > pl.col("checked_at")).then(
+        pl.format("reached again, {}", pl.col("again"))
+    )
+    what = pl.format("{} {} was not reached in {} checks", "kind", "target", "count")
+    return _line(rows, "CC7.2", "health", what=what, at="checked_at", by=["target", "kind"], done=again)
+
+
+def _addressed(populations: Populations) -> pl.LazyFrame:
+    rows = populations["findings"].filter(pl.col("kind") == "judge_address")
+    what = pl.format("{} passages of answers address the verifier", "count")
+    done = pl.lit("found and reported; the policy decides what becomes of the answer")
+    return _line(rows, "CC7.2", "findings", what=what, at="found_at", by=["kind"], done=done)
+
+
+def _unnamed(populations: Populations) -> pl.LazyFrame:
+    rows = populations["changes"].filter(pl.col("actor").is_null())
+    what = pl.format("{} changes of {} without an actor on record", "count", "change")
+    return _line(rows, "CC8.1", "changes", what=what, at="occurred_at", by=["change"])
+
+
+def _confidential(populations: Populations) -> pl.LazyFrame:
+    rows = populations["findings"].filter(
+        (pl.col("kind") != "judge_address") & (pl.col("action") == "delivered")
+    )
+    what = pl.format("{} findings of {} in answers that were delivered", "count", "kind")
+    return _line(rows, "C1.1", "findings", what=what, at="found_at", by=["kind"])
+
+
+def _half_erased(populations: Populations) -> pl.LazyFrame:
+    rows = populations["erasures"].filter(pl.col("text_left") == "true")
+    what = pl.format(
+        "answer {} was erased and its text is still in the tables", pl.col("output_id").str.head(12)
+    )
+    return _line(rows, "C1.2", "erasures", what=what, at="erased_at", by=["output_id"])
+
+
+def _unwitnessed(until: str) -> pl.LazyFrame:
+    what = (
+        "no checkpoint outside the lake was compared, so a holder of the signing key could have written "
+        "all of it anew; a witness or --trusted-checkpoint finds that"
+    )
+    row = {"criterion": "CC6.1", "key": "unwitnessed", "at": until, "what": what, "done": None}
+    return pl.LazyFrame(
+        [row | {"count": 1, "file": "checkpoints"}],
+        schema={n: pl.Int64 if n == "count" else pl.String for n in _LINE},
+    )
+
+
+_RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
+    _completeness,
+    _reconciliation,
+    _quarantine,
+    _undecided,
+    _overturned,
+    _let_through,
+    _unrecorded,
+    _drift,
+    _health,
+    _addressed,
+    _nights,
+    _unsettled,
+    _runs,
+    _unnamed,
+    _confidential,
+    _half_erased,
+)

@@ -1,0 +1,14 @@
+"""Door to the pack's pages: the report's style and blocks, around the pack's own template."""
+
+from __future__ import annotations
+
+from tasks.pack.criteria import CANNOT
+from tasks.pack.maps import FRAMEWORKS
+from tasks.pack.page import PackPage
+from tasks.report import markup
+
+
+def render(page: PackPage) -> str:
+    """`index.html`."""
+    facts = {"page": page, "cannot": CANNOT, "frameworks": FRAMEWORKS}
+    return markup.render("pack.html.j2", facts, data={}, package="tasks.pack")
