@@ -22,7 +22,7 @@ from flows import progress
 from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task, tell
-from tasks import health, ids
+from tasks import ids
 from tasks.deliver import deliver
 from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence.corpus import reach as reach_corpus
@@ -30,6 +30,7 @@ from tasks.evidence.index import CorpusIndex
 from tasks.files import durable
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
+from tasks.health import health
 from tasks.judge import Gate, Job, Judged
 from tasks.lake import runs, views
 from tasks.lake.store import Lake

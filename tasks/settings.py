@@ -33,6 +33,7 @@ from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
 from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
+from tasks.health.parameters import HealthSettings
 from tasks.knobs import Example, Section
 from tasks.ledger.parameters import LedgerSettings
 from tasks.pack.parameters import PackSettings
@@ -163,6 +164,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     validation: ValidationSettings = ValidationSettings()
     drift: DriftSettings = DriftSettings()
+    health: HealthSettings = HealthSettings()
     report: ReportSettings = ReportSettings()
     pack: PackSettings = PackSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -34,7 +34,7 @@ ROOMS = {
     "deliver": "ground files lake ledger",
     "report": "ground files decide gate lake ledger reaudit drift",
     "pack": "ground files lake ledger review report",
-    "settings": "ground files claims privacy decide gate sources ledger evidence verify workbench "
+    "settings": "ground files claims privacy decide gate health sources ledger evidence verify workbench "
     "reaudit drift deliver report pack",
     "starter": "ground files decide sources settings",
     "doctor": "ground files gate lake models sources evidence verify settings",
@@ -82,7 +82,7 @@ DOORS = {
     "gate.great_expectations": "disk, log, processes, great_expectations",
     "gate.suite_files": "disk",
     "gate.validate": "disk",
-    "health": "clock",
+    "health.health": "clock",
     "judge": "disk, through its neighbours: gate.validate, lake.store, ledger.recording",
     "lake.commits": "disk",
     "lake.identity": "randomness, through its neighbours: lake.store",
@@ -241,6 +241,7 @@ COVERED_BY = {
     "gate.refusals": "gate/test_suites.py",
     "ledger.bindings": "ledger/test_recording.py",
     "ledger.changes": "ledger/test_recording.py",
+    "health.parameters": "test_settings.py",
     "knobs": "test_settings.py",
     "lake.current": "lake/test_views.py",
     "ledger.commitments": "ledger/test_proofs.py",

@@ -34,12 +34,13 @@ class Database(AbstractContextManager["Database"]):
     def __init__(self, lake: Lake, scope: Scope) -> None:
         """Opens the tables of the lake; reads no rows."""
         self.scope = scope
-        texts = ("validation", "verifiers", "policy_values")
+        texts = ("validation", "settings", "verifiers", "policy_values")
         self._sources = {name: f"lake_{name}" for name in (*TABLES, *texts)}
         self._connection = connected(lake)
         for table in TABLES:
             self._add(table, [escape(str(file)) for file in lake.files(table)])
-        self._add_text("validation", _results(lake, scope.run_id))
+        for name, file in (("validation", RESULTS), ("settings", "settings.json")):
+            self._add_text(name, _document(lake, scope.run_id, file))
         for name, state in (("verifiers", runs.VERIFIERS), ("policy_values", runs.POLICY_VALUES)):
             self._add_text(name, [json.dumps(lake.read_state(state))])
 
@@ -117,10 +118,10 @@ def _rows(
     return frame
 
 
-def _results(lake: Lake, run_id: str) -> list[str]:
-    """What the run's validation wrote; nothing where the file is missing or no JSON."""
+def _document(lake: Lake, run_id: str, name: str) -> list[str]:
+    """A JSON file of the run's folder; nothing where it is missing or no JSON."""
     try:
-        text = (lake.root / "runs" / run_id / RESULTS).read_text("utf-8")
+        text = (lake.root / "runs" / run_id / name).read_text("utf-8")
         json.loads(text)
     except (OSError, ValueError):
         return []

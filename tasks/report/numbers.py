@@ -86,6 +86,9 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     if page.change.flips.height:
         yield "flips-delivered", pl.DataFrame({"answers": [page.change.flips_delivered]})
     yield "health", page.run.health
+    yield "availability", page.run.availability
+    yield "completeness", page.run.completeness
+    yield "incomplete", page.run.incomplete
     yield "run", pl.DataFrame({n: [getattr(page.run, n)] for n in QUERIES["run"].numbers})
     yield "of-run", page.run.verdicts
     if page.checkpoint and "size" in page.checkpoint:

@@ -53,6 +53,9 @@ class RunFacts:
     failures: pl.DataFrame
     quarantine: pl.DataFrame
     health: pl.DataFrame
+    availability: pl.DataFrame
+    completeness: pl.DataFrame
+    incomplete: pl.DataFrame
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ TREND_COLUMNS = ("agent", "model", "use_case", "source")
 TREND_METRIC = "supported_share"
 TABLES = (
     "outputs", "claims", "passages", "evidence", "verdicts", "actions", "findings", "quarantine", "drift",
-    "flips", "flip_shares", "health", "events", "runs", "reviews",
+    "flips", "flip_shares", "health", "completeness", "events", "runs", "reviews",
 )  # fmt: skip
 """Tables of the lake that the queries read."""
 
@@ -188,6 +188,7 @@ PUBLISHED = {
     for table in TABLES
 } | {
     "validation": "read_text('runs/$run_id/validation.json')",
+    "settings": "read_text('runs/$run_id/settings.json')",
     "verifiers": "read_text('state/verifiers.json')",
     "policy_values": "read_text('state/policy-values.json')",
 }

@@ -228,6 +228,10 @@ def _attention(results: Mapping[str, pl.DataFrame], verification: Verification |
         names = ", ".join(shortened(str(name), 60) for name in down[:3])
         more = f" and {len(down) - 3} more" if len(down) > 3 else ""
         said.append(f"Not reached: {names}{more}, so what comes from there is missing.")
+    missing, days = results["completeness"].select("missing", "missing_days").sum().row(0)
+    if missing:
+        is_are = "record is" if missing == 1 else "records are"
+        said.append(f"{missing:,} {is_are} missing that the sources count, on {days:,} days.")
     refused = results["run"]["rows_quarantined"].item()
     if refused:
         are = "record was refused and is" if refused == 1 else "records were refused and are"
@@ -300,6 +304,9 @@ def _run(
         failures=results["failures"],
         quarantine=results["quarantine"].head(bounds.groups),
         health=results["health"].head(bounds.groups),
+        availability=results["availability"].head(bounds.groups),
+        completeness=results["completeness"].head(bounds.groups),
+        incomplete=results["incomplete"].head(bounds.groups),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tasks import health
+from tasks.health import health
 from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
 from tests.support.ledger_attack import edit

@@ -228,6 +228,49 @@ def test_abstentions_are_counted_by_agent_whole_and_in_part(tmp_path: Path) -> N
     assert by_agent["abstained"].to_list() == [1, *[0] * (by_agent.height - 1)]
 
 
+def run_that_ended(at: datetime) -> pl.DataFrame:
+    return pl.DataFrame([{"run_id": RUN, "flow": "nightly audit", "started_at": at, "finished_at": at}])
+
+
+def test_availability_is_of_days_over_a_month_and_the_weakest_source_is_first(tmp_path: Path) -> None:
+    checks = [
+        {"target": target, "kind": kind, "ok": ok, "run_id": RUN}
+            | {"checked_at": DAY - timedelta(days=ago, seconds=ok)}
+        for target, kind, ago, ok in [
+            ("weak", "source", 1, False), ("weak", "source", 1, True), ("weak", "source", 2, True),
+            ("well", "source", 3, True), ("well", "source", 40, False), ("docs", "corpus", 1, False),
+        ]
+    ]  # fmt: skip
+    lake = lake_of(tmp_path, health=pl.DataFrame(checks), runs=run_that_ended(DAY))
+    (lake.run_folder(RUN) / "settings.json").write_text(
+        json.dumps({"health": json.dumps({"availability_target": 0.9})})
+    )
+    assert result(lake, QUERIES["availability"]).rows() == [
+        ("weak", 0.75, 2, 1, 3, 0.9),
+        ("well", 1.0, 1, 0, 1, 0.9),
+    ]
+
+
+def test_of_each_day_the_newest_check_up_to_the_run_counts(tmp_path: Path) -> None:
+    days = [
+        (DAY.date(), "missing", 10, 8, 2, 1), (DAY.date(), "complete", 10, 10, 0, 0),
+        (DAY.date() + timedelta(days=1), "missing", 5, 4, 1, 0),
+        (DAY.date() + timedelta(days=2), "never_pulled", None, 0, None, 0),
+        (DAY.date() + timedelta(days=1), "complete", 5, 5, 0, -1),
+    ]  # fmt: skip
+    rows = pl.DataFrame(
+        [
+            {"source": "bot", "day": day, "state": state, "theirs": theirs, "ours": ours, "basis": "source"}
+            | {"missing_count": missing, "checked_at": DAY - timedelta(hours=ago), "run_id": f"{number:064x}"}
+            for number, (day, state, theirs, ours, missing, ago) in enumerate(days)
+        ]
+    )
+    lake = lake_of(tmp_path, completeness=rows, runs=run_that_ended(DAY))
+    assert result(lake, QUERIES["completeness"]).rows() == [("bot", 2, 1, 1, 1, 1, 0, 15, 14, True)]
+    incomplete = result(lake, QUERIES["incomplete"]).select("day", "state", "missing_count").rows()
+    assert incomplete == [(days[2][0], "missing", 1), (days[3][0], "never_pulled", None)]
+
+
 def test_validation_is_added_up_per_table(tmp_path: Path) -> None:
     failure = {"expectation": "between", "column": "p_supported", "severity": "critical", "rows": 2}
     units: list[dict[str, object]] = [

@@ -243,6 +243,28 @@ def health() -> pl.DataFrame:
     return pl.DataFrame([row], schema=tables.HEALTH.schema)
 
 
+def completeness() -> pl.DataFrame:
+    """A day that is whole (now), one that lacks two records, and one that was never pulled."""
+    days = [
+        (1, 10, 8, "missing", 2, -1), (1, 10, 10, "complete", 0, 0), (2, 12, 10, "missing", 2, 0),
+        (3, None, 0, "never_pulled", None, 0),
+    ]  # fmt: skip
+    return pl.DataFrame(
+        [
+            {"source": "desk", "day": date(2026, 3, day), "theirs": theirs, "ours": ours, "state": state}
+            | {"missing_count": missing, "missing_ids": ["t-7", HOSTILE] if missing else None}
+            | {"quarantined": 0, "left_out": 0, "basis": "none" if theirs is None else "source"}
+            | {
+                "reason": None,
+                "checked_at": NOW + timedelta(days=ago),
+                "run_id": RUN_ID if not ago else "e" * 64,
+            }
+            for day, theirs, ours, state, missing, ago in days
+        ],
+        schema=tables.COMPLETENESS.schema,
+    )
+
+
 def run_row(counts: dict[str, dict[str, Any]], **changes: Any) -> Row:
     row = {
         "run_id": RUN_ID, "flow": "nightly audit", "started_at": NOW,
@@ -335,7 +357,7 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     quarantine = tables.quarantine_rows(
         refused, table="outputs", source="desk", run_id=RUN_ID, quarantined_at=NOW
     )
-    frames = {**rows().frames(), "health": health(), "quarantine": quarantine}
+    frames = {**rows().frames(), "health": health(), "completeness": completeness(), "quarantine": quarantine}
     if measured:
         frames |= {"drift": drift(), **flips(frames["verdicts"])}
     counts = lake.commit(RUN_ID, "unit", frames, run_day=NOW.date())
@@ -348,7 +370,8 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     (lake.run_folder(RUN_ID) / "validation.json").write_text(results, "utf-8")
     sources = [{"name": "desk", "trace_url": "https://traces.example/t/{source_id}"}]
     (lake.run_folder(RUN_ID) / "settings.json").write_text(
-        json.dumps({"sources": json.dumps(sources)}), "utf-8"
+        json.dumps({"sources": json.dumps(sources), "health": json.dumps({"availability_target": 0.95})}),
+        "utf-8",
     )
     lake.write_state(runs.VERIFIERS, {VERIFIER: {"name": "small", "measured": MEASURED}})
     policy = Policy(target_supported_ratio=0.9, maximum_contradicted_ratio=0.05)

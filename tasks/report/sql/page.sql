@@ -375,6 +375,56 @@ SELECT target, kind, checked_at, ok, latency_ms, lag_s, error FROM $health
 WHERE run_id = '$run_id'
 ORDER BY ok, kind, target;
 
+-- name: availability
+-- key: target
+-- numbers: available, days, days_down, checks, goal
+WITH own AS (
+  SELECT finished_at FROM $runs WHERE run_id = '$run_id'
+), by_day AS (
+  SELECT target, date_trunc('day', checked_at) AS day, count(*) AS checks, avg(ok::INT) AS share
+  FROM $health JOIN own ON checked_at <= finished_at AND checked_at > finished_at - INTERVAL 30 DAY
+  WHERE kind = 'source'
+  GROUP BY ALL
+)
+-- A day counts once, however often it was checked; days without a check say nothing.
+SELECT target, avg(share) AS available, count(*) AS days, count(*) FILTER (share < 1) AS days_down,
+       sum(checks)::BIGINT AS checks,
+       (SELECT any_value(((content::JSON->>'health')::JSON->>'availability_target')::DOUBLE) FROM $settings) AS goal
+FROM by_day
+GROUP BY 1 ORDER BY available, days_down DESC, target;
+
+-- name: completeness
+-- key: source
+-- numbers: days, complete, missing_days, missing, never_pulled, unknown, theirs, ours
+WITH own AS (
+  SELECT started_at FROM $runs WHERE run_id = '$run_id'
+), last AS (
+  SELECT rows.* FROM $completeness AS rows JOIN own ON checked_at <= started_at
+  QUALIFY row_number() OVER (PARTITION BY source, day ORDER BY checked_at DESC, rows.run_id) = 1
+)
+SELECT source, count(*) FILTER (state <> 'never_pulled') AS days,
+       count(*) FILTER (state IN ('complete', 'surplus')) AS complete,
+       count(*) FILTER (state = 'missing') AS missing_days,
+       coalesce(sum(missing_count) FILTER (state = 'missing'), 0)::BIGINT AS missing,
+       count(*) FILTER (state = 'never_pulled') AS never_pulled, count(*) FILTER (state = 'unknown') AS unknown,
+       coalesce(sum(theirs), 0)::BIGINT AS theirs, coalesce(sum(ours) FILTER (theirs IS NOT NULL), 0)::BIGINT AS ours,
+       bool_or(basis = 'source') AS is_asked
+FROM last
+GROUP BY 1 ORDER BY missing DESC, never_pulled DESC, unknown DESC, source;
+
+-- name: incomplete
+-- key: source, day
+-- numbers: theirs, ours, missing_count
+WITH own AS (
+  SELECT started_at FROM $runs WHERE run_id = '$run_id'
+), last AS (
+  SELECT rows.* FROM $completeness AS rows JOIN own ON checked_at <= started_at
+  QUALIFY row_number() OVER (PARTITION BY source, day ORDER BY checked_at DESC, rows.run_id) = 1
+)
+SELECT source, day, state, theirs, ours, missing_count, missing_ids, reason
+FROM last WHERE state IN ('missing', 'never_pulled', 'unknown')
+ORDER BY list_position(['missing', 'never_pulled', 'unknown'], state), missing_count DESC, day DESC, source;
+
 -- name: run
 -- numbers: rows_in, rows_out, rows_quarantined
 SELECT flow, status, started_at, finished_at, parameters, code_version, rows_in, rows_out, rows_quarantined
