@@ -74,12 +74,12 @@ def test_only_the_last_verdict_of_a_claim_counts(tmp_path: Path) -> None:
 def test_where_answers_were_sampled_every_count_stands_for_all_of_them(tmp_path: Path) -> None:
     """Of agent a every answer is audited, of b a tenth: two of the checked claims of b stand for twenty."""
     rows = verdicts(*[("a", "u", "contradicted")] * 20, ("b", "u", "supported"), ("b", "u", "supported"))
-    rows = rows.with_columns(policy=pl.lit("p@1"))
+    rows = rows.with_columns(policy=pl.lit("p@1"), run_id=pl.lit(RUN))
     outputs = rows.select("output_id", "agent", "use_case", "produced_at").with_columns(
         sampling_probability=pl.when(pl.col("agent") == "b").then(0.1).otherwise(None)
     )
     actions = outputs.select("output_id", "produced_at").with_columns(
-        action_id="output_id", action=pl.lit("delivered"), decided_at="produced_at", policy=pl.lit("p@1")
+        action_id="output_id", action=pl.lit("delivered"), decided_at="produced_at", run_id=pl.lit(RUN)
     )
     lake = lake_of(tmp_path, outputs=outputs, verdicts=rows, actions=actions)
     counts = result(lake, QUERIES["verdicts"]).row(0, named=True)
