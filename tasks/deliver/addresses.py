@@ -37,17 +37,20 @@ _NEVER = {
 }
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[^\x00-\x20\x7f/?#@:\\\[\]]+)"
+    r"(?P<scheme>https?|tls|tcp)://(?P<host>\[[0-9a-fA-F:.]+\]|[^\x00-\x20\x7f/?#@:\\\[\]]+)"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<target>[/?][\x21\x22\x24-\x7e]*)?"
 )
 """Read in one place, so that what is checked and what is connected to cannot be two readings of it."""
+_PORTS = {"https": 443, "http": 80, "tls": 6514, "tcp": 601}
+PLAIN = ("http", "tcp")
+"""Schemes whose connections are not encrypted."""
 _HOST = re.compile("[a-z0-9._:-]+")
 _Networks = list[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]]
 
 
 @dataclass(frozen=True)
 class Url:
-    """An http or https address in its parts."""
+    """An address in its parts."""
 
     scheme: str
     host: str
@@ -65,7 +68,7 @@ class Url:
         match = _URL.fullmatch(text)
         if match is None:
             raise ValueError("url is no address that can be sent to, expected https://HOST/PATH")
-        port = int(match["port"] or (443 if match["scheme"] == "https" else 80))
+        port = int(match["port"] or _PORTS[match["scheme"]])
         if not 0 < port < 65_536:
             raise ValueError(f"url has the port {port}, expected 1 to 65535")
         try:

@@ -28,6 +28,7 @@ _OF_THE_SENDER = {
     404: "there is nothing at this address",
     405: "it takes no POST",
 }
+_DENIED = (401, 403)
 _GONE = 410
 
 
@@ -48,6 +49,8 @@ class Answer:
     reason: str = ""
     wait_s: float | None = None
     """What the endpoint asks to wait."""
+    is_denied: bool = False
+    """The secret is to blame; during a rotation the other one may be known."""
     refused: tuple[int, ...] = ()
     """Places of the messages of a batch that were refused where the others were accepted."""
 
@@ -65,7 +68,7 @@ def by_status(reply: Reply, now: datetime) -> Answer:
     if status in _OF_THE_MESSAGE:
         return Answer("refused", f"it refuses the message ({status})")
     if status in _OF_THE_SENDER:
-        return Answer("stop", f"{_OF_THE_SENDER[status]} ({status})")
+        return Answer("stop", f"{_OF_THE_SENDER[status]} ({status})", is_denied=status in _DENIED)
     if _REDIRECT <= status < _BAD_REQUEST:
         return Answer("stop", f"it redirects elsewhere ({status}), which is never followed; set its real url")
     return Answer("later", f"it answers {status}", retry_after_s(reply.headers.get("retry-after"), now))

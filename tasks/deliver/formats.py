@@ -1,53 +1,18 @@
-"""What each kind of endpoint is sent for some messages: body, headers, and how its answer is read."""
+"""Every kind of endpoint: what it is sent, and how its answer is read."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
-from tasks.deliver import signing
-from tasks.deliver.answers import Answer, Reply, by_status
+from tasks.deliver import elastic, ocsf, otlp, sentinel, signing, splunk, syslog
 from tasks.deliver.messages import Message
-from tasks.deliver.parameters import WebhookSettings
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What a request is made with, beside its messages."""
-
-    settings: WebhookSettings
-    secrets: tuple[str, ...]
-    """The present one first; the old one during a rotation."""
-    origin: str
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request."""
-
-    body: bytes
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Format:
-    """One kind of endpoint."""
-
-    request: Callable[[Sequence[Message], Circumstances], Request]
-    answer: Callable[[Reply, Sequence[Message], datetime], Answer]
-    batch: int
-    """Messages of a request, unless `batch_events` says otherwise."""
-    most: int
-    """And at most."""
+from tasks.deliver.requests import Circumstances, Format, Request, dumped, rfc3339, status_alone
 
 
 def _standard(messages: Sequence[Message], made: Circumstances) -> Request:
     """Standard Webhooks: one event a message."""
     (message,) = messages
-    stamp = _time(message.occurred_at)
+    stamp = rfc3339(message.occurred_at)
     body = f'{{"type":"claimledger.{message.kind}","timestamp":"{stamp}","data":'.encode()
     body += message.record + b"}"
     secrets = [signing.parse_secret(text) for text in made.secrets]
@@ -74,12 +39,12 @@ def _cloudevent(message: Message, origin: str) -> bytes:
         "id": message.id,
         "source": f"//{origin}",
         "type": f"claimledger.{message.kind}",
-        "time": _time(message.occurred_at),
+        "time": rfc3339(message.occurred_at),
         "subject": message.subject,
         "sequence": f"{message.first:020d}",  # its extension compares sequences as text
         "datacontenttype": "application/json",
     }
-    return json.dumps(attributes, separators=(",", ":")).encode()[:-1] + b',"data":' + message.record + b"}"
+    return dumped(attributes)[:-1] + b',"data":' + message.record + b"}"
 
 
 def _lines(messages: Sequence[Message], _: Circumstances) -> Request:
@@ -87,20 +52,18 @@ def _lines(messages: Sequence[Message], _: Circumstances) -> Request:
     return Request(b"".join(message.record + b"\n" for message in messages), {})
 
 
-def _status(reply: Reply, _: Sequence[Message], now: datetime) -> Answer:
-    return by_status(reply, now)
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 FORMATS: dict[str, Format] = {
-    "standard": Format(_standard, _status, 1, 1),
-    "cloudevents": Format(_cloudevents, _status, 1, 1_000),
-    "file": Format(_lines, _status, 1_000, 10_000),
+    "standard": Format(_standard, status_alone, 1, 1),
+    "cloudevents": Format(_cloudevents, status_alone, 1, 1_000),
+    "splunk": splunk.FORMAT,
+    "sentinel": sentinel.FORMAT,
+    "elastic": elastic.FORMAT,
+    "ocsf": ocsf.FORMAT,
+    "syslog": syslog.FORMAT,
+    "otlp": otlp.FORMAT,
+    "file": Format(_lines, status_alone, 1_000, 10_000),
 }
 """By `kind`."""
-NEEDS_SECRET = frozenset({"standard"})
+NEEDS_SECRET = frozenset({"standard", "splunk", "elastic", "sentinel"})
 SIGNS = frozenset({"standard", "cloudevents"})
-"""Kinds whose secret is a key of Standard Webhooks."""
+"""Kinds whose secret is a key of Standard Webhooks; of the others it is a token."""

@@ -33,6 +33,8 @@ class Choice:
     events: frozenset[str] = frozenset()
     """Kinds; all where there are none."""
     redact: frozenset[str] = frozenset()
+    at_once: int = WITHHELD_AT_ONCE
+    """Leaf hashes of one record."""
 
     def takes(self, kind: str) -> bool:
         """Whether an event is sent with its content."""
@@ -85,7 +87,7 @@ def of_events(rows: pl.DataFrame, origin: str, choice: Choice) -> Iterator[Messa
             )
         else:
             waiting.append((index, leaf, at))
-            if len(waiting) == WITHHELD_AT_ONCE:
+            if len(waiting) == choice.at_once:
                 yield withheld(waiting, origin)
                 waiting = []
     if waiting:

@@ -14,7 +14,11 @@ from tasks.ledger import events
 
 CHECKPOINT = "checkpoint"
 EVENT_KINDS = (*events.KINDS, CHECKPOINT)
-WebhookKind = Literal["standard", "cloudevents", "file"]
+WebhookKind = Literal[
+    "standard", "cloudevents", "splunk", "sentinel", "elastic", "ocsf", "syslog", "otlp", "file"
+]
+SCHEMES = {"syslog": ("tls", "tcp")}
+"""Of addresses by kind, the safe one first; https and http of all others."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -27,7 +31,7 @@ class WebhookSettings(Section):
     name: Annotated[str, MinLen(1), MaxLen(60), Example("siem")]
     """What tables and secrets call it; each endpoint has its own."""
     url: Annotated[str, MinLen(1), MaxLen(2000), Example("https://siem.example/in")]
-    """Where it listens, https; the path of a file for the kind `file`."""
+    """Where it listens: https, of `syslog` tls://HOST:PORT, of `file` the path of a file."""
     kind: WebhookKind = "standard"
     """What it understands."""
     events: Annotated[tuple[str, ...], Example(("verification", "action", "finding", "review"))] = ()
@@ -41,6 +45,12 @@ class WebhookSettings(Section):
     """PEM file of the authority that signed its certificate, where the system does not know it."""
     batch_events: Annotated[Annotated[int, Ge(1), Le(10_000)] | None, Example(500)] = None
     """Events of one request at most; without it what suits the kind, 1 for standard and cloudevents."""
+    client_id: Annotated[str | None, Example("11111111-2222-3333-4444-555555555555")] = None
+    """Of `sentinel`: the application whose secret this is."""
+    token_url: Annotated[
+        str | None, Example("https://login.microsoftonline.com/TENANT/oauth2/v2.0/token")
+    ] = None
+    """Of `sentinel`: where the secret is exchanged for a token."""
     attempts: Annotated[int, Ge(1), Le(100)] = 5
     """Attempts at one request before the next delivery goes on with it."""
     timeout_s: Annotated[float, Gt(0), Le(300)] = 10.0
@@ -69,8 +79,17 @@ def _check_url(settings: WebhookSettings) -> None:
     """
     if "@" in settings.url:
         raise ValueError(f"url holds a name or password; set {settings.variable} instead")
-    if addresses.Url.parse(settings.url).scheme == "http" and not settings.allow_private:
-        raise ValueError(
-            "url is plain http, which goes to this machine or a private network alone; set allow_private, or "
-            "use https"
-        )
+    safe, plain = SCHEMES.get(settings.kind, ("https", "http"))
+    for text in (settings.url, settings.token_url or settings.url):
+        scheme = addresses.Url.parse(text).scheme
+        if scheme not in (safe, plain):
+            raise ValueError(
+                f"url begins with {scheme}:, expected {safe}://HOST/… for the kind {settings.kind}"
+            )
+        if scheme == plain and not settings.allow_private:
+            raise ValueError(
+                f"url is plain {plain}, which goes to this machine or a private network alone; set "
+                f"allow_private, or use {safe}"
+            )
+    if settings.kind == "sentinel" and not (settings.client_id and settings.token_url):
+        raise ValueError("the kind sentinel needs client_id and token_url")

@@ -25,13 +25,13 @@ import polars as pl
 
 from tasks.deliver import answers, messages, outbox
 from tasks.deliver.answers import Answer
-from tasks.deliver.append import Lines
 from tasks.deliver.cursor import Cursor
-from tasks.deliver.formats import FORMATS, Circumstances
+from tasks.deliver.formats import FORMATS
 from tasks.deliver.messages import CHECKPOINT, WITHHELD, Choice, Message
 from tasks.deliver.outbox import Outbox
 from tasks.deliver.parameters import WebhookSettings
-from tasks.deliver.wire import Resolve, Wire, WireError
+from tasks.deliver.posting import Poster
+from tasks.deliver.wire import Resolve
 from tasks.ledger.log import Log
 
 SAVE_S = 0.5
@@ -66,7 +66,7 @@ class Sender:
     sent: int = 0
     """Events that were acknowledged."""
     cursor: Cursor = field(default_factory=Cursor)
-    _line: Lines | Wire = field(init=False)
+    _poster: Poster = field(init=False)
     _journal: list[dict[str, Any]] = field(default_factory=list)
     _saved_s: float = 0.0
     _refused_in_a_row: int = 0
@@ -95,7 +95,7 @@ class Sender:
             if ended.answer.state == "gone":
                 self.cursor = replace(self.cursor, is_gone=True)
         finally:
-            self._line.close()
+            self._poster.close()
             self._save()
         return self.cursor
 
@@ -120,17 +120,17 @@ class Sender:
         except Halted as ended:
             self.cursor = self.cursor.failed(ended.answer.reason)
         finally:
-            self._line.close()
+            self._poster.close()
             self._save()
         return self.cursor
 
     @property
     def _choice(self) -> Choice:
-        return Choice(frozenset(self.settings.events), frozenset(self.settings.redact))
+        settings = self.settings
+        return Choice(frozenset(settings.events), frozenset(settings.redact), FORMATS[settings.kind].hashes)
 
     def _open(self) -> None:
-        settings = self.settings
-        self._line = Lines(settings.url) if settings.kind == "file" else Wire(settings, self.look_up)
+        self._poster = Poster(self.settings, self.secrets, self.log.origin, self.look_up)
 
     def _start(self) -> Cursor:
         """The endpoint's place; a new address of it is tried at once."""
@@ -144,7 +144,13 @@ class Sender:
     def _deliver(self, batch: Sequence[Message]) -> None:
         """(1), (2)"""
         answer, attempts = self._attempt(batch)
-        if answer.state == "accepted":
+        if answer.state == "accepted" and answer.refused:
+            for at, message in enumerate(batch):
+                if at in answer.refused:
+                    self._dead(message, attempts, answer)
+                else:
+                    self._accepted([message], attempts)
+        elif answer.state == "accepted":
             self._accepted(batch, attempts)
         elif len(batch) > 1:
             self._deliver(batch[: len(batch) // 2])
@@ -159,7 +165,7 @@ class Sender:
             Halted: none does, now.
         """
         for attempt in range(1, self.settings.attempts + 1):
-            answer = self._post(batch)
+            answer = self._poster.post(batch)
             if answer.state in ("accepted", "refused"):
                 return answer, attempt
             is_last = attempt == self.settings.attempts or answer.state in ("stop", "gone")
@@ -173,18 +179,6 @@ class Sender:
             if self.stopping.wait(wait):
                 raise Halted(answer)
         raise AssertionError("attempts is 1 or more")
-
-    def _post(self, batch: Sequence[Message]) -> Answer:
-        kind, now = FORMATS[self.settings.kind], datetime.now(UTC)
-        made = kind.request(batch, Circumstances(self.settings, self.secrets, self.log.origin, now))
-        try:
-            if isinstance(self._line, Lines):
-                reply = self._line.post(made.body)
-            else:
-                reply = self._line.post(made.body, made.headers)
-        except WireError as error:
-            return Answer("stop" if error.is_refused else "later", str(error))
-        return kind.answer(reply, batch, now)
 
     def _accepted(self, batch: Sequence[Message], attempts: int) -> None:
         now = datetime.now(UTC).isoformat()
@@ -213,7 +207,7 @@ class Sender:
         )
         row = (message.first, message.leaf_hash, message.occurred_at)
         stand_in = messages.withheld([row], self.log.origin)
-        if self._post([stand_in]).state == "accepted":
+        if self._poster.post([stand_in]).state == "accepted":
             self._journal.append(_line(stand_in, 1, "delivered", now))
         self._save()
 

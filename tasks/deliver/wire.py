@@ -70,8 +70,8 @@ def looked_at(
     found = _resolved(url, deadline, look_up or resolve)
     for address in found:
         why = addresses.refusal(address, allow_private=allow_private)
-        if why is None and url.scheme == "http" and not addresses.is_private(address):
-            why = "outside, where plain http is not sent; use https"
+        if why is None and url.scheme in addresses.PLAIN and not addresses.is_private(address):
+            why = f"outside, where plain {url.scheme} is not sent; use TLS"
         # One is enough: which of its addresses a name gives first is not ours to say.
         if why:
             raise WireError(f"not connected to, because {url.host} is {address}: {why}", is_refused=True)
@@ -201,7 +201,7 @@ class Wire:
         self.deadline = Deadline(self.settings.timeout_s)
         if self._pool is None:
             self._pool = httpcore.ConnectionPool(
-                ssl_context=tls(self.settings) if self.url.scheme == "https" else None,
+                ssl_context=tls(self.settings),
                 network_backend=_Backend(self),
                 max_connections=2,
             )

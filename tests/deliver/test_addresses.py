@@ -60,7 +60,7 @@ def test_a_private_address_is_allowed_by_name_and_an_address_outside_always() ->
 
 
 def test_plain_http_does_not_leave_even_where_private_addresses_are_allowed() -> None:
-    assert "use https" in refused("93.184.215.14", allow_private=True, scheme="http")
+    assert "use TLS" in refused("93.184.215.14", allow_private=True, scheme="http")
 
 
 def test_a_name_with_one_address_inside_is_refused_whole() -> None:
