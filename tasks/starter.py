@@ -9,29 +9,21 @@ import dataclasses
 import gzip
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from tasks.decide.policies import Policy
-from tasks.errors import ConfigError, InputError
+from tasks.errors import ConfigError
 from tasks.files.bundled import bundled
-from tasks.files.limits import LimitSettings
-from tasks.files.portions import Record
-from tasks.files.refusal import shown
 from tasks.knobs import Example, Section, descriptions
 from tasks.settings import DEFAULT_FILE, Settings
-from tasks.sources import joining
-from tasks.sources.base import Scope
-from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.records import Mapper
+from tasks.sources import sampling
+from tasks.sources.parameters import FieldMapping, FilesSettings, SourceSettings
 
 DEMO_OUTPUTS = 30
 """Enough to show every verdict; a minute or two on two cores."""
 _WIDTH = 100
-SHOWN = 3
 _INTRODUCTION = """
 Every key can be overridden by environment, for example CLAIMLEDGER__VERIFIER__MODEL=models/mine. Relative
 paths are relative to this file. A key behind # is not set; what it shows is its default or an example.
@@ -80,7 +72,15 @@ SAMPLE = (
 )
 
 
-def write_starter(directory: Path, *, from_source: str | None, path: str | None) -> dict[str, list[str]]:
+def write_starter(
+    directory: Path,
+    *,
+    from_source: str | None,
+    path: str | None,
+    url: str | None = None,
+    project: str | None = None,
+    query: str | None = None,
+) -> dict[str, list[str]]:
     """Writes claimledger.toml, policies/default.toml and, without a source, a sample of five answers.
 
     Returns `files` written, `notes` for a person to read, and `to_set`: keys that only a person can give and
@@ -90,13 +90,15 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
         ConfigError: a file is there already; nothing is overwritten.
         InputError: the kind of source is unknown, or it is missing or cannot be sampled.
     """
-    nothing: tuple[FilesSettings, list[str], dict[str, str]] = (SAMPLE_SOURCE, [], {})
-    source, notes, questions = nothing if from_source is None else _proposal(from_source, path)
+    look = sampling.Look(SAMPLE_SOURCE, [])
+    if from_source is not None:
+        asked = sampling.Asked(path=path, url=url, project=project, query=query)
+        look = sampling.look(from_source, asked)
     contents = {
-        directory / "claimledger.toml": render_configuration(source, questions),
+        directory / "claimledger.toml": render_configuration(look.source, look.questions),
         directory / POLICY_FILE: render_policy(),
     }
-    if source is SAMPLE_SOURCE:
+    if from_source is None:
         contents[directory / "sample" / "outputs.jsonl"] = _sample_lines()
     for file in contents:
         if file.exists():
@@ -104,7 +106,7 @@ def write_starter(directory: Path, *, from_source: str | None, path: str | None)
     for file, text in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return {"files": [str(file) for file in contents], "notes": notes, "to_set": list(questions)}
+    return {"files": [str(file) for file in contents], "notes": look.notes, "to_set": list(look.questions)}
 
 
 def write_demo(directory: Path, *, full: bool) -> Path:
@@ -140,70 +142,7 @@ def _spread(lines: Mapping[Path, list[bytes]], count: int) -> dict[Path, list[by
     return {file: [line for its, line in kept if its == file] for file in lines}
 
 
-def _proposal(kind: str, path: str | None) -> tuple[FilesSettings, list[str], dict[str, str]]:
-    """A source as its records suggest it, what a person has to look at, and what only a person can say."""
-    if kind != "files":
-        raise InputError(f"--from-source {kind}: unknown kind of source, expected files")
-    if not path:
-        raise InputError("--from-source files needs --path: a file, folder or glob to sample")
-    from tasks.sources.files import propose
-
-    proposal = propose(path)
-    source = FilesSettings(
-        name="exports",
-        path=_text(str(Path(path).absolute())),
-        encoding=proposal.encoding,
-        time_format=proposal.time_format,
-        fields=proposal.fields,
-        join=proposal.join,
-    )
-    notes = [*_proposed(source), *proposal.sentences]
-    if proposal.zoneless is None:
-        return source, [*notes, *_as_read(source, proposal.sample)], {}
-    times = shown(proposal.zoneless, 80)
-    question = f"In which zone are the times in {times!r}? They name none, and all are refused without it."
-    # For the eye alone: nothing is audited by it.
-    as_read = _as_read(replace(source, time_zone="UTC"), proposal.sample)
-    return source, [*notes, *as_read], {"time_zone": question}
-
-
-def _proposed(source: FilesSettings) -> list[str]:
-    """A line for each setting that was proposed."""
-    fields = {key: where for key, where in vars(source.fields).items() if where is not None}
-    if "contexts" not in fields:
-        fields = {key: where for key, where in fields.items() if not key.startswith("context_")}
-    joined = ("by", "kind", "text", "order") if source.join else ()
-    join = {f"join.{key}": getattr(source.join, key) for key in joined}
-    more = {"encoding": source.encoding, "time_format": source.time_format}
-    return [
-        f"proposed: {key} = {shown(where, 200) if isinstance(where, str) else list(where)}"
-        for key, where in {**fields, **join, **more}.items()
-        if where not in (None, "auto")
-    ]
-
-
-def _as_read(source: FilesSettings, sample: Sequence[Record]) -> list[str]:
-    """The first records as the proposed mapping reads them, for a person to compare."""
-    read = replace(source, fields=joining.fields_of(source))
-    scope = Scope(limits=LimitSettings(), marks={}, run_id="0" * 64, now=datetime.now(UTC), work=Path())
-    mapped = Mapper(read, scope).map(sample)
-    lines = [
-        f"as read: asked {shown(row['prompt'] or '', 80)!r}, answered {shown(row['response'], 120)!r}, "
-        f"evidence {[shown(context['text'], 60) for context in row['contexts'][:2]]}"
-        for row in mapped.outputs.head(SHOWN).iter_rows(named=True)
-    ]
-    return lines + [f"as read: refused, {refusal.reason}" for refusal in mapped.refused.values()]
-
-
-def _text(path: str) -> str:
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(f"--path {path}: not a UTF-8 name, which TOML cannot hold; rename it") from None
-    return path
-
-
-def render_configuration(source: FilesSettings, questions: Mapping[str, str] | None = None) -> str:
+def render_configuration(source: SourceSettings, questions: Mapping[str, str] | None = None) -> str:
     """A whole configuration with one source; every other key has its default.
 
     `questions` stand above keys of the source that a person has to set, which stay behind their #.

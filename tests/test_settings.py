@@ -232,5 +232,5 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_init_from_an_unknown_kind_of_source_says_which_are_known(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown kind of source, expected files"):
+    with pytest.raises(InputError, match="unknown kind of source, expected one of atif, files"):
         starter.write_starter(tmp_path, from_source="carrier-pigeon", path=None)

@@ -65,19 +65,26 @@ def init(
     directory: Path = Path(),
     /,
     *,
-    from_source: Annotated[str | None, Parameter(help="Kind of source to sample: files.")] = None,
-    path: Annotated[str | None, Parameter(help="File, folder or glob that --from-source samples.")] = None,
+    from_source: Annotated[str | None, Parameter(help="Kind of source to sample.")] = None,
+    path: Annotated[str | None, Parameter(help="Its files: a file, folder, glob or URL.")] = None,
+    url: Annotated[str | None, Parameter(help="Its server, or its database (SQLAlchemy).")] = None,
+    project: Annotated[str | None, Parameter(help="Which of the server's projects.")] = None,
+    query: Annotated[str | None, Parameter(help="For sql: the SELECT whose rows are answers.")] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Write a commented claimledger.toml, a policy file and a sample to start from.
 
-    With --from-source files --path EXPORTS, samples the exports and proposes the field mapping.
+    With --from-source KIND, samples the source, proposes the field mapping where one is needed, and shows
+    five answers with what was not found. KIND is files (which finds out which system wrote them), otlp,
+    phoenix, mlflow, langfuse, langsmith, atif or sql; keys come from the environment.
 
     Example: claimledger init audits --from-source files --path 'exports/**/*.jsonl.gz'
     """
     from tasks.starter import write_starter
 
-    written = write_starter(directory, from_source=from_source, path=path)
+    written = write_starter(
+        directory, from_source=from_source, path=path, url=url, project=project, query=query
+    )
     lines = [*(f"wrote {file}" for file in written["files"]), *written["notes"]]
     file = Path(directory) / "claimledger.toml"
     first = f"set {', '.join(written['to_set'])} in {file}, then: " if written["to_set"] else ""

@@ -21,6 +21,8 @@ from tasks.sources.times import Clock, instant
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
+SHOWN = 5
+"""Records that a person is shown."""
 _SHARE = 0.5
 """Share of the sample that must carry a path for it to be proposed; rarer ones are exceptions."""
 _DISTINCT = 0.9
@@ -107,7 +109,7 @@ def propose(records: Sequence[Record]) -> Proposal:
     rows = Portion([(record, Piece(b"", number, 0)) for number, record in enumerate(records, 1)])
     whole = [record for portion in joiner.joined(lambda: [rows]) for record, _ in portion.records]
     said = f"rows of one {join.by!r} are joined: {join.kind!r} says which are the answer, which the evidence"
-    return replace(proposal, sample=tuple(whole[:3]), sentences=(said, *proposal.sentences), join=join)
+    return replace(proposal, sample=tuple(whole[:SHOWN]), sentences=(said, *proposal.sentences), join=join)
 
 
 def _proposed(records: Sequence[Record], join: JoinSettings | None) -> Proposal:
@@ -137,7 +139,7 @@ def _proposed(records: Sequence[Record], join: JoinSettings | None) -> Proposal:
     paths: dict[str, Any] = {**chosen, **inner, **({"contexts": columns} if columns else {})}
     return Proposal(
         FieldMapping(**paths),
-        tuple(records[:3]),
+        tuple(records[:SHOWN]),
         tuple(sentences),
         time_format=time_format,
         zoneless=zoneless,

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
@@ -91,6 +92,16 @@ def pull(source: SqlSettings, scope: Scope) -> Iterator[Batch]:
     marks = {} if scope.is_range else _written_mark(newest, reader)
     last = gatherer.batch(marks, tuple(problems), tuple(warnings))
     yield replace(last, warnings=(*last.warnings, *minimiser.doubts()))
+
+
+def sampled(source: SqlSettings, count: int) -> list[Record]:
+    """The first rows of the query.
+
+    Raises:
+        SourceError: the database refuses the query or this user. ConnectionError: it cannot be reached.
+    """
+    with closing(_rows(source, None)) as rows:
+        return list(islice(rows, count))
 
 
 def reach(source: SqlSettings) -> str:
@@ -173,7 +184,7 @@ def _first(connection: Connection, statement: str, bound: Mapping[str, object]) 
     return row
 
 
-def _rows(source: SqlSettings, mark: Mark | None) -> Iterator[Record]:
+def _rows(source: SqlSettings, mark: Mark | None) -> Generator[Record, None, None]:
     from sqlalchemy import text
 
     with _connected(source) as connection:

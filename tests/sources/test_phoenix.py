@@ -15,9 +15,11 @@ import pytest
 
 from tasks.errors import SourceError
 from tasks.lake.store import Lake
+from tasks.settings import load
 from tasks.sources import counting, phoenix
 from tasks.sources.counting import READ, SET_ASIDE
 from tasks.sources.phoenix import PhoenixSettings
+from tasks.starter import write_starter
 from tests.support import servers
 from tests.support.pulls import Pulls
 
@@ -141,3 +143,10 @@ def test_what_a_server_refuses_is_one_sentence(server, tmp_path):
     assert phoenix.reach(Night(tmp_path, url=server).source) == f"project 'support' of {server}"
     with pytest.raises(ValueError, match="one of the two"):
         PhoenixSettings(name="bot", kind="phoenix")
+
+
+def test_init_needs_the_server_s_address_alone(server: str, tmp_path: Path) -> None:
+    written = write_starter(tmp_path, from_source="phoenix", path=None, url=server, project="support")
+    (source,) = load(tmp_path / "claimledger.toml").sources
+    assert (source.kind, source.url, source.project) == ("phoenix", server, "support")  # type: ignore[attr-defined]
+    assert sum(note.startswith("as read: asked 'Who runs") for note in written["notes"]) == 5

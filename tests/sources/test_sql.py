@@ -15,6 +15,7 @@ import pytest
 from tasks.errors import SourceError
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
+from tasks.settings import load
 from tasks.sources import counting, sql
 from tasks.sources.base import Batch
 from tasks.sources.counting import Compared
@@ -23,6 +24,7 @@ from tasks.sources.parameters import FieldMapping
 from tasks.sources.pull import Pulled, pull_sources, watermark
 from tasks.sources.sample import SampleSettings
 from tasks.sources.sql import SqlSettings
+from tasks.starter import write_starter
 from tests.support.postgres import Wire, postgres
 from tests.support.scopes import NOW, scope
 
@@ -327,3 +329,13 @@ def test_sqlite_is_read_the_same_way(tmp_path):
     assert ids([batch]) == ["0", "1", "2", "3", "4"]
     assert ids(pulled(settings, batch.marks)) == ["4"]  # equal marks are read again, and known by their ids
     assert Path(path).exists()
+
+
+def test_init_proposes_the_mapping_of_a_table(port: int, tmp_path: Path) -> None:
+    query = "select id, asked_at, question, answer, docs from answers"
+    written = write_starter(tmp_path, from_source="sql", path=None, url=address(port), query=query)
+    (source,) = load(tmp_path / "claimledger.toml").sources
+    assert isinstance(source, SqlSettings)
+    assert source.fields == FIELDS
+    assert source.watermark == "asked_at"
+    assert sum(note.startswith("as read: asked 'Question") for note in written["notes"]) == 5
