@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tasks.decide import policy_text
+from tasks.decide.policies import Policy
 from tasks.errors import InputError
+from tasks.files import durable
 from tasks.lake.store import Lake
 from tasks.review import reviews
 from tasks.verify import calibrate as fitting
@@ -18,7 +22,7 @@ from tasks.verify.load import load
 from tasks.verify.pair_files import labelled, read_pairs
 from tasks.verify.parameters import ScoringParameters
 from tasks.verify.protocol import Verifier, usage_of
-from tasks.verify.risk import RiskParameters
+from tasks.verify.risk import RiskParameters, sentence
 
 
 def calibrate(
@@ -30,8 +34,12 @@ def calibrate(
     lake: str,
     seed: int = 7,
     progress: Callable[[int], None] | None = None,
+    policy: Path | None = None,
 ) -> tuple[fitting.Fitted, dict[str, Any]]:
     """Fits on the files, or without any on what people decided in the lake; writes the calibration.
+
+    Where a threshold is guaranteed, the policy of `scoring` with that threshold is written too, as the next
+    version: to `policy`, by default beside the calibration.
 
     Returns what was fitted, and the same as a JSON-able document.
 
@@ -56,15 +64,53 @@ def calibrate(
         "seed": seed,
     }
     calibration.write(output, fitted.calibration, verifier, about)
+    today = datetime.now(UTC).date()
+    proposal = proposed_policy(scoring.policy, fitted, parameters, verifier.fingerprint, today)
+    place = policy or output.with_suffix(".policy.toml")
+    if proposal:
+        durable.replace(place.resolve(), policy_text.toml(proposal, _TO_APPROVE).encode())
     usage = usage_of(verifier)
     document = {
         "output": str(output),
+        "policy": str(place) if proposal else None,
         "usage": asdict(usage) if usage else None,
         "verifier": verifier.fingerprint,
         **fitted.calibration.as_dict(),
         **about,
     }
     return fitted, document
+
+
+_TO_APPROVE = (
+    "Proposed by `claimledger calibrate`: set approver and approved_on, let effective_until of the version\n"
+    "before end the day before effective_from, and move this file to policies_path."
+)
+
+
+def proposed_policy(
+    now: Policy, fitted: fitting.Fitted, parameters: RiskParameters, verifier: str, today: date
+) -> Policy | None:
+    """The next version of a policy, with the thresholds that hold what they promise; None without any."""
+    held = {name: each.threshold for name, each in fitted.thresholds.items() if each.threshold is not None}
+    if not held:
+        return None
+    sentences = [sentence(name, fitted.thresholds[name], parameters) for name in held]
+    rationale = (
+        f"{'; '.join(sentences)}. Holds for claims like the {fitted.rows} labelled pairs of the fit, and "
+        f"for verifier {verifier} with this calibration alone."
+    )
+    values: dict[str, Any] = {f"threshold_{name}": value for name, value in held.items()}
+    return replace(
+        now,
+        version=f"{now.version}-calibrated-{today.isoformat()}",
+        approver="",
+        approved_on=None,
+        effective_from=today + timedelta(days=1),
+        effective_until=None,
+        reason_of_change=f"thresholds by calibration on {fitted.rows} labelled pairs, {today.isoformat()}",
+        rationale=rationale,
+        **values,
+    )
 
 
 def reviewed(lake: str) -> pl.DataFrame:

@@ -11,16 +11,15 @@ import dataclasses
 import difflib
 import json
 import os
-import tomllib
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Le
 from cronsim import CronSim, CronSimError
-from pydantic import BeforeValidator, Discriminator, Tag, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -31,6 +30,7 @@ from tasks.deliver.parameters import WebhookSettings
 from tasks.drift.parameters import DriftSettings
 from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
+from tasks.files import toml_files
 from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.health.parameters import HealthSettings
@@ -154,6 +154,9 @@ class Settings(BaseSettings):
 
     lake: Annotated[str, BeforeValidator(_one_path)] = "lake"
     """Folder that holds every table, report and index; relative to the configuration file."""
+    policies_path: Annotated[str, BeforeValidator(_one_path)] = ""
+    """Folder with a TOML file for each version of each policy; the one in force on an output's day decides
+    it."""
     sources: tuple[AnySource, ...] = ()
     corpus: CorpusSettings = CorpusSettings()
     extract: ExtractParameters = ExtractParameters()
@@ -194,7 +197,9 @@ class Settings(BaseSettings):
         """What the verifier alone takes."""
         return ScoringParameters(
             verifier=self.verifier,
-            policy=policy_rules.for_use_case(self.policies, policy_rules.ANY_USE_CASE),
+            policy=policy_rules.for_use_case(
+                self.policies, policy_rules.ANY_USE_CASE, datetime.now(UTC).date()
+            ),
             threads=self.runner.threads,
             max_record_bytes=self.limits.max_record_bytes,
         )
@@ -204,7 +209,7 @@ class Settings(BaseSettings):
 
         Secrets come by environment and are masked or absent here.
         """
-        values = self.model_dump(mode="json", exclude={"lake", "policies"})
+        values = self.model_dump(mode="json", exclude={"lake", "policies", "policies_path"})
         return {n: json.dumps(v, sort_keys=True, separators=(",", ":")) for n, v in sorted(values.items())}
 
     @model_validator(mode="after")
@@ -258,25 +263,11 @@ def load(path: str | Path | None = None, *, lake: str | None = None, or_defaults
                 "another, and `claimledger demo` shows an audit of the bundled sample"
             )
         return _build({}, "the defaults", Path.cwd(), lake)
-    return _build(_read_toml(file, "configuration file"), str(file), file.resolve().parent, lake)
-
-
-def _read_toml(file: Path, what: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: no such {what}; `claimledger init` writes one") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8 text at byte {error.start}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    return _build(toml_files.read(file, "configuration file"), str(file), file.resolve().parent, lake)
 
 
 def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Settings:
-    entries = raw.get("policies")
-    policies = [_policy_file(entry, base, where) for entry in entries] if isinstance(entries, list) else []
+    policies = _policies(raw, base, where)
     if policies:
         raw = {**raw, "policies": [policy for policy, _ in policies]}
     try:
@@ -292,6 +283,8 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
         "sources": tuple(_located(source, base) for source in settings.sources),
         "webhooks": tuple(_endpoint(webhook, base) for webhook in settings.webhooks),
     }
+    if settings.policies_path:
+        updates["policies_path"] = _absolute(settings.policies_path, base)
     retrieve = settings.retrieve
     updates["retrieve"] = replace(retrieve, model=_model(retrieve, base))
     updates["verifier"] = _verifier(settings.verifier, base)
@@ -318,6 +311,33 @@ def _endpoint(webhook: WebhookSettings, base: Path) -> WebhookSettings:
     return replace(webhook, url=url, ca_file=webhook.ca_file and _absolute(webhook.ca_file, base))
 
 
+def _policies(raw: dict[str, Any], base: Path, where: str) -> list[tuple[object, str]]:
+    """Policies as they are written, and which file each is in: those of the configuration, then documents."""
+    entries = raw.get("policies")
+    written = [_policy_file(entry, base, where) for entry in entries] if isinstance(entries, list) else []
+    folder = os.environ.get(f"{PREFIX}POLICIES_PATH") or raw.get("policies_path")
+    if not folder or not isinstance(folder, str):
+        return written
+    files = toml_files.in_folder(Path(_absolute(folder, base)), "policy")
+    named = {Path(place).resolve() for _, place in written}
+    return written + [policy_document(file) for file in files if file.resolve() not in named]
+
+
+def policy_document(file: Path) -> tuple[Policy, str]:
+    """A policy of a file, and the file.
+
+    Raises:
+        ConfigError: it cannot be read or means no policy.
+    """
+    raw = toml_files.read(file, "policy file")
+    try:
+        policy = TypeAdapter(Policy).validate_python(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {_explain(error)}") from None
+    _require_version(raw, str(file))
+    return policy, str(file)
+
+
 def _policy_file(entry: object, base: Path, where: str) -> tuple[object, str]:
     """A policy as it stands, or read from the TOML file that `file` names; and which file it is in."""
     if not isinstance(entry, dict) or set(entry) != {"file"}:
@@ -325,7 +345,7 @@ def _policy_file(entry: object, base: Path, where: str) -> tuple[object, str]:
     file = base / str(entry["file"])
     if file.suffix != ".toml":
         raise ConfigError(f"{file}: a policy file is TOML and ends in .toml")
-    return _read_toml(file, "policy file"), str(file)
+    return policy_document(file)
 
 
 def _require_version(policy: object, where: str) -> None:

@@ -29,6 +29,8 @@ Every key can be overridden by environment, for example CLAIMLEDGER__VERIFIER__M
 paths are relative to this file. A key behind # is not set; what it shows is its default or an example.
 """
 _POLICY = "A policy: written thresholds and actions. Thresholds are probabilities, 0 to 1."
+_POLICIES = "Policies may also be written here, each with the keys of a file of policies_path."
+_OWN_POLICY = ("[[policies]]", 'name = "another"', 'version = "1"', 'use_cases = ["sales"]')
 POLICY_FILE = "policies/default.toml"
 
 SAMPLE_FIELDS = FieldMapping(
@@ -153,7 +155,9 @@ def render_configuration(source: SourceSettings, questions: Mapping[str, str] | 
     for name, field in Settings.model_fields.items():
         kind = _section(hints[name])
         if name == "policies":
-            lines += ["", "[[policies]]", f"file = {_toml(POLICY_FILE)}"]
+            lines += ["", *_comment(_POLICIES), *map(_commented, _OWN_POLICY)]
+        elif name == "policies_path":
+            lines += ["", *_comment(texts[name]), f"{name} = {_toml(POLICY_FILE.partition('/')[0])}"]
         elif kind is None:
             lines += ["", *_comment(texts[name]), f"{name} = {_toml(field.default)}"]
         elif dataclasses.fields(kind):  # a section whose keys a later release brings is left out

@@ -26,6 +26,7 @@ from flows.commands import (
     ledger_commands,
     model_commands,
     pack_commands,
+    policy_commands,
     review_commands,
 )
 from flows.commands.console import DEFAULTS, Common, fail, warnings_shown
@@ -177,6 +178,7 @@ def serve(*, common: Common = DEFAULTS) -> int:
 
 app.command(ledger_commands.app)
 app.command(review_commands.app)
+app.command(policy_commands.app)
 for _command in (
     flow_commands.audit,
     flow_commands.backfill,

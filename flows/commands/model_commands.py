@@ -125,13 +125,17 @@ def calibrate(
     ] = 0.05,
     confidence: Annotated[float, Parameter(help="How sure that has to be.")] = 0.95,
     seed: Annotated[int, Parameter(help="Divides the evidence into what is fitted on and what tests.")] = 7,
+    policy: Annotated[
+        Path | None, Parameter(help="File of the proposed policy; by default beside the calibration.")
+    ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Fit calibration to reviewed verdicts and propose thresholds, with the risk they guarantee.
 
     From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake. Prints
     calibration before and after, on evidence that the fit did not see; `verifier.calibration = "FILE"` in the
-    configuration then applies it.
+    configuration then applies it. Thresholds with a guarantee are written as the next version of the policy
+    for `*`, with the guarantee as its rationale.
 
     Example: claimledger calibrate -o calibration.json --risk 0.05
     """
@@ -142,7 +146,14 @@ def calibrate(
     settings = common.settings(or_defaults=bool(pairs))
     with counter(common.shows_progress, "scoring") as progress:
         fitted, document = calibrate_to_file(
-            pairs, output, settings.scoring, parameters, lake=settings.lake, seed=seed, progress=progress
+            pairs,
+            output,
+            settings.scoring,
+            parameters,
+            lake=settings.lake,
+            seed=seed,
+            progress=progress,
+            policy=policy,
         )
     parts = fitted.calibration
     lines = [
@@ -159,6 +170,7 @@ def calibrate(
         *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
         f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
         "for claims like these pairs: a review queue is not a random sample, `claimledger sample` draws one",
+        *([f"proposed policy: {document['policy']}, to be approved"] if document["policy"] else []),
         f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
     ]
     common.answer(document, lines)

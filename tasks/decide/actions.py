@@ -37,12 +37,12 @@ def act(
         _counted(verdicts, findings, claims), on="output_id", how="left", maintain_order="left"
     )
     frame = frame.with_columns(
-        pl.col(*_COUNTS).fill_null(0),
+        pl.col(*COUNTS).fill_null(0),
         pl.col("verdict_ids").fill_null(pl.lit([], pl.List(pl.String))),
         run_id=pl.lit(run_id, pl.String),
         decided_at=pl.lit(now, UTC),
     )
-    frame = _heeding_addresses(_by_verdicts(frame))
+    frame = decided(frame)
     # What is decided anew for another reason is another action, also in a lake that has the old one.
     is_addressed = (pl.col("by_answer") > 0) | (pl.col("by_evidence") > 0)
     labels = (
@@ -65,7 +65,20 @@ def act(
     return conform(ACTIONS_TABLE, frame.select(ACTIONS_TABLE.schema.names()))
 
 
-_COUNTS = ("total", "contradicted", "insufficient", "by_evidence", "by_answer", "abstention_count")
+IS_ACTED_ON = (pl.col("kind") == addressing.KIND) & (pl.col("confidence") >= addressing.ACTED_ON)
+"""Findings of an answer that addresses its verifier, of which actions take heed."""
+
+
+def decided(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with `outcome`, `action` and `reason`, from the counts of each output and the columns of a
+    policy. The only place where a policy chooses an action.
+    """
+    return _heeding_addresses(_by_verdicts(frame))
+
+
+COUNTS = ("total", "contradicted", "insufficient", "by_evidence", "by_answer", "abstention_count")
+"""Of an output: its verdicts, those contradicted and insufficient, those whose evidence addresses the
+verifier, findings that its answer does, sentences in which it abstains."""
 
 
 def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None, claims: pl.DataFrame) -> pl.DataFrame:
@@ -80,8 +93,7 @@ def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None, claims: pl.D
         pl.col("reason").str.contains(ADDRESSED).sum().cast(pl.Int64).alias("by_evidence"),
     )
     findings = FINDINGS.empty() if findings is None else findings
-    is_acted_on = (pl.col("kind") == addressing.KIND) & (pl.col("confidence") >= addressing.ACTED_ON)
-    by_answer = findings.filter(is_acted_on).group_by("output_id").agg(by_answer=pl.len().cast(pl.Int64))
+    by_answer = findings.filter(IS_ACTED_ON).group_by("output_id").agg(by_answer=pl.len().cast(pl.Int64))
     abstentions = claims.filter(pl.col("kind") == "abstention").group_by("output_id")
     by_claim = abstentions.agg(abstention_count=pl.len().cast(pl.Int32))
     for counts in (by_answer, by_claim):

@@ -21,7 +21,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.decide import explanation
-from tasks.decide.policies import ANY_USE_CASE, COLUMNS, Policy, row_of
+from tasks.decide.policies import COLUMNS, Policy, for_use_case, row_of
 from tasks.privacy import addressing
 from tasks.schema import conform
 from tasks.tables import PROBABILITIES, TOOL
@@ -142,15 +142,21 @@ def _settled(frame: pl.DataFrame, passages: pl.DataFrame, together: pl.DataFrame
 
 
 def with_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
-    """The frame with its use case's policy: the one that names it, else the one for any."""
-    by_use_case = {name: policy for policy in policies for name in policy.use_cases}
-    fallback = row_of(by_use_case.pop(ANY_USE_CASE, Policy()))
-    rows = [{"use_case": name, **row_of(policy)} for name, policy in by_use_case.items()]
-    named = pl.DataFrame(rows, schema={"use_case": pl.String, **COLUMNS})
-    joined = frame.join(named, on="use_case", how="left", maintain_order="left")
-    return joined.with_columns(
-        pl.col(name).fill_null(pl.lit(fallback[name], dtype)) for name, dtype in COLUMNS.items()
-    )
+    """The frame with the policy in force for its `use_case` on the UTC day of its `produced_at`, which may
+    be lacking where every policy is always in force.
+    """
+    is_dated = any(policy.is_dated for policy in policies)
+    day = pl.col("produced_at").dt.date() if is_dated else pl.lit(None, pl.Date)
+    dated = frame.with_columns(day.alias("_day"))
+    cases = dated.select("use_case", "_day").unique(maintain_order=True)
+    rows = [
+        {"use_case": use_case, "_day": on, **row_of(for_use_case(policies, use_case, on))}
+        for use_case, on in cases.iter_rows()
+    ]
+    named = pl.DataFrame(rows, schema={"use_case": pl.String, "_day": pl.Date, **COLUMNS})
+    return dated.join(
+        named, on=["use_case", "_day"], how="left", nulls_equal=True, maintain_order="left"
+    ).drop("_day")
 
 
 def with_own_policy(frame: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
@@ -188,19 +194,6 @@ def _passages(evidence: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
 def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     scored = passages.filter("fits")
     combined = combine(scored.select(PROBABILITIES).to_numpy(), scored["row"].to_numpy(), frame.height)
-    supports = pl.col("p_supported") >= pl.col("threshold_supported")
-    contradicts = pl.col("p_contradicted") >= pl.col("threshold_contradicted")
-    # Two different passages: one that is both by itself is unclear, not a conflict.
-    sides = (
-        scored.group_by("row")
-        .agg(
-            pl.len().cast(pl.Int64).alias("scored"),
-            supports.sum().alias("for"),
-            contradicts.sum().alias("against"),
-            (supports | contradicts).sum().alias("either"),
-        )
-        .with_columns(is_conflict=(pl.col("for") > 0) & (pl.col("against") > 0) & (pl.col("either") > 1))
-    )
     offered = passages.group_by("row").agg(
         pl.len().cast(pl.Int64).alias("offered"),
         pl.col("tokens").max().alias("longest"),
@@ -208,10 +201,24 @@ def _with_scores(frame: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         frame.with_columns(rounded(combined))
-        .join(sides.select("row", "scored", "is_conflict"), on="row", how="left", maintain_order="left")
+        .join(sides(scored.lazy()).collect(), on="row", how="left", maintain_order="left")
         .join(offered, on="row", how="left", maintain_order="left")
         .with_columns(pl.col("scored", "offered").fill_null(0), pl.col("is_conflict").fill_null(value=False))
     )
+
+
+def sides(scored: pl.LazyFrame) -> pl.LazyFrame:
+    """Per `row` with scored passages: `scored` (their number) and `is_conflict`.
+
+    Args:
+        scored: `row` of the claim, `p_supported`, `p_contradicted` of a passage that the verifier read, and
+            the claim's `threshold_supported` and `threshold_contradicted`.
+    """
+    supports = pl.col("p_supported") >= pl.col("threshold_supported")
+    contradicts = pl.col("p_contradicted") >= pl.col("threshold_contradicted")
+    # Two different passages: one that is both by itself is unclear, not a conflict.
+    is_conflict = supports.any() & contradicts.any() & ((supports | contradicts).sum() > 1)
+    return scored.group_by("row").agg(scored=pl.len().cast(pl.Int64), is_conflict=is_conflict)
 
 
 def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:
@@ -222,15 +229,24 @@ def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_verdict(frame: pl.DataFrame) -> pl.DataFrame:
-    by_threshold = judged(pl.col("threshold_supported"), pl.col("threshold_contradicted"))
-    too_few = (pl.col("scored") == 0) | (pl.col("scored") < pl.col("minimum_evidence"))
-    return frame.with_columns(
-        too_few=too_few,
-        verdict=pl.when(too_few)
+    return frame.with_columns(too_few=TOO_FEW, verdict=by_policy())
+
+
+TOO_FEW = (pl.col("scored") == 0) | (pl.col("scored") < pl.col("minimum_evidence"))
+"""Whether a claim has fewer scored passages than its policy asks for."""
+
+
+def by_policy() -> pl.Expr:
+    """The verdict on a claim: from its probabilities, `scored`, `is_conflict` and the columns of a policy.
+
+    The only place where a policy decides; nights and comparisons of policies both come here.
+    """
+    return (
+        pl.when(TOO_FEW)
         .then(pl.lit("insufficient"))
         .when("is_conflict")
         .then(pl.col("on_conflict"))
-        .otherwise(by_threshold),
+        .otherwise(judged(pl.col("threshold_supported"), pl.col("threshold_contradicted")))
     )
 
 

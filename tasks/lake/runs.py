@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import polars as pl
 
 from tasks import ids
-from tasks.decide.policies import Policy
+from tasks.decide.policies import Policy, for_use_case, in_force
 from tasks.errors import ConfigError
 from tasks.files import durable
 from tasks.gate.reconcile import Counts, add
@@ -133,7 +133,8 @@ def open_run(
     started_at = datetime.now(UTC)
     _remember_policies(policies, lake)
     run_id = ids.digest("run", flow, started_at.isoformat(), socket.gethostname(), os.getpid())
-    run = Run(flow, ",".join(p.label for p in policies), parameters, started_at, run_id)
+    today = in_force(policies, started_at.date()) or [Policy()]
+    run = Run(flow, ",".join(p.label for p in today), parameters, started_at, run_id)
     record = {
         "flow": flow,
         "started_at": started_at.isoformat(),
@@ -212,8 +213,7 @@ def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
 
 def known_policies(lake: Lake) -> list[Policy]:
     """Policies that ever decided in this lake, by value; those from before this was kept are missing."""
-    kept = lake.read_state(POLICY_VALUES).values()
-    return [Policy(**{**values, "use_cases": tuple(values["use_cases"])}) for values in kept]
+    return [Policy.of(values) for values in lake.read_state(POLICY_VALUES).values()]
 
 
 def remember_verifier(
@@ -247,10 +247,38 @@ def _remember_policies(policies: Sequence[Policy], lake: Lake) -> None:
                 f"policy {policy.label} has other values than when it last decided in this lake; "
                 "give it another version, so that every verdict says which rule decided"
             )
+    _refuse_retroactive(policies, known.keys(), lake)
     now = {policy.label: policy.sha256 for policy in policies}
     if not now.items() <= known.items():
         lake.write_state(POLICIES, {**known, **now})
     values = lake.read_state(POLICY_VALUES)
-    if not now.keys() <= values.keys():
-        by_value = {policy.label: asdict(policy) for policy in policies}
-        lake.write_state(POLICY_VALUES, {**values, **by_value})
+    by_value = {**values, **{policy.label: policy.values() for policy in policies}}
+    if by_value != values:
+        lake.write_state(POLICY_VALUES, by_value)
+
+
+def decided(lake: Lake, since: date | None = None) -> pl.DataFrame:
+    """Which policies decided what: use_case, day (Date), policy, claims, by day."""
+    days = (
+        lake.scan("verdicts", since=since)
+        .group_by("use_case", "policy", day=pl.col("produced_at").dt.date())
+        .agg(claims=pl.len())
+    )
+    return days.select("use_case", "day", "policy", "claims").sort("day", "use_case", "policy").collect()
+
+
+def _refuse_retroactive(policies: Sequence[Policy], known: Collection[str], lake: Lake) -> None:
+    """Raises ConfigError where a new policy would be in force on days that another has decided already."""
+    fresh = {p.label: p.effective_from for p in policies if p.effective_from and p.label not in known}
+    if not fresh:
+        return
+    for use_case, day, label, _ in (
+        decided(lake, since=min(fresh.values())).sort("day", descending=True).rows()
+    ):
+        policy = for_use_case(policies, use_case, day)
+        if policy.label in fresh and policy.label != label:
+            raise ConfigError(
+                f"policy {policy.label} is effective from {policy.effective_from}, and {label} has decided "
+                f"outputs of {use_case!r} up to {day}; let it begin on {day + timedelta(days=1)} or later "
+                "(`claimledger policy diff` says what it would have changed)"
+            )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -52,6 +54,51 @@ def policies(
         return []
     by = {"subject_id": after, "run_id": run_id, "actor": actor}
     return [change("policies", before, after, **by, now=now, policies=policies)]
+
+
+_PROSE = ("owner", "approver", "reason_of_change", "rationale")
+"""Keys of a policy whose words stay out of the log, which says them by their SHA-256."""
+
+
+def policy_values(
+    before: Mapping[str, Mapping[str, Any]] | None,
+    policies: Sequence[Policy],
+    *,
+    run_id: str,
+    now: datetime,
+    actor: str,
+) -> list[pl.DataFrame]:
+    """One event for each value of a policy that is another than before, with the old and the new one.
+
+    A new version is compared with the newest of its name. Prose is told by its digest. Nothing is told of
+    what a lake began with, which the event of all policies has by digest.
+
+    Args:
+        before: values by label, in the order in which they came; None where none were kept.
+    """
+    if before is None:
+        return []
+    changed = []
+    for policy in policies:
+        versions = [values for values in before.values() if values["name"] == policy.name]
+        old = before.get(policy.label) or (versions[-1] if versions else {})
+        subject_id = ids.digest("policy", policy.label)
+        for key, value in policy.values().items():
+            was, is_now = _told(key, old.get(key)), _told(key, value)
+            if key != "name" and was != is_now:
+                name = f"policy.{policy.name}.{key}"
+                event = change(name, was, is_now, subject_id=subject_id, run_id=run_id, now=now, actor=actor)
+                changed.append(event)
+    return changed
+
+
+def _told(key: str, value: object) -> str | None:
+    """A policy's value as an event says it."""
+    if value is None or value == "":
+        return None
+    if key in _PROSE:
+        return hashlib.sha256(str(value).encode()).hexdigest()
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def section_digests(sections: Mapping[str, str]) -> dict[str, str]:

@@ -99,6 +99,9 @@ def record_start(
         before = lake.read_state(events_table.STATE)
         state["policies"] = changes.policies_digest(policies)
         yield from changes.policies(before.get("policies"), policies, **by)
+        values = before.get("policy_values")
+        yield from changes.policy_values(values, policies, **by)
+        state["policy_values"] = {**(values or {}), **{p.label: p.values() for p in policies}}
         if sections is not None:
             state["sections"] = digests = changes.section_digests(sections)
             yield from changes.sections(before.get("sections"), digests, **by)

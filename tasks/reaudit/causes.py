@@ -101,7 +101,7 @@ def _cells(
     passages are gone.
     """
     by_old = verdicts.with_own_policy(frame.select("claim_id", "claim", policy="policy_before"), policies)
-    own = frame.select("claim_id", "claim", "use_case")
+    own = frame.select("claim_id", "claim", "use_case", "produced_at")
     by_new = verdicts.with_policy(own, earlier.bench.parameters.policies)
     old, new = recorded
     reread, gone = _new_verifier_on_old(frame, old, new, earlier.bench)
@@ -285,7 +285,7 @@ def _old_policies(frame: pl.DataFrame, bench: Workbench) -> tuple[list[Policy], 
     missing = frame.filter(~pl.col("policy_before").is_in(list(known))).unique("policy_before")
     for row in missing.sort("policy_before").iter_rows(named=True):
         name, _, version = row["policy_before"].rpartition("@")
-        now = for_use_case(bench.parameters.policies, row["use_case"])
+        now = for_use_case(bench.parameters.policies, row["use_case"], row["produced_at"].date())
         known[row["policy_before"]] = Policy(
             name=name,
             version=version,

@@ -20,6 +20,7 @@ from tasks.lake.store import Lake
 from tasks.review import reviews
 from tasks.review.erase import erase
 from tasks.review.queue import QueueParameters
+from tasks.settings import policy_document
 from tasks.verify import calibration
 from tasks.verify.calibration import Calibration
 from tasks.verify.load import load
@@ -118,6 +119,10 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
     assert "at or under 0.5 with 0.95 confidence on 60 rows" in done.out
     assert "`claimledger sample` draws one" in done.out
     assert calibration.read(tmp_path / "new" / "c.json")
+    proposed = policy_document(tmp_path / "new" / "c.policy.toml")[0]
+    assert f"threshold_supported = {proposed.threshold_supported:.2f} keeps the share of wrong" in done.out
+    assert "at or under 0.5 with 0.95 confidence on 60 rows" in proposed.rationale
+    assert (proposed.approver, proposed.approved_on) == ("", None), "a person has to approve it"
     scored = command(
         "score", str(tmp_path / "p.jsonl"), "-o", str(tmp_path / "s.parquet"), "--config", str(config)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -375,7 +375,7 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     )
     lake.write_state(runs.VERIFIERS, {VERIFIER: {"name": "small", "measured": MEASURED}})
     policy = Policy(target_supported_ratio=0.9, maximum_contradicted_ratio=0.05)
-    lake.write_state(runs.POLICY_VALUES, {policy.label: asdict(policy)})
+    lake.write_state(runs.POLICY_VALUES, {policy.label: policy.values()})
     return lake, run
 
 

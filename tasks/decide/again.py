@@ -1,0 +1,151 @@
+"""The past decided again under other policies: a join over stored scores, nothing is judged again.
+
+Belongs here: frames of the tables in, changes out, by the same expressions that decide at night
+(`verdicts.by_policy`, `verdicts.sides`, `actions.decided`). Does not belong here: which rows of a lake are
+meant (`policies/past.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.decide import actions, verdicts
+from tasks.decide.policies import COLUMNS, Policy, row_of
+
+JUDGEMENT = ("claim_id", "verifier", "snapshot")
+"""What evidence and verdicts of one judgement share."""
+
+
+def verdicts_by(judged: pl.DataFrame, evidence: pl.LazyFrame, policy: Policy) -> pl.Series:
+    """The verdict (String) that each row would have by a policy, in the order of the rows.
+
+    Args:
+        judged: VERDICTS rows with `claim_id`, `verifier`, `snapshot`, `p_supported` and `p_contradicted`, one
+            per claim.
+        evidence: EVIDENCE of those claims.
+        policy: decides every row, whatever its use case.
+    """
+    return verdict_columns(judged, evidence, {"verdict": policy})["verdict"]
+
+
+def verdict_columns(
+    judged: pl.DataFrame, evidence: pl.LazyFrame, by: dict[str, Policy]
+) -> dict[str, pl.Series]:
+    """`verdicts_by` of several policies, by the names of `by`; the evidence is read once."""
+    scored = _scored(judged, evidence)
+    columns = {}
+    for name, policy in by.items():
+        values = _values(policy)
+        sides = verdicts.sides(scored.lazy().with_columns(values)).collect()
+        columns[name] = (
+            judged.select("p_supported", "p_contradicted")
+            .with_row_index("row")
+            .join(sides, on="row", how="left", maintain_order="left")
+            .with_columns(pl.col("scored").fill_null(0), pl.col("is_conflict").fill_null(value=False))
+            .with_columns(values)
+            .select(verdicts.by_policy().alias(name))
+        )[name]
+    return columns
+
+
+def _scored(judged: pl.DataFrame, evidence: pl.LazyFrame) -> pl.DataFrame:
+    """`row` of the judged claim and the scores of each passage that its verifier read."""
+    rows = judged.select(*JUDGEMENT).with_row_index("row")
+    single = all(rows[name].n_unique() <= 1 for name in JUDGEMENT[1:])
+    read = evidence.filter(pl.col("tokens_seen") >= pl.col("tokens_offered"))
+    if single and rows.height:
+        # One verifier and snapshot, as on most days: the claim alone is the key.
+        values = rows.row(0, named=True)
+        read = read.filter(*(pl.col(name) == values[name] for name in JUDGEMENT[1:]))
+        return (
+            read.select("claim_id", "p_supported", "p_contradicted")
+            .collect()
+            .join(rows.select("row", "claim_id"), on="claim_id")
+            .drop("claim_id")
+        )
+    joined = read.select(*JUDGEMENT, "p_supported", "p_contradicted").collect().join(rows, on=JUDGEMENT)
+    return joined.drop(JUDGEMENT)
+
+
+def actions_by(outputs: pl.DataFrame, judged: pl.DataFrame, verdict: str, policy: Policy) -> pl.Series:
+    """The action (String) that each output would have by a policy, in the order of the outputs.
+
+    Args:
+        outputs: `output_id`, `abstention_count` and `by_answer` (findings that its answer addresses the
+            verifier).
+        judged: `output_id`, `is_addressed` (the verdict's evidence addresses the verifier) and the column
+            named `verdict`.
+        verdict: the column of `judged` with the verdicts by this policy.
+        policy: decides every output.
+    """
+    counts = judged.group_by("output_id").agg(
+        total=pl.len().cast(pl.Int64),
+        contradicted=(pl.col(verdict) == "contradicted").sum().cast(pl.Int64),
+        insufficient=(pl.col(verdict) == "insufficient").sum().cast(pl.Int64),
+        by_evidence=pl.col("is_addressed").sum().cast(pl.Int64),
+    )
+    frame = (
+        outputs.select("output_id", "abstention_count", "by_answer")
+        .join(counts, on="output_id", how="left", maintain_order="left")
+        .with_columns(pl.col(*actions.COUNTS).fill_null(0))
+        .with_columns(_values(policy))
+    )
+    return actions.decided(frame)["action"]
+
+
+def _values(policy: Policy) -> list[pl.Expr]:
+    """A policy as constant columns."""
+    values = row_of(policy)
+    return [pl.lit(values[name], dtype).alias(name) for name, dtype in COLUMNS.items()]
+
+
+# What would have changed ------------------------------------------------------------------------------------
+
+
+def flows(frame: pl.DataFrame) -> pl.DataFrame:
+    """`agent`, `before`, `after` and `count` of the rows, which have the first three."""
+    return frame.group_by("agent", "before", "after").agg(count=pl.len().cast(pl.Int64))
+
+
+def opinions(changed: pl.DataFrame, reviews: pl.DataFrame) -> pl.DataFrame:
+    """What people said of the changed verdicts: `before`, `after`, `opinion` (better, worse, neither,
+    disputed) and `count`.
+
+    Args:
+        changed: `verdict_id`, `verdict` as it was reviewed, `before` and `after`.
+        reviews: REVIEWS; of one reviewer's the newest counts.
+    """
+    newest = reviews.sort("reviewed_at", "review_id").unique(["verdict_id", "reviewer"], keep="last")
+    said = changed.join(newest, on="verdict_id").with_columns(
+        right=pl.when(pl.col("outcome") == "confirmed").then("verdict").otherwise("corrected_verdict")
+    )
+    wrong = pl.when((pl.col("outcome") == "overturned") & pl.col("right").is_null()).then("verdict")
+    by_verdict = (
+        said.with_columns(wrong=wrong)
+        .group_by("verdict_id", "before", "after")
+        .agg(pl.col("right", "wrong").drop_nulls().unique())
+    )
+    is_disputed = (pl.col("right").list.len() > 1) | (
+        pl.col("right").list.set_intersection("wrong").list.len() > 0
+    )
+    is_better = pl.col("right").list.contains(pl.col("after")) | pl.col("wrong").list.contains(
+        pl.col("before")
+    )
+    is_worse = pl.col("right").list.contains(pl.col("before")) | pl.col("wrong").list.contains(
+        pl.col("after")
+    )
+    opinion = (
+        pl.when(is_disputed)
+        .then(pl.lit("disputed"))
+        .when(is_better & ~is_worse)
+        .then(pl.lit("better"))
+        .when(is_worse & ~is_better)
+        .then(pl.lit("worse"))
+        .otherwise(pl.lit("neither"))
+    )
+    return (
+        by_verdict.with_columns(opinion=opinion)
+        .group_by("before", "after", "opinion")
+        .agg(count=pl.len().cast(pl.Int64))
+        .sort("before", "after", "opinion")
+    )
