@@ -42,6 +42,7 @@ from tasks.sources.kinds import reach
 from tasks.sources.pull import watermark
 from tasks.sources.units import Unit
 from tasks.workbench import Workbench
+from tasks.write_back.write_back import write_back
 
 LEAST_ROOM_BYTES = 32 * 2**20
 """A run with less to write to would end half way, or by a signal where a database maps its files."""
@@ -258,6 +259,8 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     run.verification = verify_ledger(run)
     if run.settings.webhooks:
         checkpoint |= send_events(run)
+    if any(source.write_back for source in run.settings.sources):
+        tell_sources(run)
     page = report.gather(
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
@@ -307,6 +310,14 @@ def send_events(run: Run) -> dict[str, str]:
     run.record.warnings += [f"endpoint {each.endpoint}: {each.sentence}" for each in done if not each.is_well]
     tell(", ".join(f"{each.endpoint} {each.sent:,} sent, {each.waiting:,} waiting" for each in done))
     return {f"sent to {each.endpoint}": each.sentence for each in done}
+
+
+@task("write back")
+def tell_sources(run: Run) -> None:
+    """Verdicts to the sources that ask for them, once each; what fails is made up for by the next run."""
+    done = write_back(run.lake, run.settings.sources, run_id=run.run_id, started_at=run.record.started_at)
+    run.record.warnings += [f"source {each.source!r}: {each}" for each in done if each.failure]
+    tell(", ".join(str(each) for each in done if not each.failure) or "nothing was written back")
 
 
 @task("record")

@@ -37,6 +37,7 @@ ROOMS = {
     "pack": "ground files lake ledger review report",
     "settings": "ground files claims privacy decide gate health sources ledger evidence verify workbench "
     "reaudit drift deliver report pack",
+    "write_back": "ground files lake sources",
     "starter": "ground files decide sources settings",
     "doctor": "ground files gate lake models sources evidence verify settings",
     "render": "ground gate ledger",
@@ -187,6 +188,10 @@ DOORS = {
     "verify.score": "disk",
     "verify.torch_pairs": "disk, torch, transformers",
     "workbench": "through its neighbours: evidence.embeddings, evidence.models, lake.store, text.sente",
+    "write_back.otlp_events": "disk, orjson",
+    "write_back.pending": "through its neighbours: lake.store",
+    "write_back.servers": "through its neighbours: files.web, sources.trace_server",
+    "write_back.write_back": "disk, through its neighbours: lake.store",
 }
 """Every module of `tasks` that touches the world, and what it opens to. All others only compute."""
 

@@ -31,7 +31,7 @@ LONGEST_WAIT_S = 120.0
 ANSWER_BYTES = 256 * 2**20
 """Of one answer: a page of a hundred records with texts of some megabytes each."""
 REDIRECTS = 5
-_OK, _REDIRECT, _BAD_REQUEST, _TOO_MANY, _SERVER = 200, 300, 400, 429, 500
+_OK, _REDIRECT, _BAD_REQUEST, _MISSING, _TOO_MANY, _SERVER = 200, 300, 400, 404, 429, 500
 _HINTS = {
     401: "the key is missing, wrong or expired",
     403: "the key may not read this",
@@ -42,6 +42,10 @@ _HINTS = {
 
 class MovedError(SourceError):
     """A redirect to another host."""
+
+
+class MissingError(SourceError):
+    """There is nothing at that address (404)."""
 
 
 @dataclass
@@ -171,7 +175,8 @@ class Web:
                     continue
                 wait = self._wait(response, attempt) if attempt < ATTEMPTS - 1 else None
                 if wait is None:
-                    raise SourceError(self._sentence(path, response, attempt))
+                    kind = MissingError if status == _MISSING else SourceError
+                    raise kind(self._sentence(path, response, attempt))
             attempt += 1
             self.pause(wait)
 

@@ -86,6 +86,9 @@ class SourceSettings(Section):
     """What is taken out of records before anything of them is written."""
     sample: SampleSettings | None = None
     """Which answers are audited; without it, all."""
+    write_back: bool = False
+    """Whether verdicts go back to it: annotations of Phoenix, scores of Langfuse, assessments of MLflow; for
+    every other source OpenTelemetry events in files below LAKE/write_back."""
 
     def __post_init__(self) -> None:
         if self.trace_url is not None and not self.trace_url.startswith(("https://", "http://")):
@@ -97,6 +100,7 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     settings = asdict(source)
     # What is drawn of a record leaves it as it is: another share is for what comes from now on.
     del settings["sample"]
+    del settings["write_back"]
     # A key of a later release that is not set decides nothing: an upgrade reads nothing again.
     return {key: value for key, value in settings.items() if key != "minimise" or value is not None}
 

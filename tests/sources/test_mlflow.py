@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
@@ -17,8 +18,11 @@ from tasks.sources import mlflow
 from tasks.sources.mlflow import MlflowSettings, of_trace
 from tasks.sources.raw_spans import spans
 from tasks.sources.traces import read
+from tasks.write_back.write_back import write_back
 from tests.support import servers
 from tests.support.pulls import Pulls
+from tests.support.report_lake import NOW
+from tests.support.told_lake import SOURCE, told_lake
 
 FILL = Path(servers.__file__).parent / "fill_mlflow.py"
 EXPORTS = Path(__file__).parent / "exports"
@@ -110,3 +114,18 @@ def test_a_trace_without_spans_has_the_previews_and_says_so():
     (record,) = read(spans(of_trace({"info": info, "data": {"spans": []}}))).records
     assert (record["prompt"], record["response"]) == ("Who?", "Me.")
     assert "previews only" in str(record["metadata"])
+
+
+def test_verdicts_become_assessments_of_their_traces_once(server, tmp_path):
+    trace = Night(tmp_path, url=server).pull()["source_id"][0]
+    lake = told_lake(tmp_path / "lake", trace, "tr-00000000000000000000000000000000")
+    source = MlflowSettings(name=SOURCE, kind="mlflow", url=server, project="support", write_back=True)
+    for run, expected in (("a", (4, 2, "")), ("b", (0, 0, ""))):
+        (told,) = write_back(lake, [source], run_id=run, started_at=NOW)
+        assert (told.verdicts, told.gone, told.failure) == expected
+    lake.write_state(f"write-back-{SOURCE}", {})  # as after a crash between the answer and the mark
+    write_back(lake, [source], run_id="c", started_at=NOW)
+    answer = httpx.get(f"{server}/api/3.0/mlflow/traces/batchGet", params={"trace_ids": [trace]}).json()
+    found = answer["traces"][0]["trace_info"]["assessments"]
+    assert sorted(each["feedback"]["value"] for each in found) == ["contradicted", "supported"]
+    assert {each["metadata"]["p_supported"] for each in found} == {"0.9000", "0.0300"}

@@ -20,8 +20,11 @@ from tasks.sources import counting, phoenix
 from tasks.sources.counting import READ, SET_ASIDE
 from tasks.sources.phoenix import PhoenixSettings
 from tasks.starter import write_starter
+from tasks.write_back.write_back import write_back
 from tests.support import servers
 from tests.support.pulls import Pulls
+from tests.support.report_lake import NOW
+from tests.support.told_lake import SOURCE, told_lake
 
 FILL = Path(servers.__file__).parent / "fill_phoenix.py"
 
@@ -150,3 +153,20 @@ def test_init_needs_the_server_s_address_alone(server: str, tmp_path: Path) -> N
     (source,) = load(tmp_path / "claimledger.toml").sources
     assert (source.kind, source.url, source.project) == ("phoenix", server, "support")  # type: ignore[attr-defined]
     assert sum(note.startswith("as read: asked 'Who runs") for note in written["notes"]) == 5
+
+
+def test_verdicts_become_annotations_of_their_traces_and_a_trace_that_is_gone_stops_none(server, tmp_path):
+    traces = Night(tmp_path, url=server).pull()["source_id"].to_list()[:2]
+    lake = told_lake(tmp_path / "lake", traces[0], "0" * 32, traces[1])
+    source = PhoenixSettings(name=SOURCE, kind="phoenix", url=server, project="support", write_back=True)
+    for run, expected in (("a", (6, 2, "")), ("b", (0, 0, ""))):
+        (told,) = write_back(lake, [source], run_id=run, started_at=NOW)
+        assert (told.verdicts, told.gone, told.failure) == expected
+    lake.write_state(f"write-back-{SOURCE}", {})  # as after a crash between the answer and the mark
+    write_back(lake, [source], run_id="c", started_at=NOW)
+    place = f"{server}/v1/projects/support/trace_annotations"
+    found = httpx.get(place, params={"trace_ids": traces}).json()["data"]
+    assert sorted((each["trace_id"], each["result"]["label"]) for each in found) == sorted(
+        (trace, verdict) for trace in traces for verdict in ("supported", "contradicted")
+    )
+    assert {each["result"]["score"] for each in found} == {0.9, 0.03}

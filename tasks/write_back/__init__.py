@@ -1,0 +1,1 @@
+"""Verdicts go back to where the answers came from."""
