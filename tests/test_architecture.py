@@ -220,7 +220,7 @@ COVERED_BY = {
     "deliver.formats": "deliver/test_messages.py",
     "deliver.elastic": "deliver/test_siems.py",
     "deliver.ocsf": "deliver/test_siems.py",
-    "deliver.otlp": "deliver/test_siems.py",
+    "deliver.otlp_logs": "deliver/test_siems.py",
     "deliver.parameters": "deliver/test_addresses.py",
     "deliver.requests": "deliver/test_messages.py",
     "deliver.sentinel": "deliver/test_siems.py",

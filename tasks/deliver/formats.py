@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.deliver import elastic, ocsf, otlp, sentinel, signing, splunk, syslog
+from tasks.deliver import elastic, ocsf, otlp_logs, sentinel, signing, splunk, syslog
 from tasks.deliver.messages import Message
 from tasks.deliver.requests import Circumstances, Format, Request, dumped, rfc3339, status_alone
 
@@ -60,7 +60,7 @@ FORMATS: dict[str, Format] = {
     "elastic": elastic.FORMAT,
     "ocsf": ocsf.FORMAT,
     "syslog": syslog.FORMAT,
-    "otlp": otlp.FORMAT,
+    "otlp": otlp_logs.FORMAT,
     "file": Format(_lines, status_alone, 1_000, 10_000),
 }
 """By `kind`."""

@@ -23,7 +23,7 @@ from google.protobuf.json_format import Parse
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tasks.deliver import answers, deliver, elastic, ocsf, otlp, outbox, splunk
+from tasks.deliver import answers, deliver, elastic, ocsf, otlp_logs, outbox, splunk
 from tasks.deliver.answers import Reply
 from tasks.deliver.cursor import Cursor
 from tasks.deliver.formats import FORMATS
@@ -205,8 +205,8 @@ def test_opentelemetrys_own_classes_read_the_logs(messages: list[Message]) -> No
 
 def test_a_partial_success_is_no_success(messages: list[Message]) -> None:
     partial = Reply(200, {}, b'{"partialSuccess":{"rejectedLogRecords":"2"}}')
-    assert otlp.answer(partial, messages, NOW).state == "refused"
-    assert otlp.answer(Reply(200, {}, b"{}"), messages, NOW).state == "accepted"
+    assert otlp_logs.answer(partial, messages, NOW).state == "refused"
+    assert otlp_logs.answer(Reply(200, {}, b"{}"), messages, NOW).state == "accepted"
 
 
 def test_every_event_is_one_of_its_published_ocsf_class(messages: list[Message]) -> None:
