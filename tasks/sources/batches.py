@@ -17,6 +17,8 @@ from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
 """Records held at once: some 20 MB of usual outputs."""
+_WITHOUT_TEXT = '"documents_without_text": ['
+"""In metadata as `traces.py` writes them."""
 BATCH_CHARACTERS = 32 * 2**20
 """Characters of answers held at once, for unusual ones."""
 
@@ -27,6 +29,7 @@ class Gatherer:
     def __init__(self, mapper: Mapper, source: str, scope: Scope, minimiser: Minimiser) -> None:
         self._mapper, self._source, self._scope = mapper, source, scope
         self._minimiser = minimiser
+        self._without_text = 0
         self._records: list[tuple[Record, str]] = []
         self._rows: list[dict[str, str]] = []
         self._size = self._joined = self._filtered = 0
@@ -46,8 +49,18 @@ class Gatherer:
 
     def add_answer(self, record: Record) -> None:
         """What the spans of a trace became."""
+        self._without_text += _WITHOUT_TEXT in str(record.get("metadata"))
         record = self._minimiser.answer(record)
         self._hold(record, f"trace {record.get('id')}")
+
+    def fidelity(self) -> list[str]:
+        """What the source could not tell of all answers so far."""
+        if not self._without_text:
+            return []
+        return [
+            f"source {self._source!r}: {self._without_text} answers had documents without recorded text; "
+            "their addresses are in outputs.metadata, documents_without_text"
+        ]
 
     def _hold(self, record: Record, locator: str) -> None:
         self._records.append((record, locator))

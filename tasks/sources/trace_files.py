@@ -234,4 +234,4 @@ class _Pull:
             if f.refused
         ]
         said = [f"source {self._source.name!r}: {sentence}" for sentence in refused[:10]]
-        return [*said, *self._minimiser.doubts()]
+        return [*said, *self._gatherer.fidelity(), *self._minimiser.doubts()]

@@ -202,7 +202,7 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
         if gatherer.is_full:
             yield gatherer.batch()
     marks = {} if scope.is_range else {**mark, "open": sorted(still_open)[:OPEN_TRACES]}
-    yield replace(gatherer.batch(marks), warnings=tuple(minimiser.doubts()))
+    yield replace(gatherer.batch(marks), warnings=(*gatherer.fidelity(), *minimiser.doubts()))
 
 
 def _is_open(group: list[Raw], source: ServerSettings, scope: Scope) -> bool:

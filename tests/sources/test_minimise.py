@@ -169,3 +169,12 @@ def test_spans_are_minimised_before_they_are_put_aside(
     left = bytes_below(tmp_path / "work") + batch.outputs.write_json().encode()
     assert SECRETS[0].encode() not in left
     assert SECRETS[3].encode() not in left
+
+
+def test_documents_whose_text_was_not_recorded_are_counted(tmp_path: Path) -> None:
+    found = {"openinference.span.kind": "RETRIEVER", "retrieval.documents.0.document.id": "kb-1"}
+    asked = {"openinference.span.kind": "LLM", "output.value": "Paris."}
+    lines(tmp_path / "t.jsonl", [span(1, asked, seconds=5.0), span(2, found, parent=1, at=1.0)])
+    source = OtlpSettings(name="t", kind="otlp", path=str(tmp_path / "t.jsonl"))
+    (batch,) = list(otlp.pull(source, scope(work=tmp_path / "work")))
+    assert batch.warnings[0].startswith("source 't': 1 answers had documents without recorded text")
