@@ -8,7 +8,7 @@ The run counts as open until (7), so that one that dies before is closed and rec
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -61,6 +61,8 @@ class Run:
     judged: list[Judged] = field(default_factory=list)
     unhealthy: dict[str, str] = field(default_factory=dict)
     """What the pull found wrong, by source."""
+    reached: pl.DataFrame | None = None
+    """HEALTH of this run, once it is checked."""
     verification: Verification | None = None
     """Of the ledger, at the end."""
     page: Path | None = None
@@ -250,7 +252,11 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     sources = {source.name: partial(reach, source) for source in run.settings.sources}
     corpus = run.settings.corpus
     corpora = {corpus.name: partial(reach_corpus, corpus)} if corpus.path else {}
-    reached = run.check("health", health.check(sources, corpora, run.unhealthy, lake, run_id=run.run_id))
+    checked = health.check(
+        sources, corpora, run.unhealthy, lake, run_id=run.run_id, settings=run.settings.health
+    )
+    run.reached = reached = run.check("health", checked)
+    record.warnings += _tell_alarms(health.new_alarms(reached, lake), run.settings)
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
     run.check("runs", record.row("completed", datetime.now(UTC)))
     record.warnings += run.validator.finish()
@@ -268,6 +274,21 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     run.usage = run.bench.record_usage(run.run_id)
     views.write(lake)
     runs.forget(record, lake)
+
+
+def _tell_alarms(alarms: Sequence[str], settings: Settings) -> list[str]:
+    """Sends what is new about sources to where drift alarms go; the same as warnings of the run."""
+    if not alarms:
+        return []
+    from tasks.drift import notify
+
+    shown_alarms = [one_line(alarm) for alarm in alarms]
+    title = f"claimledger: {len(alarms)} new {'alarm' if len(alarms) == 1 else 'alarms'} about sources"
+    failures = notify.send(
+        title, "\n".join(f"- {alarm}" for alarm in shown_alarms), settings.drift.notify_variable
+    )
+    # What is down is a problem of the run already, or of another kind than an alarm of its own.
+    return [f"health of {alarm}" for alarm in shown_alarms if ": down: " not in alarm] + failures
 
 
 def _reconcile(record: runs.Run) -> None:

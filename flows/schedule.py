@@ -34,6 +34,7 @@ FLOWS = {
     "backfill": Entry("flows.backfill", "backfill"),
     "reaudit": Entry("flows.reaudit", "reaudit"),
     "drift": Entry("flows.drift", "drift"),
+    "health": Entry("flows.health", "health"),
     "index": Entry("flows.index", "index", needs_corpus=True),
     "deliver": Entry("flows.deliver", "deliver", cron="deliver_cron", needs_webhooks=True),
 }

@@ -501,6 +501,22 @@ HEALTH = Table(
         ),
         Column("error", pl.String, "What is wrong, in one sentence", nullable=True),
         run_id,
+        Column(
+            "answers",
+            pl.Float64,
+            "Of a source, answers of the last whole UTC day, weighted by their sampling probability",
+            unit="answers",
+            nullable=True,
+            rules=(Between(0.0),),
+        ),
+        Column("usual_low", pl.Float64, "As few are usual for its weekday", unit="answers", nullable=True),
+        Column("usual_high", pl.Float64, "As many are usual for its weekday", unit="answers", nullable=True),
+        Column(
+            "alarms",
+            pl.List(pl.String),
+            "What is unusual, in sentences that begin with volume, late, slow, field or model",
+            nullable=True,
+        ),
     ),
     partition_by=None,
 )

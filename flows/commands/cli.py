@@ -184,6 +184,7 @@ for _command in (
     flow_commands.backfill,
     flow_commands.reaudit,
     flow_commands.drift,
+    flow_commands.health,
     flow_commands.index,
     deliver_commands.deliver,
     auditor_commands.sample,

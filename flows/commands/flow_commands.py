@@ -1,4 +1,4 @@
-"""The commands that run a flow: `audit`, `backfill`, `reaudit`, `drift`, `index`."""
+"""The commands that run a flow: `audit`, `backfill`, `reaudit`, `drift`, `health`, `index`."""
 
 from __future__ import annotations
 
@@ -114,6 +114,31 @@ def drift(
     document = {"run_id": outcome.run_id, **found, "report": outcome.report, "warnings": outcome.warnings}
     status = _answer(outcome, drifted(outcome), common, {**document, "problems": outcome.problems})
     return BAD_ANSWER if fail_on_drift and found["alarms"] else status
+
+
+def health(*, common: Common = DEFAULTS) -> int:
+    """Reach every source and the corpus; say what is down, late, slow or unusual. Exit 1 where one is down.
+
+    Example: claimledger health
+    """
+    outcome = launch("health", common)
+    rows = outcome.extra["health"]
+    cells = [
+        [
+            row["target"],
+            row["kind"],
+            "reached" if row["ok"] else "DOWN",
+            f"{row['latency_ms']:,.0f} ms",
+            "–" if row["lag_s"] is None else f"{row['lag_s'] / 3600:,.1f} h",
+            "–" if row["answers"] is None else f"{row['answers']:,.0f}",
+            "–" if row["usual_low"] is None else f"{row['usual_low']:,.0f} to {row['usual_high']:,.0f}",
+        ]
+        for row in rows
+    ]
+    lines = table(["target", "kind", "state", "answered in", "newest", "yesterday", "usual"], cells)
+    alarms = [f"ALARM  {row['target']}: {alarm}" for row in rows for alarm in row["alarms"] or ()]
+    lines = lines if rows else ["no source and no corpus is configured"]
+    return _answer(outcome, [*lines, *alarms, f"report: {outcome.report}"], common)
 
 
 def index(*, common: Common = DEFAULTS) -> int:

@@ -196,6 +196,7 @@ COMMITTED = ("claim", "reviewer")
 _UNBOUND = {
     "passages": ("snapshot_last_seen",),
     "outputs": ("language",),
+    "health": ("answers", "usual_low", "usual_high", "alarms"),
     "runs": ("rows_filtered", "rows_joined", "rows_sampled_out", "stage", "reason"),
 }
 """Columns that later runs may change, those that came later and say again what a bound column holds

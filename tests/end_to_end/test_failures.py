@@ -122,6 +122,10 @@ def test_a_missing_source_fails_the_night_with_1_but_the_others_are_audited(
     assert done.document["records_out"] == 5
     health = {row["target"]: row["ok"] for row in read(team / "lake", "health").iter_rows(named=True)}
     assert health == {"sample": True, "gone": False}
+    asked = command("health", "--json")
+    assert (asked.code, "gone is down: " in asked.err) == (1, True)
+    states = {row["target"]: row["ok"] for row in asked.document["extra"]["health"]}
+    assert states == health
 
 
 def test_a_missing_corpus_is_one_sentence(team: Path, command: Command) -> None:

@@ -27,6 +27,8 @@ def health(*latencies: float) -> pl.DataFrame:
         lag_s=pl.lit(None, pl.Float64),
         error=pl.lit(None, pl.String),
         run_id=pl.lit("f" * 64),
+        **{name: pl.lit(None, pl.Float64) for name in ("answers", "usual_low", "usual_high")},
+        alarms=pl.lit(None, pl.List(pl.String)),
     )
     return conform(tables.TABLES["health"], frame)
 

@@ -371,7 +371,7 @@ WHERE run_id = '$reaudit';
 -- name: health
 -- key: target
 -- numbers: latency_ms, lag_s
-SELECT target, kind, checked_at, ok, latency_ms, lag_s, error FROM $health
+SELECT target, kind, checked_at, ok, latency_ms, lag_s, error, alarms FROM $health
 WHERE run_id = '$run_id'
 ORDER BY ok, kind, target;
 
