@@ -2,8 +2,8 @@
 
     python -m benchmarks.pack --nights 90 --outputs 2222
 
-90 nights of 2,222 answers with 5 claims each are 999,900 verdicts and 1.2 million events. Pack and check run in
-processes of their own, whose peak of resident memory is the figure.
+90 nights of 2,222 answers with 5 claims each are 999,900 verdicts and 1.2 million events. Pack and check run
+in processes of their own, whose peak of resident memory is the figure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ def measured(command: list[str]) -> dict[str, object]:
     seconds = round(time.perf_counter() - started, 1)
     last = (done.stdout + done.stderr).strip().splitlines()[-1]
     # A peak below that of an earlier child is not seen: the larger one runs last.
-    return {"seconds": seconds, "peak_mib": max(peak, before) // 1024, "status": done.returncode, "last": last}
+    return {
+        "seconds": seconds,
+        "peak_mib": max(peak, before) // 1024,
+        "status": done.returncode,
+        "last": last,
+    }
 
 
 def pack(folder: Path, nights: int) -> None:

@@ -20,6 +20,7 @@ def pack(
     until: date,
     *,
     nonce: str | None,
+    has_summary: bool = False,
     run_id: str,
     now: datetime,
 ) -> Pack:
@@ -27,6 +28,7 @@ def pack(
 
     Args:
         nonce: words that the sample is drawn by; by default those of the period, which nobody chose.
+        has_summary: management's view is written too.
 
     Raises:
         InputError, IntegrityError, Unverifiable, ConfigError: as `tasks.pack.pack.make`.
@@ -37,6 +39,7 @@ def pack(
         cron=settings.schedule.cron,
         timezone=settings.schedule.timezone,
         nonce=nonce or f"pack {since} to {until}",
+        has_summary=has_summary,
         run_id=run_id,
         actor=actor(),
         now=now,

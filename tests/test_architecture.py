@@ -136,6 +136,7 @@ DOORS = {
     "pack.rendering": "through its neighbours: report.markup",
     "pack.schedule": "cronsim",
     "policies.past": "through its neighbours: lake.store, review.erase",
+    "pack.summary": "through its neighbours: pack.populations",
     "reaudit.causes": "through its neighbours: judge, lake.runs, lake.store, verify.protocol, workbench",
     "reaudit.reaudit": "disk",
     "render": "disk",

@@ -20,6 +20,10 @@ def pack(
     seed: Annotated[
         str | None, Parameter(help="The auditor's nonce for the sample; by default the period's days.")
     ] = None,
+    summary: Annotated[
+        bool,
+        Parameter(negative="", help="Also summary.html: one page for management, last period beside it."),
+    ] = False,
     common: Common = DEFAULTS,
 ) -> int:
     """Make the evidence pack of a period: controls, populations, sample, proofs, and the script that checks
@@ -35,11 +39,22 @@ def pack(
 
     settings = common.settings()
     run_id, now = new_run("pack")
-    made = make(common.open_lake(settings), settings, output, from_, to, nonce=seed, run_id=run_id, now=now)
+    made = make(
+        common.open_lake(settings),
+        settings,
+        output,
+        from_,
+        to,
+        nonce=seed,
+        has_summary=summary,
+        run_id=run_id,
+        now=now,
+    )
     states = ", ".join(f"{count} {state}" for state, count in made.states.items())
     lines = [
         f"{made.folder}: criteria: {states}; {made.exceptions} exceptions, {made.exceptions_open} open",
         f"the manifest is event {made.event_index} of the ledger: {made.manifest_sha256}",
+        *([f"for management: {made.folder / 'summary.html'}"] if summary else []),
         *made.notes,
         f"next: python {made.folder / 'check.py'} KEY",
     ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from importlib.resources import files
@@ -31,13 +31,13 @@ from tasks.ledger import events_table, prove, recording, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
 from tasks.ledger.verify import Verified
-from tasks.pack import counting, exceptions, integrations, oscal, page, populations, schedule, tree
-from tasks.pack.measures import Measure, Results, document, results
+from tasks.pack import counting, exceptions, integrations, oscal, page, populations, schedule, summary, tree
+from tasks.pack.measures import Measure, Ratio, Results, document, results
 from tasks.pack.numbers import MEASURES, RATIOS
 from tasks.pack.page import Figure, PackPage, Population
 from tasks.pack.parameters import PackSettings
 from tasks.pack.populations import Period, Recorded
-from tasks.pack.rendering import render
+from tasks.pack.rendering import render, render_summary
 from tasks.review import sampling
 from tasks.review.sample import Sample, draw_sample, opened_log
 
@@ -79,6 +79,8 @@ class Circumstances:
     timezone: str
     nonce: str
     """Words that the sample is drawn by."""
+    has_summary: bool = False
+    """Management's view is written too, with the period before beside it."""
     run_id: str
     actor: str
     now: datetime
@@ -145,6 +147,8 @@ class _Work:
             following=following,
         )
         frames = populations.populations(self.lake, self.period, recorded)
+        if given.has_summary:
+            self.previous(recorded)
         where = self.folder / "populations"
         populations.write(where, frames)
         read = {name: populations.read(where, name) for name in frames}
@@ -157,12 +161,38 @@ class _Work:
         populations.write(where, {"exceptions": found.lazy()})
         rows = [Measure(f"{name}.rows", "rows") for name in (*frames, "exceptions", "criteria")]
         first = [*MEASURES, *page.per_criterion(), *(m for m in rows if m.name != "criteria.rows")]
+        if given.has_summary:
+            first += summary.measures()
         counts = counting.counts(self.lake, self.folder, first)
-        sections = page.sections(page.figures(first, RATIOS, results(counts, RATIOS)), found, self.given.pack)
+        figures = page.figures(first, self.ratios(), results(counts, self.ratios()))
+        sections = page.sections(figures, found, self.given.pack)
         populations.write(where, {"criteria": page.criteria(sections).lazy()})
         last = [*page.STATES, *(m for m in rows if m.name == "criteria.rows")]
         counts |= counting.counts(self.lake, self.folder, last)
-        return [*first, *last], results(counts, RATIOS), found
+        return [*first, *last], results(counts, self.ratios()), found
+
+    def ratios(self) -> list[Ratio]:
+        """Every share that is shown."""
+        return [*RATIOS, *(summary.ratios() if self.given.has_summary else ())]
+
+    def previous(self, recorded: Recorded) -> None:
+        """The populations of the period before, and their exceptions."""
+        period = summary.before(self.period)
+        expected, following = schedule.instants(
+            self.given.cron, self.given.timezone, period.since, period.until
+        )
+        frames = populations.populations(
+            self.lake, period, replace(recorded, expected=expected, following=following)
+        )
+        where = self.folder / "previous"
+        populations.write(where, {name: frames[name] for name in summary.FILES})
+        found = exceptions.exceptions(
+            {name: populations.read(where, name) for name in summary.FILES},
+            self.given.pack.responses,
+            is_outside_checked=bool(self.verified.outside),
+            until=period.until.isoformat(),
+        )
+        populations.write(where, {"exceptions": found.lazy()})
 
     def tied(self) -> tuple[int | None, int | None]:
         """(4) The range of the period's events, and what ties it to the root.
@@ -230,7 +260,7 @@ class _Work:
         proofs: tuple[list[tuple[int, str]], int],
     ) -> PackPage:
         """(5) What the page shows."""
-        figures = page.figures(measures, RATIOS, counted)
+        figures = page.figures(measures, self.ratios(), counted)
         runs = self.lake.scan("runs").select(pl.col("started_at").min()).collect().item()
         head = self.opened.head
         answered = exceptions.unanswered(found, self.given.pack.responses)
@@ -288,11 +318,15 @@ class _Work:
 
     def written(self, shown: PackPage, measures: Sequence[Measure], counted: Results) -> None:
         """(5) The files for people and machines."""
-        durable.write_new(self.folder / "measures.json", _json(document(measures, RATIOS, counted)))
+        durable.write_new(self.folder / "measures.json", _json(document(measures, self.ratios(), counted)))
         durable.write_new(self.folder / "index.html", render(shown).encode())
+        if self.given.has_summary:
+            lines = summary.lines(shown.figures, self.given.pack.availability_target)
+            text = render_summary(shown, lines, summary.before(self.period))
+            durable.write_new(self.folder / "summary.html", text.encode())
         for name in CARRIED:
-            text = (files("tasks.pack") / "carried" / f"{name}.txt").read_bytes()
-            durable.write_new(self.folder / name, text)
+            carried = (files("tasks.pack") / "carried" / f"{name}.txt").read_bytes()
+            durable.write_new(self.folder / name, carried)
         digests = {f"populations/{each.name}.csv": each.sha256 for each in shown.populations}
         results_of = oscal.assessment_results(shown, digests, version("claimledger"))
         durable.make_folder(self.folder / "oscal")

@@ -37,8 +37,10 @@ def settings_of(ledger: Any, **values: Any) -> Settings:
     return Settings().model_copy(update={"ledger": ledger, "pack": PackSettings(**values)})
 
 
-def made(lake: Lake, settings: Settings, folder: Path, since: date = SINCE, until: date = UNTIL) -> Pack:
-    return pack(lake, settings, folder, since, until, nonce="words", run_id="0" * 64, now=NOW)
+def made(
+    lake: Lake, settings: Settings, folder: Path, since: date = SINCE, until: date = UNTIL, **more: Any
+) -> Pack:
+    return pack(lake, settings, folder, since, until, nonce="words", run_id="0" * 64, now=NOW, **more)
 
 
 @pytest.fixture(scope="module")
@@ -390,3 +392,24 @@ def test_the_command_says_how_it_ended_and_what_comes_next(
     assert checked(tmp_path / "pack")[0] == 0
     assert main([*given, "-o", str(tmp_path / "pack")]) == 2
     assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_managements_page_has_the_period_before_beside_each_number(
+    base: tuple[Lake, Settings, Path, Pack], folder: Path, tmp_path: Path
+) -> None:
+    lake, settings, _, _ = base
+    made(lake, settings, tmp_path / "view", date(2026, 11, 5), date(2026, 11, 7), has_summary=True)
+    assert checked(tmp_path / "view")[0] == 0
+    page = (tmp_path / "view" / "summary.html").read_text("utf-8")
+    told = dict(re.findall(r'data-measure="([^"]+)" value="([^"]*)"', page))
+    assert (told["nights.availability"], told["previous/nights.availability"]) == ("0.666667", "0.333333")
+    assert "missed" in page  # the night of the 7th
+    assert told["outputs.coverage"] == ""  # all answers are of the 1st: nothing to measure is not 0 and not 1
+    assert "not measured" in page
+    assert 'href="index.html#c-A1.1"' in page
+    assert not (folder / "summary.html").exists()
+    change = replaced("summary.html", r'value="0.333333"', 'value="1.0"')
+    change(tmp_path / "view")
+    resealed(tmp_path / "view")
+    status, said = checked(tmp_path / "view")
+    assert (status, "summary.html: previous/nights.availability" in said) == (3, True), said
