@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from flows.heartbeat import beating
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
@@ -28,13 +29,14 @@ def audit(
         EndedWithProblemsError: done, but a source or the ledger needs attention.
     """
     settings = load(config, lake=lake)
-    with opened("nightly audit", settings, {"since": since, "until": until}) as run:
-        pulled = pull(run, since, until)
-        index(run)
-        for unit, done in in_turn(pulled.units, "judging"):
-            judge(run, unit, done)
-        publish_refusals(run, pulled)
-        completeness = compare_counts(run, pulled)
-        drift = nightly_drift(run)
-        finish(run, marks=pulled.marks)
-    return conclude(run, {"completeness": completeness, "drift": drift})
+    with beating(settings.heartbeat):
+        with opened("nightly audit", settings, {"since": since, "until": until}) as run:
+            pulled = pull(run, since, until)
+            index(run)
+            for unit, done in in_turn(pulled.units, "judging"):
+                judge(run, unit, done)
+            publish_refusals(run, pulled)
+            completeness = compare_counts(run, pulled)
+            drift = nightly_drift(run)
+            finish(run, marks=pulled.marks)
+        return conclude(run, {"completeness": completeness, "drift": drift})

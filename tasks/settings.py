@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from tasks.claims.claims import ExtractParameters
 from tasks.decide import policies as policy_rules
 from tasks.decide.policies import Policy
-from tasks.deliver.parameters import WebhookSettings
+from tasks.deliver.parameters import HeartbeatSettings, WebhookSettings
 from tasks.drift.parameters import DriftSettings
 from tasks.errors import ConfigError
 from tasks.evidence.parameters import CorpusSettings, RetrieveSettings
@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     pack: PackSettings = PackSettings()
     ledger: LedgerSettings = LedgerSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     runner: RunnerSettings = RunnerSettings()
     inventory: EmptySection = EmptySection()
@@ -209,7 +210,7 @@ class Settings(BaseSettings):
 
         Secrets come by environment and are masked or absent here.
         """
-        values = self.model_dump(mode="json", exclude={"lake", "policies", "policies_path"})
+        values = self.model_dump(mode="json", exclude={"lake", "policies", "policies_path", "heartbeat"})
         return {n: json.dumps(v, sort_keys=True, separators=(",", ":")) for n, v in sorted(values.items())}
 
     @model_validator(mode="after")

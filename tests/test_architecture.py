@@ -47,6 +47,7 @@ ROOMS = {
 DOORS = {
     "deliver.append": "disk",
     "deliver.deliver": "processes, clock",
+    "deliver.heartbeat": "through its neighbours: deliver.wire",
     "deliver.outbox": "disk",
     "deliver.posting": "network, clock",
     "deliver.secrets": "environment",

@@ -73,6 +73,33 @@ class WebhookSettings(Section):
         return f"CLAIMLEDGER_WEBHOOK_{re.sub('[^A-Z0-9]+', '_', self.name.upper()).strip('_')}_SECRET"
 
 
+@dataclass(frozen=True, kw_only=True)
+class HeartbeatSettings(Section):
+    """Who raises an alarm when a night does not run: a service that expects a ping from each, in the manner
+    of healthchecks.io.
+    """
+
+    url: Annotated[str | None, Example("https://hc-ping.com/UUID")] = None
+    """Pinged when a night ended well; URL/start when it begins, URL/fail when it failed or has problems.
+    Whoever knows it can ping too, so it may come by CLAIMLEDGER__HEARTBEAT__URL."""
+    allow_private: bool = False
+    """It may be on this machine or a private network, also without TLS."""
+    timeout_s: Annotated[float, Gt(0), Le(60)] = 10.0
+    """Seconds that a ping may take; a night never waits longer, nor fails for it."""
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            _ = self.endpoint
+
+    @property
+    def endpoint(self) -> WebhookSettings:
+        """What a ping goes to."""
+        url = (self.url or "").rstrip("/")
+        return WebhookSettings(
+            name="heartbeat", url=url, allow_private=self.allow_private, timeout_s=self.timeout_s
+        )
+
+
 def _check_url(settings: WebhookSettings) -> None:
     """Refuses what is wrong with an address as it is written; what it resolves to is looked at when it is
     connected to.

@@ -5,7 +5,7 @@
 2. A batch that is refused is sent in halves; one message that is refused becomes a dead letter, and in its
 place
    goes its leaf hash, so that the receiver knows which one is missing.
-3. The place is kept twice a second, before every wait and at the end; what was sent since is sent again,
+3. The place is kept five times a second, before every wait and at the end; what was sent since is sent again,
 under
    the same ids, by a delivery after a crash.
 """
@@ -34,7 +34,7 @@ from tasks.deliver.posting import Poster
 from tasks.deliver.wire import Resolve
 from tasks.ledger.log import Log
 
-SAVE_S = 0.5
+SAVE_S = 0.2
 """Seconds between two times that the place is kept."""
 MOST_BATCH_BYTES = 1_000_000
 """Splunk's own limit on an event and under every other one that we know of."""
