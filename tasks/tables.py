@@ -24,6 +24,8 @@ OUTCOMES = (*VERDICTS, "abstained", "no_claims")
 UNCHECKED = ("no_evidence", "too_few", "too_long", "no_answer", "language")
 """Why a claim could not be checked at all."""
 INSUFFICIENT_BECAUSE = (*UNCHECKED, "conflict", "not_settled")
+CITATIONS = ("holds", "other", "none")
+"""Whether what a claim cites supports it; only another passage does; or nothing does."""
 KINDS = ("factual", "other", "abstention")
 ORIGINS = ("context", "tool", "corpus")
 TOOL = "tool:"
@@ -292,6 +294,15 @@ VERDICTS_TABLE = Table(
             rules=(OneOf(INSUFFICIENT_BECAUSE),),
         ),
         reason,
+        Column(
+            "citation",
+            pl.String,
+            "holds: a passage that the answer cites for the claim supports it; other: only another passage "
+            "does; none: no passage does. Null without citation, where no passage of the cited document was "
+            "read, and in files of earlier releases",
+            nullable=True,
+            rules=(OneOf(CITATIONS),),
+        ),
         _offset(
             "decisive_start",
             "First character of the sentence that decided, in the text of the first of evidence_ids; null "

@@ -21,6 +21,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.decide import explanation
+from tasks.decide.citations import citations
 from tasks.decide.policies import COLUMNS, Policy, for_use_case, row_of
 from tasks.privacy import addressing
 from tasks.schema import conform
@@ -110,7 +111,8 @@ def decide(
     frame = with_policy(frame, policies)
     passages = _passages(evidence, frame)
     frame = _with_reason(_settled(frame, passages, together), passages, reads)
-    frame = frame.with_columns(
+    cited = citations(claims, outputs, passages, frame)
+    frame = frame.join(cited, on="claim_id", how="left", maintain_order="left").with_columns(
         run_id=pl.lit(run_id, pl.String),
         verified_at=pl.lit(now, tables.UTC),
         verifier=pl.lit(verifier, pl.String),

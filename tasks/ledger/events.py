@@ -237,6 +237,7 @@ ADDITIONS = (
         }
     ),
     Addition({"outputs": ("sampling_probability",)}),
+    Addition({"verdicts": ("citation",)}),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""

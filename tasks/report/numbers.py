@@ -68,6 +68,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "abstentions", page.abstentions
     yield "worst", pl.DataFrame([_probability(claim) for claim in page.claims])
     yield "evidence", pl.DataFrame([row for claim in page.claims for row in _passages(claim)])
+    yield "citations", page.citations
     yield "findings", page.findings
     yield "addressed-evidence", pl.DataFrame({"claims": [page.addressed_claims]})
     yield "quarantine", page.run.quarantine

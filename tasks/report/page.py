@@ -129,6 +129,7 @@ class Page:
     answers: dict[str, WholeAnswer]
     """The whole answers of those claims, by output id."""
     filter: Filter
+    citations: pl.DataFrame
     findings: pl.DataFrame
     addressed_claims: int
     """Claims whose evidence addresses the verifier."""

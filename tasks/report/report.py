@@ -163,6 +163,7 @@ def gather(
             claims=claims,
             answers=_answers(database, lake, bounds),
             filter=summary.cube(database.rows(queries.CUBE), bounds),
+            citations=results["citations"].head(bounds.groups),
             findings=results["findings"].head(bounds.groups),
             addressed_claims=results["addressed-evidence"].item(),
             checkpoint=checkpoint,

@@ -372,3 +372,28 @@ def test_a_claim_in_a_language_that_the_verifier_does_not_read_is_not_called_uns
         snapshot=digest("s"), run_id=digest("r"), now=NOW, reads={"en"}, verifier_name="small",
     )  # fmt: skip
     assert result.select("insufficient_because", "verifier_name").row(0) == ("language", "small")
+
+
+def test_a_verdict_says_whether_what_the_answer_cites_supports_it() -> None:
+    text = "Paris is large [1]."
+    texts = {
+        "response": pl.lit(text),
+        "contexts": pl.lit([{"uri": "a.md", "text": "A"}, {"uri": "b.md", "text": "B"}]),
+    }
+    claim_frame = claims(text).with_columns(start=pl.lit(0), end=pl.lit(len(text)))
+    passages = [
+        passage(rank=0, uri="a.md", p=(0.1, 0.0, 0.9), origin="context"),
+        passage(rank=1, uri="b.md", origin="context"),
+    ]
+    result = verdicts.decide(
+        claim_frame,
+        pl.DataFrame(passages, schema_overrides=EVIDENCE),
+        outputs().with_columns(**texts),
+        [Policy()],
+        verifier=digest("v"),
+        snapshot=digest("s"),
+        run_id=digest("r"),
+        now=NOW,
+    )
+    assert result.select("verdict", "citation").row(0) == ("supported", "other")
+    assert decide(claims(text), *passages)["citation"].to_list() == [None]

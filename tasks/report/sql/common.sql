@@ -8,7 +8,7 @@ $window;
 -- name: current_verdicts
 -- Of a claim that was judged several times, the last judgement.
 SELECT claim_id, verdict_id, output_id, date, produced_at, verdict, p_supported, p_contradicted,
-       p_insufficient, threshold_supported, threshold_contradicted, verifier, policy, snapshot, is_conflict,
+       p_insufficient, threshold_supported, threshold_contradicted, verifier, policy, snapshot, is_conflict, citation,
        agent, model, use_case,
        $because,
        $part,

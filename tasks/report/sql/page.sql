@@ -29,6 +29,16 @@ FROM current_verdicts WHERE because IS NOT NULL
 GROUP BY GROUPING SETS ((because), (because, agent))
 ORDER BY list_position($because_order, because), grouping(agent) DESC, claims DESC, agent;
 
+-- name: citations
+-- key: agent
+-- numbers: claims, holds, other, none
+SELECT agent, $count AS claims,
+       coalesce(round(sum(weight) FILTER (citation = 'holds')), 0)::BIGINT AS holds,
+       coalesce(round(sum(weight) FILTER (citation = 'other')), 0)::BIGINT AS other,
+       coalesce(round(sum(weight) FILTER (citation = 'none')), 0)::BIGINT AS "none"
+FROM current_verdicts WHERE citation IS NOT NULL
+GROUP BY 1 ORDER BY other DESC, "none" DESC, 2 DESC, 1;
+
 -- name: targets
 -- key: policy
 -- numbers: checked, supported, contradicted, target_supported_ratio, maximum_contradicted_ratio
