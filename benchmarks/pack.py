@@ -72,7 +72,8 @@ def main() -> None:
     folder = options.folder / "pack"
     figures["check"] = measured([sys.executable, "-I", "-S", str(folder / "check.py")])
     figures["mib"] = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) >> 20
-    figures["verdicts"] = json.loads((folder / "measures.json").read_bytes())["measures"][0]["value"]
+    measures = json.loads((folder / "measures.json").read_bytes())["measures"]
+    figures["verdicts"] = next(each["value"] for each in measures if each["name"] == "verdicts.all")
     print(json.dumps(figures, indent=1))
 
 

@@ -34,6 +34,7 @@ from tasks.files import toml_files
 from tasks.files.limits import LimitSettings
 from tasks.gate.parameters import ValidationSettings
 from tasks.health.parameters import HealthSettings
+from tasks.inventory.parameters import InventorySettings
 from tasks.knobs import Example, Section
 from tasks.ledger.parameters import LedgerSettings
 from tasks.pack.parameters import PackSettings
@@ -103,11 +104,6 @@ class RunnerSettings(Section):
     """Seconds that one stage may take: the pull, the index, one unit; longer, and the run ends as failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmptySection(Section):
-    """A section of the contract whose keys a later release brings."""
-
-
 def _one_path(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
@@ -175,7 +171,7 @@ class Settings(BaseSettings):
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     runner: RunnerSettings = RunnerSettings()
-    inventory: EmptySection = EmptySection()
+    inventory: InventorySettings = InventorySettings()
     limits: LimitSettings = LimitSettings()
 
     @property
@@ -294,6 +290,8 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     if settings.validation.suites:
         suites = _absolute(settings.validation.suites, base)
         updates["validation"] = replace(settings.validation, suites=suites)
+    if settings.inventory.path:
+        updates["inventory"] = replace(settings.inventory, path=_absolute(settings.inventory.path, base))
     if settings.corpus.path:
         updates["corpus"] = replace(settings.corpus, path=_absolute(settings.corpus.path, base))
     return settings.model_copy(update=updates)

@@ -871,6 +871,39 @@ RUNS = Table(
     partition_by=None,
 )
 
+INVENTORY = Table(
+    "inventory",
+    ("run_id", "kind", "name", "version"),
+    "What is in use and what is declared: agents, models, tools, sources, and our own parts",
+    (
+        Column("kind", pl.String, "agent, model, tool, source, integration, verifier or corpus"),
+        Column("name", pl.String, "Name in outputs or in the declaration"),
+        Column("version", pl.String, "Version, of models as their name ends; empty where there is none"),
+        Column("first_seen_at", UTC, "First use; null where it was never seen", unit="UTC", nullable=True),
+        Column("last_seen_at", UTC, "Last use", unit="UTC", nullable=True),
+        Column("outputs", pl.Int64, "Answers that used it", unit="outputs", rules=(Between(0),)),
+        Column(
+            "contradicted",
+            pl.Int64,
+            "Of those, answers with a contradicted claim",
+            unit="outputs",
+            rules=(Between(0), NotAbove("outputs")),
+        ),
+        Column("declared", pl.Boolean, "Declared in the inventory's files"),
+        Column("owner", pl.String, "Who answers for it", nullable=True),
+        Column("purpose", pl.String, "What it is for", nullable=True),
+        Column("region", pl.String, "Where it runs", nullable=True),
+        Column("provider", pl.String, "Whoever runs it outside", nullable=True),
+        Column(
+            "may_train", pl.Boolean, "The provider may train on our data; null is not said", nullable=True
+        ),
+        Column("agreement_until", pl.Date, "Last day of the agreement", nullable=True),
+        Column("finding", pl.String, "What is wrong, in words; null where nothing is", nullable=True),
+        run_id,
+    ),
+    partition_by=None,
+)
+
 REPORT = Table(
     "report",
     ("run_id", "ordinal"),
@@ -910,6 +943,7 @@ TABLES: dict[str, Table] = {
         REAUDITS,
         FLIP_SHARES,
         RUNS,
+        INVENTORY,
     )
 }
 

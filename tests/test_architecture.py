@@ -35,8 +35,9 @@ ROOMS = {
     "deliver": "ground files lake ledger",
     "report": "ground files decide gate lake ledger reaudit drift",
     "pack": "ground files lake ledger review report",
+    "inventory": "ground lake",
     "settings": "ground files claims privacy decide gate health sources ledger evidence verify workbench "
-    "reaudit drift deliver report pack",
+    "reaudit drift deliver report pack inventory",
     "write_back": "ground files lake sources",
     "starter": "ground files decide sources settings",
     "doctor": "ground files gate lake models sources evidence verify settings",
@@ -89,6 +90,9 @@ DOORS = {
     "gate.suite_files": "disk",
     "gate.validate": "disk",
     "health.health": "clock",
+    "inventory.bom": "cyclonedx",
+    "inventory.declarations": "disk",
+    "inventory.inventory": "through its neighbours: inventory.declarations, lake.store",
     "judge": "disk, through its neighbours: gate.validate, lake.store, ledger.recording",
     "lake.commits": "disk",
     "lake.identity": "randomness, through its neighbours: lake.store",
@@ -198,6 +202,7 @@ DOORS = {
 """Every module of `tasks` that touches the world, and what it opens to. All others only compute."""
 
 GIANTS = {
+    "cyclonedx": "inventory.bom",
     "apprise": "drift.notify",
     "bm25s": "evidence.lexical",
     "duckdb": "report.database",
@@ -259,6 +264,9 @@ COVERED_BY = {
     "gate.parameters": "test_settings.py",
     "gate.references": "lake/test_store.py",
     "gate.refusals": "gate/test_suites.py",
+    "inventory.cards": "inventory/test_inventory.py",
+    "inventory.declared_use": "inventory/test_inventory.py",
+    "inventory.parameters": "inventory/test_inventory.py",
     "ledger.bindings": "ledger/test_recording.py",
     "ledger.changes": "ledger/test_recording.py",
     "health.parameters": "test_settings.py",

@@ -48,6 +48,7 @@ ORDER = (
     "deliveries",
     "health",
     "completeness",
+    "inventory",
     "drift",
     "quarantine",
     "runs",
