@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from flows import missed_nights
 from flows.schedule import FLOWS
 from tasks.errors import ConfigError
 
@@ -84,6 +85,9 @@ def deploy(settings: Settings, config: str | None) -> Registered:
                     "schedules": [getattr(each.schedule, "cron", "") for each in deployment.schedules or []],
                 }
             )
+        for each in registered:
+            if each["deployment"].startswith("nightly audit/"):
+                notes.append(missed_nights.register(client, settings, each["deployment"], each["id"]))
         kept = {each["id"] for each in registered}
         notes += [f"removed: {name}, another name of this lake" for name in _remove_stale(client, made, kept)]
     return Registered(registered, notes)

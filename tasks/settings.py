@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import json
 import os
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,9 @@ PREFIX = "CLAIMLEDGER__"
 """Of environment variables that override the file."""
 
 
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(Section):
     """When the flows run on a Prefect server."""
@@ -62,12 +66,18 @@ class ScheduleSettings(Section):
     """Zone of the schedule."""
     deliver_cron: Annotated[str | None, Example("*/15 * * * *")] = None
     """When events are sent besides the end of each run; never, where it is not set."""
+    alarm_after_hours: Annotated[float, Ge(1), Le(720)] = 6.0
+    """How long after it was due a night may end before `deploy`'s automation calls it missing."""
+    alarm_block: Annotated[str | None, Example("11111111-2222-3333-4444-555555555555")] = None
+    """Id of the notification block on the Prefect server that tells people so."""
     work_pool: Annotated[str | None, Example("claimledger")] = None
     """Pool whose workers run the flows."""
     name: Annotated[str | None, Example("support-team")] = None
     """Name of the deployments on the server; by default the lake's own, which no other lake has."""
 
     def __post_init__(self) -> None:
+        if self.alarm_block is not None and not _UUID.fullmatch(self.alarm_block):
+            raise ValueError(f"alarm_block is {self.alarm_block!r}, expected the id of a block")
         try:
             zone = ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):

@@ -159,6 +159,11 @@ def name_of(lake: Path) -> str:
     return identity(Lake(lake)).name
 
 
+def automations(environment: dict[str, str], name: str) -> list[Any]:
+    found = post(environment, "/automations/filter")
+    return [each for each in found if each["name"] == f"nightly audit/{name}: a night is missing"]
+
+
 @pytest.mark.usefixtures("deployed")
 def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[str, str], team: Path) -> None:
     name = name_of(team / "lake")
@@ -171,10 +176,18 @@ def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[s
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
     for other in ("backfill", "drift", "reaudit"):
         assert get(environment, f"/deployments/name/{other}/{name}")["schedules"] == []
+    (missing,) = automations(environment, name)
+    trigger = missing["trigger"]
+    assert (trigger["posture"], trigger["expect"]) == ("Proactive", ["prefect.flow-run.Completed"])
+    assert trigger["match_related"]["prefect.resource.id"] == f"prefect.deployment.{audit['id']}"
+    assert trigger["within"] == (3 * 24 + 6) * 3600, (
+        "over a week-end, and the six hours that a night may take"
+    )
     again = claimledger(environment, team, "deploy", "--config", "claimledger.toml")
     assert again.returncode == 0, again.stderr
     assert "index: not deployed, because no corpus is configured" in again.stdout
     assert get(environment, f"/deployments/name/nightly audit/{name}")["id"] == audit["id"]
+    assert len(automations(environment, name)) == 1
 
 
 @pytest.mark.usefixtures("deployed")

@@ -1,0 +1,78 @@
+"""An automation on the Prefect server that notices a night which did not end: who is not there cannot."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.events.schemas.automations import AutomationCore
+
+    from tasks.settings import Settings
+
+FIRES_LOOKED_AT = 60
+"""Of the schedule, for its longest pause: a year of months and a season of working days."""
+
+
+def register(client: SyncPrefectClient, settings: Settings, deployment: str, deployment_id: str) -> str:
+    """Makes or replaces the automation of a deployment; a sentence on it.
+
+    Args:
+        deployment: FLOW/NAME.
+    """
+    made = automation(settings, deployment, deployment_id)
+    for old in client.read_automations_by_name(made.name):
+        client.delete_automation(old.id)
+    client.create_automation(made)
+    does = "notifies" if settings.schedule.alarm_block else "shows it (schedule.alarm_block notifies)"
+    hours = made.trigger.within.total_seconds() / 3600  # type: ignore[union-attr]
+    return f"automation: where no night ends within {hours:g} hours, the server {does}"
+
+
+def automation(settings: Settings, deployment: str, deployment_id: str) -> AutomationCore:
+    """Expects that a run of the deployment completes, from each that was planned or ended to the next."""
+    from prefect.events.actions import DoNothing, SendNotification
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+    block = settings.schedule.alarm_block
+    subject = f"No night of {deployment}"
+    action = (
+        SendNotification(
+            block_document_id=block,
+            subject=subject,
+            body=f"{subject} ended well in the time that its schedule gives it.",
+        )
+        if block
+        else DoNothing()
+    )
+    return AutomationCore(
+        name=f"{deployment}: a night is missing",
+        description="Made by `claimledger deploy`, which replaces it.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Completed"},
+            match_related={
+                "prefect.resource.id": f"prefect.deployment.{deployment_id}",
+                "prefect.resource.role": "deployment",
+            },
+            posture=Posture.Proactive,
+            threshold=1,
+            within=longest_pause(settings, datetime.now(UTC))
+            + timedelta(hours=settings.schedule.alarm_after_hours),
+        ),
+        actions=[action],
+    )
+
+
+def longest_pause(settings: Settings, now: datetime) -> timedelta:
+    """Between two nights of the schedule; a day where only Prefect knows it (@daily)."""
+    cron = settings.schedule.cron
+    if cron.startswith("@"):
+        return timedelta(days=1)
+    fires = CronSim(cron, now.astimezone(ZoneInfo(settings.schedule.timezone)))
+    moments = [next(fires).astimezone(UTC) for _ in range(FIRES_LOOKED_AT)]
+    return max(after - before for before, after in itertools.pairwise(moments))
