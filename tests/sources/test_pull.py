@@ -438,7 +438,7 @@ def test_a_mapping_is_proposed_for_the_sample():
     expected = configuration.load(SAMPLES / "claimledger.toml").sources[0].fields
     assert proposal.fields == expected
     assert proposal.sentences == ()
-    assert len(proposal.sample) == 3
+    assert len(proposal.sample) == 5
 
 
 def test_a_source_most_of_whose_records_are_refused_is_a_problem_and_is_read_again(tmp_path, lake):
