@@ -20,6 +20,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
 from flows.commands import (
+    action_commands,
     auditor_commands,
     deliver_commands,
     flow_commands,
@@ -179,6 +180,7 @@ def serve(*, common: Common = DEFAULTS) -> int:
 
 app.command(ledger_commands.app)
 app.command(review_commands.app)
+app.command(action_commands.app)
 app.command(policy_commands.app)
 for _command in (
     flow_commands.audit,

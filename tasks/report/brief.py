@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from tasks.lake import deciding
 from tasks.lake.store import Lake
 from tasks.tables import UNCHECKED, VERDICTS
 from tasks.visible import shortened, visible
@@ -151,24 +152,13 @@ def worst_claims(lake: Lake, run_id: str, days: Collection[date], number: int = 
             & (pl.col("evidence_ids").list.len() > 0)
         )
         .join(of_days("findings"), on="output_id", how="anti")
-        .with_columns(probability=probability, passage_id=pl.col("evidence_ids").list.first())
+        .with_columns(probability=probability)
         .sort(is_contradicted, "probability", "claim_id", descending=[True, True, False])
         .unique("output_id", keep="first", maintain_order=True)
         .head(number)
         .join(of_days("claims").select("claim_id", "text"), on="claim_id", maintain_order="left")
-        .collect()
     )
-    passages = (
-        lake.scan("passages")
-        .filter(pl.col("passage_id").is_in(worst["passage_id"].to_list()))
-        .select("passage_id", "document_uri", passage="text")
-        .unique("passage_id")
-        .collect()
-    )
-    start, end = pl.col("decisive_start"), pl.col("decisive_end")
-    rows = worst.join(passages, on="passage_id", how="left", maintain_order="left").with_columns(
-        sentence=pl.col("passage").str.slice(start, end - start)
-    )
+    rows = deciding.with_sentence(worst, lake.scan("passages")).collect()
     return [
         WorstClaim(
             text=_shown(row["text"]),

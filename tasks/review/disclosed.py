@@ -68,7 +68,7 @@ def _one(path: Path, output_id: str, verdict_ids: set[str]) -> list[str]:
     if path.is_dir():
         return _folder(path, output_id)
     if path.suffix in (".csv", ".jsonl"):
-        return _sheet(path, verdict_ids) if path.exists() else []
+        return _sheet(path, {output_id, *verdict_ids}) if path.exists() else []
     return [str(path)] if _proof(path, output_id) else []
 
 
@@ -145,10 +145,10 @@ def _folder(folder: Path, output_id: str) -> list[str]:
     return changed
 
 
-def _sheet(path: Path, verdict_ids: set[str]) -> list[str]:
+def _sheet(path: Path, subjects: set[str]) -> list[str]:
     """A review sheet: what people wrote stays, the texts that were shown to them go."""
     data = path.read_bytes()
-    new = review_sheets.without_texts(data, verdict_ids, _ERASED, lines=path.suffix == ".jsonl")
+    new = review_sheets.without_texts(data, subjects, _ERASED, lines=path.suffix == ".jsonl")
     if new == data:
         return []
     durable.replace(path, new)

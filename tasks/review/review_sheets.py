@@ -208,15 +208,21 @@ def read_lines(data: bytes) -> Sheet:
 TEXTS = (
     *("claim", "evidence", "evidence_1", "evidence_2", "evidence_3", "comment", "detail"),
     *("question", "answer", "reason", "deciding_sentence", "document"),
+    *("response", "text", "claim_reason", "suggested_correction", "evidence_uri"),
 )
 """Columns that show or may repeat an output's text."""
 
 
-def without_texts(data: bytes, verdict_ids: set[str], instead: str, *, lines: bool) -> bytes:
-    """A sheet (CSV, or JSON Lines) with the texts of some verdicts replaced; any other file is unchanged."""
+KEYS = ("verdict_id", "output_id")
+"""Columns that say whose texts a line shows."""
+
+
+def without_texts(data: bytes, subjects: set[str], instead: str, *, lines: bool) -> bytes:
+    """A sheet (CSV, or JSON Lines) with the texts of some verdicts or outputs replaced; any other file is
+    unchanged."""
     text = data.decode("utf-8-sig", "surrogateescape")
     if lines:
-        return "\n".join(_record_without(line, verdict_ids, instead) for line in text.split("\n")).encode(
+        return "\n".join(_record_without(line, subjects, instead) for line in text.split("\n")).encode(
             "utf-8", "surrogateescape"
         )
     first = text.splitlines()[0] if text.strip() else ""
@@ -226,12 +232,13 @@ def without_texts(data: bytes, verdict_ids: set[str], instead: str, *, lines: bo
     except csv.Error:
         return data
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    if "verdict_id" not in header:
+    keys = [header.index(name) for name in KEYS if name in header]
+    if not keys:
         return data
-    key, texts = header.index("verdict_id"), [i for i, name in enumerate(header) if name in TEXTS]
+    texts = [i for i, name in enumerate(header) if name in TEXTS]
     is_changed = False
     for row in rows[1:]:
-        if len(row) > key and row[key].strip().lower() in verdict_ids:
+        if any(len(row) > key and row[key].strip().lower() in subjects for key in keys):
             for at in texts:
                 if at < len(row) and row[at] not in ("", instead):
                     row[at], is_changed = instead, True
@@ -243,11 +250,19 @@ def without_texts(data: bytes, verdict_ids: set[str], instead: str, *, lines: bo
     return mark + buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _record_without(line: str, verdict_ids: set[str], instead: str) -> str:
+def _record_without(line: str, subjects: set[str], instead: str) -> str:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return line
-    if not isinstance(record, dict) or record.get("verdict_id") not in verdict_ids:
+    if not isinstance(record, dict) or not any(record.get(key) in subjects for key in KEYS):
         return line
-    return json.dumps({k: instead if k in TEXTS and v else v for k, v in record.items()})
+    blank = _blank(record, instead)
+    claims = blank.get("claims")
+    if isinstance(claims, list):
+        blank["claims"] = [_blank(claim, instead) if isinstance(claim, dict) else claim for claim in claims]
+    return json.dumps(blank)
+
+
+def _blank(record: dict[str, object], instead: str) -> dict[str, object]:
+    return {name: instead if name in TEXTS and value else value for name, value in record.items()}

@@ -104,7 +104,7 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
         data = frame.with_columns(pl.col("produced_at").dt.to_string("iso:strict")).write_ndjson().encode()
     else:
         data = _csv(frame)
-    _write(lake, path, frame["output_id"].to_list(), data)
+    write_noted(lake, path, frame["output_id"].to_list(), data)
     return frame.height
 
 
@@ -162,11 +162,12 @@ def export_labelled(lake: Lake, path: Path) -> int:
         raise InputError(
             f"{lake.root}: no review gives a label yet; claimledger review list shows what waits"
         )
-    _write(lake, path, frame["output_id"].to_list(), frame.write_ndjson().encode())
+    write_noted(lake, path, frame["output_id"].to_list(), frame.write_ndjson().encode())
     return frame.height
 
 
-def _write(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> None:
+def write_noted(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> None:
+    """Writes a file that shows texts of these outputs, and notes it for their erasure."""
     with durable.touching(path):
         durable.make_folder(path.resolve().parent)
         # Noted before it is there, so that no erasure can miss it.
