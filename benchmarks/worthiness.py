@@ -27,9 +27,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks import tables
 from tasks.claims.claims import ExtractParameters, extract
 from tasks.text.sentences import segmenter
+from tests.support.lake_frames import outputs_of
 from training import make_sample
 
 ROOT = Path(__file__).parent.parent
@@ -38,22 +38,11 @@ RESULT = Path(__file__).parent / "results" / "worthiness.json"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def outputs(responses: Sequence[str]) -> pl.DataFrame:
-    """OUTPUTS with those responses, and their place as id."""
-    filled = {pl.List: [], pl.Datetime: NOW, pl.String: "x"}
-    constants = [
-        pl.lit(filled[dtype.base_type()], dtype=dtype).alias(name)
-        for name, dtype in tables.OUTPUTS.schema.items()
-        if name not in ("output_id", "response")
-    ]
-    places = [f"{at:064x}" for at in range(len(responses))]
-    frame = pl.DataFrame({"output_id": places, "response": responses}).with_columns(constants)
-    return frame.select(tables.OUTPUTS.schema.names()).cast(dict(tables.OUTPUTS.schema))
-
-
 def claims(responses: Sequence[str]) -> pl.DataFrame:
     """`at` (the response's place), `start`, `end`, `kind`, `text` of every claim."""
-    run = extract(outputs(responses), segmenter(), ExtractParameters(), run_id="r", now=NOW)
+    places = [f"{at:064x}" for at in range(len(responses))]
+    outputs = outputs_of(responses).with_columns(output_id=pl.Series(places))
+    run = extract(outputs, segmenter(), ExtractParameters(), run_id="r", now=NOW)
     at = pl.col("output_id").str.to_integer(base=16)
     return run.claims.select("start", "end", "kind", "text", at=at)
 
@@ -61,9 +50,9 @@ def claims(responses: Sequence[str]) -> pl.DataFrame:
 def sample(expertqa: Path | None) -> pl.DataFrame:
     """`id`, `response`, `text`, `worth` of every gold sentence that has a label."""
     if expertqa is None:
-        answers = [json.loads(line) for line in _lines(SAMPLE.glob("outputs/expertqa-*.jsonl.gz"))]
+        records = [json.loads(line) for line in _lines(SAMPLE.glob("outputs/expertqa-*.jsonl.gz"))]
         gold = pl.DataFrame([json.loads(line) for line in _lines([SAMPLE / "gold" / "claims.jsonl.gz"])])
-        frame = pl.DataFrame({"id": a["trace"]["id"], "response": a["output"]["text"]} for a in answers)
+        frame = pl.DataFrame({"id": a["trace"]["id"], "response": a["output"]["text"]} for a in records)
     else:
         rows = [json.loads(line) for line in expertqa.read_text("utf-8").splitlines()]
         gold = pl.DataFrame([label for row in rows for label in make_sample.gold(row)])

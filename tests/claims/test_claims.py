@@ -14,27 +14,15 @@ from hypothesis import strategies as st
 from tasks import ids, tables
 from tasks.claims.claims import Extracted, ExtractParameters, extract
 from tasks.text.sentences import segmenter
+from tests.support.lake_frames import outputs_of
 
 FENCE = re.compile(r"[\s>\d.+*-]*(```|~~~)")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def outputs(*responses: str) -> pl.DataFrame:
-    filled = {pl.List: [], pl.Datetime: NOW, pl.String: "x"}
-    return pl.DataFrame(
-        {
-            name: [filled[dtype.base_type()]] * len(responses)
-            for name, dtype in tables.OUTPUTS.schema.items()
-            if name not in ("output_id", "response")
-        }
-        | {"response": list(responses), "output_id": [ids.digest("output", r) for r in responses]},
-        schema_overrides=dict(tables.OUTPUTS.schema),
-    ).select(tables.OUTPUTS.schema.names())
-
-
 def run(*responses: str, maximum_claims: int = 2000) -> Extracted:
     parameters = ExtractParameters(maximum_claims=maximum_claims)
-    return extract(outputs(*responses), segmenter(), parameters, run_id="r", now=NOW)
+    return extract(outputs_of(responses), segmenter(), parameters, run_id="r", now=NOW)
 
 
 def factual(response: str) -> list[str]:
@@ -300,7 +288,7 @@ class Counting:
 def test_hostile_repetition_is_read_once(unit: str) -> None:
     response = unit * (100_000 // len(unit))
     counting = Counting()
-    extracted = extract(outputs(response), counting, ExtractParameters(), run_id="r", now=NOW)
+    extracted = extract(outputs_of([response]), counting, ExtractParameters(), run_id="r", now=NOW)
     assert counting.seen <= len(response)
     assert extracted.claims.height <= 2000
 

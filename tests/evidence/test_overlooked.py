@@ -17,7 +17,8 @@ from tasks.evidence.overlooked import HINTS, overlooked
 from tasks.evidence.parameters import RetrieveSettings
 from tasks.evidence.passages import PassageParameters, from_contexts
 from tasks.text.sentences import segmenter
-from tests.claims.test_claims import outputs, run
+from tests.claims.test_claims import run
+from tests.support.lake_frames import outputs_of
 
 
 class Letters:
@@ -76,7 +77,7 @@ def test_only_an_answer_that_abstained_gets_a_hint(
     answer: str, prompt: str | None, hinted: str | None
 ) -> None:
     context = [{"uri": "doc", "text": "Zzz zzzz. This bonus is paid, which"}]
-    asked = outputs(answer).with_columns(
+    asked = outputs_of([answer]).with_columns(
         prompt=pl.lit(prompt, pl.String), contexts=pl.lit(context, tables.OUTPUTS.schema["contexts"])
     )
     now, claims = datetime(2026, 11, 1, tzinfo=UTC), run(answer).claims

@@ -18,26 +18,14 @@ from tasks import ids, tables
 from tasks.errors import ConfigError
 from tasks.privacy import confidential
 from tasks.privacy.detectors import DETECTORS
+from tests.support.lake_frames import outputs_of
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ALL = tuple(DETECTORS)
 
 
-def outputs(*responses: str) -> pl.DataFrame:
-    filled = {pl.List: [], pl.Datetime: NOW, pl.String: "x"}
-    return pl.DataFrame(
-        {
-            name: [filled[dtype.base_type()]] * len(responses)
-            for name, dtype in tables.OUTPUTS.schema.items()
-            if name not in ("output_id", "response")
-        }
-        | {"response": list(responses), "output_id": [ids.digest("output", r) for r in responses]},
-        schema_overrides=dict(tables.OUTPUTS.schema),
-    ).select(tables.OUTPUTS.schema.names())
-
-
 def scan(*responses: str, detectors: tuple[str, ...] = ALL) -> pl.DataFrame:
-    return confidential.scan(outputs(*responses), detectors, run_id="r", now=NOW)
+    return confidential.scan(outputs_of(responses), detectors, run_id="r", now=NOW)
 
 
 POSITIVE = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -68,3 +68,11 @@ def made(count: int, first: int = 0, days: int = 2) -> dict[str, pl.DataFrame]:
         "claims": pl.DataFrame(claims, schema=tables.CLAIMS.schema),
         "quarantine": refused,
     }
+
+
+def outputs_of(responses: Sequence[str]) -> pl.DataFrame:
+    """OUTPUTS with those responses, an id made of each, and some value of its type in every other column."""
+    some = {pl.List: [], pl.Datetime: datetime(2026, 11, 1, tzinfo=UTC), pl.String: "x", pl.Float64: 1.0}
+    made = {name: [some[of.base_type()]] * len(responses) for name, of in tables.OUTPUTS.schema.items()}
+    given = {"response": list(responses), "output_id": [ids.digest("output", text) for text in responses]}
+    return pl.DataFrame(made | given, schema=tables.OUTPUTS.schema)
