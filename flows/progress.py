@@ -27,9 +27,9 @@ SPEED_OF_S = 120.0
 """The time left follows from the speed of the last two minutes: units differ."""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 output, 14 outputs."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number with its noun: 1 output, 14 outputs; `nouns` where the plural is more than an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {nouns or noun + 's'}"
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.commands.console import DEFAULTS, SINCE, UNTIL, Common, new_run
+from flows.progress import counted
 from tasks.errors import DONE
 
 
@@ -51,8 +52,9 @@ def pack(
         now=now,
     )
     states = ", ".join(f"{count} {state}" for state, count in made.states.items())
+    exceptions = counted(made.exceptions, "exception")
     lines = [
-        f"{made.folder}: criteria: {states}; {made.exceptions} exceptions, {made.exceptions_open} open",
+        f"{made.folder}: criteria: {states}; {exceptions}, {made.exceptions_open} open",
         f"the manifest is event {made.event_index} of the ledger: {made.manifest_sha256}",
         *([f"for management: {made.folder / 'summary.html'}"] if summary else []),
         *made.notes,

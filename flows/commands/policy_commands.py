@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from flows.commands.console import DEFAULTS, Common, FromDay, ToDay, table
+from flows.progress import counted
 from tasks.errors import BAD_ANSWER, DONE, InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def check(*, common: Common = DEFAULTS) -> int:
     settings = common.settings()
     found = policies.check(settings, common.open_lake(settings), datetime.now(UTC).date())
     lines = [*(f"fault: {sentence}" for sentence in found["faults"]), *found["notices"]]
-    lines.append(f"{found['policies']} policies, {len(found['faults'])} faults")
+    policies_read = counted(found["policies"], "policy", "policies")
+    lines.append(f"{policies_read}, {counted(len(found['faults']), 'fault')}")
     common.answer(found, lines)
     return BAD_ANSWER if found["faults"] else DONE
 

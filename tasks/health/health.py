@@ -70,10 +70,13 @@ def _signals(
     volume = signals.volume(days, yesterday, settings)
     latency = row["latency_ms"]
     assert isinstance(latency, float)  # noqa: S101 - for the type checker
+    pace = signals.of_pace(days, today, latency, latencies, settings.slow_factor)
+    # A source that has stopped gave little yesterday, too: one cause is one alarm.
+    has_stopped = any(sentence.startswith("late:") for sentence in pace)
     alarms = [
-        *signals.of_volume(volume, yesterday),
+        *([] if has_stopped else signals.of_volume(volume, yesterday)),
         *signals.of_form(days, today, settings),
-        *signals.of_pace(days, today, latency, latencies, settings.slow_factor),
+        *pace,
     ]
     return {
         "answers": None if volume is None else volume.answers,

@@ -142,9 +142,8 @@ def of_pace(
     if len(pauses) >= LEAST_CHECKS:
         quiet = (today - held[-1]).days
         if max(pauses) + 1 < quiet <= BASELINE_DAYS:
-            sentences.append(
-                f"late: nothing since {held[-1]}; the longest pause before was {max(pauses)} days"
-            )
+            longest = "1 day" if max(pauses) == 1 else f"{max(pauses)} days"
+            sentences.append(f"late: nothing since {held[-1]}; the longest pause before was {longest}")
     if len(earlier_ms) >= LEAST_CHECKS and latency_ms > max(SLOW_MS, factor * median(earlier_ms)):
         sentences.append(f"slow: more than {factor:g} times its usual {median(earlier_ms):,.0f} ms to answer")
     return sentences

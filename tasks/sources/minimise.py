@@ -173,13 +173,7 @@ class Minimiser:
                 rest = _rest(rule.path, key)
                 if rest is None or key not in minimised:
                     continue
-                if rest:
-                    minimised[key], count = _changed(minimised[key], rest, change)
-                elif change is None:
-                    count = _values(minimised.pop(key))
-                else:
-                    minimised[key], count = _replaced(minimised[key], change)
-                self._taken[rule.name] += count
+                self._taken[rule.name] += _change_at(minimised, key, rest, change)
         return minimised
 
     def _hash(self, value: object) -> str:
@@ -198,6 +192,17 @@ def _rest(path: str, key: str) -> tuple[Step, ...] | None:
         if path.startswith(f"{name}."):
             return parse(path[len(name) + 1 :])
     return None
+
+
+def _change_at(inside: Any, place: str | int, rest: Sequence[Step], change: Change) -> int:
+    """Changes what is at a place of a mapping or a list, and gives how many values that were."""
+    if rest:
+        inside[place], count = _changed(inside[place], rest, change)
+    elif change is None:
+        count = _values(inside.pop(place))
+    else:
+        inside[place], count = _replaced(inside[place], change)
+    return count
 
 
 def _changed(value: object, steps: Sequence[Step], change: Change) -> tuple[object, int]:
@@ -223,13 +228,7 @@ def _of_record(record: Mapping[str, object], steps: Sequence[Step], change: Chan
         key, rest = ".".join(map(str, steps[:length])), steps[length:]
         if key not in result:
             continue
-        if rest:
-            result[key], count = _changed(result[key], rest, change)
-        elif change is None:
-            count = _values(result.pop(key))
-        else:
-            result[key], count = _replaced(result[key], change)
-        total += count
+        total += _change_at(result, key, rest, change)
     return result, total
 
 
@@ -243,13 +242,7 @@ def _of_list(items: Sequence[object], steps: Sequence[Step], change: Change) -> 
         chosen, rest = list(range(len(items))), steps
     result, total = list(items), 0
     for at in reversed(chosen):
-        if rest:
-            result[at], count = _changed(result[at], rest, change)
-        elif change is None:
-            count = _values(result.pop(at))
-        else:
-            result[at], count = _replaced(result[at], change)
-        total += count
+        total += _change_at(result, at, rest, change)
     return result, total
 
 

@@ -96,7 +96,7 @@ def test_a_new_model_is_told_by_a_name_that_can_be_read():
 def test_late_is_longer_than_any_pause_before_and_slow_many_times_the_usual():
     held = days(dict.fromkeys(list(steady())[4:], 10))
     assert signals.of_pace(held, TODAY, 10.0, [], 5.0) == [
-        "late: nothing since 2026-11-15; the longest pause before was 1 days"
+        "late: nothing since 2026-11-15; the longest pause before was 1 day"
     ]
     assert signals.of_pace(days(steady()), TODAY, 6_000.0, [400.0] * 5, 5.0) == [
         "slow: more than 5 times its usual 400 ms to answer"

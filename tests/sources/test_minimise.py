@@ -13,14 +13,14 @@ import pytest
 
 from tasks.errors import SourceError
 from tasks.lake.store import Lake
-from tasks.settings import Settings
 from tasks.sources import files, otlp
 from tasks.sources.gathering import Traces
 from tasks.sources.minimise import MASK, Minimiser, MinimiseSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled, pull_sources
+from tasks.sources.pull import Pulled
 from tests.support.otlp_files import lines, span
+from tests.support.pulls import pull_into
 from tests.support.scopes import NOW, scope
 
 KEY = "a key that nobody can guess"
@@ -108,21 +108,9 @@ def bytes_below(folder: Path) -> bytes:
 
 
 def pulled(tmp_path: Path, source: Any) -> tuple[Pulled, Lake]:
-    settings = Settings(sources=(source,))
     lake = Lake(tmp_path / "lake")
-    pulled = pull_sources(
-        settings.sources,
-        settings.limits,
-        lake,
-        unit_outputs=500,
-        retries=0,
-        refused_share=1.0,
-        run_id="0" * 64,
-        now=NOW,
-        since=None,
-        until=None,
-    )
-    pulled.publish_quarantine(lake, "0" * 64, NOW)
+    pulled = pull_into(lake, (source,), now=NOW, refused_share=1.0)
+    pulled.publish_quarantine(lake, f"{1:064x}", NOW)
     return pulled, lake
 
 

@@ -25,8 +25,9 @@ from tasks.sources import pull as pulling
 from tasks.sources.base import Batch
 from tasks.sources.files import propose
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled, pull_sources, watermark
+from tasks.sources.pull import Pulled, watermark
 from tasks.tables import OUTPUTS, QUARANTINE
+from tests.support.pulls import pull_into
 from tests.support.scopes import scope
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -54,20 +55,9 @@ def configured(*paths: Path, unit_outputs: int = 500) -> Settings:
 
 
 def run(lake: Lake, wanted: Settings, number: int = 1, **more: Any) -> Pulled:
-    asked = {"since": None, "until": None, **more}
-    now = NOW + timedelta(minutes=number)
-    runner = wanted.runner
-    return pull_sources(
-        wanted.sources,
-        wanted.limits,
-        lake,
-        unit_outputs=runner.unit_outputs,
-        retries=runner.retries,
-        refused_share=0.5,
-        run_id=f"{number:064x}",
-        now=now,
-        **asked,
-    )
+    now, runner = NOW + timedelta(minutes=number), wanted.runner
+    given = {"unit_outputs": runner.unit_outputs, "retries": runner.retries, **more}
+    return pull_into(lake, wanted.sources, number, now=now, **given)
 
 
 def publish(lake: Lake, pulled: Pulled, number: int = 1) -> None:
@@ -240,10 +230,7 @@ def test_records_that_a_filter_leaves_out_are_in_the_sum_and_not_in_the_share_of
     left_out = [record(number, kind="step") for number in range(2, 12)]
     path = write(tmp_path / "a.jsonl", *kept, *left_out, *[record(n, out="", kind="answer") for n in "abc"])
     sources = [FilesSettings(name="bot", path=str(path), fields=FIELDS, where="kind = 'answer'")]
-    pulled = pull_sources(
-        sources, Settings().limits, lake, unit_outputs=500, retries=0, refused_share=0.5, run_id=f"{1:064x}",
-        now=NOW, since=None, until=None,
-    )  # fmt: skip
+    pulled = pull_into(lake, sources)
     assert (pulled.records_in, pulled.outputs, pulled.quarantined, pulled.filtered) == (15, 2, 3, 10)
     assert pulled.problems[0].startswith("source 'bot': 3 of 5 records were refused and not audited")
 

@@ -12,9 +12,10 @@ import pytest
 from tasks.lake.store import Lake
 from tasks.settings import Settings
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled, pull_sources
+from tasks.sources.pull import Pulled
 from tasks.sources.sample import SampleSettings, draw
 from tests.support.lake_frames import made
+from tests.support.pulls import pull_into
 from tests.support.scopes import NOW
 
 
@@ -76,19 +77,7 @@ def test_a_share_that_nothing_could_speak_for_and_what_is_no_condition_are_refus
 def pull(lake: Lake, sample: SampleSettings, path: Path) -> Pulled:
     fields = FieldMapping(id="id", produced_at="at", response="out")
     source = FilesSettings(name="chat", path=str(path), fields=fields, sample=sample)
-    settings = Settings(sources=(source,))
-    return pull_sources(
-        settings.sources,
-        settings.limits,
-        lake,
-        unit_outputs=500,
-        retries=0,
-        refused_share=1.0,
-        run_id="0" * 64,
-        now=NOW,
-        since=None,
-        until=None,
-    )
+    return pull_into(lake, (source,), now=NOW, refused_share=1.0)
 
 
 def test_rows_in_are_published_refused_and_sampled_out(tmp_path: Path) -> None:

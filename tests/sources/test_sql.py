@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from tasks.errors import SourceError
-from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 from tasks.settings import load
 from tasks.sources import counting, sql
@@ -21,11 +20,12 @@ from tasks.sources.base import Batch
 from tasks.sources.counting import Compared
 from tasks.sources.minimise import MinimiseSettings
 from tasks.sources.parameters import FieldMapping
-from tasks.sources.pull import Pulled, pull_sources, watermark
+from tasks.sources.pull import Pulled, watermark
 from tasks.sources.sample import SampleSettings
 from tasks.sources.sql import SqlSettings
 from tasks.starter import write_starter
 from tests.support.postgres import Wire, postgres
+from tests.support.pulls import pull_into
 from tests.support.scopes import NOW, scope
 
 FIELDS = FieldMapping(id="id", produced_at="asked_at", prompt="question", response="answer", contexts="docs")
@@ -115,10 +115,8 @@ def test_a_row_written_late_within_the_overlap_and_one_of_an_equal_time_are_not_
 
 
 def whole(settings: SqlSettings, lake: Lake, number: int, **more: Any) -> Pulled:
-    return pull_sources(
-        (settings,), LimitSettings(), lake, unit_outputs=5_000, refused_share=0.5, run_id=f"{number:064x}",
-        now=NOW, **{"retries": 2, "pause": lambda _: None, "since": None, "until": None, **more},
-    )  # fmt: skip
+    given = {"unit_outputs": 5_000, "retries": 2, "pause": lambda _: None, **more}
+    return pull_into(lake, (settings,), number, now=NOW, **given)
 
 
 def publish(lake: Lake, pulled: Pulled, number: int) -> None:

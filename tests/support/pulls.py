@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tasks.files.limits import LimitSettings
+from tasks.lake.store import Lake
 from tasks.sources.base import Batch
 from tasks.sources.parameters import SourceSettings
+from tasks.sources.pull import Pulled, pull_sources
 from tasks.tables import OUTPUTS, QUARANTINE
-from tests.support.scopes import scope
+from tests.support.scopes import NOW, scope
+
+
+def pull_into(
+    lake: Lake, sources: Sequence[SourceSettings], number: int = 1, *, now: datetime = NOW, **more: Any
+) -> Pulled:
+    """What run `number` pulls from sources into a lake: all that is new, without a second attempt."""
+    asked = {"unit_outputs": 500, "retries": 0, "refused_share": 0.5, "since": None, "until": None, **more}
+    return pull_sources(sources, LimitSettings(), lake, run_id=f"{number:064x}", now=now, **asked)
 
 
 class Pulls:
