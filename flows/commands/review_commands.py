@@ -29,7 +29,9 @@ app = App(
 Margin = Annotated[float | None, Parameter(help="Probability from the threshold that counts as close.")]
 Because = Annotated[
     list[str] | None,
-    Parameter(help="Only these reasons: flip, escalated, disputed, conflict, 'low margin'.", negative=""),
+    Parameter(
+        help="Only these reasons: flip, escalated, disputed, conflict, 'low margin', sample.", negative=""
+    ),
 ]
 
 
@@ -45,8 +47,10 @@ def _queue(
         raise InputError(f"--because {unknown[0]}: expected one of {', '.join(REASONS)}")
     if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"--margin is {margin}, expected a probability")
-    parameters = QueueParameters() if margin is None else QueueParameters(margin)
-    lake = common.open_lake(common.reading())
+    settings = common.reading()
+    shares = {policy.label: policy.review_supported_ratio for policy in settings.policies}
+    parameters = QueueParameters(**({} if margin is None else {"margin": margin}), supported_shares=shares)
+    lake = common.open_lake(settings)
     found = reviews.waiting(lake, parameters)
     if because:
         found = found.filter(found["because"].is_in(because))

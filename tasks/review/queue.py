@@ -10,27 +10,32 @@ A verdict waits when nobody has reviewed it and one of these holds, the first of
 3. disputed: another verdict on the same claim says otherwise, or a reviewer overturned one.
 4. conflict: one passage supports the claim, another contradicts it.
 5. low margin: the probability that decided is close to the threshold that it had to reach.
+6. sample: it is "supported", and among the share of those that its policy has people look at.
 
 Of several verdicts on one claim the newest stands for all, except where a flip names one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
-REASONS = ("flip", "escalated", "disputed", "conflict", "low margin")
+REASONS = ("flip", "escalated", "disputed", "conflict", "low margin", "sample")
 """Most urgent first."""
 
 
 @dataclass(frozen=True)
 class QueueParameters:
-    """What counts as close."""
+    """What counts as close, and how many verdicts people look at though nothing speaks against them."""
 
     margin: float = 0.05
     """Probability between a verdict's deciding score and its threshold below which a person should look: the
     calibration error that a verifier is allowed."""
+    supported_shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of *supported* verdicts by policy (its label); misses show only there. Drawn by the verdict's id,
+    a digest, so every queue draws the same ones and a larger share holds a smaller one."""
 
 
 QUEUE: dict[str, pl.DataType] = {
@@ -89,15 +94,19 @@ def queue(
             is_overturned=pl.col("claim_id").is_in(overturned["claim_id"].implode()),
         )
         .filter(pl.col("is_newest") | pl.col("flip").is_not_null())
-        .with_columns(because=_because(parameters.margin), detail=pl.coalesce("flip", "reason"))
+        .with_columns(because=_because(parameters), detail=pl.coalesce("flip", "reason"))
         .filter(pl.col("because").is_not_null())
     )
     order = pl.col("because").replace_strict({r: i for i, r in enumerate(REASONS)}, return_dtype=pl.Int64)
     return waiting.sort(order, "margin", "verdict_id").select(*QUEUE)
 
 
-def _because(margin: float) -> pl.Expr:
+def _because(parameters: QueueParameters) -> pl.Expr:
     """The first reason that holds, null where none does."""
+    shares = pl.col("policy").replace_strict(
+        parameters.supported_shares, default=0.0, return_dtype=pl.Float64
+    )
+    place = pl.col("verdict_id").str.slice(0, 8).str.to_integer(base=16, strict=False) / 16**8
     return (
         pl.when(pl.col("flip").is_not_null())
         .then(pl.lit("flip"))
@@ -107,8 +116,10 @@ def _because(margin: float) -> pl.Expr:
         .then(pl.lit("disputed"))
         .when("is_conflict")
         .then(pl.lit("conflict"))
-        .when(pl.col("margin") < margin)
+        .when(pl.col("margin") < parameters.margin)
         .then(pl.lit("low margin"))
+        .when(pl.col("verdict") == "supported", place < shares)
+        .then(pl.lit("sample"))
     )
 
 

@@ -18,6 +18,7 @@ VERDICTS = {
     "reason": pl.String,
     "agent": pl.String,
     "use_case": pl.String,
+    "policy": pl.String,
     "is_conflict": pl.Boolean,
     "p_supported": pl.Float64,
     "p_contradicted": pl.Float64,
@@ -39,6 +40,7 @@ def verdict(name: str, verdict: str = "supported", p: float = 0.95, **values: ob
         "reason": "because",
         "agent": "bot",
         "use_case": "support",
+        "policy": "default@1",
         "is_conflict": False,
         "threshold_supported": 0.5,
         "threshold_contradicted": 0.5,
@@ -128,3 +130,26 @@ def test_close_is_measured_at_the_threshold_that_decided():
 def test_the_order_is_the_same_whatever_order_the_tables_are_in():
     rows = [verdict(ids.digest("v", n), p=0.5 + n % 3 / 100) for n in range(20)]
     assert waiting(*rows) == waiting(*rows[::-1])
+
+
+def test_a_share_of_what_is_supported_is_looked_at_the_same_one_each_time_and_a_larger_one_holds_it() -> None:
+    names = [ids.digest("verdict", number) for number in range(2_000)]
+    frame = pl.DataFrame(
+        [verdict(name, policy=f"p@{at % 2}") for at, name in enumerate(names)], schema=VERDICTS
+    )
+    none = pl.DataFrame(schema={"action": pl.String, "verdict_ids": pl.List(pl.String)})
+    reviews = pl.DataFrame(schema=dict.fromkeys(("verdict_id", "claim_id", "outcome"), pl.String))
+    flips = pl.DataFrame(schema=dict.fromkeys(("verdict_id", "detail"), pl.String))
+
+    def drawn(**shares: float) -> set[str]:
+        parameters = QueueParameters(supported_shares={f"p@{at[1]}": share for at, share in shares.items()})
+        found = queue(frame, none, reviews, flips, parameters)
+        assert set(found["because"]) <= {"sample"}
+        return set(found["verdict_id"])
+
+    tenth = drawn(p0=0.1)
+    assert 60 <= len(tenth) <= 140  # of 1,000; six standard deviations are 57
+    assert tenth <= set(names[::2])
+    assert tenth == drawn(p0=0.1) < drawn(p0=0.2)
+    assert len(drawn(p0=1.0, p1=1.0)) == 2_000
+    assert drawn() == set()
