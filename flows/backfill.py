@@ -16,9 +16,9 @@ from flows.run import Run, finish, opened
 from flows.stages import compare_counts, index, judge, publish_refusals, pull
 from tasks.errors import InputError
 from tasks.judge import published_units
-from tasks.review.erase import ERASED
 from tasks.settings import load
 from tasks.sources.units import Unit, together
+from tasks.tables import ERASED
 
 
 @flow("backfill")

@@ -7,10 +7,16 @@ no two different lists of values share a preimage (`("ab", "c")` against `("a", 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
+
+
+def readable(name: str) -> str:
+    """At most 40 letters, digits and hyphens of a name from outside, for files and labels; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
 
 
 def digest(tag: str, *values: str | int | None) -> str:

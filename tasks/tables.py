@@ -19,6 +19,8 @@ VERDICTS = ("supported", "contradicted", "insufficient")
 """In this order everywhere: columns of probabilities, classes of a network, rows of a page."""
 PROBABILITIES = tuple(f"p_{verdict}" for verdict in VERDICTS)
 ACTIONS = ("delivered", "rephrased", "escalated")
+ERASED = "[erased]"
+"""What stands where an erasure took words out."""
 OUTCOMES = (*VERDICTS, "abstained", "no_claims")
 """What became of an output as a whole: its worst verdict, or why it has none."""
 UNCHECKED = ("no_evidence", "too_few", "too_long", "no_answer", "language")

@@ -26,7 +26,7 @@ ROOMS = {
     "ledger": "ground files decide lake",
     "evidence": "ground text files models gate lake",
     "review": "ground files lake ledger",
-    "policies": "ground decide lake review",
+    "policies": "ground decide lake",
     "verify": "ground text files models privacy decide evidence",
     "workbench": "ground text files claims privacy decide lake ledger evidence verify",
     "judge": "ground text claims privacy decide gate lake sources ledger evidence verify workbench",

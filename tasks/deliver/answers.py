@@ -8,11 +8,12 @@ address or secret), which waits for a person.
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from tasks.files.retry_after import retry_after_s
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Bounds of the first and the longest wait within a delivery; each wait is drawn from between 0 and them."""
@@ -71,22 +72,9 @@ def by_status(reply: Reply, now: datetime) -> Answer:
         return Answer("stop", f"{_OF_THE_SENDER[status]} ({status})", is_denied=status in _DENIED)
     if _REDIRECT <= status < _BAD_REQUEST:
         return Answer("stop", f"it redirects elsewhere ({status}), which is never followed; set its real url")
-    return Answer("later", f"it answers {status}", retry_after_s(reply.headers.get("retry-after"), now))
-
-
-def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, as a number or a date; None where it says nothing of use."""
-    if not header:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_RETRY_AFTER_S)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-        seconds = (moment - now).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(0.0, seconds), LONGEST_RETRY_AFTER_S)
+    asked_s = retry_after_s(reply.headers.get("retry-after"), now)
+    wait_s = None if asked_s is None else min(asked_s, LONGEST_RETRY_AFTER_S)
+    return Answer("later", f"it answers {status}", wait_s)
 
 
 def wait_s(attempt: int, share: float, asked_s: float | None = None) -> float:

@@ -8,17 +8,18 @@ breaks off is asked for again; none may be larger than its budget.
 
 from __future__ import annotations
 
-import email.utils
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from tasks.errors import SourceError
 from tasks.files.refusal import shown
+from tasks.files.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     import httpx
@@ -222,7 +223,7 @@ class Web:
             response.status_code != _TOO_MANY and response.status_code < _SERVER
         ) or response.status_code == 501:
             return None
-        told = _seconds(response.headers.get("retry-after"))
+        told = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
         if told is None:
             return min(2.0**attempt, LONGEST_WAIT_S)
         return told if told <= LONGEST_WAIT_S else None
@@ -253,16 +254,3 @@ class Web:
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
         return shown(host, 200)
-
-
-def _seconds(header: str | None) -> float | None:
-    """What Retry-After says: seconds, or a date."""
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header)
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())

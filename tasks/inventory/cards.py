@@ -26,8 +26,7 @@ def plain(value: object) -> str:
 
 def file_name(agent: str) -> str:
     """Name of an agent's file: readable where that is safe, and never that of another agent."""
-    readable = re.sub(r"[^a-z0-9]+", "-", agent.lower()).strip("-")[:40]
-    return f"{readable or 'agent'}-{ids.digest('card', agent)[:8]}.md"
+    return f"{ids.readable(agent) or 'agent'}-{ids.digest('card', agent)[:8]}.md"
 
 
 def used_by(outputs: pl.LazyFrame) -> pl.DataFrame:

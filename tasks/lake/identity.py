@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass
 
+from tasks import ids
 from tasks.lake.store import Lake
 
 STATE = "identity"
@@ -32,7 +32,7 @@ def identity(lake: Lake) -> Identity:
     if not state:
         folder = lake.root.resolve()
         name = folder.parent.name if folder.name.lower() in _GENERIC else folder.name
-        label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "lake"
+        label = ids.readable(name) or "lake"
         state = {"id": secrets.token_hex(8), "label": label}
         lake.write_state(STATE, state)
     return Identity(str(state["id"]), str(state["label"]))

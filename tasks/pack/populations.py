@@ -27,7 +27,7 @@ from tasks.ledger.events import JUDGED
 from tasks.ledger.notes import Checkpoint
 from tasks.pack import nights
 from tasks.review.cells import ACTIVE
-from tasks.review.erase import ERASED
+from tasks.tables import ERASED
 
 _ACTIVE = "^[" + "".join(ACTIVE).replace("-", r"\-") + "']"
 

@@ -24,8 +24,7 @@ from tasks.decide.policies import ANY_USE_CASE, Policy
 from tasks.decide.verdicts import ADDRESSED
 from tasks.lake import current
 from tasks.lake.store import Lake
-from tasks.review.erase import ERASED
-from tasks.tables import UTC
+from tasks.tables import ERASED, UTC
 
 PART_ROWS = 1_000_000
 """Verdicts decided at once: some 600 MB with the scores they rest on."""

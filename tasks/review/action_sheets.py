@@ -14,8 +14,8 @@ import polars as pl
 from tasks.errors import InputError
 from tasks.lake.store import Lake
 from tasks.review import review_sheets, reviews
-from tasks.review.erase import ERASED
 from tasks.review.pending_actions import Rows, by_claim, pending
+from tasks.tables import ERASED
 
 
 def waiting(

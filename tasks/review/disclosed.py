@@ -23,9 +23,9 @@ from tasks.ledger import canonical, proofs
 from tasks.ledger.notes import NoteError, Proof
 from tasks.review import review_sheets, sample_items, sample_page
 from tasks.review.sample_page import Item
+from tasks.tables import ERASED
 
 log = logging.getLogger("claimledger.erase")
-_ERASED = "[erased]"
 
 
 def remember(lake: Lake, path: Path, output_ids: Sequence[str]) -> None:
@@ -148,7 +148,7 @@ def _folder(folder: Path, output_id: str) -> list[str]:
 def _sheet(path: Path, subjects: set[str]) -> list[str]:
     """A review sheet: what people wrote stays, the texts that were shown to them go."""
     data = path.read_bytes()
-    new = review_sheets.without_texts(data, subjects, _ERASED, lines=path.suffix == ".jsonl")
+    new = review_sheets.without_texts(data, subjects, ERASED, lines=path.suffix == ".jsonl")
     if new == data:
         return []
     durable.replace(path, new)

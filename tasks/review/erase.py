@@ -34,9 +34,8 @@ from tasks.ledger import events_table, opening, recording
 from tasks.ledger.parameters import LedgerSettings
 from tasks.review import disclosed, occurrence
 from tasks.review.occurrence import Texts
-from tasks.tables import TABLES
+from tasks.tables import ERASED, TABLES
 
-ERASED = "[erased]"
 _TITLES = ("mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "m")
 _LONG = 20
 """A refused record with so many letters of an erased answer in a row is taken for that answer."""

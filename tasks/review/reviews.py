@@ -19,11 +19,10 @@ from tasks.errors import InputError
 from tasks.files import durable
 from tasks.lake.store import Lake
 from tasks.review import disclosed, review_sheets
-from tasks.review.erase import ERASED
 from tasks.review.queue import QueueParameters, queue
 from tasks.review.review_sheets import FILLED, SheetError
 from tasks.schema import conform
-from tasks.tables import PROBABILITIES, REVIEWS, quarantine_rows
+from tasks.tables import ERASED, PROBABILITIES, REVIEWS, quarantine_rows
 
 MAX_SHEET_BYTES = 64 << 20
 """A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""

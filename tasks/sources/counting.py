@@ -23,12 +23,10 @@ from tasks.sources import completeness, kinds
 from tasks.sources.base import Tally
 from tasks.sources.completeness import DRAFT, Accounted, CompletenessParameters, Draft
 from tasks.sources.parameters import SourceSettings
-from tasks.tables import OUTPUTS
+from tasks.tables import ERASED, OUTPUTS
 
 ASIDE = "aside"
 """Prefix of the lake's state that holds which records of the last weeks are no output, by a source's name."""
-ERASED = "[erased]"
-"""What stands in the place of an erased output's id."""
 DAYS_AT_ONCE = 31
 ASIDE_IDS = 200_000
 """Records of a source that are remembered as no output; of more, the newest."""

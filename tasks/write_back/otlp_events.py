@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tasks import ids
 from tasks.files import durable
 
 FOLDER = "write_back"
@@ -25,8 +25,7 @@ _TRACE, _SPAN = 32, 16
 
 def path(lake: Path, source: str, run_id: str) -> Path:
     """Of the events of a run about a source's answers, whatever the source is called."""
-    plain = re.sub("[^a-z0-9-]+", "_", source.lower())[:40]
-    return lake / FOLDER / f"{plain}-{sha256(source.encode()).hexdigest()[:8]}" / f"{run_id}.jsonl"
+    return lake / FOLDER / f"{ids.readable(source)}-{ids.digest('source', source)[:8]}" / f"{run_id}.jsonl"
 
 
 def write(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:

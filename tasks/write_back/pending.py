@@ -8,9 +8,9 @@ import polars as pl
 
 from tasks.lake import current
 from tasks.lake.store import Lake
+from tasks.tables import ERASED
 
 CLAIM_CHARACTERS = 500
-_ERASED = "[erased]"
 
 
 def pending(lake: Lake, source: str, since: datetime) -> pl.DataFrame:
@@ -33,7 +33,7 @@ def pending(lake: Lake, source: str, since: datetime) -> pl.DataFrame:
     confidential = lake.scan("findings").select("output_id", is_confidential=pl.lit(True)).unique()
     where = pl.format("characters {} to {} of the answer", "start", "end")
     said = pl.format("{}: {}", pl.col("text").str.slice(0, CLAIM_CHARACTERS), "reason")
-    is_open = pl.col("is_confidential").is_null() & (pl.col("text") != _ERASED)
+    is_open = pl.col("is_confidential").is_null() & (pl.col("text") != ERASED)
     return (
         verdicts.join(names, on="output_id")
         .join(claims, on="claim_id")

@@ -39,22 +39,9 @@ def test_a_status_says_what_is_to_be_done(status: int, state: str) -> None:
     assert state == "accepted" or str(status) in answer.reason
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        ("Mon, 02 Nov 2026 03:01:00 GMT", 60.0),
-        ("Mon, 02 Nov 2026 02:00:00 GMT", 0.0),
-        ("999999999999", answers.LONGEST_RETRY_AFTER_S),
-        ("soon", None),
-        ("-5", None),
-        ("Mon, 99 Nov 2026 03:01:00 GMT", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_a_number_of_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert answers.retry_after_s(header, NOW) == seconds
+def test_no_server_is_waited_for_longer_than_a_day() -> None:
+    answer = answers.by_status(Reply(503, {"retry-after": "999999999999"}, b""), NOW)
+    assert answer.wait_s == answers.LONGEST_RETRY_AFTER_S
 
 
 def test_waits_grow_twofold_with_full_jitter_and_never_go_below_what_was_asked() -> None:

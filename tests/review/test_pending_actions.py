@@ -15,9 +15,8 @@ from flows.commands.cli import main
 from tasks import ids
 from tasks.lake.store import Lake
 from tasks.review import action_sheets, disclosed
-from tasks.review.erase import ERASED
 from tasks.review.pending_actions import PENDING, Rows, by_claim, pending
-from tasks.tables import TABLES
+from tasks.tables import ERASED, TABLES
 from tests.support import report_lake
 from tests.support.report_lake import HOSTILE, NOW
 
