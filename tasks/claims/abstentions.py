@@ -38,11 +38,11 @@ _GIVEN_AS = (
 _KIND = (
     r"(?:documents?|documentation|docs?|contexts?|sources?|passages?|texts?|excerpts?|extracts?|snippets?|materials?|articles?|"
     r"reports?|files?|records?|information|content|pages?|results?|references?|papers?|handbooks?|manuals?|"
-    r"transcripts?|knowledge base|database|chunks?|sections?|links?|citations?|index)"
+    r"transcripts?|knowledge base|database|chunks?|sections?|links?|citations?|index|pdfs?|spreadsheets?|attachments?|slides?|web ?pages?|notes?)"
 )
 _OWN = (
     r"(?:(?:context|passages?|excerpts?|extracts?|snippets?|search results?|knowledge base|chunks|(?:provided|given|supplied|retrieved) (?:data|knowledge))"
-    r"(?: (?:provided|given|supplied|above|retrieved|available))?)"
+    r"(?: (?:provided|given|supplied|above|retrieved|available)| you(?:['’]ve| have)? (?:provided|shared|sent|uploaded|gave)| i (?:have|was given))?)"
 )
 _DETERMINER = r"(?:the|these|those|this|your|our|my|any|all|all of the|all the|any of the)"
 _AFTER = (
@@ -54,19 +54,19 @@ _STRONG = (
     rf"(?:{_DETERMINER} (?:[a-z]+ )?{_GIVEN_AS} (?:[a-z-]+ ){{0,3}}?{_KIND}|{_GIVEN_AS} (?:[a-z-]+ )?{_KIND}"
     rf"|(?:{_DETERMINER} )?{_OWN}|(?:{_DETERMINER} )?(?:[a-z-]+ )?{_KIND} {_AFTER})"
 )
-_WEAK = r"(?:the |these |your |our |any of the |all the )(?:documents?|documentation|docs|sources?|texts?|materials?|information|results)"
+_WEAK = r"(?:the |these |your |our |any of the |all the )(?:documents?|documentation|docs|sources?|texts?|materials?|information|results|help (?:cent(?:re|er)|pages?|articles?)|faqs?)"
 _S, _W = "\ue000", "\ue001"
 _GIVEN = f"[{_S}{_W}]"
 """The material, once its names are replaced by one character each: the patterns below stay small."""
 _NOT = r"(?:(?:do|does|did|could|can|would|will|has|have)(?: not|n['’]?t)|cannot|never|fails? to|failed to|no longer)"
 _SAY = (
     r"(?:mention|mentioned|say|state|stated|specify|specified|address|discuss|cover|describe|indicate|explain|answer|reveal|disclose|tell|"
-    r"clarify|detail|elaborate|refer|reference|talk|touch|speak|name|make (?:any |a )?(?:mention|reference)|help(?: me)? (?:to )?(?:answer|determine))"
+    r"clarify|detail|elaborate|go into|turn up|bring up|deal with|settle|identify|quantify|make (?:it |this |that )?clear|refer|reference|talk|touch|speak|name|make (?:any |a )?(?:mention|reference)|help(?: me)? (?:to )?(?:answer|determine))"
 )
 _HOLD = r"(?:contain|include|provide|give|offer|have|hold|list|show|supply|present|define|feature|support an answer)"
 _INFORMATION = (
     r"(?:information|info|details?|mention|answers?|specifics?|text|anything|explanation|references?|guidance|"
-    r"description|statements?|discussion|indication|context|particulars|clue|data on|data about|figures? (?:for|on))"
+    r"description|statements?|discussion|indication|context|particulars|clue|(?:articles?|entry|entries|sections?|pages?) (?:on|about|for)|data on|data about|figures? (?:for|on))"
 )
 _NO_INFORMATION = rf"no (?:[a-z-]+ ){{0,3}}?{_INFORMATION}"
 _FIND = (
@@ -90,23 +90,35 @@ _OPENER = (
 
 _ENGLISH = (
     # the material does not say
-    rf"{_S} (?:itself |themselves )?{_ADVERB}{_NOT} {_ADVERB}(?:{_SAY}|{_HOLD})\b",
+    rf"{_S} (?:itself |themselves |articles? |entry |entries |pages? )?{_ADVERB}{_NOT} {_ADVERB}(?:{_SAY}|{_HOLD})\b",
     rf"{_W} {_ADVERB}{_NOT} {_ADVERB}(?:{_SAY}\b|{_HOLD} (?:[a-z-]+ ){{0,4}}?{_INFORMATION}\b)",
-    rf"{_GIVEN} {_ADVERB}(?:(?:contains?|includes?|provides?|gives?|offers?|has|have|makes?|holds?) (?:{_NO_INFORMATION}|no (?:[a-z]+ )?(?:mention|reference))|says? nothing|(?:is|are) silent (?:on|about|as to)|"
+    rf"{_GIVEN} {_ADVERB}(?:(?:contains?|includes?|provides?|gives?|offers?|has|have|makes?|holds?) (?:{_NO_INFORMATION}|no (?:[a-z]+ )?(?:mention|reference|entry|entries|record|data|section)|nothing (?:about|on|regarding|concerning|to|that|relevant|useful))|says? nothing|(?:is|are) silent (?:on|about|as to)|"
     rf"lacks? (?:any |the )?(?:[a-z-]+ )?{_INFORMATION})",
     rf"(?:the |your |this )?(?:provided|given|supplied|retrieved|attached|uploaded) (?:[a-z-]+ ){{0,3}}?(?:polic(?:y|ies)|contracts?|agreements?|leases?|terms|guides?) {_ADVERB}{_NOT} {_ADVERB}(?:mention|specify|state|say|address|discuss|indicate|explain)\b",
     rf"{_S} (?:is|are) (?:not |in)(?:sufficient|enough|relevant)",
-    rf"(?:none|neither|not one|no one) of {_GIVEN}",
+    rf"(?:none|neither|not one|no one) of (?:(?:the )?(?:two|three|four|five|\d+) )?{_GIVEN}",
+    rf"(?:i|we) (?:was|were|have|['’]ve)(?:n['’]t| not)(?: been)? {_GIVEN}",
+    rf"{_DEICTIC} (?:is|was)(?: not|n['’]t) (?:something|a (?:topic|point|matter|question)|one of the (?:topics|points))(?: that| which)? {_GIVEN} {_ADVERB}(?:{_SAY}|{_HOLD})s?\b",
+    r"(?:i|we) (?:have|had) (?:insufficient|not enough|too little) (?:[a-z-]+ ){0,2}?(?:information|data|details?|context|evidence)\b",
+    r"(?:the )?(?:specific |exact |detailed |further )?(?:information|details?) (?:about|on|regarding|for|of) [^;:,]* (?:is|are|was|were)(?: not|n['’]t) (?:currently )?(?:available|provided|given|included|specified|mentioned|found)[.!\s]*$",
+    r"it (?:does not|doesn['’]t) (?:say|specify)[.!\s]*$",
+    rf"neither {_GIVEN}",
+    rf"{_GIVEN} (?:(?:is|are) (?:only )?about|only covers?|covers? only|deals? (?:only )?with|discuss(?:es)?) [^;]*,? (?:so|and|therefore|hence) i {_NOT_ABLE} ",
+    r"i(?: have|['’]ve)? (?:searched|looked|checked|reviewed|went|gone|read|scanned|examined)\b[^.;]* (?:but|and)(?: i)? (?:(?:found|see|saw) (?:nothing|no)|none|nothing|(?:could|can|did|do)(?: not|n['’]t) (?:find|see|locate)|cannot (?:find|see)|there (?:is|was) (?:nothing|no)|(?:it|this|that) (?:is|was)(?: not|n['’]t) (?:there|in|mentioned|among))\b",
+    rf"neither (?:[a-z]+ )?(?:document|source|passage|excerpt|text|article|page|result)s? {_ADVERB}(?:{_SAY}s?|{_SAY}es|{_HOLD}s?)\b",
+    rf"{_DEICTIC} (?:is|was|are)(?: not|n['’]t) {_ADVERB}(?:to be found )?(?:in|within|among|part of|covered by) {_GIVEN}",
+    rf"there(?:['’]s| is| was) (?:nothing|no (?:[a-z]+ )?(?:entry|entries|record|section|passage))\b[^;:]* (?:in|within|among|across) (?:the [a-z]+ )?{_GIVEN}",
+    rf"there(?:['’]s| is| was) (?:nothing|no (?:[a-z]+ )?(?:entry|entries|record|section|passage)) (?:in|within|among|across) (?:the [a-z]+ )?{_GIVEN}",
     rf"(?:nothing|nowhere) in {_GIVEN}",
-    rf"no (?:relevant |retrieved |provided |matching |single )?(?:documents?|sources?|passages?|results?|context) (?:{_SAY}s?|{_HOLD}s?|(?:is|are|was|were|could be|has been|have been) (?:found|available|provided|given|located|returned|retrieved))\b",
+    rf"no (?:relevant |retrieved |provided |matching |single )?(?:documents?|sources?|passages?|results?|context|entries|articles|matches|hits)(?: (?:in|among|of) {_GIVEN})? (?:{_SAY}s?|{_HOLD}s?|(?:is|are|was|were|could be|has been|have been) (?:found|available|provided|given|located|returned|retrieved))\b",
     rf"(?:no|not enough|insufficient|little) (?:[a-z-]+ ){{0,2}}?{_INFORMATION}(?: (?:about|on|regarding|concerning|for|of|to) [^;:]*)? (?:is|was|are|were|could be|has been|can be) (?:[a-z]+ly )?(?:available|found|provided|given|located|retrieved|mentioned|contained|included)(?:[.!\s]*$| (?:in|within|from|by) {_GIVEN}| (?:about|on|regarding|concerning|to (?:answer|me)|here)\b)",
     rf"there (?:is|are|was|were|seems to be|appears to be)(?: currently| simply)? (?:{_NO_INFORMATION}|(?:not (?:enough|sufficient|any)|n['’]t (?:enough|any)|insufficient|nothing) (?:[a-z-]+ )?(?:{_INFORMATION})?) ?[^;]*(?:in|within|from|across) {_GIVEN}",
-    r"there (?:is|are|was|were)(?:n['’]t| not)? (?:currently |simply )?(?:no|any|enough|insufficient|sufficient|not enough) (?:[a-z-]+ ){0,2}?(?:information|details?|mention|context)(?: (?:available|provided|given|here|that|to answer)| (?:about|of|on|regarding|concerning) [^.;:]*|[.!]*$)",
+    rf"there (?:is|are|was|were)(?:n['’]t| not)? (?:currently |simply )?(?:no|any|enough|insufficient|sufficient|not enough) (?:[a-z-]+ ){{0,2}}?(?:information|details?|mention|{_GIVEN})(?: (?:available|provided|given|here|that|to (?:answer|say|tell|know|determine|judge|decide))| (?:about|of|on|regarding|concerning) [^.;:]*|[.!]*$)",
     rf"[^;:,]* (?:is|are|was|were|has been|have been)(?: not|n['’]t| never| nowhere) {_ADVERB}(?:mentioned|specified|stated|provided|covered|described|addressed|listed|included|discussed|given|found|available|contained|defined|explained|disclosed|present|detailed|indicated|clear|part of|to be found)(?: anywhere)? ?(?:in|by|within|from|among) {_GIVEN}",
     rf"[^;:,]* (?:is|are) (?:absent|missing|unclear|unavailable|unspecified) (?:in|from) {_GIVEN}",
     # nobody could know
     rf"(?:it['’]?s|it is|it was|it would be|it remains) (?:not possible|impossible|unclear|hard|difficult|unknown)(?: for me)? (?:to {_KNOWN}|whether|what|how|who|when|if)\b[^;:]*(?:(?:from|based on|with|using|in|given|without) {_GIVEN}|without (?:more|further|additional) (?:information|context|details))",
-    rf"(?:{_ATTRIBUTION},? )(?:it['’]?s|it is|it was) (?:not possible|impossible|unclear|unknown)\b",
+    rf"(?:{_ATTRIBUTION},? )(?:it['’]?s|it is|it was) (?:not (?:possible|clear|evident|stated|known)|impossible|unclear|unknown)\b",
     r"(?:it['’]?s|it is) (?:not possible|impossible)(?: for me)? to (?:answer|say|tell)\b",
     rf"{_DEICTIC} (?:can ?not|can['’]?t|could not|couldn['’]?t) be {_KNOWN}\b",
     rf"[^;:,]* (?:can ?not|can['’]?t|could not|couldn['’]?t) be {_KNOWN} (?:[a-z]+ )?(?:from|based on|with|using|in|on the basis of|by) {_GIVEN}",
@@ -124,7 +136,7 @@ _ENGLISH = (
     r"my (?:knowledge|training|search|sources|information|data|documents)(?: [a-z]+){0,2} (?:do(?:es)?(?: not|n['’]?t)|did(?: not|n['’]?t)|ha(?:s|ve) no|returned no|found no|yielded no|turned up no|turned up nothing)\b",
     r"(?:my |the |a )(?:search|query|lookup)(?: of [^;:,]+| for [^;:,]+)? (?:returned|found|yielded|produced|gave|turned up) (?:no|nothing)\b",
     # in a word
-    r"(?:not (?:mentioned|specified|stated|found|available|provided|given|answerable|enough (?:information|context|evidence))|unknown|n/a|unanswerable|no idea|no (?:relevant |further |specific )?(?:answer|information|data|results?|mention|matches)|insufficient (?:information|context|evidence|data)|can['’]?t say|unclear)(?: (?:found|available|provided|given))?(?: (?:in|from|by|to|for|about|on) [^;:,]*)?[.!\s]*$",
+    r"(?:not (?:mentioned|specified|stated|found|available|provided|given|answerable|enough (?:information|context|evidence))|unknown|n/a|unanswerable|no idea|no (?:relevant |further |specific )?(?:answer|information|data|results?|mention|matches)|insufficient (?:information|context|evidence|data)|can['’]?t say|unclear)(?:[ ,:—–-]* (?:not )?(?:found|available|provided|given|mentioned|specified))?(?: (?:in|from|by|to|for|about|on) [^;:,]*)?[.!\s]*$",
 )  # fmt: skip
 
 # -- Other languages: a negation, the material and a word of information, wherever they stand -----------------------
@@ -277,7 +289,7 @@ _TURN = re.compile(
 )
 _NO_FACT = re.compile(
     r"^(?:(?:i|we)\b(?! (?:do |did |have |also |only )*(?:know|knew|heard?|read|learn|learned|believe|think|guess|found that|can (?:tell|confirm))\b)"
-    r"|you\b|your\b|please|feel|if|let|here|my\b|could you|can you)"
+    r"|you\b|your\b|please|feel|if|let|here|my\b|could you|can you|(?:found|see|saw|there (?:is|was)) (?:nothing|no)\b|it (?:is|was)(?: not|n['’]t) (?:there|in|mentioned|among)\b|none\b|nothing\b)"
     r"|\b(?:can ?not|can['’]t|could not|couldn['’]t|unable|impossible|not possible|unclear|unknown|not available|not (?:been )?provided|do(?:es)? not (?:mention|say|specify|contain|include|provide|know)|would need|i can)\b"
 )
 """What may follow a turn: the agent's own words, or more not-knowing."""
@@ -331,7 +343,9 @@ def is_abstention(text: pl.Series) -> pl.Series:
 
 def _bare(text: pl.Expr) -> pl.Expr:
     """Without citations, marks and surplus space."""
-    for pattern, by in ((_CITATION, " "), (f"{_MARKS}|[{_S}{_W}]", ""), (r"\s+", " ")):
+    # `The search returned no results` names an act: read word for word it holds `returned results`, a material.
+    act = r"\b(?:search|searches) (?:returned|found|yielded|produced|gave|turned up)\b"
+    for pattern, by in ((_CITATION, " "), (f"{_MARKS}|[{_S}{_W}]", ""), (act, "lookup gave"), (r"\s+", " ")):
         text = text.str.replace_all(pattern, by)
     return text.str.strip_chars()
 

@@ -31,9 +31,9 @@ _SO_IT_IS = (
 
 _BARE = (
     r"(?:(?:yes|no|yeah|yep|nope|sure|right|correct|exactly|indeed|maybe|perhaps|absolutely|certainly|definitely|probably|of course|true|false|not really|not exactly)"
-    r"(?:[,.!]* (?:(?:that|this|it|they|you|we|i|he|she|there)(?: (?:is|are|can|could|do|does|did|may|will|would|should|must|was|were|have|has|am)(?: not|n['’]t)?|['’](?:s|re|m|ll))?"
-    r"(?: (?:right|correct|true|so|possible|indeed|not))?)?)?"
-    r"|(?:that|it|this)(?:['’]s| is) (?:right|correct|true|wrong|not correct|not true|fine|possible)|it depends|you can(?: not|['’]t)?|i (?:think|believe|guess) so|i agree"
+    r"(?:[,.!]* (?:absolutely|definitely|certainly|of course|indeed|exactly|sure|please))?(?:[,.!]* (?:(?:that|this|it|they|you|we|i|he|she|there)(?: (?:is|are|can|could|do|does|did|may|will|would|should|must|was|were|have|has|am)(?: not|not|n['’]t)?|['’](?:s|re|m|ll))?"
+    r"(?: (?:not )?(?:right|correct|true|so|possible|allowed|indeed|the case)| not)?)?)?"
+    r"|(?:that|it|this)(?:['’]s| is) (?:right|correct|true|wrong|not correct|not true|fine|possible)|it depends|you can(?: not|not|['’]t)?|i (?:think|believe|guess) so|i agree|(?:that )?sounds good|no worries|will do|noted|done|ok(?:ay)?|perfect|great"
     rf"|{_YES}(?:[,.!]* (?:{'|'.join(_SO_IT_IS)}))?"
     r"|(?:ja|nein|oui|non|si|sí|sì|no|sim|não|nee|tak|nie|да|нет|так|ні|evet|hayır|claro|genau|richtig|exact|exacto|esatto|exato|klopt|dokładnie|верно|ναι|όχι|jawohl|bien sûr|natürlich|natuurlijk|oczywiście|certo|конечно)"
     r"(?:[,.!]* (?:(?:das|dies|dat|cela|ça|c['’]est|eso|è|é|это) )?(?:(?:können|kann|dürfen|darf|geht|ist|sind|stimmt)(?: (?:sie|du|das|es))?(?: (?:möglich|richtig|so|nicht))?|(?:vous |tu )?(?:pouvez|peux)|est (?:possible|correct|exact)|c['’]est (?:possible|exact|vrai|correct)|possible|puede[ns]?|es (?:posible|correcto|cierto)|así es|può|puoi|è (?:possibile|corretto|vero)|pode|é (?:possível|verdade|correto)|(?:dat )?kan(?: u)?|dat klopt|można|to prawda|zgadza się|можно|можете|верно|это так|это верно|edebilirsiniz|yapabilirsiniz|mümkün))?"
@@ -42,7 +42,7 @@ _BARE = (
 
 _TOUCHED = (
     r"(?:noted|opened|created|logged|recorded|forwarded|escalated|submitted|filed|passed|sent|updated|added|saved|scheduled|booked|cancell?ed|flagged|raised|"
-    r"registered|reported|notified|informed|transferred|connected|attached|included|prepared|drafted|summari[sz]ed|marked|started|placed|assigned|shared|received|processed|closed|reopened|rephrased|translated|shortened|rewritten|corrected|adjusted)"
+    r"registered|reported|notified|informed|transferred|connected|attached|included|prepared|drafted|summari[sz]ed|marked|started|placed|assigned|reset|restarted|cleared|refunded|shared|received|processed|closed|reopened|rephrased|translated|shortened|rewritten|corrected|adjusted)"
 )
 _HERE = r"(?:your|you|request|ticket|case|chat|conversation|message|colleagues?|team|inquiry|enquiry|question|feedback|complaint|this|it)"
 _MATTER = (
@@ -54,6 +54,7 @@ _DONE = (
     rf"(?:(?:ok|okay|done|all right|alright|great|sure|thanks|thank you|perfect)[,.!] )?i(?:['’]ve| have)?(?: (?:also|now|just|already|gone ahead and))* {_TOUCHED}\b.*\b{_HERE}\b.*",
     rf"(?:we(?:['’]ve| have) {_TOUCHED}\b.*\b{_MATTER}|(?:your {_MATTER}|(?:a|the|this) ticket)(?: \w+)? (?:has been|have been|is being) {_TOUCHED})\b.*",
     r"i(?:['’]ll| will|['’]m going to| am going to| can| could)(?: (?:now|also|gladly|happily|then))* (?:connect|transfer|forward|escalate|look|check|get back|pass|send|ask|follow up|create|open|hand|put|note|log|report|book|schedule|notify|inform|update you|keep you|draft|rewrite|translate|shorten|search|find out|walk|guide)\b.*",
+    r"(?:ok(?:ay)?|thanks|sure|great)?[,.! ]*(?:i['’]m|i am|let me|we['’]re|we are) (?:now |currently |just )?(?:transferring|connecting|looking into|looking up|checking|forwarding|escalating|searching|creating|opening|working on|preparing|processing|reviewing|sending)\b.*",
     rf"(?:ich habe|j['’]ai|he|ho|eu|ik heb|я|)\b ?(?:\S+ ){{0,3}}?{_NOTED} (?:\S+ ){{0,2}}?{_YOURS}\b.*",
     rf"(?:ich habe|ik heb|я)\b (?:\S+ ){{0,2}}?{_YOURS}\b.* {_NOTED}\b.*",
     rf"{_YOURS} (?:wurde|ist|a (?:bien )?été|ha sido|è stat[ao]|foi|is|werd|был[ао]?|zostało|został[ao]?)? ?(?:\S+ ){{0,6}}?{_NOTED}\b.*",
@@ -88,6 +89,8 @@ _INTERFACE = (
     rf"(?:[^.;:]* )?(?:{'|'.join(_BUTTON)})(?:[.!\s]*$|[ ,]+{_PURPOSE} [^.;:]*[.!\s]*$)",
     r"you(?:['’]re| are) (?:now |currently )?(?:chatting|talking|speaking|connected) (?:with|to)\b.*",
     r"you (?:can|may) (?:also )?(?:ask|tell|write|type|reply|talk|speak|chat|send|message|upload|paste|share|respond)\b(?: (?:to|with))? (?:me|here|in (?:this chat|english|any language|your own words)|a (?:screenshot|file|photo)|the file)\b.*",
+    r"you (?:can|may) (?:also )?(?:ask|write|type|enter|paste|upload) (?:your |the |any |a )(?:[a-z]+ ){1,3}(?:here|in (?:this chat|the chat|the box))[.!]*",
+    r"(?:just |simply |please |you can )?(?:reply|respond|answer|write back) (?:here|below|to me|to (?:this|my) (?:message|chat|mail|e-?mail))\b.*",
     r"(?:just |simply |please )?(?:reply|respond|type|write|say|answer) (?:with )?[\"'“‘`]?(?:yes|no|ok|stop|start|continue|more|help|agent|human|menu)\b.*",
 )  # fmt: skip
 
@@ -100,6 +103,8 @@ _ANNOUNCEMENT = (
 )  # fmt: skip
 
 _ASKED = (
+    r"(?:please |kindly |could you |if you )?(?:share|provide|send|give|enter|confirm|upload|attach|tell|type|paste|specify|describe)\b.*[, ](?:so (?:that )?|and )(?:i|we)(?:['’]ll| can| will| could| may)\b.*",
+    r"(?:(?:i|as i) (?:see|understand|gather|note)(?: that)?,? |so,? |it (?:sounds|seems|looks) like )?you(?:['’]re| are|['’]d| would| have|['’]ve)? (?:asking|asked|inquiring|enquiring|inquired|wondering|wanted to know|want to know|like to know|looking for|referring to|interested in)\b[^:;\d]*",
     r"(?:i(?:['’]d| would)? (?:wonder|like to know|need to know|want to know)|i(?:['’]m| am| was) (?:curious|wondering)|could you|can you|would you|will you|may i|might i|do you have|what about|how about)\b.*",
     r"(?:so,? |now,? |and )?(?:please )?(?:tell me|share with me|specify|clarify|let me know|give me|send me|provide me)\b.*",
     r"(?:(?:in order )?to (?:help|answer|assist|give|provide|be able|make)\b[^;]*,? )?(?:i|we)(?:['’]d| would|['’]ll| will| may| might)? (?:need|require)(?: to know| to see| you to)? ?(?:some|a few|a bit|more|further|additional|your|the|which|what|whether)? ?(?:\w+ )?(?:information|details|context|clarification|specifics|about|order number|account number|email|you)\b.*",
@@ -107,6 +112,11 @@ _ASKED = (
 )  # fmt: skip
 
 _COURTESY = (
+    r"(?:just |please )?(?:one|a|give me a) (?:moment|second|minute|sec)(?:,? please)?(?:,? while\b[^\d]*)?|(?:please )?(?:bear with me|hold on|hang on|stand by)\b[^\d]*",
+    r"i (?:completely |fully |totally |really |truly )?(?:understand|appreciate|hear|realize|realise|know) (?:your (?:frustration|concern|situation|patience|question|request|interest|disappointment|worry|feedback)|how (?:frustrating|difficult|important|annoying|upsetting|you)|(?:that )?(?:this|it) (?:is|can be|must be) (?:frustrating|difficult|hard|annoying|upsetting|stressful|important|confusing))[^\d]*",
+    r"(?:good ?bye|bye|take care)(?:,| and|[.!])[^\d]*\b(?:day|evening|weekend|soon|time|care|week)|welcome to [\w .'’&-]{1,40}(?:support|chat|help|service|desk|assistant)",
+    r"(?:(?:hi|hello|hey)[,!.]* )?(?:my name is|i['’]m|i am|this is) [\w'’-]{1,20}(?:,| and)(?: i(?:['’]m| am))? (?:your|an?|the) (?:[\w-]+ ){0,3}(?:assistant|bot|helper|agent|chatbot)\b[^\d]*",
+    r"i(?: can|['’]ll| will| could| would be (?:happy|glad) to|['’]m (?:happy|glad) to) (?:certainly |definitely |gladly )?(?:help|assist)(?: you)?(?: (?:with|on) (?:that|this|it|your [\w ]{1,30}))?(?: today| now| right away)?",
     r"(?:vielen (?:herzlichen )?dank|danke(?: schön| sehr| ihnen)?|merci(?: beaucoup| bien)?|(?:muchas |mil )?gracias|grazie(?: mille)?|(?:muito )?obrigad[oa]|(?:hartelijk )?(?:bedankt|dank)|dank u(?: wel)?|dziękuję(?: bardzo)?|(?:большое )?спасибо|дякую|teşekkür(?:ler| ederim| ederiz)?)(?:,? (?:für|pour|por|per|voor|za|за|dass|que|che|de)\b[^\d]*)?",
     r"(?:hallo|guten (?:tag|morgen|abend)|bonjour|bonsoir|salut|hola|buenos días|buenas (?:tardes|noches)|ciao|buongiorno|buonasera|salve|olá|oi|bom dia|boa tarde|goedemorgen|goedemiddag|goedendag|cześć|dzień dobry|witam|здравствуйте|привет|добрый день|merhaba|iyi günler|你好|您好|こんにちは|مرحبا|नमस्ते|γεια σας)(?:[ ,]+[\w.'’-]{1,20}){0,3}",
     r"(?:mit freundlichen grüßen|viele grüße|freundliche grüße|cordialement|bien à vous|saludos(?: cordiales)?|un saludo|cordiali saluti|atenciosamente|met vriendelijke groet(?:en)?|z poważaniem|pozdrawiam|с уважением|gern geschehen|gerne|avec plaisir|je vous en prie|de nada|con gusto|un placer|prego|con piacere|com prazer|graag gedaan|nie ma za co|не за что|пожалуйста)",
@@ -118,6 +128,9 @@ _COURTESY = (
 )  # fmt: skip
 
 _TURN = r"\b(?:weil|parce que|porque|perché|omdat|ponieważ|потому что|так как|abgelehnt|refusée?|denegad[oa]|rechazad[oa]|respint[oa]|negad[oa]|afgewezen|odrzucon[eoay]+|отклонен[оа]?|отклонён)\b|[,;:] ?(?:but|however|although|though|yet|because|since|which|who|aber|jedoch|weil|mais|car|pero|porque|ma|perché|mas|maar|omdat|ale|bo|но|потому)\b|\bthat (?:the|it|your|you|this|our)\b|\ben (?:de|het|er|ze|dat|dit)\b|\b(?:and|und|et|y|e|i|и) (?:the|it|they|there|our|der|die|das|le|la|les|el|los|il|o|de|het)\b"
+
+_MONEY = r"[€$£¥] ?\d|\d ?(?:€|£|¥|euros?\b|eur\b|dollars?\b|usd\b|pounds?\b|gbp\b|francs?\b|chf\b)"
+"""`I transferred 400 euros to your account` can be read in what a tool returned, and be wrong."""
 
 
 def is_about_the_conversation(text: pl.Series) -> pl.Series:
@@ -133,6 +146,7 @@ def is_about_the_conversation(text: pl.Series) -> pl.Series:
             rf"^(?:{'|'.join((_PROMISED, *_SEARCHED, *_ANNOUNCEMENT))}){_END}",
         )
     )
-    states, has_number = pl.col("text").str.contains(_TURN), pl.col("text").str.contains(r"\d")
+    states = pl.col("text").str.contains(f"{_TURN}|{_MONEY}")
+    has_number = pl.col("text").str.contains(r"\d")
     frame = frame.filter(whole | own | plain).filter(whole | ~states & (own | ~has_number))
     return pl.int_range(text.len(), eager=True).is_in(frame["row"].implode())

@@ -51,6 +51,7 @@ GREETING = (
         _SURE + r"(?:[,!] (?:here|i['’]?ll|let me|happy to|i['’]?d).{0,120})?",
         rf"(?:that['’]s an? |that is an? |what an? |this is an? )?(?:very |really |quite )?{_PRAISE}(?:(?: and |, )\w+)? question"
         r"(?: (?:that has|with|which has) no (?:definitive|simple|single|easy|clear) answer)?",
+        r"(?:my |our )?(?:sincere )?apologies(?: for .{1,100})?|sorry (?:about|for) .{1,100}",
         r"(?:best|kind|warm)(?:est)? (?:regards|wishes)",
         r"sincerely(?: yours)?",
         r"yours (?:truly|sincerely|faithfully)",
@@ -116,7 +117,7 @@ OFFER = _BEGIN + _any(
     rf"(?:if|should) you\b.{{0,160}}\b{_ASK}\b",
     r"(?:would|do) you (?:like|want)\b",
     r"shall i\b",
-    r"let me (?:explain|help|check|walk|know|break|summari[sz]e|clarify|look)\b",
+    r"let me (?:explain|help|check|walk|know|break|summari[sz]e|clarify|look|transfer|connect|put you|pass|forward|find|get|see|take|search|verify|confirm that for)\b",
     r"let['’]?s (?:start|begin|look|take|dive|explore|break|go|consider|see|examine|walk|get)\b",
 )
 

@@ -33,6 +33,16 @@ def other(response: str) -> list[str]:
     return run(response).claims.filter(pl.col("kind") == "other")["text"].to_list()
 
 
+def of_other_kinds(sentences: list[str], kind: str) -> list[tuple[str, str]]:
+    """What was read, other than one whole claim of this kind from each sentence (an answer each)."""
+    claims = run(*sentences).claims
+    return [
+        (read, text)
+        for read, text in claims.select("kind", "text").iter_rows()
+        if read != kind or text not in sentences
+    ] + [("nothing", sentence) for sentence in sentences if sentence not in set(claims["text"])]
+
+
 fragments = st.sampled_from(
     ["- ", "1. ", "> ", "```\n", "~~~", "| a | b |\n", "|---|---|\n", "# ", "---\n", "\n\n", "\n", "\r\n",
      "**", "It is so. ", "Is it? ", "東京は首都です。", "[1]", "👍 ", "    ", "e.g. ", "$3.50 ", "<b>",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -59,12 +60,12 @@ class Server:
                     server.most = max(server.most, server.busy)
                     step = server.script.pop(0) if server.script else None
                 time.sleep(server.delay)
-                with server.lock:  # before the answer: the client's next request may come before this thread goes on
+                with (
+                    server.lock
+                ):  # before the answer: the client's next request may come before this thread goes on
                     server.busy -= 1
-                try:
+                with contextlib.suppress(OSError):
                     server.answer(self, body, step)
-                except OSError:
-                    pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
