@@ -66,6 +66,17 @@ _ALWAYS = {
     "hi": "डॉ श्री श्रीमती सुश्री प्रो पं कु सं रु ई ई.पू मो चौ ले जन इं एड ड नं क्र पृ डा",
     "tr": "bkz örn yakl çev haz yay mad müh ör krş karş dr prof doç av öğr cad sok mah blv apt bul tel no "
     "şek çiz s sf ss tab cilt c sayf yrd op uz alb yzb gen bşk ort",
+    "sv": "ca bl.a t.ex f.n m.m dvs d.v.s o.d resp inkl exkl ev s.k fr.o.m t.o.m p.g.a pga m.a.o osv "
+    "i.o.m jfr ung",
+    "da": "ca bl.a f.eks fx dvs d.v.s inkl ekskl evt mv m.fl pga p.g.a ift iht jf vedr hhv såk s.k mht",
+    "nb": "ca bl.a f.eks dvs d.v.s inkl ekskl evt pga p.g.a ift iht jf vedr hhv såk s.k mht",
+    "fi": "n esim ym mm ns ks vrt tms eli mukaanluk sis ao em ko po",
+    "cs": "cca ca např tj tzv resp popř příp vč mj aj zejm srov viz cit odd tzn kupř max min",
+    "sk": "cca ca napr tj tzv resp popr príp vrát najmä porov t.j tzn max min",
+    "ro": "aprox ex de.ex cca ca resp inclusiv cf vs aprox nr.crt",
+    "hu": "kb pl ill ún vö ld stb max min kb ti azaz",
+    "hr": "cca ca npr tj tzv odn uklj oko usp max min",
+    "ca": "aprox p.ex ex cf vs incl resp",
     "el": "βλ π.χ πχ περ δηλ κ κα κος κκ δρ καθ σελ άρθ αρ εικ σχ τηλ τ παρ κεφ οδ λεωφ τόμ πρβλ αγ αρχ "
     "ιαν φεβ μαρ απρ ιουν ιουλ αυγ σεπ οκτ νοε δεκ",
 }  # fmt: skip
@@ -79,7 +90,8 @@ _NUMBERED = {
     "es": "art arts p pp pág págs n núm núms no vol t cap caps fig figs tab tel tfno fax c av avda § secc "
     "ed párr ap apdo ene feb mar abr may jun jul ago sept set oct nov dic pl cta exp ref s",
     "it": "art artt p pp pag pagg n nn nr vol voll t cap capp fig figg tab tel fax par § sez ed all c co "
-    "lett sec rif prot gen feb mar apr mag giu lug ago set sett ott nov dic p.zza c.so v.le",
+    "lett sec rif prot d.Lgs d.lgs d.L d.P.R d.M l r.D gen feb mar apr mag giu lug ago set sett "
+    "ott nov dic p.zza c.so v.le",
     "pt": "art arts p pp pág págs n nº núm vol t cap caps fig figs tab tel fax par § séc sec ed inc al r "
     "av cx lt qd apt apto jan fev mar abr mai jun jul ago set out nov dez ref proc",
     "nl": "art p pp blz pag nr nrs no vol dl hfst fig afb tab tel fax par § bijl red jg str postb jan feb "
@@ -91,6 +103,16 @@ _NUMBERED = {
     "uk": "ст п пп ч стор с рис табл гл т д кв корп оф тел № розд дод абз січ лют бер квіт трав черв лип "
     "серп верес жовт листоп груд літ вип каб пов кн",
     "tr": "no nr mad s sf ss cilt c şek tab böl bent fık tel kat daire d",
+    "sv": "s nr kap tab fig tel art st mom milj mdr sid",
+    "da": "s nr kap tab fig tlf art stk pkt mio mia kr",
+    "nb": "s nr kap tab fig tlf art pkt mill mrd kr",
+    "fi": "s nr nro luku kuva taul puh art kohta milj mrd",
+    "cs": "čl odst písm č s str kap tab obr tel bod sb mil mld roč sv hl",
+    "sk": "čl ods písm č s str kap tab obr tel bod zb mil mld roč",
+    "ro": "art alin lit nr p pag cap tab fig tel pct str mil mld jud",
+    "hu": "sz o old fej tábl ábra tel bek pont cikk mill mrd §",
+    "hr": "čl st t br s str pogl tab sl tel mil mlrd ul",
+    "ca": "art p pàg pàgs núm cap tab fig tel vol",
     "el": "άρθ αρ σελ σ εικ σχ πίν τηλ τ παρ κεφ τόμ αριθ §",
     "ar": "ص ج ط م ش ت",
     "hi": "सं पृ नं क्र अ अनु खं रु रू",
@@ -108,6 +130,16 @@ _TITLES = {
     "pt": "sr sra srta srs sras dr dra drs prof profa profs eng engª arq adv d exmo exma ilmo sto sta gen "
     "cel cap ten pe fr dep sen min des av pç trav rod al",
     "nl": "dhr mevr mw dr drs ir ing mr prof prof.dr st ds gen kol kap lt jhr wed fam",
+    "sv": "dr prof ing fr hr st",
+    "da": "dr prof ing fr hr st",
+    "nb": "dr prof ing fr hr st",
+    "fi": "tri prof dipl.ins hra rva",
+    "cs": "dr prof ing doc mudr judr phdr mgr bc p sv gen plk nám ul",
+    "sk": "dr prof ing doc mudr judr phdr mgr bc p sv gen plk nám ul",
+    "ro": "dr prof ing dl dna d-na dvs sf gen col str bd",
+    "hu": "dr prof ifj id özv gr szt",
+    "hr": "dr prof ing mr sv gen ul dipl",
+    "ca": "sr sra dr dra prof st sta av pl c",
     "pl": "dr prof mgr inż hab doc dr.hab lek adw mec gen płk kpt mjr por ks o s św bł pp p red dyr prez "
     "ul al pl os",
     "ru": "проф акад доц д-р г гр гр-н тов ген кап лейт инж св о им мр пос дер с х к.т.н к.э.н д.т.н канд "
@@ -160,6 +192,28 @@ def rules(language: str) -> Rules | None:
         has_case=language not in ("ar", "hi"),
     )
 
+
+@cache
+def _of_script(is_cyrillic: bool) -> Rules:
+    """What holds where a text is too short to tell its language: the words of all that share its letters."""
+    names = [
+        name for name in _ALWAYS if (name in ("ru", "uk")) == is_cyrillic and name not in ("ar", "hi", "el")
+    ]
+    always, numbered = (
+        frozenset().union(*(_words(table, name) for name in names)) for table in (_ALWAYS, _NUMBERED)
+    )
+    return Rules(always if is_cyrillic else frozenset(), numbered, frozenset(), None, None, frozenset())
+
+
+def rules_by_script(text: str) -> Rules | None:
+    """For a text of unknown language: None where all its letters are ASCII, or neither Latin nor Cyrillic."""
+    if text.isascii():
+        return None
+    letters = _OWN_LETTER.search(text)
+    return None if letters is None else _of_script(letters.group() >= "Ѐ")
+
+
+_OWN_LETTER = re.compile(r"[À-ÖØ-öø-ɏЀ-ӿ]")
 
 _KOREAN = Rules(frozenset(), frozenset(), frozenset(), None, frozenset(), frozenset(), has_case=False)
 

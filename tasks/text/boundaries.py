@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from tasks.text.abbreviations import goes_on, rules
+from tasks.text.abbreviations import goes_on, rules, rules_by_script
 from tasks.text.language import UNKNOWN
 
 Spans = list[tuple[int, int]]
@@ -32,6 +32,9 @@ _TITLES = frozenset(
 
 _ALWAYS = frozenset("approx cf viz resp incl excl e.g i.e vs max min dept млн млрд тыс".split())
 """Never the last word of a sentence in ordinary prose."""
+
+WHOLE = 2000
+"""Characters that tell the script of a text of unknown language; such texts are short."""
 
 _SAID = ("と", "って")
 """After a closing bracket, the sentence that quotes goes on: 「はい。」と答えた。"""
@@ -82,7 +85,7 @@ def mend(text: str, spans: Spans, language: str = UNKNOWN) -> Spans:
     first, last = _end(_SPACE.match(text, spans[0][0]), 0), spans[-1][1]
     ends = {_trimmed_end(text, start, end) for start, end in spans}
     ends |= {match.end() for match in _MISSED.finditer(text, first, last)}
-    own = rules(language)
+    own = rules(language) if language != UNKNOWN else rules_by_script(text[:WHOLE])
     if own is not None and own.enders is not None:
         ends |= {match.end() for match in own.enders.finditer(text, first, last)}
     emoji_lead = _LEADING_EMOJI.match(text, first) is not None

@@ -120,6 +120,26 @@ def test_a_mark_or_abbreviation_stays_with_its_sentence(text: str, expected: lis
         ),
         ("W 2021 r. podpisano umowę, zob. str. 3.", ["W 2021 r. podpisano umowę, zob. str. 3."]),
         ("डॉ. शर्मा आए। वे प्रो. गुप्ता के साथ थे।", ["डॉ. शर्मा आए।", "वे प्रो. गुप्ता के साथ थे।"]),
+        (
+            "Priset är t.ex. 5 milj. kronor. Det är mycket.",
+            ["Priset är t.ex. 5 milj. kronor.", "Det är mycket."],
+        ),
+        (
+            "Viz čl. 5 odst. 2 zákona č. 89/2012 Sb. o cenách.",
+            ["Viz čl. 5 odst. 2 zákona č. 89/2012 Sb. o cenách."],
+        ),
+        ("A cégnek kb. 400 dolgozója van. Ez sok.", ["A cégnek kb. 400 dolgozója van.", "Ez sok."]),
+        ("Alapítva 1998. május 3-án. A cég nagy.", ["Alapítva 1998. május 3-án.", "A cég nagy."]),
+        ("См. п. 3 ст. 5 закона.", ["См. п. 3 ст. 5 закона."]),
+        (
+            "L'art. 5 del D.Lgs. 231/2001 prevede sanzioni.",
+            ["L'art. 5 del D.Lgs. 231/2001 prevede sanzioni."],
+        ),
+        ("Den åbner kl. 9, jf. stk. 3. Det er gratis.", ["Den åbner kl. 9, jf. stk. 3.", "Det er gratis."]),
+        (
+            "Legea nr. 5, art. 3 alin. 2 se aplică și aici.",
+            ["Legea nr. 5, art. 3 alin. 2 se aplică și aici."],
+        ),
         ("Առաջինը։ Երկրորդը։", ["Առաջինը։", "Երկրորդը։"]),
         ("នេះគឺជាប្រយោគ។ នោះគឺជាប្រយោគ។", ["នេះគឺជាប្រយោគ។", "នោះគឺជាប្រយោគ។"]),
         ("ይህ አንድ ነው፡፡ ያ ሁለት ነው፡፡", ["ይህ አንድ ነው፡፡", "ያ ሁለት ነው፡፡"]),
