@@ -15,7 +15,7 @@ from typing import Literal
 
 from tasks.files.retry_after import retry_after_s
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 60.0
 """Bounds of the first and the longest wait within a delivery; each wait is drawn from between 0 and them."""
 LONGEST_RETRY_AFTER_S = 86_400.0
 """An endpoint that asks for more is looked at again after a day."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -49,13 +49,39 @@ class Cursor:
 
     def past(self, messages: list[Message], root: str, at: str) -> Cursor:
         """The cursor once these were accepted; `root` is that of their last checkpoint, if they hold one."""
-        after = replace(self, failures=0, error="", not_before_s=0.0, succeeded_at=at)
-        for message in messages:
-            if message.kind == CHECKPOINT:
-                after = replace(after, checkpoint=message.first, root=root)
-            else:
-                after = replace(after, next=max(after.next, message.end))
-        return after
+        points = [message.first for message in messages if message.kind == CHECKPOINT]
+        return replace(
+            self,
+            next=max(self.next, *(message.end for message in messages)),
+            checkpoint=points[-1] if points else self.checkpoint,
+            root=root,
+            failures=0,
+            error="",
+            not_before_s=0.0,
+            succeeded_at=at,
+        )
+
+    def after(self, journal: Sequence[Mapping[str, Any]]) -> Cursor:
+        """The cursor with what the journal has beyond it; what it knows changes nothing."""
+        place, root, point, at = self.next, self.root, self.checkpoint, ""
+        dead = dict.fromkeys(self.dead)
+        for line in journal:
+            first, end = int(line["first"]), int(line["first"]) + int(line["count"])
+            if first > place:
+                break
+            if line["message"] == CHECKPOINT:
+                if first > point and line.get("root"):
+                    point, root, at = first, str(line["root"]), str(line["at"])
+            elif line["status"] == "dead":
+                if first == place or first in self.dead:
+                    dead[first] = None
+            elif line["message"] == "event":
+                for index in [each for each in dead if first <= each < end]:
+                    del dead[index]
+                at = str(line["at"]) if end > place else at
+            place = max(place, end)
+        kept = replace(self, next=place, checkpoint=point, root=root, dead=tuple(dead))
+        return replace(kept, failures=0, error="", succeeded_at=at) if at else kept
 
     def failed(self, reason: str, not_before_s: float = 0.0) -> Cursor:
         """The cursor once an attempt failed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from tasks.ledger import opening
 from tasks.ledger.log import Log
 
 BUSY = "another process is sending to it"
-LINES_AT_ONCE = 100_000
+EVENTS_AT_ONCE = 200_000
 """Of a journal, made into rows at a time."""
 
 
@@ -256,12 +256,22 @@ def record(lake: Lake, settings: WebhookSettings, *, run_id: str) -> int:
     with box.held() as is_mine:
         journal = box.journal() if is_mine else []
         published = 0
-        for at in range(0, len(journal), LINES_AT_ONCE):
-            part = journal[at : at + LINES_AT_ONCE]
+        for at, part in _portions(journal):
             frame = deliveries.of_journal(part, lake.scan("events"), endpoint=settings.name, run_id=run_id)
             unit = f"deliver-{ids.digest(settings.name, part[0]['at'], at)[:16]}"
             now = datetime.now(UTC).date()
             published += lake.commit(run_id, unit, {"deliveries": frame}, run_day=now)["deliveries"].published
-        if is_mine:
-            box.forget_journal()
+        if journal:
+            with contextlib.suppress(IntegrityError):  # a damaged cursor: its journal is what can mend it
+                box.forget_journal()
     return published
+
+
+def _portions(journal: Sequence[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Neighbouring lines of about EVENTS_AT_ONCE events, with the place of the first."""
+    start, events = 0, 0
+    for at, line in enumerate(journal, 1):
+        events += max(1, int(line["count"]))
+        if events >= EVENTS_AT_ONCE or at == len(journal):
+            yield start, list(journal[start:at])
+            start, events = at, 0

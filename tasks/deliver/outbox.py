@@ -4,8 +4,9 @@
     LAKE/deliver/NAME/journal.jsonl   acknowledgements that the table `deliveries` does not have yet
     LAKE/deliver/NAME/.lock           one sender at a time
 
-There is no queue: what is to be sent is the log from the cursor on. The journal is written first, so that a
-crash between the two costs a message sent twice, under the same id, and never one that is not sent.
+There is no queue: what is to be sent is the log from the cursor on. The journal is written first and may be
+ahead of the cursor, which is read together with it. What a crash loses of both is sent twice, under the
+same id; nothing is ever not sent.
 """
 
 from __future__ import annotations
@@ -68,18 +69,24 @@ class Outbox:
         Raises:
             IntegrityError: the file is damaged.
         """
-        return Cursor.parse(durable.read_json(self.folder / "cursor.json"))
+        return Cursor.parse(durable.read_json(self.folder / "cursor.json")).after(self.journal())
 
     def save(self, cursor: Cursor, journal: Sequence[dict[str, Any]] = ()) -> None:
         """Keeps acknowledgements and then how far it is, durably."""
+        self.note(journal)
         with durable.touching(self.folder):
             if journal:
-                lines = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in journal)
-                with (self.folder / "journal.jsonl").open("ab") as file:
-                    file.write(lines.encode())
-                    file.flush()
+                with (self.folder / "journal.jsonl").open("rb") as file:
                     os.fsync(file.fileno())
             durable.replace_json(self.folder / "cursor.json", cursor.as_dict())
+
+    def note(self, journal: Sequence[dict[str, Any]]) -> None:
+        """Keeps acknowledgements beyond this process's end, though not beyond the machine's."""
+        if not journal:
+            return
+        lines = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in journal)
+        with durable.touching(self.folder), (self.folder / "journal.jsonl").open("ab") as file:
+            file.write(lines.encode())
 
     def journal(self) -> list[dict[str, Any]]:
         """Acknowledgements that no table has yet; a torn last line is none."""
@@ -94,12 +101,17 @@ class Outbox:
         return read
 
     def forget_journal(self) -> None:
-        """Removes what a table has now."""
+        """Removes what a table has now; the cursor is kept first, since it may have been behind.
+
+        Raises:
+            IntegrityError: the cursor is damaged; the journal stays.
+        """
+        self.save(self.cursor())
         (self.folder / "journal.jsonl").unlink(missing_ok=True)
 
 
 def waiting(log: Log, cursor: Cursor, choice: Choice) -> Iterator[Message]:
-    """Messages that an endpoint has not acknowledged, in the order of the log; one segment is in memory.
+    """Messages that an endpoint has not acknowledged, in the order of the log; some thousand are in memory.
 
     Raises:
         IntegrityError: the log is another, shorter or rewritten since the endpoint acknowledged it, or a
@@ -113,15 +125,18 @@ def waiting(log: Log, cursor: Cursor, choice: Choice) -> Iterator[Message]:
     ahead = iter([size for size in sizes if size > at])
     size = next(ahead, None)
     for segment in log.segments:
-        rows = segment.read().select(messages.COLUMNS) if segment.end > at else pl.DataFrame()
-        while at < segment.end:
-            end = min(at + ROWS_AT_ONCE, segment.end, size or segment.end)
-            part = rows.slice(at - segment.first, end - at)
-            yield from messages.of_events(part, log.origin, choice)
-            at = end
-            if at == size:
-                yield messages.of_checkpoint(log.checkpoint(at), part["occurred_at"].item(-1))
-                size = next(ahead, None)
+        if segment.end <= at:
+            continue
+        end = segment.first
+        for rows in segment.parts(messages.COLUMNS, ROWS_AT_ONCE):
+            end += rows.height
+            while at < end:
+                part = rows.slice(rows.height - (end - at), size - at if size else None)
+                yield from messages.of_events(part, log.origin, choice)
+                at += part.height
+                if at == size:
+                    yield messages.of_checkpoint(log.checkpoint(at), part["occurred_at"].item(-1))
+                    size = next(ahead, None)
 
 
 def check(log: Log, cursor: Cursor) -> None:

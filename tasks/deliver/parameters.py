@@ -51,8 +51,8 @@ class WebhookSettings(Section):
         str | None, Example("https://login.microsoftonline.com/TENANT/oauth2/v2.0/token")
     ] = None
     """Of `sentinel`: where the secret is exchanged for a token."""
-    attempts: Annotated[int, Ge(1), Le(100)] = 5
-    """Attempts at one request before the next delivery goes on with it."""
+    attempts: Annotated[int, Ge(1), Le(100)] = 8
+    """Attempts at one request, some 6 s of waits, before the next delivery goes on with it."""
     timeout_s: Annotated[float, Gt(0), Le(300)] = 10.0
     """Seconds that one request may take, from the name's look-up to the end of the answer."""
     limit_s: Annotated[float, Gt(0), Le(86_400)] = 300.0

@@ -14,6 +14,8 @@ from tasks.deliver.answers import Answer, Reply, by_status
 from tasks.deliver.messages import WITHHELD_AT_ONCE, Message
 from tasks.deliver.parameters import WebhookSettings
 
+_WITHOUT_BLANKS = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
 
 @dataclass(frozen=True)
 class Circumstances:
@@ -52,12 +54,12 @@ class Format:
 
 def rfc3339(moment: datetime) -> str:
     """A time in UTC with microseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def dumped(value: object) -> bytes:
     """JSON without blanks."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return _WITHOUT_BLANKS.encode(value).encode()
 
 
 def parsed(reply: Reply) -> dict[str, Any]:

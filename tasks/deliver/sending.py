@@ -3,11 +3,10 @@
 1. A batch is sent until it is accepted, with waits between; an endpoint that stays away ends the delivery and
    keeps its place.
 2. A batch that is refused is sent in halves; one message that is refused becomes a dead letter, and in its
-place
-   goes its leaf hash, so that the receiver knows which one is missing.
-3. The place is kept five times a second, before every wait and at the end; what was sent since is sent again,
-under
-   the same ids, by a delivery after a crash.
+   place goes its leaf hash, so that the receiver knows which one is missing.
+3. What is accepted is noted in the journal every hundred events, which outlives this process; five times a
+   second, before every wait and at the end journal and place are synced, which outlives the machine. What
+   was accepted since is sent again, under the same ids, by a delivery after a crash.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ from tasks.ledger.log import Log
 
 SAVE_S = 0.2
 """Seconds between two times that the place is kept."""
+NOTED_EVENTS = 100
+"""Accepted events that the journal may lack; of smaller steps its lines would be one an event."""
 MOST_BATCH_BYTES = 1_000_000
 """Splunk's own limit on an event and under every other one that we know of."""
 REFUSED_IN_A_ROW = 10
@@ -182,14 +183,20 @@ class Sender:
 
     def _accepted(self, batch: Sequence[Message], attempts: int) -> None:
         now = datetime.now(UTC).isoformat()
-        points = [message for message in batch if message.kind == CHECKPOINT]
-        root = self.log.checkpoint(points[-1].first).root.hex() if points else self.cursor.root
+        lines = _merged([_line(message, attempts, "delivered", now) for message in batch])
+        for line in lines:
+            if line["message"] == CHECKPOINT:
+                line["root"] = self.log.checkpoint(line["first"]).root.hex()
+        root = next((line["root"] for line in reversed(lines) if "root" in line), self.cursor.root)
         self.cursor = self.cursor.past(list(batch), root, now)
-        self._journal += [_line(message, attempts, "delivered", now) for message in batch]
+        self._journal = _merged([*self._journal, *lines])
         self.sent += sum(message.count for message in batch)
         self._refused_in_a_row = 0
         if time.monotonic() - self._saved_s >= SAVE_S:
             self._save()
+        elif sum(line["count"] for line in self._journal) >= NOTED_EVENTS:
+            self.box.note(self._journal)
+            self._journal.clear()
 
     def _dead(self, message: Message, attempts: int, answer: Answer) -> None:
         """(2) A message that is refused; a stand-in is tried once, and then the next message's turn comes.
@@ -216,7 +223,7 @@ class Sender:
 
     def _save(self) -> None:
         """(3)"""
-        self.box.save(self.cursor, _merged(self._journal))
+        self.box.save(self.cursor, self._journal)
         self._journal.clear()
         self._saved_s = time.monotonic()
 

@@ -9,7 +9,7 @@ missing, and never believed, because what it points at is compared with the id t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,14 @@ class Segment:
         if frame.height != self.rows:
             raise IntegrityError(f"{self.path}: {frame.height} rows, expected {self.rows}")
         return frame
+
+    def parts(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """Some columns of all rows in order, so many rows at a time; the bytes are hashed first.
+
+        Raises:
+            IntegrityError: the file's bytes are not those that were appended.
+        """
+        yield from parquet.parts(SEGMENT, self._bytes(), columns, rows)
 
     def _bytes(self) -> bytes:
         try:

@@ -45,6 +45,6 @@ def test_no_server_is_waited_for_longer_than_a_day() -> None:
 
 
 def test_waits_grow_twofold_with_full_jitter_and_never_go_below_what_was_asked() -> None:
-    assert [answers.wait_s(attempt, 1.0) for attempt in (1, 2, 3, 9)] == [1, 2, 4, 60]
+    assert [answers.wait_s(attempt, 1.0) for attempt in (1, 2, 3, 11)] == [0.1, 0.2, 0.4, 60]
     assert answers.wait_s(5, 0.0) == 0
     assert answers.wait_s(1, 0.5, 30.0) == 30.5
