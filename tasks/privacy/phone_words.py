@@ -27,23 +27,38 @@ _PHONE = _any(
 )
 _PHONE_UNSPACED = (
     "電話|携帯|电话|手机|手機|致电|致電|拨打|撥打|联系|連絡"
-    "|전화|휴대폰|연락처|핸드폰|هاتف|جوال|موبايل|اتصل|טלפון|נייד|फ़ोन|फोन|मोबाइल|โทร|เบอร์"
+    "|전화|휴대폰|연락처|핸드폰|هاتف|جوال|موبايل|اتصل|טלפון|נייד|फ़ोन|फोन|मोबाइल|नंबर|โทร|เบอร์"
 )
 _CALLS = (
     "call|calls|called|calling|cell|cellphone|text|texts|ring|dial|mobile|fax|sms|message"
-    "|reach|reached|reachable|contact"
+    "|reach|reached|reachable|contact|contacto|contato|contatto|kontakt"
+)
+_WHOM = (
+    r"(?:[ -](?:us|me|him|her|them|it|mig|meg|oss|mich|mir|mij|moi|nous|mi|ci|nos|(?-i:[A-ZÀ-Þ][\w'’.-]{1,20})"
+    r"(?: (?-i:[A-ZÀ-Þ][\w'’-]{1,20}))?))?"
+)
+"""Who is called: a pronoun, or one or two words that begin like a name."""
+_TIES = (
+    r"(?:is|are|at|on|est|es|ist|è|é|är|er|to|je|jest|este|unter|på|op|pod|au|al|az|a)"
+    r"(?: (?:le|el|il|the|o|numer|number|nummer))?"
 )
 _NUMBERS = r"number|numéro|número|numero|nummer|numer|číslo|номер|szám|număr|numara|番号|号码|號碼|번호|رقم"
 
-ANNOUNCED = re.compile(rf"(?i)(?<!\w)(?:{_PHONE})(?!\w)|{_PHONE_UNSPACED}")
-"""Nouns and verbs that are about phones in nearly every sentence."""
+ANNOUNCED = re.compile(
+    rf"(?i)(?<![^\W_])(?:{_PHONE})(?:[_ ]?(?:numbers?|num|nr|no)\.?)?(?![^\W_])|{_PHONE_UNSPACED}"
+)
+"""Nouns and verbs that are about phones in nearly every sentence; names of fields join them by underscores."""
 DOUBTFUL = re.compile(rf"(?i)(?<![\w-])(?:{_CALLS}|{_NUMBERS})(?![\w-])|番号|号码|號碼|번호")
 """Words of calls, cells of a sheet, texts and any number."""
 DIRECT = re.compile(
-    rf"(?i)(?<![\w-])(?:{_CALLS}|{_NUMBERS})(?: (?:us|me|him|her|them|it))?(?: (?:number|no\.?))?"
-    r"(?:\s?[:=#]\s?|\s(?:is|are|at|on|est|es|ist|è|é)(?: (?:le|el|il|the|o))?[\s:]{1,2})\(?\Z"
+    rf"(?i)(?<![^\W_]|-)(?:{_CALLS}|{_NUMBERS}){_WHOM}(?:[ _](?:number|no\.?))?"
+    rf"(?:[\"']?\s?[:=#]\s?[\"']?|\s{_TIES}[\s:]{{1,2}})\(?\Z"
 )
 """A doubtful word that a colon or a preposition ties to the number: it is announced after all."""
+NAMED = re.compile(
+    rf"(?i)\s(?:is|was|est|ist|es|è|é|är|er)\s(?:[^\W\d_]{{1,12}}\s){{0,2}}(?:{_PHONE}|(?:{_CALLS})(?= num)|{_NUMBERS})\b"
+)
+"""What follows a number that is only then named: `is my mobile number`."""
 CALLED = re.compile(rf"(?i)(?<![\w-])(?:{_CALLS})(?: (?:us|me|him|her|them))?\s\Z")
 """A doubtful word right before the number: what follows decides."""
 WHERE = re.compile(
@@ -72,6 +87,9 @@ _OTHER = _any(
     r"bug issues? lotto",
     r"lottery pins? zip postcode postal lat latitude lon long longitude coordinates? barcodes? "
     r"device asset meter",
+    r"deliver(?:y|ies) packages? incidents? changes? chats? traces? spans? loans? warrant(?:y|ies) vouchers?",
+    r"coupons? subscriptions? returns? stocks? kernel patch(?:es)? gift\scards? errors? commits? revisions?",
+    r"events? messages? tokens? processes process rooms? steps? offsets? bytes calls?\s(?:ids?|refs?|logs?)",
     r"bestell\w* auftrag\w* rechnung\w* kunden\w* vertrag\w* artikel\w* vorgang\w* aktenzeichen sendung\w*",
     r"konto\w* blz steuer\w* serien\w* buchung\w* beleg\w* seriennummer version\w* modell\w* ticketnummer",
     r"commandes? factures? colis dossiers? référence contrat client suivi série compte billet article",
@@ -82,19 +100,24 @@ _OTHER = _any(
 )
 _OTHER_UNSPACED = (
     "注文|订单|訂單|請求書|发票|發票|単号|单号|單號|伝票|会員|编号|編號"
-    "|주문|송장|الطلب|فاتورة|הזמנה|ऑर्डर|คำสั่งซื้อ"
+    "|工单|工單|주문|송장|الطلب|فاتورة|הזמנה|ऑर्डर|คำสั่งซื้อ"
 )
 _FILLERS = (
-    r"(?:\s?(?:[:#=/.,(\"'`*-]|№|n[°º]|\b(?:number|numbers|no|nr|num|nos|id|ids|code|key|is|was"
+    r"(?:\s?(?:[:#=/.,(\"'`*：＃-]|№|n[°º]|\b(?:number|numbers|no|nr|num|nos|id|ids|code|key|is|was"
     r"|are|of|the|with|called|for"
     r"|nummer|numéro|numero|número|numer|номер|číslo|numara|lautet|ist|war|est|es|de|le|la|el|il"
     r"|del|die|der|o|è|é|и|ends"
     r"|ending|in|to|from|and|value|has|at)\b)){0,6}"
 )
+_EARLIER = (
+    r"(?:(?:(?=[0-9A-Z ().-]*[0-9])(?-i:[0-9(][0-9 ().-]{5,26}))(?:,|,? ?(?:and|or|to|und|oder|et|ou|y|e|&))\s?){0,3}"
+    r"(?:(?-i:(?=[A-Z]*[0-9])[0-9A-Z]{1,5}) ){0,4}"
+)
+"""Numbers of the same kind before this one (`orders 1234567 and …`), and its own first groups."""
 OTHER = re.compile(
-    rf"(?i)(?:(?<![a-z])(?:{_OTHER})\b|(?:{_OTHER_UNSPACED})(?:番号|号码|號碼|번호|号|號|は|是|رقم)?"
+    rf"(?i)(?:(?<![a-z])(?:{_OTHER})\b|(?:{_OTHER_UNSPACED})(?:番号|号码|號碼|번호|号|號|は|是|رقم|\s?नंबर)?"
     rf"|\w*(?:bestell|auftrags|rechnungs|kunden|serien|artikel|konto|order|faktur|kund"
-    rf"|tilaus)\w{{0,4}}nu?m\w{{2,4}}){_FILLERS}\s{{0,2}}\Z"
+    rf"|tilaus)\w{{0,4}}nu?m\w{{2,4}}){_FILLERS}\s{{0,2}}{_EARLIER}\Z"
 )
 """Nouns of other numbers right before this one, with nothing but small words between."""
 AMOUNT = re.compile(

@@ -43,7 +43,7 @@ _NORTH_AMERICAN = re.compile(
 )
 _YEAR = r"(?:1[0-9]|20)[0-9]{2}"
 _DATE = re.compile(
-    rf"{_YEAR}(?:\s?[-/. ]\s?{_YEAR})+|{_YEAR}[-./ ]?[01][0-9][-./ ]?[0-3][0-9](?:[ "
+    rf"(?:[0-9]{{1,2}} )?{_YEAR}(?:\s?[-/. ]\s?{_YEAR})+|{_YEAR}[-./ ]?[01][0-9][-./ ]?[0-3][0-9](?:[ "
     rf"-]?[0-2][0-9][0-5][0-9](?:[0-5][0-9])?|[ -][0-2]?[0-9])?"
     rf"|{_YEAR}[-./ ][01]?[0-9][-./ ][0-3]?[0-9](?:[ -][0-2]?[0-9])?"
     rf"|[0-3]?[0-9][-./ ][0-3]?[0-9][-./ ]{_YEAR}(?:[ -][0-2]?[0-9](?:[.-][0-5][0-9])*)?"
@@ -105,7 +105,9 @@ def _confidence(text: str, start: int, end: int) -> float:
     is_other = bool(phone_words.OTHER.search(before) or _DATE.fullmatch(piece))
     if _INTERNATIONAL.match(piece) and ("+" in piece or not is_other):
         return _international(piece, digits)
-    is_announced = bool(phone_words.ANNOUNCED.search(before) or phone_words.DIRECT.search(before))
+    is_announced = any(
+        words.search(before) for words in (phone_words.ANNOUNCED, phone_words.DIRECT)
+    ) or bool(phone_words.NAMED.match(text[end : end + _BEFORE]))
     if is_other or (_OTHER_SHAPE.fullmatch(piece) and not is_announced):
         return 0
     if _NORTH_AMERICAN.fullmatch(piece):
@@ -163,7 +165,7 @@ def _without_trunk(
     piece: str, digits: str, sizes: tuple[int, ...], is_placed: bool, has_weak_word: bool
 ) -> float:
     if _THOUSANDS.fullmatch(piece):
-        return 0.6 if is_placed and len(digits) >= _WHOLE else 0
+        return 0.6 if is_placed and len(digits) >= _WHOLE and sizes[0] > 1 else 0
     if is_placed or has_weak_word:
         return 0.7 if phone_plans.is_written_so(digits, sizes, exactly=False) else 0
     is_usual = len(digits) >= _WHOLE and phone_plans.is_written_so(digits, sizes, exactly=True)
