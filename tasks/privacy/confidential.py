@@ -15,6 +15,7 @@ import polars as pl
 
 from tasks import ids, tables
 from tasks.errors import ConfigError
+from tasks.privacy import national_ids
 from tasks.privacy.detectors import DETECTORS
 from tasks.privacy.outline import Detector, Finding
 from tasks.schema import conform
@@ -43,7 +44,7 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     active = detectors_of(detectors)
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
     screened = numbered.select(
-        "row", "response", *(pl.col("response").str.contains(d.screen).alias(d.kind) for d in active)
+        "row", "response", *(d.screened(numbered["response"]).alias(d.kind) for d in active)
     ).filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in active)))
     rows = [
         (row, detector.kind, detector.label, finding)
@@ -85,13 +86,15 @@ def detectors_of(names: tuple[str, ...]) -> list[Detector]:
     """Detectors of these names, in the order in which they run.
 
     Raises:
-        ConfigError: one does not exist; the message says which may be meant.
+        ConfigError: one does not exist, or its extra is not installed; the message says what to do.
     """
     for name in names:
         if name not in DETECTORS:
             near = difflib.get_close_matches(name, DETECTORS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(DETECTORS))}"
             raise ConfigError(f"privacy.detectors: no detector is named {name!r}, {hint}")
+    if "national_id" in names:
+        national_ids.require()
     return [detector for kind, detector in DETECTORS.items() if kind in names]
 
 

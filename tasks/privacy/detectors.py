@@ -11,8 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from tasks.privacy.keys import SCREEN as KEY_SCREEN
-from tasks.privacy.keys import secrets
+from tasks.privacy import keys, national_ids
 from tasks.privacy.outline import Detector, Finding, digits_of, masked_digits
 from tasks.privacy.phones import SCREEN as PHONE_SCREEN
 from tasks.privacy.phones import phones
@@ -72,9 +71,16 @@ def _cards(text: str) -> Iterator[Finding]:
             yield Finding(*match.span(), masked_digits(match.group(), 4), 0.95 if is_grouped else 0.85)
 
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])(?=(([A-Za-z]{2})[0-9]{2}(?:[ \u00a0\u202f-]?[A-Za-z0-9]){11,30}))")
+_IBAN = re.compile(
+    r"(?:(?<![A-Za-z0-9])|(?<=IBAN))"
+    r"(?=(([A-Za-z]{2})[ \u00a0\u202f-]?[0-9]{2}(?:[ \u00a0\u202f-]?[A-Za-z0-9]){11,30}))"
+)
 """Looked ahead: what only begins like an IBAN must not swallow the one behind it."""
-_IBAN_SCREEN = r"(?:^|[^A-Za-z0-9])[A-Za-z]{2}[0-9]{2}[A-Za-z0-9 \x{a0}\x{202f}-]{11}"
+_IBAN_SCREEN = (
+    r"(?:^|[^A-Za-z0-9])[A-Za-z]{2}[ \x{a0}\x{202f}-]?[0-9]{2}[A-Za-z0-9 \x{a0}\x{202f}-]{11}"
+    r"|IBAN[A-Z]{2}[0-9]{2}"
+)
+_IBAN_WORD = re.compile(r"(?i)\biban\b")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {
@@ -139,6 +145,9 @@ def _ibans(text: str) -> Iterator[Finding]:
         positions = [i for i, character in enumerate(match.group(1)) if character.isalnum()]
         if needed is None or len(positions) < needed:
             continue
+        is_parted = not text[match.start() + 2].isdigit()
+        if is_parted and not (match.group(2).isupper() or _IBAN_WORD.search(text[: match.start()][-24:])):
+            continue  # `no 12 3456 …`: codes of countries are words too
         end = match.start() + positions[needed - 1] + 1
         if end < len(text) and text[end].isalnum():
             continue
@@ -201,13 +210,15 @@ def _ip_addresses(text: str) -> Iterator[Finding]:
 DETECTORS = {
     detector.kind: detector
     for detector in (
-        Detector("secret", "2", KEY_SCREEN, secrets),
-        Detector("iban", "2", _IBAN_SCREEN, _ibans),
+        Detector("secret", "3", keys.SCREEN, keys.secrets, keys.LITERALS, (keys.SHAPES,)),
+        Detector("iban", "3", _IBAN_SCREEN, _ibans),
         Detector("credit_card", "2", r"[2-6][0-9]{3}[ -]?[0-9]{4}", _cards),
         Detector("ssn", "1", r"[0-9]{3}[- ]?[0-9]{2}[- ]?[0-9]{4}", _social_security_numbers),
+        Detector("national_id", "1", national_ids.SCREEN, national_ids.national_ids,
+                 shapes=(national_ids.DIGITS, national_ids.WORDS)),
         Detector("ip_address", "1", r"[0-9]\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f:]", _ip_addresses),
         Detector("email", "1", r"\w@\w", _emails),
-        Detector("phone", "2", PHONE_SCREEN, phones),
+        Detector("phone", "3", PHONE_SCREEN, phones),
     )
 }  # fmt: skip
 """In order of precedence: what an earlier one found, a later one does not find again (a card is no phone)."""

@@ -94,6 +94,16 @@ def is_international(digits: str) -> bool:
     return False
 
 
+@cache
+def _by_length() -> dict[int, list[Plan]]:
+    """Plans that have numbers of so many digits, the trunk prefix among them or not."""
+    some: dict[int, list[Plan]] = {}
+    for plan in plans():
+        for length in plan.lengths | {length + len(plan.trunk) for length in plan.lengths}:
+            some.setdefault(length, []).append(plan)
+    return some
+
+
 @lru_cache(4096)
 def is_national(digits: str) -> bool:
     """Whether a plan of any country gives out this number, with its trunk prefix where that is written."""
@@ -127,7 +137,7 @@ def is_north_american(digits: str) -> bool:
 
 
 def _valid(digits: str) -> Iterator[tuple[Plan, str]]:
-    for plan in plans():
+    for plan in _by_length().get(len(digits), ()):
         if plan.trunk and digits.startswith(plan.trunk):
             national = digits.removeprefix(plan.trunk)
             if len(national) in plan.lengths and plan.numbers.fullmatch(national):

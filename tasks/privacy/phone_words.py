@@ -10,7 +10,12 @@ import re
 
 
 def _any(*lines: str) -> str:
-    return "|".join(word for line in lines for word in line.split(" "))
+    """The words as alternatives, those of one first letter together: Python's engine tries them in turn."""
+    words: dict[str, list[str]] = {}
+    for word in " ".join(lines).split(" "):
+        is_plain = word[0].isalpha() and word[1:2] not in ("?", "*", "+", "{")
+        words.setdefault(word[0] if is_plain else "", []).append(word[1:] if is_plain else word)
+    return "|".join(f"{first}(?:{'|'.join(rests)})" for first, rests in words.items())
 
 
 _PHONE = _any(
@@ -34,7 +39,8 @@ _CALLS = (
     "|reach|reached|reachable|contact|contacto|contato|contatto|kontakt"
 )
 _WHOM = (
-    r"(?:[ -](?:us|me|him|her|them|it|mig|meg|oss|mich|mir|mij|moi|nous|mi|ci|nos|(?-i:[A-ZÀ-Þ][\w'’.-]{1,20})"
+    r"(?:[ -](?:us|me|him|her|them|it|mig|meg|oss|mich|mir|mij|moi|nous|mi|ci|nos"
+    r"|(?-i:[A-ZÀ-Þ][\w'’.-]{1,20})"
     r"(?: (?-i:[A-ZÀ-Þ][\w'’-]{1,20}))?))?"
 )
 """Who is called: a pronoun, or one or two words that begin like a name."""
@@ -47,7 +53,7 @@ _NUMBERS = r"number|numéro|número|numero|nummer|numer|číslo|номер|szám
 ANNOUNCED = re.compile(
     rf"(?i)(?<![^\W_])(?:{_PHONE})(?:[_ ]?(?:numbers?|num|nr|no)\.?)?(?![^\W_])|{_PHONE_UNSPACED}"
 )
-"""Nouns and verbs that are about phones in nearly every sentence; names of fields join them by underscores."""
+"""Nouns and verbs that are about phones in nearly every sentence, also within the names of fields."""
 DOUBTFUL = re.compile(rf"(?i)(?<![\w-])(?:{_CALLS}|{_NUMBERS})(?![\w-])|番号|号码|號碼|번호")
 """Words of calls, cells of a sheet, texts and any number."""
 DIRECT = re.compile(
@@ -56,7 +62,8 @@ DIRECT = re.compile(
 )
 """A doubtful word that a colon or a preposition ties to the number: it is announced after all."""
 NAMED = re.compile(
-    rf"(?i)\s(?:is|was|est|ist|es|è|é|är|er)\s(?:[^\W\d_]{{1,12}}\s){{0,2}}(?:{_PHONE}|(?:{_CALLS})(?= num)|{_NUMBERS})\b"
+    rf"(?i)\s(?:is|was|est|ist|es|è|é|är|er)\s(?:[^\W\d_]{{1,12}}\s){{0,2}}"
+    rf"(?:{_PHONE}|(?:{_CALLS})(?= num)|{_NUMBERS})\b"
 )
 """What follows a number that is only then named: `is my mobile number`."""
 CALLED = re.compile(rf"(?i)(?<![\w-])(?:{_CALLS})(?: (?:us|me|him|her|them))?\s\Z")
@@ -110,7 +117,8 @@ _FILLERS = (
     r"|ending|in|to|from|and|value|has|at)\b)){0,6}"
 )
 _EARLIER = (
-    r"(?:(?:(?=[0-9A-Z ().-]*[0-9])(?-i:[0-9(][0-9 ().-]{5,26}))(?:,|,? ?(?:and|or|to|und|oder|et|ou|y|e|&))\s?){0,3}"
+    r"(?:(?:(?=[0-9A-Z ().-]*[0-9])(?-i:[0-9(][0-9 ().-]{5,26}))"
+    r"(?:,|,? ?(?:and|or|to|und|oder|et|ou|y|e|&))\s?){0,3}"
     r"(?:(?-i:(?=[A-Z]*[0-9])[0-9A-Z]{1,5}) ){0,4}"
 )
 """Numbers of the same kind before this one (`orders 1234567 and …`), and its own first groups."""

@@ -15,8 +15,11 @@ from tasks.privacy import phone_plans, phone_words
 from tasks.privacy.outline import Finding, digits_of, masked_digits
 
 SCREEN = (
-    r"[0-9０-９٠-٩۰-۹][0-9０-９٠-٩۰-۹ ().\-/\x{a0}\x{202f}\x{2009}\x{2010}-\x{2015}－]{5,22}[0-9０-９٠-٩۰-۹]"
+    r"[0-9](?:[ ().\-/]{0,3}[0-9]){6}"
+    r"|[0-9０-９٠-٩۰-۹](?:"
+    r"[ ().\-/\x{a0}\x{202f}\x{2009}\x{3000}\x{2010}-\x{2013}－（）]{0,3}[0-9０-９٠-٩۰-۹]){6}"
 )
+"""Seven digits and what may part them; the first half is a part of the second and quick."""
 _FOLD = {
     **{
         ord(char): str(i)
@@ -102,12 +105,12 @@ def _confidence(text: str, start: int, end: int) -> float:
     if not _SHORTEST <= len(digits) <= _LONGEST or len(set(digits)) == 1:
         return 0
     before = _SENTENCE.split(text[max(0, start - _BEFORE) : start])[-1]
-    is_other = bool(phone_words.OTHER.search(before) or _DATE.fullmatch(piece))
+    is_other = bool(_DATE.fullmatch(piece) or phone_words.OTHER.search(before))
     if _INTERNATIONAL.match(piece) and ("+" in piece or not is_other):
         return _international(piece, digits)
-    is_announced = any(
-        words.search(before) for words in (phone_words.ANNOUNCED, phone_words.DIRECT)
-    ) or bool(phone_words.NAMED.match(text[end : end + _BEFORE]))
+    is_announced = any(words.search(before) for words in (phone_words.ANNOUNCED, phone_words.DIRECT)) or bool(
+        phone_words.NAMED.match(text[end : end + _BEFORE])
+    )
     if is_other or (_OTHER_SHAPE.fullmatch(piece) and not is_announced):
         return 0
     if _NORTH_AMERICAN.fullmatch(piece):
@@ -144,21 +147,31 @@ def _announced(piece: str, digits: str, before: str, after: str) -> float:
 
 def _unannounced(piece: str, digits: str, before: str, after: str, *, is_alone: bool) -> float:
     """A number without a word of phones: its digits and gaps must speak for it."""
-    if not phone_plans.is_national(digits) or phone_words.AMOUNT.search(before):
-        return 0
     sizes = tuple(map(len, re.findall(r"[0-9]+", piece)))
     ends = bool(phone_words.GOES_ON.match(after))
+    if not _is_likely(piece, digits, sizes, before, ends=ends) or not phone_plans.is_national(digits):
+        return 0
     if len(sizes) == 1:
-        is_called = ends and len(digits) >= _WHOLE + 1 and bool(phone_words.CALLED.search(before))
-        return 0.7 if is_called and not _EPOCH.fullmatch(digits) else 0
+        return 0.7
     if digits[0] == "0":
-        is_area = sizes[0] >= 2 and len(digits) >= _WHOLE
-        is_usual = is_area and phone_plans.is_written_so(digits, sizes, exactly=False)
+        is_usual = phone_plans.is_written_so(digits, sizes, exactly=False)
         return (0.85 if ends else 0.7) if is_usual else 0
-    if not ends or "/" in piece or ("-" in piece and sizes == (3, 3, 4)):
-        return 0  # the last is of North America by its look, and none there
     is_placed = is_alone or bool(phone_words.WHERE.search(before))
     return _without_trunk(piece, digits, sizes, is_placed, bool(phone_words.DOUBTFUL.search(before)))
+
+
+def _is_likely(piece: str, digits: str, sizes: tuple[int, ...], before: str, *, ends: bool) -> bool:
+    """Whether a number without a word is worth asking the plans, which takes a hundred times as long."""
+    if sizes[-1] == 1:
+        return False  # no country writes one digit by itself at the end
+    if len(sizes) == 1:
+        is_called = ends and len(digits) > _WHOLE and bool(phone_words.CALLED.search(before))
+        is_likely = is_called and not _EPOCH.fullmatch(digits)
+    elif digits[0] == "0":
+        is_likely = sizes[0] >= 2 and len(digits) >= _WHOLE
+    else:  # the shape excluded is of North America by its look, and none there
+        is_likely = ends and "/" not in piece and not ("-" in piece and sizes == (3, 3, 4))
+    return is_likely and not phone_words.AMOUNT.search(before)
 
 
 def _without_trunk(

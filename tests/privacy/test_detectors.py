@@ -40,7 +40,7 @@ Número de pedido: 612 345 678
 Номер заказа 8 912 345-67-89
 订单号 138 0013 8000
 주문번호 010-1234-5678
-NHS number 943 476 5919
+NHS number 943 476 5910
 ACN 002 755 599 is registered.
 There are 612 345 678 people.
 612 345 678 users signed up
@@ -53,7 +53,27 @@ ISBN-13: 978 0 306 40615 7
 3.141 592 653
 Score 21-19 18-21 21-17
 1764201600.123456
-+999 123 456 789 is nowhere""".splitlines(),
++999 123 456 789 is nowhere
+Orders 415-555-2671 and 415-555-2672 were merged.
+Tracking number 1Z 999 AA1 01 2345 6784
+注文番号：090-1234-5678
+1 234 567 890
+Delivery 415-555-2671 is late
+Incident number 07700 900123
+Change 415-555-2671 was rolled back
+Chat 415-555-2671 has ended
+Voucher 415-555-2671 has expired
+Coupon 090-1234-5678
+Gift card 415-555-2671 is empty
+Subscription 415-555-2671 ends
+Return 415-555-2671 has arrived
+Kernel 415.555.2671
+Error 415-555-2671
+The error 1752480000 was raised by call 20123456.
+Message id 1752480000
+Call ID 415-555-2671
+Phone 16 2024 2025 models are sold.
+Contact ID 415-555-2671""".splitlines(),
 )
 def test_a_number_of_something_else_is_no_phone(text: str) -> None:
     assert findings(text) == []
@@ -88,6 +108,20 @@ def test_a_number_of_something_else_is_no_phone(text: str) -> None:
         ("Call our order line on 0800 123 4567.", "0800 123 4567"),
         ("Call 4155552671 now.", "4155552671"),
         ("Or call 404 639 1075 during the day", "404 639 1075"),
+        ("0612345678 is my mobile number.", "0612345678"),
+        ("Ring mig på 0701234567", "0701234567"),
+        ("Mój numer to 601 234 567.", "601 234 567"),
+        ("Moje číslo je 601 123 456", "601 123 456"),
+        ("मेरा नंबर 98765 43210 है", "98765 43210"),
+        ("Contact Anna on 07700900123.", "07700900123"),
+        ("phone_number: 4155552671", "4155552671"),
+        ('{"phone": "612345678"}', "612345678"),
+        ("Contacto: 612 345 678", "612 345 678"),
+        ("Sunați la 0721234567", "0721234567"),
+        ("Numaram 0532 123 45 67", "0532 123 45 67"),
+        ("Καλέστε 6912345678", "6912345678"),
+        ("Hívjon: 06-30-123-4567", "06-30-123-4567"),
+        ("To ask about order 4455, phone 020 7946 0958.", "020 7946 0958"),
     ],
 )
 def test_a_number_is_found_as_its_country_writes_it(text: str, number: str) -> None:
@@ -113,7 +147,21 @@ xai-~Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8Ii9Jj0Kk1Ll2Mm3Nn4Oo5Pp6Qq7Rr8Ss9
 pcsk_~3aBcD_9ZyXwVuTsRqPoNmLkJiHgFeDcBa1234567890AbCdEfGhIjKl
 lsv2_~pt_0123456789abcdef0123456789abcdef_0a1b2c3d4e
 nvapi-~Zx9-Yw8_Vu7tSr6qPo5nMl4kJi3hGf2eDc1bA0zY9xW8vU7t
-pplx-~0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071""".replace("~", "").splitlines()
+pplx-~0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071
+api_~org_QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi
+AB~SKQmVkcm9ja0FQSUtleS1xWXo1YU5KREc4NHg3MGpqZU1xVElucXl6eGky
+AQ~.Viy6VdwxhrcTawEQwmM8-57nmJdmm7eDVAbs6_KOwhFrR3GBHva
+wandb_~v1_ZhHfPc0d3DuAIGrBGLBDqRHBCd2EmfTmnGwHLHR8jP8BIZZ4UThJ77aWhouE
+rpa_~LJYL4SAYDSY9CYYLAAEXIEGEALEO1A4PAL0EB0APFD7YV8
+pa-~QjebN789Sm0s6jUF4XJV2pfFVG8FnDEokFMkFQ33S3a
+sk_~d56be683cf3d726802494f2b749df1bbaf586ae85cedf990
+xkeysib~-b577e95ab5b352e652a437a20aac73660b4fb523fe5134a0711fb0138ee9be07-VV7l2yMq8Wc1Za0b
+gld~t-9PSflEtMhiq7cP8_RlHa
+NRAK~-M4HSEGCMOP0K5LQQ5S4GALWH505
+LTA~I6x6fo4EAMi34gpHEwylT
+AK~ID0mR7tvKcEAKIEqjn7c8M7OmF8fMBDE6G
+83195~44375:AATcfF9A5apbh7DC47uox6r125TBSmFBu8a
+a1~3f9a7c1e5b2d8046c9e1a7b3f5d2c8-us12""".replace("~", "").splitlines()
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -122,6 +170,16 @@ def test_a_key_of_an_ai_service_is_found_whole_with_its_hyphens(key: str) -> Non
         assert findings(text) == [("secret", key)]
     assert scan(key)["masked"].item().endswith("***")
     assert key[12:] not in scan(key)["masked"].item()
+
+
+def test_keys_of_azure_and_addresses_that_are_keys_are_found() -> None:
+    client = "Ox78Q~HShZu1Nc3Roz7RMOlOJAShfarz4cLITTxl"
+    assert findings(f"Use {client} there.") == [("secret", client)]
+    path = "T0WVJTEDL/B2U7EQMU6BO/mn3tn09j2fxmgAo34wXN1js3"
+    assert findings(f"Post to https://hooks.slack.com/services/{path} now") == [("secret", path)]
+    signature = "o1eYqZOaTjQdHdtj6G5qOiYHM5EvAb3dE5fG7hI9jK%3D"
+    link = f"https://acme.blob.core.windows.net/c/f.csv?sv=2022-11-02&sig={signature}"
+    assert findings(link) == [("secret", signature)]
 
 
 @pytest.mark.parametrize(
@@ -139,10 +197,17 @@ def test_words_joined_by_hyphens_are_no_key(text: str) -> None:
 @pytest.mark.parametrize(
     "account",
     ["de89 3704 0044 0532 0130 00", "fr1420041010050500013m02606", "Gb29 Nwbk 6016 1331 9268 19",
-     "CR05015202001026284066", "HN88CABF00000000000250005469"],
+     "CR05015202001026284066", "HN88CABF00000000000250005469",
+     "fk88 sc12 3456 7890 12", "DE 89 37040044 0532013000", "CR05-0152-0200-1026-2840-66"],
 )  # fmt: skip
 def test_an_account_is_found_in_any_case(account: str) -> None:
     assert findings(f"Pay ab12 to {account}.") == [("iban", account)]
+
+
+def test_an_account_may_touch_its_name_or_stand_apart_from_its_country_behind_it() -> None:
+    assert findings("IBANDE89370400440532013000") == [("iban", "DE89370400440532013000")]
+    assert findings("iban de 89 3704 0044 0532 0130 00") == [("iban", "de 89 3704 0044 0532 0130 00")]
+    assert findings("Ende 89 37 0400 4405 3201 3000 und mehr") == []
 
 
 def test_a_hash_that_begins_like_an_account_is_none() -> None:
