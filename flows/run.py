@@ -126,6 +126,7 @@ class Run:
         )
         record.verifier = bench.identity
         record.days.update(unit.days)
+        record.lack(judged.lookups)
         record.count(judged.counts)
         record.records_out += judged.counts["outputs"].published
         self.judged.append(judged)

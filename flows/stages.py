@@ -57,6 +57,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
     inputs.keep(run.lake.run_folder(run.run_id), pulled.inputs)
     run.record.records_in = pulled.records_in
     run.unhealthy = pulled.unhealthy
+    run.record.lack(pulled.lacks)
     run.record.minimised = {source: dict(taken) for source, taken in pulled.minimised.items()}
     run.record.problems += pulled.problems
     run.record.warnings += pulled.warnings

@@ -13,7 +13,7 @@ commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -23,6 +23,7 @@ from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
 from tasks.decide import verdicts as verdicts_stage
 from tasks.errors import IntegrityError
+from tasks.evidence import look_up
 from tasks.evidence import passages as passages_stage
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.evidence.overlooked import HINTS, overlooked
@@ -111,6 +112,10 @@ class Material:
     """FINDINGS of text that addresses the judge, which actions heed."""
     findings: pl.DataFrame
     """All FINDINGS that are to be published."""
+    named: pl.DataFrame | None = None
+    """`look_up.NAMED`: the corpus's passages of documents that the outputs name without text."""
+    lookups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By source, how many such documents the corpus has and has not."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ class Judged:
     """Outputs by what became of them: `actions.outcome`."""
     already_judged: int
     reverified: int
+    lookups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By source, documents named without text that the corpus has (`documents_looked_up`) and has not."""
 
 
 def published_units(
@@ -173,7 +180,8 @@ def extract(outputs: pl.DataFrame, job: Job) -> Material:
     passages = _passages(outputs, job)
     findings = confidential.scan(outputs, settings.privacy.active, run_id=job.run_id, now=job.now)
     addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
-    return Material(outputs, claims, passages, addresses, pl.concat([findings, addresses]))
+    material = Material(outputs, claims, passages, addresses, pl.concat([findings, addresses]))
+    return _with_lookups(material, job)
 
 
 def extracted_before(outputs: pl.DataFrame, job: Job) -> Material:
@@ -181,7 +189,24 @@ def extracted_before(outputs: pl.DataFrame, job: Job) -> Material:
     outputs = job.gate.check("outputs", outputs)
     claims = job.gate.check("claims", published_claims(job.bench.lake, outputs))
     addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
-    return Material(outputs, claims, _passages(outputs, job), addresses, tables.FINDINGS.empty())
+    material = Material(outputs, claims, _passages(outputs, job), addresses, tables.FINDINGS.empty())
+    return _with_lookups(material, job)
+
+
+def _with_lookups(material: Material, job: Job) -> Material:
+    """The material with the corpus's passages of documents that its outputs name without text."""
+    addressed = look_up.addresses(material.outputs)
+    if addressed.is_empty():
+        return material
+    if job.corpus is None or job.corpus.size == 0:
+        passages = look_up.NAMED.to_frame().drop("output_id")
+    else:
+        passages = job.corpus.of_documents(addressed)
+    return replace(
+        material,
+        named=look_up.named(addressed, passages),
+        lookups=look_up.counts(addressed, passages),
+    )
 
 
 def _passages(outputs: pl.DataFrame, job: Job) -> pl.DataFrame:
@@ -227,7 +252,12 @@ def score(claims: pl.DataFrame, material: Material, job: Job) -> Scores:
     """Evidence for some of the material's claims, with the verifier's probabilities."""
     bench = job.bench
     candidates = retrieve(
-        claims, material.passages, job.corpus, bench.embedder, bench.parameters.retrieve.parameters
+        claims,
+        material.passages,
+        job.corpus,
+        bench.embedder,
+        bench.parameters.retrieve.parameters,
+        named=material.named,
     )
     scores = scored(candidates, claims, bench.verifier, job.done)
     evidence = scores.evidence.with_columns(
@@ -339,7 +369,9 @@ def hints(actions: pl.DataFrame, material: Material, job: Job) -> pl.DataFrame:
         return HINTS.to_frame()
     bench, settings = job.bench, job.bench.parameters.retrieve
     asked = questions.select("output_id", claim_id="output_id", text="prompt", kind=pl.lit("factual"))
-    candidates = retrieve(asked, material.passages, job.corpus, bench.embedder, settings.parameters)
+    candidates = retrieve(
+        asked, material.passages, job.corpus, bench.embedder, settings.parameters, named=material.named
+    )
     sentences = nearest.sentences(candidates["text"]).join(
         candidates.select("passage_id", output_id="claim_id").with_row_index("row"), on="row"
     )
@@ -406,4 +438,5 @@ def publish(
         outcomes=dict(decisions.actions["outcome"].value_counts().iter_rows()),
         already_judged=known.height,
         reverified=decisions.repeated.height,
+        lookups=material.lookups,
     )

@@ -29,9 +29,11 @@ INSUFFICIENT_BECAUSE = (*UNCHECKED, "conflict", "not_settled")
 CITATIONS = ("holds", "other", "none")
 """Whether what a claim cites supports it; only another passage does; or nothing does."""
 KINDS = ("factual", "other", "abstention")
-ORIGINS = ("context", "tool", "corpus")
+ORIGINS = ("context", "tool", "corpus", "looked_up")
 TOOL = "tool:"
 """Scheme of the address of what a tool returned during the turn; the tool's name follows."""
+CORPUS = "corpus:"
+"""Scheme of the address of a document that a record names without text; its address in the corpus follows."""
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
 COMPLETENESS_STATES = ("complete", "missing", "surplus", "open", "unknown", "never_pulled")
@@ -101,7 +103,11 @@ OUTPUTS = Table(
         Column("session_id", pl.String, "Conversation at the source", nullable=True),
         Column("prompt", pl.String, "What the agent was asked", nullable=True),
         Column("response", pl.String, "What the agent answered"),
-        Column("contexts", _CONTEXTS, "Evidence the agent itself was given"),
+        Column(
+            "contexts",
+            _CONTEXTS,
+            "Evidence the agent itself was given; the text of `corpus:ADDRESS` is looked up in the corpus",
+        ),
         Column("tools", pl.List(pl.String), "Names of the tools the agent used"),
         Column("metadata", pl.String, "What else the record carried, as JSON"),
         _id("content_sha256", "SHA-256 over every field above, so that a changed record is noticed"),
@@ -206,7 +212,8 @@ EVIDENCE = Table(
         Column(
             "origin",
             pl.String,
-            "context: the output's own; tool: what a tool returned; corpus: the team's documents",
+            "context: the output's own; tool: what a tool returned; corpus: the team's documents; "
+            "looked_up: the corpus's text of a document that the output names without its text",
             rules=(OneOf(ORIGINS),),
         ),
         Column(
@@ -844,7 +851,8 @@ RUNS = Table(
             pl.String,
             "Per table, as JSON: in, published, already_there, quarantined; also filtered, joined and "
             "sampled_out, if any; of outputs also minimised: by source and path, values dropped, "
-            "hashed and masked at the door",
+            "hashed and masked at the door, and lacks: by source, what it could not tell, and documents "
+            "looked up in the corpus",
         ),
         Column(
             "rows_filtered",

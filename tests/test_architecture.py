@@ -320,6 +320,7 @@ COVERED_BY = {
     "sources.spans": "sources/test_attributes.py",
     "sources.sql_counts": "sources/test_sql.py",
     "sources.times": "sources/test_records.py",
+    "sources.values": "sources/test_records.py",
     "schema": "gate/test_suites.py",
     "tables": "ledger/test_rows.py",
     "text.abbreviations": "text/test_sentences.py",

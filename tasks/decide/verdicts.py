@@ -365,6 +365,8 @@ def _place() -> pl.Expr:
         .then(pl.format("the agent's own context {}", number))
         .when(pl.col("origin") == "tool")
         .then(pl.format("what the tool {} returned", uri.str.strip_prefix(TOOL)))
+        .when(pl.col("origin") == "looked_up")
+        .then(pl.format("{}, which the answer names and the corpus has", uri))
         .when(uri.str.len_chars() > 0)
         .then(uri)
         .when(pl.col("origin") == "context")

@@ -132,6 +132,12 @@ class CorpusIndex:
             "passage_id", "text", "document_uri"
         )
 
+    def of_documents(self, uris: pl.DataFrame) -> pl.DataFrame:
+        """passage_id, text, document_uri of all passages of the documents in a frame with document_uri."""
+        return self._rows.join(uris, on="document_uri", how="semi", maintain_order="left").select(
+            "passage_id", "text", "document_uri"
+        )
+
     def _named(self, hits: pl.DataFrame) -> pl.DataFrame:
         passage_ids = self._rows["passage_id"].gather(hits["row"])
         return hits.select("query", passage_ids, "score")

@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks import tables
 from tasks.evidence import bm25, retrieval
+from tasks.evidence.look_up import NAMED
 from tasks.evidence.models import Embedder, Vectors
 from tasks.evidence.pieces import unit
 from tasks.evidence.retrieval import HITS, RetrieveParameters
@@ -40,6 +41,8 @@ def retrieve(
     corpus: CorpusIndex | None,
     embedder: Embedder,
     parameters: RetrieveParameters,
+    *,
+    named: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The best passages of each factual claim (CANDIDATES frame), in order of claim and rank.
 
@@ -52,11 +55,15 @@ def retrieve(
         context_passages: PASSAGES frame of contexts; a claim sees only those of its own output.
         corpus: the snapshot's index, or None.
         embedder: with its cache, so that a passage is embedded once.
+        named: `look_up.NAMED`, passages of the corpus whose documents an output names; a claim sees those of
+            its own output as if they were its contexts.
     """
     factual = claims.filter(pl.col("kind") == "factual").select("claim_id", "output_id", "text")
     own = context_passages.join(factual, on="output_id", how="semi").select(
         "passage_id", "output_id", "text", "document_uri"
     )
+    looked_up = (NAMED.to_frame() if named is None else named).join(factual, on="output_id", how="semi")
+    own = pl.concat([own, looked_up.select(own.columns)])
     if corpus is not None and corpus.size == 0:
         corpus = None
     if factual.is_empty() or (own.is_empty() and corpus is None):
@@ -76,16 +83,38 @@ def retrieve(
     corpus_words = HITS.to_frame()
     is_of_a_tool = pl.col("document_uri").str.starts_with(tables.TOOL)
     origin = pl.when(is_of_a_tool).then(pl.lit("tool")).otherwise(pl.lit("context"))
-    described = [own.select("passage_id", "text", "document_uri", origin=origin)]
+    described = [
+        own.join(looked_up, on="passage_id", how="anti", maintain_order="left").select(
+            "passage_id", "text", "document_uri", origin=origin
+        )
+    ]
+    # A passage of the corpus may be named by one output and be a hit for the claims of another.
+    ids_of_corpus = [looked_up.select("passage_id")]
     if corpus is not None:
         dense.append(_hits(corpus.search(claim_vectors, parameters.candidates), factual))
         corpus_words = _hits(corpus.search_words(factual["text"].to_list(), parameters.candidates), factual)
-        passage_ids = pl.concat([dense[-1], corpus_words]).select("passage_id").unique()
+        ids_of_corpus += [dense[-1].select("passage_id"), corpus_words.select("passage_id")]
+        passage_ids = pl.concat(ids_of_corpus).unique()
         described.append(corpus.describe(passage_ids).with_columns(origin=pl.lit("corpus")))
-    similar = pl.concat(dense).filter(pl.col("score") >= parameters.minimum_similarity)
+    # A named passage is found twice: among the output's own, and in the corpus.
+    similar = (
+        pl.concat(dense)
+        .filter(pl.col("score") >= parameters.minimum_similarity)
+        .unique(["claim_id", "passage_id"], keep="first", maintain_order=True)
+    )
     fused = retrieval.fuse([similar, pl.concat(own_words), corpus_words], parameters)
-    return retrieval.best(fused.join(pl.concat(described), on="passage_id"), parameters).select(
-        CANDIDATES.names()
+    best = retrieval.best(fused.join(pl.concat(described), on="passage_id"), parameters)
+    return _with_named(best, factual, looked_up).select(CANDIDATES.names())
+
+
+def _with_named(best: pl.DataFrame, factual: pl.DataFrame, looked_up: pl.DataFrame) -> pl.DataFrame:
+    """CANDIDATES whose origin says which passages are of documents that the claim's own output names."""
+    pairs = factual.join(looked_up, on="output_id").select(
+        "claim_id", "passage_id", is_named=pl.lit(value=True)
+    )
+    origin = pl.when("is_named").then(pl.lit("looked_up")).otherwise("origin")
+    return best.join(pairs, on=["claim_id", "passage_id"], how="left", maintain_order="left").with_columns(
+        origin=origin
     )
 
 

@@ -63,6 +63,9 @@ class Run:
     records_filtered: int = 0
     records_joined: int = 0
     records_sampled_out: int = 0
+    lacks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By source that could not tell everything of its answers, counts of what it lacked, and of documents
+    that were looked up in the corpus or are unknown to it."""
     minimised: dict[str, dict[str, int]] = field(default_factory=dict)
     """By source that is minimised, values dropped, hashed and masked at the door, by path."""
     verifier: str | None = None
@@ -81,11 +84,20 @@ class Run:
         """Adds one unit's counts per table."""
         self.counts = add(self.counts, counts)
 
+    def lack(self, lacks: Mapping[str, Mapping[str, int]]) -> None:
+        """Adds what sources could not tell."""
+        for source, more in lacks.items():
+            so_far = self.lacks.setdefault(source, {})
+            for name, number in more.items():
+                so_far[name] = so_far.get(name, 0) + number
+
     def tables(self) -> dict[str, dict[str, Any]]:
         """Counts per table, for the `counts` column; those of outputs with what never came in."""
         counts: dict[str, dict[str, Any]] = {name: c.as_dict() for name, c in sorted(self.counts.items())}
         if self.minimised:
             counts.setdefault("outputs", Counts().as_dict())["minimised"] = self.minimised
+        if self.lacks:
+            counts.setdefault("outputs", Counts().as_dict())["lacks"] = self.lacks
         return counts
 
     def row(self, status: str, finished_at: datetime) -> pl.DataFrame:

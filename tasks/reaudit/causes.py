@@ -156,7 +156,7 @@ def _changes(before: pl.DataFrame, after: pl.DataFrame, old: pl.DataFrame, bench
         .agg(stands.any().alias("is_there"), pl.col("produced_at").min().alias("first_seen_at"))
         .collect()
     )
-    from_corpus = pl.col("origin") == "corpus"
+    from_corpus = pl.col("origin").is_in(("corpus", "looked_up"))
     was = (
         before.with_columns(text)
         .join(known, on="text", how="left", maintain_order="left")

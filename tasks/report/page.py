@@ -49,6 +49,7 @@ class RunFacts:
     tables: pl.DataFrame
     """`reconciliation`."""
     minimised: pl.DataFrame
+    lacks: pl.DataFrame
     validation: pl.DataFrame
     failures: pl.DataFrame
     quarantine: pl.DataFrame

@@ -301,6 +301,7 @@ def _run(
         verdicts=results["of-run"],
         tables=results["reconciliation"],
         minimised=results["minimised"].head(bounds.groups),
+        lacks=results["lacks"].head(bounds.groups),
         validation=results["validation"],
         failures=results["failures"],
         quarantine=results["quarantine"].head(bounds.groups),

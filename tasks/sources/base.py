@@ -46,6 +46,8 @@ class Batch:
     """Records that became part of another one by the source's `join`."""
     sampled_out: int = 0
     """Answers that the source's `sample` did not draw."""
+    lacks: Mapping[str, int] = field(default_factory=dict)
+    """What the source could not tell, as counts: `fidelity.LACKS`."""
     minimised: Taken = field(default_factory=dict)
     """How many values were dropped, hashed and masked, by path."""
     aside: Mapping[str, str] = field(default_factory=dict)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal, shown
-from tasks.sources import traces
+from tasks.sources import fidelity, traces
 from tasks.sources.base import LEFT_OUT, QUARANTINED, Batch, Scope
 from tasks.sources.minimise import WITHHELD, Minimiser
 from tasks.sources.parameters import AnswerSettings, RecordSettings
@@ -17,8 +18,6 @@ from tasks.tables import OUTPUTS, quarantine_rows
 
 BATCH_RECORDS = 2_000
 """Records held at once: some 20 MB of usual outputs."""
-_WITHOUT_TEXT = '"documents_without_text": ['
-"""In metadata as `traces.py` writes them."""
 BATCH_CHARACTERS = 32 * 2**20
 """Characters of answers held at once, for unusual ones."""
 
@@ -29,7 +28,8 @@ class Gatherer:
     def __init__(self, mapper: Mapper, source: str, scope: Scope, minimiser: Minimiser) -> None:
         self._mapper, self._source, self._scope = mapper, source, scope
         self._minimiser = minimiser
-        self._without_text = 0
+        self._lacks: Counter[str] = Counter()
+        self._all_lacks: Counter[str] = Counter()
         self._records: list[tuple[Record, str]] = []
         self._rows: list[dict[str, str]] = []
         self._size = self._joined = self._filtered = 0
@@ -49,18 +49,16 @@ class Gatherer:
 
     def add_answer(self, record: Record) -> None:
         """What the spans of a trace became."""
-        self._without_text += _WITHOUT_TEXT in str(record.get("metadata"))
         record = self._minimiser.answer(record)
         self._hold(record, f"trace {record.get('id')}")
 
     def fidelity(self) -> list[str]:
-        """What the source could not tell of all answers so far."""
-        if not self._without_text:
-            return []
-        return [
-            f"source {self._source!r}: {self._without_text} answers had documents without recorded text; "
-            "their addresses are in outputs.metadata, documents_without_text"
-        ]
+        """What the source could not tell of all answers in batches so far."""
+        return list(fidelity.sentences(self._source, self._all_lacks))
+
+    def lack(self, lacks: Mapping[str, int]) -> None:
+        """What the source could not tell of traces, as counts: `fidelity.LACKS`."""
+        self._lacks.update(lacks)
 
     def _hold(self, record: Record, locator: str) -> None:
         self._records.append((record, locator))
@@ -93,6 +91,9 @@ class Gatherer:
         for position, refusal in mapped.refused.items():
             self._refuse_record(position, refusal)
         self._aside |= dict.fromkeys(mapped.outside, LEFT_OUT)
+        self._lacks.update(mapped.lacks)
+        lacks = dict(+self._lacks)
+        self._all_lacks.update(lacks)
         quarantine = quarantine_rows(
             self._rows,
             table=OUTPUTS.name,
@@ -114,10 +115,11 @@ class Gatherer:
             warnings=warnings,
             filtered=self._filtered,
             joined=self._joined + again,
+            lacks=lacks,
             minimised=self._minimiser.taken(),
             aside=self._aside,
         )
-        self._aside = {}
+        self._aside, self._lacks = {}, Counter()
         self._records, self._rows, self._size, self._filtered, self._joined = [], [], 0, 0, 0
         return batch
 
@@ -140,6 +142,7 @@ def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
         agent=source.agent,
         model=source.model,
         use_case=source.use_case,
+        look_up=source.look_up,
         fields=traces.FIELDS,
     )
     return Mapper(record, scope)
@@ -148,6 +151,7 @@ def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
 def gather(trace: Trace, gatherer: Gatherer) -> None:
     """Hands on what a trace became."""
     gatherer.leave_out(filtered=trace.filtered, joined=trace.joined)
+    gatherer.lack(trace.lacks)
     for record in trace.records:
         gatherer.add_answer(record)
     for identity, reason in trace.refused:

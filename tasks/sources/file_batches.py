@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
+from tasks.sources import fidelity
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import BATCH_RECORDS
 from tasks.sources.minimise import WITHHELD, Minimiser
@@ -70,6 +72,7 @@ class Collector:
         self._minimiser = minimiser
         self._run_id, self._now = scope.run_id, scope.now
         self._filtered = self._joined = 0
+        self._lacks: Counter[str] = Counter()
         self._records: list[tuple[Record, Piece, File]] = []
         self._rows: list[dict[str, str]] = []
         self._bytes = 0
@@ -116,7 +119,7 @@ class Collector:
         if self._records or self._rows or self._finished or self.problems or self.marks or self._filtered:
             yield self._batch()
         problems, warnings = self._mapper.doubts()
-        warnings += self._minimiser.doubts()
+        warnings += [*fidelity.sentences(self._source, self._lacks), *self._minimiser.doubts()]
         if self._row_filter is not None:
             of_rows = self._row_filter.doubts(self._source)
             # A filter that is wrong explains what the mapping lacks.
@@ -162,6 +165,7 @@ class Collector:
         )
         records_in -= len(mapped.refused)  # they are among the rows by now
         warnings = self._settle()
+        self._lacks.update(mapped.lacks)
         batch = Batch(
             outputs=mapped.outputs,
             quarantine=frame,
@@ -172,6 +176,7 @@ class Collector:
             warnings=tuple(warnings),
             filtered=self._filtered,
             joined=self._joined,
+            lacks=mapped.lacks,
             minimised=self._minimiser.taken(),
         )
         self._records, self._rows, self._bytes, self._filtered, self._joined = [], [], 0, 0, 0

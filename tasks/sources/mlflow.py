@@ -26,7 +26,7 @@ from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.exported_rows import ODD
 from tasks.sources.messages import decoded
-from tasks.sources.raw_spans import Raw, nanoseconds, raw
+from tasks.sources.raw_spans import IS_PREVIEW, Raw, nanoseconds, raw
 from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _KINDS = {"CHAT_MODEL": "LLM", "WORKFLOW": "CHAIN"}
@@ -191,6 +191,7 @@ def _preview(identity: str, info: Mapping[str, Any], told: Mapping[str, Any], co
         "output.value": told.get("mlflow.traceOutputs") or info.get("response_preview"),
     }
     attributes = {"openinference.span.kind": "AGENT", **given, **common, "tag.tags": ["previews only"]}
+    attributes[IS_PREVIEW] = True
     return raw(identity, identity, None, start_ns=start, end_ns=start, attributes=attributes)
 
 

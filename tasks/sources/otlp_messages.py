@@ -20,7 +20,7 @@ from tasks.files.limits import LimitSettings
 from tasks.files.portions import BLOCK, BYTE_ORDER_MARK
 from tasks.files.refusal import Refusal, shown
 from tasks.sources.attributes import CONTENT_EVENTS, Attributes, is_of_an_agent
-from tasks.sources.raw_spans import Raw
+from tasks.sources.raw_spans import IS_CUT, Raw
 from tasks.sources.raw_spans import raw as made
 
 MESSAGE_BYTES = 256 * 2**20
@@ -150,6 +150,8 @@ def _of_spans(content: dict[str, Any]) -> Iterator[Raw | Refusal]:
 def _span(span: dict[str, Any], service: str | None) -> Raw | Refusal:
     try:
         attributes = _attributes(span.get("attributes"))
+        if span.get("droppedAttributesCount"):
+            attributes[IS_CUT] = True
         events = [
             [event["name"], _attributes(event.get("attributes"))]
             for event in span.get("events") or ()
@@ -237,6 +239,8 @@ def _of_protobuf(data: bytes) -> list[Raw | Refusal]:
 
 def _from_protobuf(span: Any, service: str | None) -> Raw:
     attributes = _from_pairs(span.attributes)
+    if span.dropped_attributes_count:
+        attributes[IS_CUT] = True
     events = [[e.name, _from_pairs(e.attributes)] for e in span.events if e.name in CONTENT_EVENTS]
     known = _PARENT_IS_KNOWN | _PARENT_IS_REMOTE
     return made(

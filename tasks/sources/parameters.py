@@ -44,6 +44,9 @@ class FieldMapping(Section):
     """Key of the text in such a record."""
     context_uri: str = "uri"
     """Key of its address."""
+    context_ids: Annotated[str | None, Example("retrieval.ids")] = None
+    """Ids of documents that the agent read, where their text is not recorded: one, or a list; `look_up` says
+    how the corpus addresses them."""
     tools: Annotated[str | None, Example("tools")] = None
     """Tool calls, kept as they are."""
     metadata: Annotated[str | None, Example("metadata")] = None
@@ -101,8 +104,12 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     # What is drawn of a record leaves it as it is: another share is for what comes from now on.
     del settings["sample"]
     del settings["write_back"]
+    fields = settings.get("fields")
+    if fields and fields["context_ids"] is None:
+        del fields["context_ids"]
     # A key of a later release that is not set decides nothing: an upgrade reads nothing again.
-    return {key: value for key, value in settings.items() if key != "minimise" or value is not None}
+    later = ("minimise", "look_up")
+    return {key: value for key, value in settings.items() if key not in later or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +130,15 @@ class AnswerSettings(SourceSettings):
     """Model of records that name none."""
     use_case: Annotated[str | None, Example("support")] = None
     """Use case of records that name none."""
+    look_up: Annotated[str | None, Example("kb/{id}.md")] = None
+    """Address in the corpus of a document that records name without its text, `{id}` being its id or address
+    there; `{id}` alone where both are the same. Its text is then the corpus's. Without it, such documents are
+    counted and no evidence."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.look_up is not None and "{id}" not in self.look_up:
+            raise ValueError(f"look_up is {self.look_up!r}, expected {{id}} where a document's id belongs")
 
 
 @dataclass(frozen=True, kw_only=True)

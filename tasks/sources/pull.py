@@ -105,6 +105,8 @@ class Pulled:
     """Records that became part of another one by a source's `join`."""
     sampled_out: int = 0
     """Answers that a source's `sample` did not draw."""
+    lacks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By source that could not tell everything of its answers, counts of what it lacked."""
     minimised: Mapping[str, Taken] = field(default_factory=dict)
     """By source that is minimised, how many values were dropped, hashed and masked, by path."""
     inputs: Sequence[InputFile] = ()
@@ -150,6 +152,7 @@ class _Staged:
     joined: int = 0
     sampled_out: int = 0
     first_refusal: str = ""
+    lacks: Counter[str] = field(default_factory=Counter)
     minimised: Counter[str] = field(default_factory=Counter)
     aside: dict[str, str] = field(default_factory=dict)
 
@@ -253,6 +256,7 @@ def _pulled(staged: Sequence[_Staged], units: list[Unit], duplicates: int, alrea
         filtered=sum(part.filtered for part in staged),
         joined=sum(part.joined for part in staged),
         sampled_out=sum(part.sampled_out for part in staged),
+        lacks={part.source: dict(part.lacks) for part in staged if part.lacks},
         minimised={part.source: dict(part.minimised) for part in staged if part.minimised},
         inputs=[
             InputFile(part.source, name, sha256) for part in staged for name, sha256 in part.inputs.items()
@@ -352,6 +356,7 @@ def _stage(batch: Batch, staged: _Staged) -> None:
     staged.filtered += batch.filtered
     staged.joined += batch.joined
     staged.sampled_out += batch.sampled_out
+    staged.lacks.update(batch.lacks)
     staged.minimised.update(batch.minimised)
     staged.aside |= batch.aside
     staged.marks.update(batch.marks)

@@ -20,6 +20,10 @@ TRACE, SPAN, PARENT, START, END, NAME, IS_ENTRY, IS_ERROR, SERVICE, ATTRIBUTES, 
 """Places of a span's values; times in nanoseconds. What a log adds to a span has no START. A span that says
 nothing of agents has None for its attributes."""
 
+IS_PREVIEW, IS_CUT = "claimledger.is_preview", "claimledger.is_cut"
+"""Attributes that readers add: the span holds previews only; attributes of it were dropped when it was
+recorded."""
+
 
 def nanoseconds(text: str) -> int:
     """Of a time in ISO 8601; without a zone it is UTC."""
@@ -102,4 +106,6 @@ def _span(span: Raw, logs: list[Any] | None) -> Span:
     attributes, events = span[ATTRIBUTES], [*span[EVENTS], *(logs or ())]
     if attributes is None and not events:
         return read
-    return describe(read, with_events(attributes or {}, events) if events else attributes)
+    attributes = attributes or {}
+    read.is_preview, read.is_cut = IS_PREVIEW in attributes, IS_CUT in attributes
+    return describe(read, with_events(attributes, events) if events else attributes)

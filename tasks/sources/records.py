@@ -1,48 +1,33 @@
 """From a source's raw records to rows of `outputs`: names, times, contexts, ids, and reasons for refusal.
 
 A record is refused rather than repaired; the reason says what was expected. How its bytes were read is in
-`tasks/files`, whether it is known already in `pull.py`.
+`tasks/files`, whether it is known already in `pull.py`, what its values become in `values.py`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from tasks import ids
 from tasks.files.portions import Record
-from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
+from tasks.files.refusal import Refusal
 from tasks.schema import conform
-from tasks.sources import messages
+from tasks.sources import fidelity, messages, values
 from tasks.sources.base import Scope
 from tasks.sources.parameters import FieldMapping, RecordParameters, RecordSettings
-from tasks.sources.paths import Keys, Step, at, kind, locate, opened, parse, without
+from tasks.sources.paths import Keys, Step, at, locate, opened, parse, without
 from tasks.sources.times import Clock, instant
-from tasks.tables import OUTPUTS
+from tasks.sources.values import Context
+from tasks.tables import CORPUS, OUTPUTS
 from tasks.text.language import language
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and halves of characters: an escape within JSON text can spell what no text may hold."""
-
-_BROKEN = re.compile(r"\s*(?:\[\s*[\[{\"]|\{\s*\")")
-"""How JSON text of a list or a record begins; text that does and cannot be parsed was cut off."""
-
-
-class Context(TypedDict):
-    """One of an output's own contexts."""
-
-    uri: str | None
-    text: str
 
 
 class Row(NamedTuple):
@@ -71,169 +56,13 @@ class Mapped:
     skipped: int
     outside: tuple[str, ...] = ()
     """Ids of the skipped ones that have one of their own."""
-
-
-def _name(value: object, field: str, parameters: RecordParameters) -> str | None:
-    """A name or id: a value, never a path, so `/` and `..` are fine and controls are not."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Refusal(field, f"{field} is {kind(value)}, expected text")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    text = value if isinstance(value, str) else str(value)
-    if len(text) > parameters.maximum_name:
-        raise Refusal(
-            field, f"{field} has {len(text)} characters, at most {parameters.maximum_name} are allowed"
-        )
-    if not text.isprintable() and _CONTROL.search(text):
-        raise Refusal(field, f"{field} contains control characters: {shown(text, 60)!r}")
-    return text
-
-
-def _spoken(text: str, field: str) -> str:
-    """The text; refused where an escape within JSON text spelled what the record's bytes did not show."""
-    if _UNSPEAKABLE.search(text):
-        raise Refusal(field, f"{field} contains a NUL character or half a character (a lone surrogate)")
-    return text
-
-
-def _answer(value: object, path: str) -> messages.Speech:
-    """What the user saw, out of text, a message, a list of messages, parts or items."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise Refusal("response", f"the record has no answer at {path!r}")
-    speech = messages.answer(value)
-    if speech is None and isinstance(value, str):
-        speech = messages.Speech(value)
-    if speech is None:
-        raise Refusal("response", f"the answer is {kind(value)}, expected text or messages")
-    if not speech.text.strip():
-        calls = ", ".join(shown(name, 60) for name in speech.tool_calls[:5])
-        what = f"only calls tools ({calls})" if calls else "holds no text that a user saw"
-        raise Refusal("response", f"the answer at {path!r} {what}")
-    _spoken(speech.text, "response")
-    return speech
-
-
-def _bare_answer(record: Record, steps: tuple[Step, ...]) -> Keys | None:
-    """Keys of a string in JSON text that a path wants to enter: the answer itself, without a message."""
-    for length in range(len(steps) - 1, 0, -1):
-        keys = locate(record, steps[:length])
-        if keys is not None:
-            value = at(record, keys)
-            is_encoded = isinstance(value, str) and isinstance(opened(value), str) and opened(value) != value
-            return keys if is_encoded else None
-    return None
-
-
-def _every_part(record: Record, keys: Keys) -> Keys:
-    """Keys of the whole list where a path leads to the text of one of an answer's parts."""
-    if len(keys) > 1 and isinstance(keys[-2], int) and messages.are_parts(opened(at(record, keys[:-2]))):
-        return keys[:-2]
-    return keys
-
-
-def _question(value: object) -> str | None:
-    """What the user asked: the text, or the last message of a user; other records as JSON."""
-    if value is None:
-        return None
-    speech = messages.question(value)
-    if speech is not None and (speech.text.strip() or isinstance(value, str)):
-        return _spoken(speech.text, "prompt")
-    return value if isinstance(value, str) else _json(value)
-
-
-def _contexts(
-    value: object, text_path: tuple[Step, ...], uri_path: tuple[Step, ...]
-) -> tuple[list[Context], list[Record]]:
-    """Contexts, and what the record of each carried besides text and address; one alone is a list of one."""
-    value = opened(value)
-    if value is None or value == "":
-        return [], []
-    if isinstance(value, str) and _BROKEN.match(value):
-        raise Refusal("contexts", "contexts is text that begins as JSON and is not; the export cut it off")
-    if isinstance(value, str | dict):
-        value = [value]
-    if not isinstance(value, list):
-        raise Refusal("contexts", f"contexts is {kind(value)}, expected a text, a record or a list of them")
-    contexts: list[Context] = []
-    rests: list[Record] = []
-    for position, given in enumerate(value):
-        item = opened(given)
-        if isinstance(item, str):
-            contexts.append({"uri": None, "text": _spoken(item, "contexts")})
-            rests.append({})
-        elif isinstance(item, dict):
-            context, rest = _context(item, f"context {position}", text_path, uri_path)
-            contexts.append(context)
-            rests.append(rest)
-        else:
-            raise Refusal("contexts", f"context {position} is {kind(item)}, expected text or a record")
-    return contexts, rests
-
-
-def _context(
-    item: Record, name: str, text_path: tuple[Step, ...], uri_path: tuple[Step, ...]
-) -> tuple[Context, Record]:
-    text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)
-    text = None if text_keys is None else at(item, text_keys)
-    if not isinstance(text, str) or text_keys is None:
-        reason = f"{name} has no text at {'.'.join(map(str, text_path))!r} (it is {kind(text)})"
-        raise Refusal("contexts", reason)
-    uri = None if uri_keys is None else at(item, uri_keys)
-    if isinstance(uri, dict | list):
-        raise Refusal("contexts", f"{name}'s address is {kind(uri)}, expected text")
-    rest = without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys])
-    return {"uri": None if uri is None else str(uri), "text": _spoken(text, "contexts")}, rest
-
-
-def _tools(value: object) -> list[str]:
-    value = opened(value)
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list):
-        raise Refusal("tools", f"tools is {kind(value)}, expected a list of names")
-    names = []
-    for given in value:
-        item = name = opened(given)
-        if isinstance(item, dict):
-            function = item.get("function")
-            name = item.get("name") or (function.get("name") if isinstance(function, dict) else None)
-        if not isinstance(name, str):
-            raise Refusal("tools", f"a tool is {kind(item)} without a name, expected names")
-        names.append(name)
-    return names
-
-
-def _json(value: object) -> str:
-    """Compact JSON with sorted keys, so that a record whose keys changed places is the same record."""
-    return json.dumps(
-        _finite(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain
-    )
-
-
-def _finite(value: object) -> object:
-    """pandas writes a missing number as NaN, and JSON has no NaN: it is null. Infinity is refused."""
-    if isinstance(value, float):
-        if math.isinf(value):
-            raise Refusal("number", "a number is infinite, expected a finite one")
-        return None if math.isnan(value) else value
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return value
-
-
-def _plain(value: object) -> str:
-    return shown(value, 10 * RAW_CHARACTERS) if isinstance(value, bytes) else str(value)
+    lacks: Mapping[str, int] = field(default_factory=dict)
+    """What the outputs' records could not tell: `fidelity.LACKS`."""
 
 
 _PATHS = (
     "id", "produced_at", "time_zone", "prompt", "response", "agent", "model", "use_case", "session_id",
-    "contexts", "tools", "metadata",
+    "contexts", "context_ids", "tools", "metadata",
 )  # fmt: skip
 _COLUMN = "contexts "
 """What the name of one of several columns with evidence begins with, before its path."""
@@ -291,9 +120,10 @@ class Mapper:
         refused: dict[int, Refusal] = {}
         skipped = 0
         outside: list[str] = []
+        lacks: Counter[str] = Counter()
         for position, record in enumerate(records):
             try:
-                row = self._row(record)
+                row, blank = self._row(record)
             except Refusal as refusal:
                 refused[position] = refusal
             except RecursionError:
@@ -305,13 +135,15 @@ class Mapper:
                     outside += [row.source_id] if row.source_id else []
                 else:
                     rows.append(row)
-        return Mapped(self._frame(rows), refused, skipped, tuple(outside))
+                    lacks[fidelity.WITHOUT_TEXT] += blank
+                    lacks[fidelity.WITHOUT_PROMPT] += row.prompt is None and "prompt" in self._paths
+        return Mapped(self._frame(rows), refused, skipped, tuple(outside), +lacks)
 
     def identity(self, record: Record) -> str | None:
         """The record's own id, also of one that is refused; None where it has none that can be used."""
         keys = _keys(record, self._paths["id"]) if "id" in self._paths else None
         try:
-            return None if keys is None else _name(at(record, keys), "id", self._parameters)
+            return None if keys is None else values.name(at(record, keys), "id", self._parameters)
         except Refusal:
             return None
 
@@ -360,22 +192,23 @@ class Mapper:
         self._repeated += found.is_repeated
         return found.moment
 
-    def _row(self, record: Record) -> Row:
+    def _row(self, record: Record) -> tuple[Row, int]:
+        """The record's row, and how many documents it names without text."""
         keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
-        response = keys.get("response") or _bare_answer(record, self._paths["response"])
+        response = keys.get("response") or values.bare_answer(record, self._paths["response"])
         if response is not None:
-            keys["response"] = _every_part(record, response)
-        values = {name: at(record, k) for name, k in keys.items()}
+            keys["response"] = values.every_part(record, response)
+        held = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
-        self._reached.update(name for name, value in values.items() if value not in (None, ""))
+        self._reached.update(name for name, value in held.items() if value not in (None, ""))
         source, bounds = self._source, self._parameters
-        names = {name: _name(values.get(name), name, bounds) for name in _NAMES}
-        moment = values.get("produced_at")
-        answer = _answer(values.get("response"), source.fields.response)
-        contexts, rests = self._evidence(values)
+        names = {name: values.name(held.get(name), name, bounds) for name in _NAMES}
+        moment = held.get("produced_at")
+        answer = values.answer(held.get("response"), source.fields.response)
+        contexts, rests, blank = self._evidence(held)
         said = answer.text.strip()
         self._echoes += len(said) >= ECHO_CHARACTERS and any(said in context["text"] for context in contexts)
-        return Row(
+        row = Row(
             produced_at=self._constant_time
             if moment in (None, "") and self._constant_time is not None
             else self._instant(moment, names["time_zone"]),
@@ -384,21 +217,33 @@ class Mapper:
             model=names["model"] or source.model,
             use_case=names["use_case"] or source.use_case or bounds.default_use_case,
             session_id=names["session_id"],
-            prompt=_question(values.get("prompt")),
+            prompt=values.question(held.get("prompt")),
             response=answer.text,
             contexts=contexts,
-            tools=_tools(values.get("tools")),
-            metadata=self._metadata(record, keys, values, rests, answer),
+            tools=values.tools(held.get("tools")),
+            metadata=self._metadata(record, keys, held, rests, answer),
         )
+        return row, blank
 
-    def _evidence(self, values: Record) -> tuple[list[Context], list[Record]]:
+    def _evidence(self, held: Record) -> tuple[list[Context], list[Record], int]:
+        """Contexts, the rest of each, and how many documents are named without text."""
+        contexts, rests = self._own_contexts(held)
+        ids = values.identities(held.get("context_ids")) if "context_ids" in held else []
+        address = self._source.look_up
+        if address:
+            contexts = contexts + [values.looked_up(identity, address) for identity in ids]
+            return contexts, rests, sum(_is_looked_up(context) for context in contexts)
+        return contexts, rests, len(ids)
+
+    def _own_contexts(self, held: Record) -> tuple[list[Context], list[Record]]:
         """Contexts and the rest of each; those of several columns are called like their column."""
+        address = self._source.look_up
         if not self._columns:
-            return _contexts(values.get("contexts"), self._text, self._uri)
+            return values.contexts(held.get("contexts"), self._text, self._uri, address)
         contexts: list[Context] = []
         rests: list[Record] = []
         for name in self._columns:
-            own, more = _contexts(values.get(name), self._text, self._uri)
+            own, more = values.contexts(held.get(name), self._text, self._uri, address)
             label = self._written[name]
             labels = [label] if len(own) == 1 else [f"{label}.{at}" for at in range(len(own))]
             contexts += [
@@ -412,7 +257,7 @@ class Mapper:
         self,
         record: Record,
         keys: dict[str, Keys],
-        values: Record,
+        held: Record,
         contexts: list[Record],
         answer: messages.Speech,
     ) -> str:
@@ -420,16 +265,20 @@ class Mapper:
         the answer's messages carried besides their text.
         """
         beside = {name: list(items) for name in _BESIDE if (items := getattr(answer, name))}
-        if "metadata" in values:
-            metadata = values["metadata"]
+        if "metadata" in held:
+            metadata = held["metadata"]
             if not beside:
-                return metadata if isinstance(metadata, str) and _is_json(metadata) else _json(metadata)
+                return (
+                    metadata if isinstance(metadata, str) and _is_json(metadata) else values.as_json(metadata)
+                )
             rest = opened(metadata)
-            return _json({**(rest if isinstance(rest, dict) else {"metadata": metadata}), "answer": beside})
+            return values.as_json(
+                {**(rest if isinstance(rest, dict) else {"metadata": metadata}), "answer": beside}
+            )
         rest = without(record, list(keys.values()))
         if any(contexts):
             rest[self._written.get("contexts", "contexts")] = contexts
-        return _json({**rest, "answer": beside} if beside else rest)
+        return values.as_json({**rest, "answer": beside} if beside else rest)
 
     def _frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         columns = zip(*rows, strict=True) if rows else ([] for _ in Row._fields)
@@ -456,6 +305,10 @@ class Mapper:
                 language=pl.Series([language(row.response) for row in rows], dtype=pl.String),
             ),
         )
+
+
+def _is_looked_up(context: Context) -> bool:
+    return not context["text"] and (context["uri"] or "").startswith(CORPUS)
 
 
 def _series(name: str, values: Sequence[object]) -> pl.Series:

@@ -46,5 +46,9 @@ class Span:
     call_id: str | None = None
     documents: Sequence[Document] = ()
     service: str | None = None
+    is_preview: bool = False
+    """Whether it holds previews of what went in and out, and not all of it."""
+    is_cut: bool = False
+    """Whether attributes were dropped when it was recorded, because there were too many."""
     more: dict[str, object] = field(default_factory=dict)
     """What else is worth keeping: tokens, cost, tags, who asked."""

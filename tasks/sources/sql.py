@@ -91,7 +91,7 @@ def pull(source: SqlSettings, scope: Scope) -> Iterator[Batch]:
     problems, warnings = mapper.doubts()
     marks = {} if scope.is_range else _written_mark(newest, reader)
     last = gatherer.batch(marks, tuple(problems), tuple(warnings))
-    yield replace(last, warnings=(*last.warnings, *minimiser.doubts()))
+    yield replace(last, warnings=(*last.warnings, *gatherer.fidelity(), *minimiser.doubts()))
 
 
 def sampled(source: SqlSettings, count: int) -> list[Record]:

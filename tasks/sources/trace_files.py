@@ -11,7 +11,7 @@ most `wait_hours`; then it is what it is, and a root that comes later makes a ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -144,7 +144,8 @@ class _Pull:
                 yield gatherer.batch()
         marks = {} if self._scope.is_range else {name: self._marked(name) for name in self._names}
         self._problems += [f.problem for f in self._read.values() if f.problem]
-        yield gatherer.batch(marks, tuple(self._problems), tuple(self._fidelity()), self._inputs)
+        last = gatherer.batch(marks, tuple(self._problems), (), self._inputs)
+        yield replace(last, warnings=tuple(self._fidelity()))
 
     def _mark(self, name: str) -> Mapping[str, Any]:
         mark = self._scope.marks.get(name, {})

@@ -10,12 +10,13 @@ conversation holds count from the user's last message on, because earlier turns 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tasks.files.portions import Record
-from tasks.sources import messages
+from tasks.sources import fidelity, messages
 from tasks.sources.attributes import document
 from tasks.sources.messages import decoded
 from tasks.sources.parameters import FieldMapping
@@ -31,6 +32,7 @@ FIELDS = FieldMapping(
     model="model",
     session_id="session_id",
     contexts="contexts",
+    context_ids="context_ids",
     tools="tools",
     metadata="metadata",
 )
@@ -49,6 +51,8 @@ _LISTS = (
     "nodes",
     "output",
 )
+_LISTED = 100
+"""Addresses of documents without text that an output's metadata hold; the rest are counted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,6 +67,8 @@ class Trace:
     """Spans of traces in which no model, agent or tool took part."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(locator, reason) of an answer that could not be put together."""
+    lacks: Counter[str] = field(default_factory=Counter)
+    """What the spans could not tell, as counts: `fidelity.LACKS`."""
 
 
 def read(spans: Sequence[Span]) -> Trace:
@@ -80,8 +86,11 @@ def read(spans: Sequence[Span]) -> Trace:
         trace.joined += len(members) - 1
         if record is None:
             trace.refused.append((identity, _silence(members)))
+            trace.lacks[fidelity.SWITCHED_OFF] += all(span.output is None for span in members)
         else:
             trace.records.append(record)
+            trace.lacks[fidelity.PREVIEWS] += any(span.is_preview for span in members)
+            trace.lacks[fidelity.CUT] += any(span.is_cut for span in members)
     return trace
 
 
@@ -136,7 +145,7 @@ def _record(identity: str, root: Span, members: Sequence[Span]) -> Record | None
         "spans": len(members),
         **({"service": root.service} if root.service else {}),
         **({"status": "error"} if root.is_error else {}),
-        **({"documents_without_text": blank} if blank else {}),
+        **({"documents_without_text": blank[:_LISTED]} if blank else {}),
         **root.more,
         **last.more,
     }
@@ -149,6 +158,7 @@ def _record(identity: str, root: Span, members: Sequence[Span]) -> Record | None
         "model": last.model or _named(span.model for span in reversed(calls)),
         "session_id": _named(span.session for span in (root, answering, *members)),
         "contexts": contexts,
+        "context_ids": list(dict.fromkeys(blank)),
         "tools": tools,
         "metadata": json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str),
     }
@@ -243,7 +253,11 @@ def _evidence(
         if text not in texts:
             contexts[(f"{TOOL}{name}", text)] = None
             texts.add(text)
-    return [{"uri": uri, "text": text} for uri, text in contexts], list(dict.fromkeys(tools)), blank[:100]
+    return (
+        [{"uri": uri, "text": text} for uri, text in contexts],
+        list(dict.fromkeys(tools)),
+        list(dict.fromkeys(blank)),
+    )
 
 
 def _listed_documents(output: object) -> list[Document]:

@@ -15,6 +15,7 @@ from tasks.evidence import retrieve as retrieve_stage
 from tasks.evidence.embeddings import CachedEmbedder
 from tasks.evidence.index import CorpusIndex
 from tasks.evidence.lexical import LexicalIndex
+from tasks.evidence.look_up import NAMED
 from tasks.evidence.models import Embedder, load_embedder
 from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.passages import PassageParameters, from_contexts
@@ -190,3 +191,15 @@ def test_words_within_an_output_are_scored_as_the_library_scores_a_corpus(tmp_pa
         assert theirs.select("query", "row").rows() == ours.select("claim_id", "passage_id").rows()
         assert theirs["score"].to_list() == pytest.approx(ours["score"].to_list(), rel=1e-5)
         assert theirs.height == 5
+
+
+def test_a_document_that_the_output_names_is_evidence_of_its_own_origin_for_that_output_alone(
+    embedder: Embedder, corpus: CorpusIndex
+) -> None:
+    asked = claims(("a", "The shop opens at nine.", "factual"), ("b", "The shop opens at nine.", "factual"))
+    of_document = corpus.of_documents(pl.DataFrame({"document_uri": ["opening.md"]}))
+    named = of_document.with_columns(output_id=pl.lit("a")).select(NAMED.names())
+    found = retrieve(asked, contexts(), corpus, embedder, PARAMETERS, named=named)
+    assert found.select("claim_id", "passage_id").is_unique().all()
+    best = found.filter(pl.col("rank") == 0).select("claim_id", "document_uri", "origin").rows()
+    assert set(best) == {("claim0", "opening.md", "looked_up"), ("claim1", "opening.md", "corpus")}

@@ -106,7 +106,7 @@ def test_good_rows_pass_unchanged_and_every_expectation_was_evaluated(
         ({"p_supported": float("nan")}, "expect_column_values_to_be_in_set(required_missing)",
          "p_supported missing, expected a value in every required column"),
         ({"origin": "hearsay"}, "expect_column_values_to_be_in_set(origin)",
-         "origin is hearsay, expected one of context, tool, corpus"),
+         "origin is hearsay, expected one of context, tool, corpus, looked_up"),
         ({"claim_id": "0" * 64 + "\n"}, "expect_column_values_to_match_regex(claim_id)", "claim_id is 0000"),
         ({"tokens_seen": 41}, "expect_column_pair_values_a_to_be_greater_than_b(tokens_seen)",
          "tokens_seen is 41, expected not above tokens_offered"),

@@ -308,7 +308,9 @@ def test_a_table_that_does_not_reconcile_is_shown_as_such(tmp_path: Path) -> Non
 
 def test_what_a_source_left_out_is_part_of_the_sum_and_what_was_taken_out_is_listed(tmp_path: Path) -> None:
     outputs = {"in": 9, "published": 2, "already_there": 1, "quarantined": 1, "filtered": 2, "sampled_out": 3}
-    counts = {"outputs": outputs | {"minimised": {"chat": {"drop user.email": 7, "hash user id": 0}}}}
+    taken = {"chat": {"drop user.email": 7, "hash user id": 0}}
+    lacks = {"chat": {"documents_without_text": 4, "documents_unknown": 0}}
+    counts = {"outputs": outputs | {"minimised": taken, "lacks": lacks}}
     run = pl.DataFrame([report_lake.run_row(counts, run_id=RUN)], schema=TABLES["runs"].schema)
     lake = lake_of(tmp_path, runs=run)
     assert result(lake, QUERIES["reconciliation"]).rows() == [("outputs", 9, 2, 1, 1, 5, True)]
@@ -316,6 +318,7 @@ def test_what_a_source_left_out_is_part_of_the_sum_and_what_was_taken_out_is_lis
         ("chat", "drop", "user.email", 7),
         ("chat", "hash", "user id", 0),
     ]
+    assert result(lake, QUERIES["lacks"]).rows() == [("chat", "documents_without_text", 4)]
 
 
 def test_the_run_s_own_drift_report_comes_before_that_of_the_newest_window(tmp_path: Path) -> None:

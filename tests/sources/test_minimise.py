@@ -165,4 +165,4 @@ def test_documents_whose_text_was_not_recorded_are_counted(tmp_path: Path) -> No
     lines(tmp_path / "t.jsonl", [span(1, asked, seconds=5.0), span(2, found, parent=1, at=1.0)])
     source = OtlpSettings(name="t", kind="otlp", path=str(tmp_path / "t.jsonl"))
     (batch,) = list(otlp.pull(source, scope(work=tmp_path / "work")))
-    assert batch.warnings[0].startswith("source 't': 1 answers had documents without recorded text")
+    assert batch.warnings[0].startswith("source 't' could not tell everything; documents named")

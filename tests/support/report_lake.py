@@ -364,6 +364,7 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     taken = {"sample": {"drop user.email": 4, "hash user.id": 11}}
     tables_of_run: dict[str, Any] = {name: count.as_dict() for name, count in counts.items()}
     tables_of_run["outputs"]["minimised"] = taken
+    tables_of_run["outputs"]["lacks"] = {"sample": {"documents_without_text": 3, "documents_looked_up": 2}}
     run = run_row(tables_of_run)
     lake.commit(RUN_ID, "run", {"runs": pl.DataFrame([run], schema=tables.RUNS.schema)}, run_day=NOW.date())
     results = json.dumps({"format": 1, "run_id": RUN_ID, "results": VALIDATION})

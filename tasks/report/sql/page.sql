@@ -325,6 +325,19 @@ SELECT source, split_part(each.key, ' ', 1) AS how, substr(each.key, strpos(each
 FROM sources, json_each(sources.paths) AS each
 ORDER BY 1, 2, 3;
 
+-- name: lacks
+-- key: source, what
+-- numbers: records
+WITH sources AS (
+  SELECT each.key AS source, each.value AS counts
+  FROM $runs AS runs, json_each(runs.counts::JSON->'outputs'->'lacks') AS each
+  WHERE run_id = '$run_id'
+)
+SELECT source, each.key AS what, each.value::BIGINT AS records
+FROM sources, json_each(sources.counts) AS each
+WHERE each.value::BIGINT > 0
+ORDER BY 1, 2;
+
 -- name: validation
 -- key: table
 -- numbers: rows, evaluated, quarantined
