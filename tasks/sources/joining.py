@@ -24,11 +24,15 @@ EVIDENCE = "joined.evidence"
 QUESTION = "joined.question"
 HELD_BYTES = 256 * 2**20
 """Rows of open traces that are held, in bytes of their text: more than a day's of a busy agent."""
-TEXTS = ("text", "content", "page_content", "passage", "body", "chunk", "document.content")
+TEXTS = (
+    "text", "content", "page_content", "pageContent", "passage", "body", "chunk", "snippet", "excerpt",
+    "paragraph", "txt", "node.text", "document.content",
+)  # fmt: skip
 """Where documents keep their text, as retrievers of many platforms write them."""
 ADDRESSES = (
     "uri", "url", "source", "link", "href", "document_uri", "metadata.source", "metadata.url", "metadata.uri",
-    "document.id", "title", "id",
+    "metadata.file_name", "node.metadata.file_name", "meta.name",
+    "document.id", "document_name", "file_name", "title", "id",
 )  # fmt: skip
 _LISTS = ("documents", "docs", "results", "passages", "chunks", "matches", "hits", "contexts", "output")
 """Keys under which a retriever's answer holds its list of documents."""

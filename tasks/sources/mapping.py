@@ -12,7 +12,7 @@ from typing import Any
 from tasks.files.encodings import Encoding
 from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal
-from tasks.sources import clocks, messages
+from tasks.sources import clocks, messages, platform_names
 from tasks.sources.column_names import is_called, numbered, plain, speaks_of
 from tasks.sources.joining import ADDRESSES, QUESTION, TEXTS, Joiner
 from tasks.sources.parameters import FieldMapping, JoinSettings, RecordParameters
@@ -30,47 +30,11 @@ _DISTINCT = 0.9
 _DEEPEST = 6
 """Levels looked into; exports that are nested deeper repeat themselves."""
 
-# Names as agent platforms spell them, best first, matched against the whole dotted path in lower case.
-# Evidence comes first: nothing within it can be the answer. The conversation comes before the id: taken for
-# one, its answers would supersede one another.
-_NAMES: dict[str, tuple[str, ...]] = {
-    "contexts": (
-        r"(^|\.)(contexts?|documents|docs|passages|sources|retrieved|retrieved_\w+|retrieval|evidence|chunks"
-        r"|snippets|search_results|references)$",
-    ),
-    "session_id": (r"(^|\.)(session|conversation|thread|chat)[_.]id$",),
-    "id": (
-        r"^(trace\.id|trace_id|run_id|id|uuid)$",
-        r"(^|\.)(trace_id|span_id|request_id|message_id|id|uuid)$",
-    ),
-    "response": (
-        r"(^|\.)(response|answer|completion|output_text|final_answer)(\.(text|content|value))?$",
-        r"(^|\.)outputs?(\.(text|content|value|answer|response))?$",
-        r"choices\.0\.message\.content$",
-        r"(^|\.)(generation|reply)(\.(text|content))?$",
-        r"(^|\.)(messages|conversation|chat|transcript)$",
-    ),
-    "prompt": (
-        r"(^|\.)(prompt|question|query|user_input)(\.(text|content|value))?$",
-        r"(^|\.)inputs?(\.(text|content|value|question|query|prompt))?$",
-        r"(^|\.)(messages|conversation|chat|transcript)$",
-    ),
-    "produced_at": (
-        r"(^|\.)(produced_at|timestamp|created_at|created|start_time|time|date|ts)$",
-        r"(^|\.)(end_time|request_time|ended_at|updated_at)$",
-    ),
-    "agent": (r"(^|\.)((agent|bot|assistant|app)([_.]name)?|service\.name)$",),
-    "model": (r"(^|\.)(model|model_name|provided_model_name|llm\.model_name)$",),
-    "use_case": (r"(^|\.)(use_case|usecase|task|topic|category|domain|project)$",),
-    "tools": (r"(^|\.)(tools|tool_names|tool_call_names|tools_used)$",),
-    "metadata": (r"^(metadata|meta|attributes|extra)$",),
-}  # fmt: skip
 _SPOKEN = ("response", "prompt", "contexts")
 """Fields of running text: a name that merely speaks of one is enough where its values are prose."""
 _UNDIVIDED = 6
 """Characters of a text without blanks that is more than a name."""
 _KIND_OF_MESSAGES = re.compile("role$")
-_SYSTEM = re.compile(r"(^|[._])(system|instructions?|developer)([._]|$)")
 
 
 _SPREAD = re.compile(r"(^|\.)(trace_?id|conversation_?id|session_?id|thread_?id|chat_?id)$")
@@ -124,12 +88,9 @@ def _proposed(records: Sequence[Record], join: JoinSettings | None) -> Proposal:
     chosen = _chosen(usual, values, join)
     sentences = _missing(chosen, is_joined=join is not None)
     if "response" not in chosen:
-        longest = _longest_text(_free(usual, chosen, "response"))
-        if longest is None:
-            sentences.insert(0, "no field holds text that could be the answer; set fields.response")
-        else:
-            chosen["response"] = longest
-            sentences.insert(0, f"fields.response is a guess: {longest!r} holds the longest texts")
+        guess, sentence = _guess(_free(usual, chosen, "response"), chosen)
+        chosen |= guess
+        sentences = [sentence, *(s for s in sentences if "contexts" not in guess or "evidence" not in s)]
     time_format, zoneless = None, None
     if "produced_at" in chosen:
         time_format, zoneless, about = _times(chosen["produced_at"], usual[chosen["produced_at"]])
@@ -151,7 +112,7 @@ def _chosen(
 ) -> dict[str, str]:
     """A path for each field that has one; rows that are joined bring their id and their evidence along."""
     chosen = {} if join is None else {"id": join.by}
-    for field, patterns in _NAMES.items():
+    for field, patterns in platform_names.NAMES.items():
         if field not in chosen and not (join and field == "contexts"):
             best = _first(field, patterns, _free(usual, chosen, field))
             if best is not None:
@@ -159,7 +120,7 @@ def _chosen(
     if "contexts" not in chosen and join is None:
         # Each of several columns may be empty more often than not.
         several = {path: texts for path, texts in values.items() if numbered(path)[1] is not None}
-        best = _first("contexts", _NAMES["contexts"], _free(several, chosen, "contexts"))
+        best = _first("contexts", platform_names.NAMES["contexts"], _free(several, chosen, "contexts"))
         chosen |= {"contexts": best} if best else _retrieved(usual)
     if "prompt" not in chosen and join is not None and _KIND_OF_MESSAGES.search(join.kind):
         chosen["prompt"] = QUESTION
@@ -279,13 +240,26 @@ def _free(usual: dict[str, list[object]], chosen: dict[str, str], field: str) ->
     return {
         path: texts
         for path, texts in usual.items()
-        if path not in taken and not path.startswith(within or ("\0",)) and not _SYSTEM.search(path.lower())
+        if path not in taken
+        and not path.startswith(within or ("\0",))
+        and not platform_names.SYSTEM.search(path.lower())
+        and not (field == "response" and (platform_names.GOLD.search(path.lower()) or _is_one_of_many(path)))
     }
+
+
+def _is_one_of_many(path: str) -> bool:
+    """Whether a path leads to the first item of a list not of alternatives: a document, a turn."""
+    return len(platform_names.ITEM.findall(path)) > len(platform_names.ALTERNATIVE.findall(path))
 
 
 def _is_conversation(values: Sequence[object]) -> bool:
     """Lists of messages in which users speak as well as the assistant."""
-    return all(isinstance(opened(v), list | dict) and bool(_text_of(messages.question(v))) for v in values)
+    return bool(values) and all(isinstance(opened(v), list | dict) and _has_two_sides(v) for v in values)
+
+
+def _has_two_sides(value: object) -> bool:
+    asked, said = _text_of(messages.question(value)), _text_of(messages.answer(value))
+    return bool(asked) and asked != said
 
 
 def _text_of(speech: messages.Speech | None) -> str:
@@ -356,7 +330,11 @@ def _holds_texts(value: object) -> bool:
     value = opened(value)
     if isinstance(value, str):
         return _is_prose(value)
-    return isinstance(value, list) and all(isinstance(v, str) or _text_key(v) is not None for v in value)
+    if not isinstance(value, list):
+        return False
+    if value and all(isinstance(item, str) for item in value):
+        return any(map(_is_prose, value))  # a list of ids or addresses is no evidence
+    return all(isinstance(item, str) or _text_key(item) is not None for item in value)
 
 
 def _text_key(item: object) -> str | None:
@@ -370,9 +348,19 @@ def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) 
     if field == "id":
         fitting = [path for path in fitting if len(set(usual[path])) >= _DISTINCT * len(usual[path])]
     texts = [path for path in fitting if sum(map(_is_prose_value, usual[path])) >= _SHARE * len(usual[path])]
-    stages = [[path for path in fitting if re.search(pattern, path.lower())] for pattern in patterns]
+    stages = [[path for path in texts if field == "response" and platform_names.MADE.search(path.lower())]]
+    stages += [[path for path in fitting if re.search(pattern, path.lower())] for pattern in patterns]
     stages.append([path for path in fitting if is_called(path.rsplit(".", 1)[-1] or path, field)])
+    stages.append(
+        [
+            p
+            for p in texts
+            if field in platform_names.PROSE_NAMES and re.search(platform_names.PROSE_NAMES[field], p.lower())
+        ]
+    )
     stages.append([path for path in texts if field in _SPOKEN and speaks_of(path, field)])
+    talks = [path for path in fitting if field in ("response", "prompt") and _is_conversation(usual[path])]
+    stages.append(talks)
     for matches in stages:
         if matches:
             # Plain text before a message that holds the same.
@@ -395,13 +383,48 @@ def _is_prose(text: str) -> bool:
     )
 
 
-def _longest_text(usual: dict[str, list[object]]) -> str | None:
-    lengths = {}
-    for path, values in usual.items():
-        texts = [value for value in values if isinstance(value, str)]
-        if len(texts) == len(values) and sum(map(_is_prose, texts)) >= _SHARE * len(texts):
-            lengths[path] = sum(map(len, texts)) / len(texts)
-    return max(lengths, key=lambda p: (lengths[p], p)) if lengths else None
+def _guess(usual: Mapping[str, list[object]], chosen: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Where no name says which field is the answer: what the texts themselves say, and a sentence about it.
+
+    A question ends in its mark. Of two other texts, the shorter whose words stand in the longer one is the
+    answer, the longer its evidence.
+    """
+    texts = {
+        path: [value for value in values if isinstance(value, str)]
+        for path, values in usual.items()
+        if all(isinstance(value, str) for value in values)
+        and sum(map(_is_prose_value, values)) >= _SHARE * len(values)
+    }
+    asked = {path for path, values in texts.items() if sum(map(_asks, values)) >= _SHARE * len(values)}
+    lengths = {path: sum(map(len, texts[path])) / len(texts[path]) for path in texts if path not in asked}
+    if not lengths:
+        return {}, "no field holds text that could be the answer; set fields.response"
+    longest, *others = sorted(lengths, key=lambda p: (lengths[p], p), reverse=True)
+    guess = {"prompt": min(asked)} if asked and "prompt" not in chosen else {}
+    others = [path for path in others if not _is_preview(texts[path], texts[longest])]
+    if others and "contexts" not in chosen and _is_retold(texts[others[0]], texts[longest]):
+        said = f"{others[0]!r} is the answer and {longest!r} its evidence, which has the same words and more"
+        return guess | {"response": others[0], "contexts": longest}, f"fields.response is a guess: {said}"
+    return guess | {"response": longest}, f"fields.response is a guess: {longest!r} holds the longest texts"
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip(" \"'”»)").endswith(("?", "？", "؟"))
+
+
+def _is_preview(texts: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether most texts are only the beginning of the one beside them."""
+    begins = [b.startswith(a.rstrip(" .…")) for a, b in zip(texts, whole, strict=False)]
+    return sum(begins) >= _SHARE * len(begins)
+
+
+def _is_retold(answers: Sequence[str], evidence: Sequence[str]) -> bool:
+    """Whether most words of most answers stand in the text beside them."""
+    pairs = [
+        (set(plain(answer).split()), set(plain(text).split()))
+        for answer, text in zip(answers, evidence, strict=False)
+    ]
+    return sum(len(said & given) >= _SHARE * len(said) for said, given in pairs) >= _SHARE * len(pairs)
 
 
 def _inner(lists: Sequence[object]) -> dict[str, str]:

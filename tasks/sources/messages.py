@@ -3,8 +3,9 @@
 An export keeps an answer as plain text, as JSON text (encoded once or twice), as a message, as a list of
 messages, of content parts, or of output items with reasoning and tool calls between them. The shapes read
 here are those of OpenAI's chat completions and responses, Anthropic's messages, Gemini's candidates,
-OpenTelemetry's GenAI messages (`parts`), LangChain's serialised messages and generations. What is none of
-them is left as it is: an agent may have been asked for JSON.
+OpenTelemetry's GenAI messages (`parts`), LangChain's serialised messages and generations, ShareGPT's
+conversations (`from`, `value`) and turns of a `speaker`. What is none of them is left as it is: an agent may
+have been asked for JSON.
 """
 
 from __future__ import annotations
@@ -21,8 +22,22 @@ MAXIMUM_DEPTH = 12
 MAXIMUM_ITEMS = 100_000
 """Messages and parts of one answer; more is no conversation."""
 
-ASSISTANT = frozenset({"assistant", "ai", "model", "bot", "agent", "aimessage", "aimessagechunk"})
-USER = frozenset({"user", "human", "humanmessage"})
+ASSISTANT = frozenset(
+    {
+        "assistant",
+        "ai",
+        "model",
+        "bot",
+        "agent",
+        "chatbot",
+        "gpt",
+        "chatgpt",
+        "llm",
+        "aimessage",
+        "aimessagechunk",
+    }
+)
+USER = frozenset({"user", "human", "customer", "humanmessage"})
 _OTHERS = frozenset(
     ["system", "developer", "tool", "function", "toolmessage", "systemmessage", "functionmessage", "ipython"]
 )
@@ -228,10 +243,10 @@ def _first_of(alternatives: list[Any]) -> object:
 
 def _role(record: Mapping[str, Any]) -> str:
     """A message's role in small letters, "" for what is no message; items without are the assistant's."""
-    for key in ("role", "type", "author"):
+    for key in ("role", "type", "author", "from", "speaker", "sender"):
         value = record.get(key)
         if isinstance(value, dict):
-            value = value.get("role")
+            value = value.get("role") or value.get("type")
         if isinstance(value, str) and value.lower() in _ROLES:
             return value.lower()
         if key == "role" and isinstance(value, str):
@@ -296,7 +311,17 @@ def _collect_record(record: dict[str, Any], pieces: _Pieces, depth: int) -> None
     for call in record.get("tool_calls") or ():
         if isinstance(call, dict):
             pieces.tool_calls += _call_names(call)
-    for key in ("content", "parts", "text", "output_text", "refusal"):
+    for key in (
+        "content",
+        "parts",
+        "text",
+        "output_text",
+        "refusal",
+        "value",
+        "utterance",
+        "message",
+        "body",
+    ):
         inner = record.get(key)
         if isinstance(inner, dict) and isinstance(inner.get("value"), str):  # OpenAI's assistants
             inner = inner["value"]

@@ -193,13 +193,19 @@ def _database(asked: Asked) -> Look:
 def _mapped(source: RecordSettings, read: RecordSettings, proposal: Proposal) -> Look:
     """A source whose fields were proposed, with its first records as `read` maps them."""
     notes = [*_proposed(source), *proposal.sentences]
-    if proposal.zoneless is None:
-        return Look(source, [*notes, *_as_mapped(read, proposal.sample)])
-    times = shown(proposal.zoneless, 80)
-    question = f"In which zone are the times in {times!r}? They name none, and all are refused without it."
-    # For the eye alone: nothing is audited by it.
-    as_read = _as_mapped(replace(read, time_zone="UTC"), proposal.sample)
-    return Look(source, [*notes, *as_read], {"time_zone": question})
+    questions = {}
+    # What stands in for an answer is for the eye alone: nothing is audited by it.
+    if proposal.fields.produced_at is None:
+        questions["produced_at"] = (
+            "When were these answers given? No field says so, and all are refused without it."
+        )
+        read = replace(read, produced_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    elif proposal.zoneless is not None:
+        times = shown(proposal.zoneless, 80)
+        zone = f"In which zone are the times in {times!r}? They name none, and all are refused without it."
+        questions["time_zone"] = zone
+        read = replace(read, time_zone="UTC")
+    return Look(source, [*notes, *_as_mapped(read, proposal.sample)], questions)
 
 
 def _proposed(source: RecordSettings) -> list[str]:
