@@ -8,6 +8,7 @@ from flows.heartbeat import beating
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
+from flows.reviews import take_scores
 from flows.run import finish, opened
 from flows.stages import compare_counts, index, judge, nightly_drift, publish_refusals, pull
 from tasks.settings import load
@@ -36,6 +37,7 @@ def audit(
             for unit, done in in_turn(pulled.units, "judging"):
                 judge(run, unit, done)
             publish_refusals(run, pulled)
+            take_scores(run)
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)
             finish(run, marks=pulled.marks)

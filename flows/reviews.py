@@ -6,12 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.orchestrator import task, tell
+from flows.progress import counted
 from flows.run import Run, opened, record_events
+from tasks import ids
+from tasks.errors import SourceError
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
 from tasks.review import evaluation, reviews
 from tasks.review.reviews import Answers
 from tasks.settings import Settings
+from tasks.sources import score_pull
+from tasks.sources.parameters import SourceSettings
 
 
 def import_reviews(
@@ -54,19 +60,51 @@ def import_reviews(
 
 def publish(run: Run, answers: Answers) -> list[str]:
     """Commits what can be used and quarantines the rest, counted and reconciled; why lines were refused."""
+    refusals, counts = commit(run, answers, "reviews")
+    record = run.record
+    record.records_in, record.records_out = answers.lines, counts.published
+    record.records_already_there, record.records_quarantined = counts.already_there, counts.quarantined
+    return refusals
+
+
+def commit(run: Run, answers: Answers, unit: str) -> tuple[list[str], Counts]:
+    """Commits what can be used and quarantines the rest: why lines were refused, and the counts."""
     checked = run.validator.check("reviews", answers.reviews, source="review import")
     refused = answers.quarantine.vstack(checked.quarantine)
     frames = {"reviews": checked.good, "quarantine": refused}
-    published = run.lake.commit(run.run_id, "reviews", frames, run_day=run.day)["reviews"]
+    published = run.lake.commit(run.run_id, unit, frames, run_day=run.day)["reviews"]
     counts = Counts(
         rows_in=answers.lines,
         published=published.published,
         already_there=published.already_there + answers.already_there,
         quarantined=refused.height,
     )
-    record = run.record
-    record.count({"reviews": counts})
-    reconcile(record.counts)
-    record.records_in, record.records_out = answers.lines, counts.published
-    record.records_already_there, record.records_quarantined = counts.already_there, counts.quarantined
-    return refused["reason"].to_list()
+    run.record.count({"reviews": counts})
+    reconcile(run.record.counts)
+    return refused["reason"].to_list(), counts
+
+
+def take_scores(run: Run) -> None:
+    """People's scores at the sources that have `reviews` become reviews, each once.
+
+    A source whose scores cannot be read is a problem of the run; the others go on.
+    """
+    for source in run.settings.sources:
+        if score_pull.settings_of(source) is not None:
+            _take_scores(run, source)
+
+
+@task("take scores", lambda _, source: f"take scores of {source.name}")
+def _take_scores(run: Run, source: SourceSettings) -> None:
+    now = run.record.started_at
+    folder = run.lake.work(run.run_id) / "scores"
+    try:
+        taken = score_pull.pull(source, run.settings.limits, folder, now)
+    except SourceError as failure:
+        run.record.problems.append(f"scores were not taken: {failure}")
+        return
+    answers, left = reviews.of_scores(run.lake, taken.frame(), source.name, run_id=run.run_id, now=now)
+    refusals, counts = commit(run, answers, f"scores-{ids.digest('scores', source.name)[:16]}")
+    run.record.scores[source.name] = {**+taken.counts, **left, "reviews": counts.published}
+    run.record.warnings += [f"scores of source {source.name!r}: {reason}" for reason in refusals[:3]]
+    tell(f"{counted(taken.counts['read'], 'score')}, {counted(counts.published, 'new review')}")

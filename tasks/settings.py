@@ -311,6 +311,9 @@ def _located(source: Any, base: Path) -> SourceSettings:
     """A source whose path, where it has one, is relative to nothing."""
     path = getattr(source, "path", "")
     located: SourceSettings = replace(source, path=_absolute(path, base)) if path else source
+    reviews = getattr(located, "reviews", None)
+    if reviews is not None and reviews.path:
+        located = replace(located, reviews=replace(reviews, path=_absolute(reviews.path, base)))  # type: ignore[call-arg]
     return located
 
 

@@ -16,6 +16,7 @@ from tasks.errors import ConfigError, InputError
 from tasks.knobs import Section, descriptions
 from tasks.settings import Settings, _known_keys, load
 from tasks.sources import kinds
+from tasks.sources.human_scores import ScoreSettings
 from tasks.sources.parameters import FilesSettings
 from tests.conftest import REPOSITORY
 
@@ -184,7 +185,7 @@ def test_init_writes_a_configuration_with_every_key_and_its_default(tmp_path: Pa
         for kind in kinds.SETTINGS.values()
         if kind is not FilesSettings
         for field in dataclasses.fields(kind)
-    }
+    } | {field.name for field in dataclasses.fields(ScoreSettings)}
     assert set(_known_keys(Settings)) - keys - later - others == set()
 
 

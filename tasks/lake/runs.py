@@ -66,6 +66,8 @@ class Run:
     lacks: dict[str, dict[str, int]] = field(default_factory=dict)
     """By source that could not tell everything of its answers, counts of what it lacked, and of documents
     that were looked up in the corpus or are unknown to it."""
+    scores: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By source whose people's scores become reviews, how many were read, and left for what reason."""
     minimised: dict[str, dict[str, int]] = field(default_factory=dict)
     """By source that is minimised, values dropped, hashed and masked at the door, by path."""
     verifier: str | None = None
@@ -96,6 +98,8 @@ class Run:
         counts: dict[str, dict[str, Any]] = {name: c.as_dict() for name, c in sorted(self.counts.items())}
         if self.minimised:
             counts.setdefault("outputs", Counts().as_dict())["minimised"] = self.minimised
+        if self.scores:
+            counts.setdefault("reviews", Counts().as_dict())["scores"] = self.scores
         if self.lacks:
             counts.setdefault("outputs", Counts().as_dict())["lacks"] = self.lacks
         return counts

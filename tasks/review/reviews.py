@@ -17,8 +17,9 @@ import polars as pl
 from tasks import ids
 from tasks.errors import InputError
 from tasks.files import durable
+from tasks.lake import current
 from tasks.lake.store import Lake
-from tasks.review import disclosed, review_sheets
+from tasks.review import disclosed, review_sheets, scores
 from tasks.review.queue import QueueParameters, queue
 from tasks.review.review_sheets import FILLED, SheetError
 from tasks.schema import conform
@@ -239,6 +240,28 @@ def read_sheet(
     quarantine = _quarantine(sheet.refused, refused, path.name, run_id, now)
     lines = sheet.rows.height - blank + len(sheet.refused)
     return Answers(fresh, there, quarantine, blank, lines, outcomes)
+
+
+def of_scores(
+    lake: Lake, found: pl.DataFrame, source: str, *, run_id: str, now: datetime
+) -> tuple[Answers, dict[str, int]]:
+    """People's scores of answers (columns as in `scores.lines`) against the lake, as a sheet would be read.
+
+    Returns what they amount to, and how many gave no review for what reason.
+    """
+    outputs = current.current_outputs(lake.scan("outputs")).join(
+        found.lazy().select("source", "source_id").unique(), on=["source", "source_id"], how="semi"
+    )
+    judged = current.VERDICTS.of(lake.scan("verdicts")).join(
+        outputs.select("output_id", "source", "source_id"), on="output_id"
+    )
+    known = lake.scan("reviews").collect()
+    sheet, counts = scores.lines(found, judged.collect(), known)
+    usable, refused, _ = review_sheets.judged(sheet, _named(lake, sheet), now=now.isoformat())
+    fresh, there = _new(usable, known, run_id)
+    quarantine = _quarantine([], refused, f"scores of {source}", run_id, now)
+    outcomes = dict(usable.select("verdict_id", "outcome").iter_rows())
+    return Answers(fresh, there, quarantine, 0, sheet.height, outcomes), counts
 
 
 def _named(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:

@@ -25,12 +25,15 @@ from tasks.files.web import Web
 from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope, Tally, Wanted
 from tasks.sources.exported_rows import ODD
+from tasks.sources.human_scores import ScoreSettings
 from tasks.sources.messages import decoded
 from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
 _PLACE = "api/public/v2/observations"
 _TRACES = "api/public/traces"
+_SCORES = "api/public/v2/scores"
+_SCORES_AT_ONCE = 100
 _TRACES_AT_ONCE = 100
 _LISTED = 10_000
 """Traces of a day that are listed whatever their count says: a hundred requests."""
@@ -49,6 +52,8 @@ class LangfuseSettings(ServerSettings):
     """Its scheduled exports (recommended), or its API."""
     overlap_minutes: Annotated[float, Ge(0), Le(525_600)] = 360.0
     """Minutes before the newest observation of the last pull that are read again: some come late."""
+    reviews: ScoreSettings | None = None
+    """What people's scores mean, which become reviews of verdicts."""
 
 
 def reach(source: LangfuseSettings) -> str:
@@ -96,6 +101,26 @@ def _traces(source: LangfuseSettings, door: Web, day: date, page: int) -> tuple[
         raise odd(source, _TRACES, "traces", error) from None
 
 
+def scores(source: LangfuseSettings, since: datetime) -> Iterator[list[Record]]:
+    """Pages of the scores that people gave since a moment, as the API gives them.
+
+    Raises:
+        SourceError: the server cannot be asked.
+    """
+    asked = {"source": "ANNOTATION", "fromTimestamp": since.isoformat(), "limit": _SCORES_AT_ONCE}
+    with trace_server.web(source, **trace_server.credentials(source)) as door:
+        number, pages = 1, 1
+        while number <= pages:
+            answer = door.json(_SCORES, {**asked, "page": number})
+            try:
+                pages = int(answer["meta"]["totalPages"])
+                page = [dict(row) for row in answer["data"]]
+            except ODD as error:
+                raise odd(source, _SCORES, "scores", error) from None
+            yield page
+            number += 1
+
+
 def _look(source: LangfuseSettings, door: Web) -> str:
     door.json(_PLACE, {"limit": 1})
     return f"observations of {source.url}"
@@ -134,7 +159,7 @@ class _Langfuse:
         while True:
             answer = self._door.json(_PLACE, page)
             try:
-                rows = [_snake(row) for row in answer["data"]]
+                rows = [snake(row) for row in answer["data"]]
                 found = [observation(row) for row in rows]
                 moments = [_utc(row["start_time"]).isoformat() for row in rows]
                 cursor = (answer.get("meta") or {}).get("cursor")
@@ -150,7 +175,8 @@ def _midnight(day: date) -> str:
     return datetime.combine(day, time(), UTC).isoformat()
 
 
-def _snake(row: Record) -> Record:
+def snake(row: Record) -> Record:
+    """A row of the API with the keys of exports."""
     return {_CAMEL.sub(lambda match: f"_{match[1].lower()}", key): value for key, value in row.items()}
 
 
@@ -197,4 +223,4 @@ def observation(row: Record) -> Raw:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Observations of a scheduled export: Parquet, CSV, JSON or JSON Lines."""
-    return exported_rows.read(path, limits, "observation of Langfuse", lambda row: [observation(_snake(row))])
+    return exported_rows.read(path, limits, "observation of Langfuse", lambda row: [observation(snake(row))])

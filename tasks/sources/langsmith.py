@@ -23,12 +23,13 @@ from tasks.files.web import Web
 from tasks.sources import exported_rows, trace_server
 from tasks.sources.base import Batch, Scope
 from tasks.sources.exported_rows import ODD
+from tasks.sources.human_scores import ScoreSettings
 from tasks.sources.messages import decoded
 from tasks.sources.raw_spans import Raw, nanoseconds, raw
 from tasks.sources.secrets import secret
 from tasks.sources.trace_server import Mark, ServerSettings, odd, once
 
-_RUNS, _PROJECTS = "runs/query", "sessions"
+_RUNS, _PROJECTS, _FEEDBACK = "runs/query", "sessions", "feedback"
 _KINDS = {"llm": "LLM", "chain": "CHAIN", "tool": "TOOL", "retriever": "RETRIEVER"}
 _SESSIONS = ("thread_id", "session_id", "conversation_id")
 """Where the metadata name the conversation, as LangSmith looks for it."""
@@ -50,6 +51,8 @@ class LangsmithSettings(ServerSettings):
     """Its bulk exports (recommended), or its API."""
     overlap_minutes: Annotated[float, Ge(0), Le(525_600)] = 360.0
     """Minutes before the newest run of the last pull that are read again: some come late."""
+    reviews: ScoreSettings | None = None
+    """What people's feedback means, which becomes reviews of verdicts."""
 
 
 def reach(source: LangsmithSettings) -> str:
@@ -68,6 +71,26 @@ def pull(source: LangsmithSettings, scope: Scope) -> Iterator[Batch]:
         SourceError: the server, or the exports, cannot be read.
     """
     yield from trace_server.pull(source, scope, _Langsmith, exported, _key)
+
+
+def feedback(source: LangsmithSettings, since: datetime) -> Iterator[list[Record]]:
+    """Pages of the feedback that was given in LangSmith's interface since a moment.
+
+    Raises:
+        SourceError: the server cannot be asked.
+    """
+    with trace_server.web(source, **_key(source)) as door:
+        asked = {"session": _project(source, door), "source": "app", "limit": _LARGEST_PAGE}
+        asked |= {"min_created_at": since.isoformat()}
+        start = 0
+        while True:
+            answer = door.json(_FEEDBACK, {**asked, "offset": start})
+            if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+                raise odd(source, _FEEDBACK, "feedback", TypeError("no list of records"))
+            yield answer
+            if len(answer) < _LARGEST_PAGE:
+                return
+            start += len(answer)
 
 
 def _look(source: LangsmithSettings, door: Web) -> str:

@@ -104,6 +104,7 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     # What is drawn of a record leaves it as it is: another share is for what comes from now on.
     del settings["sample"]
     del settings["write_back"]
+    settings.pop("reviews", None)
     fields = settings.get("fields")
     if fields and fields["context_ids"] is None:
         del fields["context_ids"]
