@@ -7,6 +7,8 @@ views.current_verdicts("lake").group_by("agent", "verdict").len().collect()
 
 from tasks.lake.views import (
     current_actions,
+    current_actions_taken,
+    current_caught,
     current_claims,
     current_outputs,
     current_verdicts,
@@ -17,6 +19,8 @@ from tasks.lake.views import (
 
 __all__ = [
     "current_actions",
+    "current_actions_taken",
+    "current_caught",
     "current_claims",
     "current_outputs",
     "current_verdicts",

@@ -10,7 +10,15 @@ from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
 from flows.reviews import take_scores
 from flows.run import finish, opened
-from flows.stages import compare_counts, index, judge, nightly_drift, publish_refusals, pull
+from flows.stages import (
+    compare_counts,
+    follow_deliveries,
+    index,
+    judge,
+    nightly_drift,
+    publish_refusals,
+    pull,
+)
 from tasks.settings import load
 
 
@@ -36,6 +44,7 @@ def audit(
             index(run)
             for unit, done in in_turn(pulled.units, "judging"):
                 judge(run, unit, done)
+            follow_deliveries(run, pulled)
             publish_refusals(run, pulled)
             take_scores(run)
             completeness = compare_counts(run, pulled)

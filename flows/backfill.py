@@ -13,7 +13,7 @@ from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted, in_turn
 from flows.run import Run, finish, opened
-from flows.stages import compare_counts, index, judge, publish_refusals, pull
+from flows.stages import compare_counts, follow_deliveries, index, judge, publish_refusals, pull
 from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.settings import load
@@ -50,6 +50,7 @@ def backfill(
         before = published_before(run, since, until)
         for unit, done in in_turn(before, "judging again"):
             judge(run, unit, done, reverify=reverify, is_pulled=False)
+        follow_deliveries(run, pulled)
         publish_refusals(run, pulled)
         completeness = compare_counts(run, pulled)
         finish(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,7 @@ from tasks.gate.reconcile import Counts
 from tasks.sources import counting
 from tasks.sources.pull import Pulled, pull_sources
 from tasks.sources.units import Unit, together
+from tasks.taken import later
 
 
 def pull_title(run: Run, since: date | None, until: date | None) -> str:
@@ -148,6 +149,23 @@ def publish_refusals(run: Run, pulled: Pulled) -> None:
     )
     run.record.count({"outputs": left_out})
     pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
+
+
+@task("follow deliveries")
+def follow_deliveries(run: Run, pulled: Pulled) -> None:
+    """What records say by now of outputs that were published before: deliveries, and what was done."""
+    if pulled.delivered.is_empty():
+        return
+    statements = pulled.delivered.drop_nulls("action_taken").with_columns(
+        action="action_taken", taken_at="delivered_at", origin=pl.lit("source")
+    )
+    frames = later.learnt(run.lake, statements, pulled.delivered, run_id=run.run_id, now=datetime.now(UTC))
+    checked = {table: run.check(table, rows) for table, rows in frames.items()}
+    # Days whose rows have events to be recorded.
+    run.record.days.update(checked["actions_taken"]["produced_at"].dt.date())
+    if any(rows.height for rows in checked.values()):
+        run.record.count(run.lake.commit(run.run_id, "deliveries", checked, run_day=run.day))
+    tell(f"{counted(checked['caught'].height, 'failed output')} with another state")
 
 
 @task("compare counts")

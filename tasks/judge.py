@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 
 from tasks import tables
 from tasks.claims import claims as claims_stage
 from tasks.decide import actions as actions_stage
+from tasks.decide import caught as caught_stage
+from tasks.decide import taken as taken_stage
 from tasks.decide import verdicts as verdicts_stage
 from tasks.errors import IntegrityError
 from tasks.evidence import look_up
@@ -406,6 +408,31 @@ def _repeated(verdicts: pl.DataFrame, known: pl.DataFrame, unit: str) -> pl.Data
     return verdicts.join(known, on="verdict_id", how="semi")
 
 
+def _ever(table: str, outputs: pl.DataFrame, job: Job) -> pl.DataFrame:
+    """A table's rows of the outputs that earlier runs published."""
+    own = outputs.lazy().select("output_id")
+    return of_days(job.bench.lake, table, outputs).join(own, on="output_id", how="semi").collect()
+
+
+def _caught(outputs: pl.DataFrame, actions: pl.DataFrame, job: Job) -> pl.DataFrame:
+    """CAUGHT of the outputs that fail here for the first time, by the clock of this moment: it is the last
+    one before their verdicts are recorded.
+    """
+    now = datetime.now(UTC)
+    ever = pl.concat([_ever("actions", outputs, job), actions])
+    ever = ever.unique("action_id", keep="first", maintain_order=True)
+    failures = caught_stage.first_failures(ever, _ever("caught", outputs, job), now, job.run_id)
+    said = outputs.with_columns(taken_at="delivered_at")
+    return caught_stage.caught(failures, said, run_id=job.run_id, now=now)
+
+
+def _taken(outputs: pl.DataFrame, actions: pl.DataFrame, job: Job) -> pl.DataFrame:
+    """ACTIONS_TAKEN as the records of outputs say that this run read."""
+    own = outputs.filter((pl.col("run_id") == job.run_id) & pl.col("action_taken").is_not_null())
+    said = own.with_columns(action="action_taken", taken_at="delivered_at", origin=pl.lit("source"))
+    return taken_stage.taken(said, own, actions, run_id=job.run_id, now=datetime.now(UTC))
+
+
 def publish(
     material: Material, scores: Scores, decisions: Decisions, known: pl.DataFrame, job: Job
 ) -> Judged:
@@ -423,6 +450,8 @@ def publish(
         "verdicts": decisions.verdicts,
         "actions": decisions.actions,
         "findings": job.gate.check("findings", material.findings),
+        "actions_taken": job.gate.check("actions_taken", _taken(material.outputs, decisions.actions, job)),
+        "caught": job.gate.check("caught", _caught(material.outputs, decisions.actions, job)),
     }
     lake.require_references(frames, f"nothing of unit {job.unit} was published, report this as a bug")
     frames["quarantine"] = job.gate.quarantine()

@@ -34,6 +34,9 @@ TOOL = "tool:"
 """Scheme of the address of what a tool returned during the turn; the tool's name follows."""
 CORPUS = "corpus:"
 """Scheme of the address of a document that a record names without text; its address in the corpus follows."""
+CAUGHT_STATES = ("caught", "late", "unknown")
+CAUGHT_BECAUSE = ("recorded_first", "held", "delivered_first", "delivered_anyway", "not_known")
+"""Why an output that failed is in its state; `decide/caught.py` says when each applies."""
 CAUSES = ("evidence", "verifier", "policy", "combination", "unexplained")
 """What a flip may be caused by; `reaudit/flips.py` says when each applies."""
 COMPLETENESS_STATES = ("complete", "missing", "surplus", "open", "unknown", "never_pulled")
@@ -88,6 +91,14 @@ p_insufficient = _probability(
 verdict = Column("verdict", pl.String, "What the evidence says of the claim", rules=(OneOf(VERDICTS),))
 verdict_ids = Column("verdict_ids", pl.List(pl.String), "Verdicts that the decision rests on")
 
+_delivered_at = Column(
+    "delivered_at",
+    UTC,
+    "When the answer reached its user, as its source says; null where it does not say, or it had not",
+    unit="UTC",
+    nullable=True,
+)
+
 OUTPUTS = Table(
     "outputs",
     ("output_id",),
@@ -136,6 +147,21 @@ OUTPUTS = Table(
             unit="probability",
             nullable=True,
             rules=(_PROBABILITY,),
+        ),
+        _delivered_at,
+        Column(
+            "is_delivered",
+            pl.Boolean,
+            "Whether the answer was delivered when its record was read; null where the source does not say, "
+            "and in files of earlier releases",
+            nullable=True,
+        ),
+        Column(
+            "action_taken",
+            pl.String,
+            "What the agent's own system did with the answer, as its record says; null where it does not say",
+            nullable=True,
+            rules=(OneOf(ACTIONS),),
         ),
     ),
 )
@@ -374,6 +400,98 @@ ACTIONS_TABLE = Table(
     references=(("output_id", "outputs", "output_id"),),
 )
 
+CAUGHT = Table(
+    "caught",
+    ("caught_id",),
+    "Whether each output that failed its verification was caught before its user had it; of an output the "
+    "row with the newest known_at counts",
+    (
+        _id("caught_id", "SHA-256 over action, state and time of delivery, so that a change is a row more"),
+        output_id,
+        _id("action_id", "The first action of the output that is not `delivered`"),
+        Column("action", pl.String, "That action", rules=(OneOf(ACTIONS[1:]),)),
+        Column("decided_at", UTC, "When the action was decided", unit="UTC"),
+        Column(
+            "recorded_at",
+            UTC,
+            "When its verdicts were recorded, from which on somebody could act: what delivered_at is "
+            "compared with; decided_at of actions of earlier releases",
+            unit="UTC",
+        ),
+        _delivered_at,
+        Column(
+            "state",
+            pl.String,
+            "caught: recorded before the delivery; late: delivered first; unknown: the source does not say",
+            rules=(OneOf(CAUGHT_STATES),),
+        ),
+        Column(
+            "because",
+            pl.String,
+            "recorded_first; held: its own system withheld it, or the record says that it was not delivered; "
+            "delivered_first; delivered_anyway: after the action and against it; not_known",
+            rules=(OneOf(CAUGHT_BECAUSE),),
+        ),
+        Column(
+            "hours",
+            pl.Float64,
+            "Of a late one, from delivery to recorded verdicts, 0 where it was delivered anyway; null where "
+            "the time of the delivery is not known",
+            unit="hours",
+            nullable=True,
+            rules=(Between(0.0),),
+        ),
+        Column("known_at", UTC, "When this was known", unit="UTC"),
+        produced_at,
+        run_id,
+    ),
+    references=(("output_id", "outputs", "output_id"), ("action_id", "actions", "action_id")),
+)
+
+ACTIONS_TAKEN = Table(
+    "actions_taken",
+    ("taken_id",),
+    "What the agent's own system really did with outputs, beside what was decided; of an output the row with "
+    "the newest noted_at counts",
+    (
+        _id("taken_id", "SHA-256 over output, action, time and origin"),
+        output_id,
+        Column("action", pl.String, "What was done", rules=(OneOf(ACTIONS),)),
+        Column("taken_at", UTC, "When it was done; null where that is not known", unit="UTC", nullable=True),
+        Column(
+            "origin",
+            pl.String,
+            "source: the output's record says so; import: `claimledger actions import` brought it",
+            rules=(OneOf(("source", "import")),),
+        ),
+        Column(
+            "action_id",
+            pl.String,
+            "The decision that it is compared with: the newest at that time, else the first; null without "
+            "one",
+            nullable=True,
+            rules=(_HEX,),
+        ),
+        Column("decided", pl.String, "What that one says", nullable=True, rules=(OneOf(ACTIONS),)),
+        Column(
+            "is_deviation",
+            pl.Boolean,
+            "Something else was done than was decided; null without a decision",
+            nullable=True,
+        ),
+        Column(
+            "is_before",
+            pl.Boolean,
+            "It was done before it was decided; null without a decision",
+            nullable=True,
+        ),
+        Column("noted_at", UTC, "When it was read or imported", unit="UTC"),
+        produced_at,
+        run_id,
+    ),
+    references=(("output_id", "outputs", "output_id"),),
+)
+
 FINDINGS = Table(
     "findings",
     ("finding_id",),
@@ -435,16 +553,16 @@ EVENTS = Table(
         Column(
             "kind",
             pl.String,
-            "verification, re-verification, flip, review, action, finding, erasure, configuration, pack, "
-            "run, health",
+            "verification, re-verification, flip, review, action, action_taken, finding, erasure, "
+            "configuration, pack, run, health",
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),
         Column("subject_id", pl.String, "Id of what the act was about"),
         Column(
             "actor",
             pl.String,
-            "Who acted, of runs, reviews, erasures and configuration: what CLAIMLEDGER_ACTOR says, else "
-            "Prefect's run, else os:USER@HOST; null for what a run did, and in earlier releases",
+            "Who acted, of runs, reviews, actions taken, erasures and configuration: what CLAIMLEDGER_ACTOR "
+            "says, else Prefect's run, else os:USER@HOST; null for what a run did, and in earlier releases",
             nullable=True,
         ),
         Column("body", pl.String, "Canonical JSON, the bytes that are hashed"),
@@ -941,6 +1059,8 @@ TABLES: dict[str, Table] = {
         EVIDENCE,
         VERDICTS_TABLE,
         ACTIONS_TABLE,
+        ACTIONS_TAKEN,
+        CAUGHT,
         FINDINGS,
         REVIEWS,
         EVENTS,

@@ -65,7 +65,7 @@ def event(message: Message, origin: str) -> dict[str, Any]:
 
 def _compliance(message: Message, held: Event) -> Mapped:
     verdict = str(held.get("corrected_verdict") or held.get("verdict") or "")
-    status = _STATUS.get(verdict, _OTHER if message.kind in ("action", "review") else 0)
+    status = _STATUS.get(verdict, _OTHER if message.kind in ("action", "action_taken", "review") else 0)
     severity = _MEDIUM if status == _FAIL else _LOW if status == _WARNING else _INFORMATIONAL
     subject = str(held.get("verdict_id") or held.get("claim_id") or message.subject)
     detail = verdict or str(held.get("action") or held.get("outcome") or message.kind)
@@ -103,7 +103,9 @@ def _base(*_: object) -> Mapped:
 
 
 _CLASSES: Mapping[str, Callable[[Message, Event], Mapped]] = {
-    **dict.fromkeys(("verification", "re-verification", "flip", "review", "action"), _compliance),
+    **dict.fromkeys(
+        ("verification", "re-verification", "flip", "review", "action", "action_taken"), _compliance
+    ),
     "finding": _data_security,
     "erasure": _entity,
     "configuration": _entity,

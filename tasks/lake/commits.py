@@ -39,6 +39,8 @@ ORDER = (
     "evidence",
     "verdicts",
     "actions",
+    "actions_taken",
+    "caught",
     "findings",
     "flips",
     "reaudits",

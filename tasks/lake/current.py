@@ -32,6 +32,8 @@ class Newest:
 
 VERDICTS = Newest("claim_id", ("verified_at", "verdict_id"))
 ACTIONS = Newest("output_id", ("decided_at", "action_id"))
+CAUGHT = Newest("output_id", ("known_at", "caught_id"))
+ACTIONS_TAKEN = Newest("output_id", ("noted_at", "taken_id"))
 
 
 def current_outputs(outputs: pl.LazyFrame) -> pl.LazyFrame:

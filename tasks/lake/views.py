@@ -35,6 +35,8 @@ def sql(lake: Path) -> str:
         tables="".join(one.substitute(table=name) for name in TABLES),
         newest_verdict=current.VERDICTS.sql,
         newest_action=current.ACTIONS.sql,
+        newest_caught=current.CAUGHT.sql,
+        newest_taken=current.ACTIONS_TAKEN.sql,
     )
 
 
@@ -82,6 +84,16 @@ def current_verdicts(lake: str | Path) -> pl.LazyFrame:
 def current_actions(lake: str | Path) -> pl.LazyFrame:
     """One ACTIONS row for each current output, the newest, with `date`."""
     return current.ACTIONS.of(_of_current(lake, "actions"))
+
+
+def current_caught(lake: str | Path) -> pl.LazyFrame:
+    """One CAUGHT row for each current output that failed, the newest, with `date`."""
+    return current.CAUGHT.of(_of_current(lake, "caught"))
+
+
+def current_actions_taken(lake: str | Path) -> pl.LazyFrame:
+    """One ACTIONS_TAKEN row for each current output of which it is known, the newest, with `date`."""
+    return current.ACTIONS_TAKEN.of(_of_current(lake, "actions_taken"))
 
 
 def _of_current(lake: str | Path, name: str) -> pl.LazyFrame:

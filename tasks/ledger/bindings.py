@@ -267,15 +267,23 @@ def _passages_shown(frames: Frames, keyed: pl.DataFrame) -> pl.DataFrame:
 
 
 def single(
-    kind: str, frames: Frames, keys: pl.DataFrame | None, indexes: pl.DataFrame | None = None
+    kind: str,
+    frames: Frames,
+    keys: pl.DataFrame | None,
+    indexes: pl.DataFrame | None = None,
+    actor: str | None = None,
 ) -> pl.DataFrame:
-    """One event (`events.FRAME`) for each row that an action, a finding, a flip or a health alarm is about.
+    """One event (`events.FRAME`) for each row that an action, what was done instead, a finding, a flip or a
+    health alarm is about.
 
     Args:
         keys: output_id and key (Binary) of every output concerned; None where rows are about no output.
         indexes: `earlier_index` of the event that the row is about, by the one column that they share.
+        actor: who brought the rows in, of kinds that say so.
     """
     declared = facts(kind, frames, _salts(keys)).with_columns(kind=pl.lit(kind))
+    if actor is not None:
+        declared = declared.with_columns(actor=pl.lit(actor))
     if indexes is not None:
         [on] = [name for name in indexes.columns if name != "earlier_index"]
         declared = declared.join(indexes, on=on, how="left", maintain_order="left")

@@ -154,6 +154,13 @@ KINDS: Mapping[str, Kind] = {
         key="action_id",
         moment="decided_at",
     ),
+    "action_taken": Kind(
+        "action action_id actor decided is_before is_deviation origin output_id produced_at_us "
+        "row_actions_taken taken_at_us",
+        ("actions_taken",),
+        key="taken_id",
+        moment="noted_at",
+    ),
     "finding": Kind(
         "confidence_u6 detector end finding output_id row_findings start",
         ("findings",),
@@ -188,7 +195,7 @@ KINDS: Mapping[str, Kind] = {
     ),
 }
 JUDGED = ("verification", "re-verification")
-DAILY = ("verification", "action", "finding", "flip")
+DAILY = ("verification", "action", "action_taken", "finding", "flip")
 """Kinds about rows of an output's day, each of which has an event."""
 COMMITTED = ("claim", "reviewer")
 """Fields that are commitments, beside those of the passages."""
@@ -238,6 +245,7 @@ ADDITIONS = (
     ),
     Addition({"outputs": ("sampling_probability",)}),
     Addition({"verdicts": ("citation",)}),
+    Addition({"outputs": ("delivered_at", "is_delivered", "action_taken")}),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""

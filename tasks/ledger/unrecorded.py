@@ -80,6 +80,8 @@ class Unrecorded:
         if due["actions"].height:
             outputs = scan("outputs").filter(pl.col("output_id").is_in(output_ids.implode())).collect()
             yield bindings.single("action", {"actions": due["actions"], "outputs": outputs}, keys)
+        if due["actions_taken"].height:
+            yield bindings.single("action_taken", due, keys, actor=self.actor)
         if due["findings"].height:
             yield bindings.single("finding", due, keys)
         if flips.height:

@@ -32,7 +32,10 @@ _SHOWN = 5
 """Rows of one table and segment that are named one by one; the rest is counted."""
 _BINDS_NOTHING = ",".join(f'"row_{table}":null' for table in sorted(KINDS["verification"].binds))
 """A claim that was judged again with the same result has an event and no row of its own."""
-_GROUPS = (JUDGED, *((kind,) for kind in ("action", "finding", "review", "flip", "run", "health")))
+_GROUPS = (
+    JUDGED,
+    *((kind,) for kind in ("action", "action_taken", "finding", "review", "flip", "run", "health")),
+)
 """Kinds of events that are checked together."""
 
 

@@ -14,6 +14,7 @@ from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal
 from tasks.sources import clocks, messages, platform_names
 from tasks.sources.column_names import is_called, numbered, plain, speaks_of
+from tasks.sources.delivered import action_of
 from tasks.sources.joining import ADDRESSES, QUESTION, TEXTS, Joiner
 from tasks.sources.parameters import FieldMapping, JoinSettings, RecordParameters
 from tasks.sources.paths import Step, at, locate, opened, parse
@@ -447,6 +448,9 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "tools": lambda value: isinstance(value, list | str),
     "metadata": lambda value: isinstance(value, dict | str),
     "produced_at": _is_time,
+    "delivered_at": _is_time,
+    "delivered": lambda value: str(value).casefold() in ("true", "false", "yes", "no", "1", "0"),
+    "action_taken": lambda value: isinstance(value, str) and action_of(value) is not None,
     "response": _is_answer,
     "prompt": _is_question,
 }

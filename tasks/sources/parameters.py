@@ -25,6 +25,12 @@ class FieldMapping(Section):
     """When the answer was given."""
     time_zone: Annotated[str | None, Example("timezone")] = None
     """IANA name of that time's zone, where the time itself names none."""
+    delivered_at: Annotated[str | None, Example("delivered_at")] = None
+    """When the answer reached its user; empty where it was not delivered when the record was written."""
+    delivered: Annotated[str | None, Example("is_delivered")] = None
+    """Whether it was delivered when the record was written, true or false, where there is no time."""
+    action_taken: Annotated[str | None, Example("action")] = None
+    """What the agent's own system did with it: delivered, rephrased or escalated."""
     prompt: Annotated[str | None, Example("input.question")] = None
     """What was asked."""
     response: str = "response"
@@ -98,6 +104,10 @@ class SourceSettings(Section):
             raise ValueError(f"trace_url is {self.trace_url!r}, expected an address with https:// or http://")
 
 
+_LATER_FIELDS = ("context_ids", "delivered_at", "delivered", "action_taken")
+"""Fields of later releases."""
+
+
 def deciding(source: SourceSettings) -> dict[str, Any]:
     """Settings that decide what a record becomes: where one of them changes, all is read again."""
     settings = asdict(source)
@@ -105,9 +115,9 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     del settings["sample"]
     del settings["write_back"]
     settings.pop("reviews", None)
-    fields = settings.get("fields")
-    if fields and fields["context_ids"] is None:
-        del fields["context_ids"]
+    if "fields" in settings:
+        unset = {name for name in _LATER_FIELDS if settings["fields"][name] is None}
+        settings["fields"] = {k: v for k, v in settings["fields"].items() if k not in unset}
     # A key of a later release that is not set decides nothing: an upgrade reads nothing again.
     later = ("minimise", "look_up")
     return {key: value for key, value in settings.items() if key not in later or value is not None}

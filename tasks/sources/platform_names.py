@@ -42,6 +42,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         r"(^|\.)(produced_at|timestamp|created_at|created|start_time|time|date|ts)$",
         r"(^|\.)(end_time|request_time|ended_at|updated_at)$",
     ),
+    "delivered_at": (
+        r"(^|\.)(delivered_at|delivery_time|delivered_on|sent_at|released_at|shown_at|sent_to_(user|customer)_at)$",
+    ),
+    "delivered": (r"(^|\.)(is_)?(delivered|sent_to_user|sent_to_customer)$",),
+    "action_taken": (r"(^|\.)action_taken$",),
     "agent": (r"(^|\.)((agent|bot|assistant|app)([_.]name)?|service\.name)$",),
     "model": (r"(^|\.)(model|model_name|provided_model_name|llm\.model_name)$",),
     "use_case": (r"(^|\.)(use_case|usecase|task|topic|category|domain|project)$",),

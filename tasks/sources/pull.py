@@ -44,6 +44,10 @@ REFUSED_RECORDS = 3
 """Fewer refused records than this are accidents of rows, whatever their share of the source."""
 
 
+KEYS = ("_sequence", "source", "source_id", "output_id", "delivered_at", "action_taken")
+"""What is kept of every record."""
+
+
 def watermark(source: str) -> str:
     """Name of the lake's state that holds a source's marks."""
     return f"watermark-{source}"
@@ -71,6 +75,10 @@ class Lake(Protocol):
     def commit(self, run_id: str, unit: str, frames: Mapping[str, pl.DataFrame], *, run_day: date) -> object:
         """Publishes rows once."""
         ...
+
+
+DELIVERED = {name: OUTPUTS.schema[name] for name in ("output_id", "delivered_at", "action_taken")}
+"""When an output was delivered and what was done with it; one of both may be null."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,8 @@ class Pulled:
     """Files that were read."""
     receipt: Receipt | None = None
     """What was read, and what the sources count of its days."""
+    delivered: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DELIVERED))
+    """What records say of deliveries (DELIVERED), also of outputs that earlier runs published."""
 
     @property
     def outputs(self) -> int:
@@ -203,7 +213,11 @@ def pull_sources(
         for name in ("batches", "work"):
             shutil.rmtree(part.folder / name, ignore_errors=True)
     receipt = _counted(sources, staged, lake, folder, now=now, since=since, until=until)
-    pulled = replace(_pulled(staged, units, duplicates, already_there), receipt=receipt)
+    is_said = pl.any_horizontal(pl.col("delivered_at", "action_taken").is_not_null())
+    keys = [part.filter(is_said).select(*DELIVERED) for each in staged for part in each.keys]
+    delivered = pl.concat([pl.DataFrame(schema=DELIVERED), *keys]).unique("output_id", keep="last")
+    pulled = _pulled(staged, units, duplicates, already_there)
+    pulled = replace(pulled, receipt=receipt, delivered=delivered)
     known = duplicates + already_there
     left_out = pulled.filtered + pulled.joined + pulled.sampled_out
     accounted = pulled.outputs + known + pulled.quarantined + left_out
@@ -349,7 +363,7 @@ def _stage(batch: Batch, staged: _Staged) -> None:
         staged.quarantine_paths.append(_write(rows, staged.folder / "quarantine" / name))
     for of_day, path in written.items():
         staged.days.setdefault(of_day, []).append(path)
-    staged.keys.append(outputs.select("_sequence", "source", "source_id", "output_id", day.alias("_day")))
+    staged.keys.append(outputs.select(*KEYS, day.alias("_day")))
     staged.outputs += outputs.height
     staged.quarantined += batch.quarantine.height
     staged.records_in += batch.records_in

@@ -22,6 +22,7 @@ from tasks.files.refusal import Refusal
 from tasks.schema import conform
 from tasks.sources import fidelity, messages, values
 from tasks.sources.base import Scope
+from tasks.sources.delivered import ACTION, FLAG, TIME, Delivery, delivery
 from tasks.sources.parameters import FieldMapping, RecordParameters, RecordSettings
 from tasks.sources.paths import Keys, Step, at, locate, opened, parse, without
 from tasks.sources.times import Clock, instant
@@ -44,6 +45,9 @@ class Row(NamedTuple):
     contexts: list[Context]
     tools: list[str]
     metadata: str
+    delivered_at: datetime | None = None
+    is_delivered: bool | None = None
+    action_taken: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Mapped:
 
 
 _PATHS = (
-    "id", "produced_at", "time_zone", "prompt", "response", "agent", "model", "use_case", "session_id",
-    "contexts", "context_ids", "tools", "metadata",
+    "id", "produced_at", "time_zone", TIME, FLAG, ACTION, "prompt", "response", "agent", "model", "use_case",
+    "session_id", "contexts", "context_ids", "tools", "metadata",
 )  # fmt: skip
 _COLUMN = "contexts "
 """What the name of one of several columns with evidence begins with, before its path."""
@@ -200,7 +204,10 @@ class Mapper:
             keys["response"] = values.every_part(record, response)
         held = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
-        self._reached.update(name for name, value in held.items() if value not in (None, ""))
+        # An empty time of delivery says something: the answer was not delivered.
+        self._reached.update(
+            name for name, value in held.items() if value not in (None, "") or name in (TIME, FLAG, ACTION)
+        )
         source, bounds = self._source, self._parameters
         names = {name: values.name(held.get(name), name, bounds) for name in _NAMES}
         moment = held.get("produced_at")
@@ -208,10 +215,12 @@ class Mapper:
         contexts, rests, blank = self._evidence(held)
         said = answer.text.strip()
         self._echoes += len(said) >= ECHO_CHARACTERS and any(said in context["text"] for context in contexts)
+        is_constant = moment in (None, "") and self._constant_time is not None
+        produced_at = self._constant_time if is_constant else None
+        produced_at = produced_at or self._instant(moment, names["time_zone"])
+        delivered = self._delivery(held, produced_at, names["time_zone"])
         row = Row(
-            produced_at=self._constant_time
-            if moment in (None, "") and self._constant_time is not None
-            else self._instant(moment, names["time_zone"]),
+            produced_at=produced_at,
             source_id=names["id"],
             agent=names["agent"] or source.agent or source.name,
             model=names["model"] or source.model,
@@ -222,8 +231,17 @@ class Mapper:
             contexts=contexts,
             tools=values.tools(held.get("tools")),
             metadata=self._metadata(record, keys, held, rests, answer),
+            **delivered._asdict(),
         )
         return row, blank
+
+    def _delivery(self, held: Record, produced_at: datetime, zone: str | None) -> Delivery:
+        return delivery(
+            held,
+            produced_at=produced_at,
+            instant=lambda value: self._instant(value, zone),
+            tolerance=self._parameters.tolerance,
+        )
 
     def _evidence(self, held: Record) -> tuple[list[Context], list[Record], int]:
         """Contexts, the rest of each, and how many documents are named without text."""
@@ -288,6 +306,7 @@ class Mapper:
         content = [frame["produced_at"].to_physical()]
         content += [frame[c] for c in ("agent", "model", "use_case", "session_id", "prompt", "response")]
         content += [_joined([r.contexts for r in rows]), _joined([r.tools for r in rows]), frame["metadata"]]
+        # A delivery is no part of the content: an answer that is delivered later is the same answer.
         frame = frame.with_columns(content_sha256=ids.digest_rows("content", content))
         # A record that has no id of its own is what it says: its content is its id.
         frame = frame.with_columns(

@@ -40,6 +40,9 @@ def made(count: int, first: int = 0, days: int = 2) -> dict[str, pl.DataFrame]:
                 "run_id": run,
                 "language": "en",
                 "sampling_probability": 1.0,
+                "delivered_at": None,
+                "is_delivered": None,
+                "action_taken": None,
             }
         )
         claims += [

@@ -17,6 +17,13 @@ QUALIFY $newest_verdict;
 CREATE OR REPLACE VIEW current_actions AS
 SELECT * FROM actions SEMI JOIN current_outputs USING (output_id)
 QUALIFY $newest_action;
+-- Of each output that failed, whether it was caught before its user had it, and what was really done with outputs.
+CREATE OR REPLACE VIEW current_caught AS
+SELECT * FROM caught SEMI JOIN current_outputs USING (output_id)
+QUALIFY $newest_caught;
+CREATE OR REPLACE VIEW current_actions_taken AS
+SELECT * FROM actions_taken SEMI JOIN current_outputs USING (output_id)
+QUALIFY $newest_taken;
 
 -- Every verifier that judged in this lake: what the 64 digits in `verifier` mean.
 CREATE OR REPLACE VIEW verifiers AS
