@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from flows.heartbeat import beating
+from flows.leaks import find_leaks
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
@@ -46,6 +47,7 @@ def audit(
                 judge(run, unit, done)
             follow_deliveries(run, pulled)
             publish_refusals(run, pulled)
+            find_leaks(run)
             take_scores(run)
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)

@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 
+from flows.leaks import find_leaks
 from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted, in_turn
@@ -52,6 +53,7 @@ def backfill(
             judge(run, unit, done, reverify=reverify, is_pulled=False)
         follow_deliveries(run, pulled)
         publish_refusals(run, pulled)
+        find_leaks(run)
         completeness = compare_counts(run, pulled)
         finish(run)
     return conclude(

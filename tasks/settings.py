@@ -300,11 +300,20 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
     if settings.validation.suites:
         suites = _absolute(settings.validation.suites, base)
         updates["validation"] = replace(settings.validation, suites=suites)
+    updates["privacy"] = _privacy(settings.privacy, base)
     if settings.inventory.path:
         updates["inventory"] = replace(settings.inventory, path=_absolute(settings.inventory.path, base))
     if settings.corpus.path:
         updates["corpus"] = replace(settings.corpus, path=_absolute(settings.corpus.path, base))
     return settings.model_copy(update=updates)
+
+
+def _privacy(settings: PrivacySettings, base: Path) -> PrivacySettings:
+    """Privacy settings whose files are relative to nothing."""
+    leaks = settings.leaks
+    files = {name: getattr(leaks, name) for name in ("system_prompts", "confidential")}
+    located = {name: _absolute(path, base) for name, path in files.items() if path}
+    return replace(settings, leaks=replace(leaks, **located))
 
 
 def _located(source: Any, base: Path) -> SourceSettings:

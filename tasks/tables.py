@@ -495,7 +495,8 @@ ACTIONS_TAKEN = Table(
 FINDINGS = Table(
     "findings",
     ("finding_id",),
-    "What was found in responses: confidential data, shown masked, and text that addresses the verifier",
+    "What was found in responses: confidential data and text of others, shown masked, and text that "
+    "addresses the verifier",
     (
         _id("finding_id", "The finding: SHA-256 over output, detector and span"),
         output_id,
@@ -514,6 +515,21 @@ FINDINGS = Table(
             "confidence", pl.Float64, "How sure the detector is", unit="ratio", rules=(Between(0.0, 1.0),)
         ),
         Column("found_at", UTC, "When it was found", unit="UTC"),
+        Column(
+            "origin",
+            pl.String,
+            "Of a leak: whose text it is (session, tenant, system_prompt, confidential) and which output, "
+            "file or line has it; null of other kinds, once erased and in files of earlier releases",
+            nullable=True,
+        ),
+        Column(
+            "value_hmac",
+            pl.String,
+            "Of a leak: HMAC-SHA-256 of its words under a key of yours, so that copies of one text can be "
+            "counted; null without a key, of other kinds, once erased and in files of earlier releases",
+            nullable=True,
+            rules=(_HEX,),
+        ),
     ),
     references=(("output_id", "outputs", "output_id"),),
 )

@@ -78,6 +78,8 @@ def as_findings(
         finding_id=ids.digest_rows("finding", keys),
         run_id=pl.lit(run_id),
         found_at=pl.lit(now, dtype=tables.UTC),
+        origin=pl.lit(None, pl.String),
+        value_hmac=pl.lit(None, pl.String),
     )
     return conform(tables.FINDINGS, findings.select(tables.FINDINGS.schema.names()))
 

@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from tasks.knobs import Section
+from annotated_types import Interval
+
+from tasks.knobs import Example, Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakSettings(Section):
+    """Text of others in answers: of another session's or tenant's context, of a system prompt, of a list."""
+
+    enabled: bool = True
+    """Whether answers are compared with what other sessions were given."""
+    days: Annotated[int, Interval(ge=0, le=366)] = 7
+    """UTC days before and after an answer whose contexts and questions it is compared with; 0 is its own."""
+    minimum_words: Annotated[int, Interval(ge=5, le=1000)] = 8
+    """Words that an answer must share with a text of another session; fewer are everybody's language."""
+    minimum_ratio: Annotated[float, Interval(gt=0, le=1)] = 0.6
+    """Share of a copy's words that must be the text's own; 1 finds copies word for word only."""
+    shared_by: Annotated[int, Interval(ge=2)] = 3
+    """Sessions or tenants from which on a text is everybody's: documents, greetings, templates."""
+    tenant: str = ""
+    """Dotted path in `outputs.metadata` that names the tenant; where there is one, tenants are compared and
+    not sessions."""
+    system_prompt: str = ""
+    """Dotted path in `outputs.metadata` that holds the system prompt of an answer."""
+    system_prompts: Annotated[str, Example("prompts")] = ""
+    """Text file, or folder of text files, with system prompts."""
+    confidential: Annotated[str, Example("confidential.txt")] = ""
+    """Text file with one confidential string a line; each is found in any case and with any gaps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +42,9 @@ class PrivacySettings(Section):
     enabled: bool = True
     """Whether answers are searched for confidential data."""
     detectors: tuple[str, ...] = ("email", "phone", "credit_card", "iban", "ssn", "ip_address", "secret")
-    """What is looked for; beside these `national_id`: identity numbers of persons of over forty countries, with
-    the extra `privacy`."""
+    """What is looked for; beside these `national_id`: identity numbers of persons of over forty countries,
+    with the extra `privacy`."""
+    leaks: LeakSettings = LeakSettings()
 
     @property
     def active(self) -> tuple[str, ...]:

@@ -221,7 +221,10 @@ def _plans(mine: pl.Expr, digest: pl.Expr) -> dict[str, _Plan]:
         "evidence": (mine & (pl.col("origin") != "corpus"), {"passage_id": digest}),
         "verdicts": (mine, {"reason": blank, "evidence_ids": pl.col("evidence_ids").list.head(0)}),
         "actions": (mine, {"reason": blank}),
-        "findings": (mine, {"masked": blank}),
+        "findings": (
+            mine,
+            {"masked": blank, "origin": pl.lit(None, pl.String), "value_hmac": pl.lit(None, pl.String)},
+        ),
         "flips": (mine, {"reason": blank}),
         "reaudits": (mine & pl.col("reason").is_not_null(), {"reason": blank}),
         "passages": (mine, {}),
