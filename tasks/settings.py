@@ -311,9 +311,8 @@ def _build(raw: dict[str, Any], where: str, base: Path, lake: str | None) -> Set
 def _privacy(settings: PrivacySettings, base: Path) -> PrivacySettings:
     """Privacy settings whose files are relative to nothing."""
     leaks = settings.leaks
-    files = {name: getattr(leaks, name) for name in ("system_prompts", "confidential")}
-    located = {name: _absolute(path, base) for name, path in files.items() if path}
-    return replace(settings, leaks=replace(leaks, **located))
+    prompts, strings = (path and _absolute(path, base) for path in (leaks.system_prompts, leaks.confidential))
+    return replace(settings, leaks=replace(leaks, system_prompts=prompts, confidential=strings))
 
 
 def _located(source: Any, base: Path) -> SourceSettings:

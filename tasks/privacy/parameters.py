@@ -24,10 +24,10 @@ class LeakSettings(Section):
     """Share of a copy's words that must be the text's own; 1 finds copies word for word only."""
     shared_by: Annotated[int, Interval(ge=2)] = 3
     """Sessions or tenants from which on a text is everybody's: documents, greetings, templates."""
-    tenant: str = ""
+    tenant: Annotated[str, Example("tenant.id")] = ""
     """Dotted path in `outputs.metadata` that names the tenant; where there is one, tenants are compared and
     not sessions."""
-    system_prompt: str = ""
+    system_prompt: Annotated[str, Example("system")] = ""
     """Dotted path in `outputs.metadata` that holds the system prompt of an answer."""
     system_prompts: Annotated[str, Example("prompts")] = ""
     """Text file, or folder of text files, with system prompts."""
