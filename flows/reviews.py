@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from flows.actor import actor
 from flows.orchestrator import task, tell
 from flows.progress import counted
 from flows.run import Run, opened, record_events
 from tasks import ids
-from tasks.errors import SourceError
+from tasks.errors import GateError, SourceError
 from tasks.gate.reconcile import Counts, reconcile
+from tasks.gate.validate import Validator, load_team_suites
 from tasks.lake import runs
+from tasks.lake.store import Lake
+from tasks.ledger import recording
 from tasks.review import evaluation, reviews
+from tasks.review.journal import Decision, State
+from tasks.review.review_sheets import SHEET, Sheet
 from tasks.review.reviews import Answers
 from tasks.settings import Settings
 from tasks.sources import score_pull
@@ -55,6 +64,60 @@ def import_reviews(
         "checkpoint": checkpoint,
         "problems": run.record.problems,
         "warnings": run.record.warnings,
+    }
+
+
+def decide(settings: Settings, lake: Lake, decisions: Sequence[Decision], *, run_id: str) -> dict[str, State]:
+    """Takes decisions of the review page into `reviews` and the ledger; how each stands, by its form.
+
+    No run of its own: a reviewer waits for it. The rows pass the gate, whose rules Polars evaluates, and
+    each gets its event; the next run tells the witnesses.
+
+    Raises:
+        LakeError: another run holds the lake; nothing was recorded.
+        ClaimledgerError: something else is in the way; recording the same again is harmless.
+    """
+    with lake.lock("review page", wait_s=0.0, tell=lambda _: None):
+        lake.recover()
+        now = datetime.now(UTC)
+        lines = [
+            {"line": at, "claim_id": "", **vars(decision)} for at, decision in enumerate(decisions, start=1)
+        ]
+        sheet = Sheet(pl.DataFrame(lines, schema=SHEET))
+        answers = reviews.taken(lake, sheet, "review page", channel="page", run_id=run_id, now=now)
+        gate = Validator(
+            lake.run_folder(run_id),
+            data_docs=False,
+            run_id=run_id,
+            now=now,
+            team=load_team_suites(settings.validation.suites),
+            by_rules=("reviews",),
+        )
+        checked = gate.check("reviews", answers.reviews, source="review page")
+        if checked.quarantine.height:
+            raise GateError(f"reviews: {checked.quarantine['reason'][0]}; report this as a bug")
+        frames = {"reviews": checked.good, "quarantine": answers.quarantine}
+        lake.commit(run_id, ids.digest("decisions", *(d.form for d in decisions)), frames, run_day=now.date())
+        size = 0
+        if answers.days:
+            # Also where the rows are there already: a server may have died before it recorded them.
+            since, until = answers.days
+            recorded = recording.record_reviews(
+                lake, settings.ledger, run_id=run_id, now=now, actor=actor(), since=since, until=until
+            )
+            size = recorded.checkpoint.size
+    reasons = _reasons(answers.quarantine)
+    return {
+        decision.form: State("refused", reasons[at]) if at in reasons else State("recorded", f"{size:,}")
+        for at, decision in enumerate(decisions, start=1)
+    }
+
+
+def _reasons(refused: pl.DataFrame) -> dict[int, str]:
+    """Why decisions were refused, by their line."""
+    return {
+        int(locator.rpartition(":")[2]): reason.partition(": ")[2]
+        for locator, reason in refused.select("locator", "reason").iter_rows()
     }
 
 

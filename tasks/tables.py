@@ -534,6 +534,10 @@ FINDINGS = Table(
     references=(("output_id", "outputs", "output_id"),),
 )
 
+REVIEW_OUTCOMES = ("confirmed", "overturned", "unsure", "withdrawn")
+"""What a person decides of a verdict."""
+DECISIVE = REVIEW_OUTCOMES[:2]
+"""Outcomes that say whether the verdict is right."""
 REVIEWS = Table(
     "reviews",
     ("review_id",),
@@ -543,7 +547,12 @@ REVIEWS = Table(
         verdict_id,
         claim_id,
         Column("reviewer", pl.String, "Who reviewed"),
-        Column("outcome", pl.String, "confirmed or overturned", rules=(OneOf(("confirmed", "overturned")),)),
+        Column(
+            "outcome",
+            pl.String,
+            "confirmed, overturned or unsure; withdrawn where the reviewer took an earlier decision back",
+            rules=(OneOf(REVIEW_OUTCOMES),),
+        ),
         Column(
             "corrected_verdict",
             pl.String,
@@ -553,6 +562,28 @@ REVIEWS = Table(
         ),
         Column("comment", pl.String, "The reviewer's words", nullable=True),
         Column("reviewed_at", UTC, "When it was reviewed", unit="UTC"),
+        Column("recorded_at", UTC, "When it was taken into the lake", unit="UTC", nullable=True),
+        Column(
+            "channel",
+            pl.String,
+            "page, whose reviewer signed in; sheet, which names one; source, whose score names one; null in "
+            "earlier releases",
+            nullable=True,
+            rules=(OneOf(("page", "sheet", "source")),),
+        ),
+        Column(
+            "supersedes",
+            pl.String,
+            "The same reviewer's earlier review of this verdict, which this one replaces",
+            nullable=True,
+            rules=(_HEX,),
+        ),
+        Column(
+            "is_adjudication",
+            pl.Boolean,
+            "It decides between reviewers who disagreed, of whom this one is none; null in earlier releases",
+            nullable=True,
+        ),
         produced_at,
         run_id,
     ),

@@ -1,13 +1,16 @@
-"""The commands about human review: `review list|export|pairs|import`."""
+"""The commands about human review: `review list|serve|export|pairs|import`."""
 
 from __future__ import annotations
 
+import getpass
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from flows.commands.console import DEFAULTS, Common, table
+from flows.commands.console import DEFAULTS, Common, plain, table
 from tasks.errors import BAD_ANSWER, DONE, InputError
 
 if TYPE_CHECKING:
@@ -39,8 +42,9 @@ def _queue(
     common: Common, margin: float | None, because: list[str] | None, agent: str | None
 ) -> tuple[Lake, pl.DataFrame]:
     """The lake, and the verdicts of its queue that the options name."""
+    from flows.review_page import queue_parameters
     from tasks.review import reviews
-    from tasks.review.queue import REASONS, QueueParameters
+    from tasks.review.queue import REASONS
 
     unknown = [reason for reason in because or [] if reason not in REASONS]
     if unknown:
@@ -48,8 +52,7 @@ def _queue(
     if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"--margin is {margin}, expected a probability")
     settings = common.reading()
-    shares = {policy.label: policy.review_supported_ratio for policy in settings.policies}
-    parameters = QueueParameters(**({} if margin is None else {"margin": margin}), supported_shares=shares)
+    parameters = queue_parameters(settings, margin)
     lake = common.open_lake(settings)
     found = reviews.waiting(lake, parameters)
     if because:
@@ -176,3 +179,38 @@ def import_(
     lines += [f"problem: {sentence}" for sentence in done["problems"]]
     common.answer(done, lines)
     return BAD_ANSWER if done["refused"] or done["problems"] else DONE
+
+
+@app.command
+def serve(
+    *,
+    port: Annotated[int, Parameter(help="Port on this machine; 0 takes a free one.")] = 0,
+    reviewer: Annotated[
+        list[str] | None,
+        Parameter(help="Who reviews; once for each person. Default the user of this process.", negative=""),
+    ] = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Serve the review page on this machine: one waiting claim at a time beside its evidence, keys to decide.
+
+    Prints the address that signs each reviewer in, with a token, on standard error, and with --json as
+    {"url": …} on standard output. What a reviewer decides is an event of the ledger when the next claim
+    appears; while another run holds the lake it is kept on the disk and recorded afterwards. Ends at Ctrl-C.
+
+    Example: claimledger review serve --port 8765 --reviewer a.meier --reviewer b.kern
+    """
+    from flows.review_page import open_page
+
+    names = list(dict.fromkeys(reviewer or [getpass.getuser()]))
+    settings = common.settings()
+    page = open_page(settings, common.open_lake(settings), names, port=port)
+    first = next(iter(page.urls.values()))
+    if common.json:
+        # On one line, for whoever started the page waits for it and not for the end of the output.
+        sys.stdout.write(json.dumps({"url": first, "reviewers": page.urls}) + "\n")
+        sys.stdout.flush()
+    for name, url in page.urls.items():
+        sys.stderr.write(f"{plain(name)} signs in at {url}\n")
+    sys.stderr.flush()
+    page.serve()
+    return DONE

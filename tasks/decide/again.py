@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.decide import actions, verdicts
 from tasks.decide.policies import COLUMNS, Policy, row_of
+from tasks.tables import DECISIVE
 
 JUDGEMENT = ("claim_id", "verifier", "snapshot")
 """What evidence and verdicts of one judgement share."""
@@ -116,6 +117,7 @@ def opinions(changed: pl.DataFrame, reviews: pl.DataFrame) -> pl.DataFrame:
         reviews: REVIEWS; of one reviewer's the newest counts.
     """
     newest = reviews.sort("reviewed_at", "review_id").unique(["verdict_id", "reviewer"], keep="last")
+    newest = newest.filter(pl.col("outcome").is_in(DECISIVE))
     said = changed.join(newest, on="verdict_id").with_columns(
         right=pl.when(pl.col("outcome") == "confirmed").then("verdict").otherwise("corrected_verdict")
     )

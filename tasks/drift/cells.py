@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.drift.metrics import METRICS
+from tasks.lake import current
 from tasks.privacy import addressing
-from tasks.tables import ACTIONS, TABLES, UTC, VERDICTS
+from tasks.tables import ACTIONS, DECISIVE, TABLES, UTC, VERDICTS
 
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
@@ -68,7 +69,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "actions": ("output_id", "decided_at", "action", "outcome", "policy", "verdict_ids"),
     "findings": ("output_id", "kind"),
     "evidence": ("claim_id", "output_id", "verifier", "snapshot", "rank", "retrieval_score"),
-    "reviews": ("verdict_id", "outcome", "reviewed_at"),
+    "reviews": ("review_id", "verdict_id", "reviewer", "outcome", "reviewed_at"),
 }  # fmt: skip
 """What is read of each table, and `metadata` of outputs where it holds weights; no prompts, no answers."""
 
@@ -195,7 +196,10 @@ def _reviewed(reviews: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         .otherwise("p_insufficient")
     )
     return (
-        reviews.sort("reviewed_at")
+        current.current_reviews(reviews.lazy())
+        .collect()
+        .filter(pl.col("outcome").is_in(DECISIVE))
+        .sort("reviewed_at", "review_id")
         .unique("verdict_id", keep="last", maintain_order=True)
         .join(verdicts, on="verdict_id", how="inner")
         .with_columns(wrong=pl.col("outcome") == "overturned", stated=of_verdict)

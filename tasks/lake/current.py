@@ -15,7 +15,7 @@ import polars as pl
 class Newest:
     """Rows of which only the newest for each `per` is current."""
 
-    per: str
+    per: tuple[str, ...]
     by: tuple[str, str]
     """The moment, and the id that settles equal moments; the greatest counts."""
 
@@ -23,20 +23,27 @@ class Newest:
     def sql(self) -> str:
         """The condition as DuckDB's QUALIFY takes it."""
         order = ", ".join(f"{column} DESC" for column in self.by)
-        return f"row_number() OVER (PARTITION BY {self.per} ORDER BY {order}) = 1"
+        return f"row_number() OVER (PARTITION BY {', '.join(self.per)} ORDER BY {order}) = 1"
 
     def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows that are current."""
         return rows.sort(self.by, descending=True).unique(self.per, keep="first", maintain_order=True)
 
 
-VERDICTS = Newest("claim_id", ("verified_at", "verdict_id"))
-ACTIONS = Newest("output_id", ("decided_at", "action_id"))
-CAUGHT = Newest("output_id", ("known_at", "caught_id"))
-ACTIONS_TAKEN = Newest("output_id", ("noted_at", "taken_id"))
+VERDICTS = Newest(("claim_id",), ("verified_at", "verdict_id"))
+ACTIONS = Newest(("output_id",), ("decided_at", "action_id"))
+CAUGHT = Newest(("output_id",), ("known_at", "caught_id"))
+ACTIONS_TAKEN = Newest(("output_id",), ("noted_at", "taken_id"))
+REVIEWS = Newest(("verdict_id", "reviewer"), ("reviewed_at", "review_id"))
+"""A reviewer's last word on a verdict."""
 
 
 def current_outputs(outputs: pl.LazyFrame) -> pl.LazyFrame:
     """OUTPUTS rows that no other supersedes."""
     replaced = outputs.select(output_id="supersedes").drop_nulls()
     return outputs.join(replaced, on="output_id", how="anti")
+
+
+def current_reviews(reviews: pl.LazyFrame) -> pl.LazyFrame:
+    """REVIEWS rows that count: each reviewer's last word on each verdict, unless it was withdrawn."""
+    return REVIEWS.of(reviews).filter(pl.col("outcome") != "withdrawn")

@@ -247,6 +247,7 @@ ADDITIONS = (
     Addition({"verdicts": ("citation",)}),
     Addition({"outputs": ("delivered_at", "is_delivered", "action_taken")}),
     Addition({"findings": ("origin", "value_hmac")}),
+    Addition({"reviews": ("recorded_at", "channel", "supersedes", "is_adjudication")}),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""

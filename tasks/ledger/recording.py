@@ -69,6 +69,34 @@ def record(
     return _append(lake, settings, run_id, frames)
 
 
+def record_reviews(
+    lake: Lake,
+    settings: LedgerSettings,
+    *,
+    run_id: str,
+    now: datetime,
+    actor: str,
+    since: date,
+    until: date,
+) -> Recorded:
+    """Appends an event for every published review that has none yet, of outputs of these UTC days.
+
+    What `record` would append of them, without looking at the rest of the lake: a person waits for it.
+    Witnesses are told by the next run.
+
+    Args:
+        actor: who took the reviews in.
+
+    Raises:
+        ConfigError, IntegrityError, LakeError: as `record`.
+    """
+
+    def frames(ledger: Ledger, state: dict[str, object]) -> Iterator[pl.DataFrame]:
+        return Unrecorded(ledger, (), run_id, now, actor, state).reviews(since, until)
+
+    return _append(lake, settings, run_id, frames, tells=False)
+
+
 def record_start(
     lake: Lake,
     settings: LedgerSettings,

@@ -36,7 +36,7 @@ class Unrecorded:
         for day in sorted({day for kind in DAILY for day in lake.days(KINDS[kind].about)}):
             if (since is None or day >= since) and (until is None or day <= until):
                 yield from self._of_day(day)
-        yield from self._reviews()
+        yield from self.reviews()
         health = lake.scan("health", verify=True).filter(~pl.col("ok")).collect()
         health = self._unseen(health, events.health_subjects(health))
         if health.height:
@@ -96,15 +96,16 @@ class Unrecorded:
             self.state["verifier"] = last
         return frames
 
-    def _reviews(self) -> Iterator[pl.DataFrame]:
+    def reviews(self, since: date | None = None, until: date | None = None) -> Iterator[pl.DataFrame]:
+        """Events of reviews of outputs of some days that are not in the log."""
         lake, vault = self.ledger.lake, self.ledger.vault
-        reviews = lake.scan("reviews", verify=True).collect()
+        reviews = lake.scan("reviews", since=since, until=until, verify=True).collect()
         reviews = self._unseen(reviews, reviews["review_id"])
         if reviews.is_empty():
             return
         indexes = self.ledger.log.find(reviews["verdict_id"].unique()).group_by(verdict_id="subject_id")
         judged = (
-            lake.scan("verdicts")
+            lake.scan("verdicts", since=since, until=until)
             .join(reviews.lazy().select("verdict_id").unique(), on="verdict_id", how="semi")
             .select("verdict_id", "output_id")
             .collect()

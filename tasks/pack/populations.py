@@ -27,7 +27,7 @@ from tasks.ledger.events import JUDGED
 from tasks.ledger.notes import Checkpoint
 from tasks.pack import nights
 from tasks.review.cells import ACTIVE
-from tasks.tables import ERASED
+from tasks.tables import DECISIVE, ERASED
 
 _ACTIVE = "^[" + "".join(ACTIVE).replace("-", r"\-") + "']"
 
@@ -314,7 +314,8 @@ def _findings(lake: Lake, period: Period) -> pl.LazyFrame:
 
 def _reviews(lake: Lake, period: Period) -> pl.LazyFrame:
     rows = lake.scan("reviews").filter(period.holds("reviewed_at"))
-    last = rows.sort("reviewed_at", "review_id").unique("verdict_id", keep="last", maintain_order=True)
+    decided = current.current_reviews(rows).filter(pl.col("outcome").is_in(DECISIVE))
+    last = decided.sort("reviewed_at", "review_id").unique("verdict_id", keep="last", maintain_order=True)
     return (
         rows.join(last.select("review_id", is_last=pl.lit(value=True)), on="review_id", how="left")
         .select(

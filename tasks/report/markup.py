@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tasks.report.summary import percentages
 from tasks.visible import shortened, visible
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
 _TAG = re.compile(r"<(tr|td|th)(?=[\s>])")
@@ -49,13 +51,32 @@ def render(
         script: file name of the page's own script in `tasks/report/templates`, run after the common one.
         package: whose template it is; the report's macros are at hand in every one.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     folder = files("tasks.report") / "templates"
     style = (folder / "report.css").read_text("utf-8")
     code = "\n".join((folder / name).read_text("utf-8") for name in (COMMON_SCRIPT, script) if name)
-    environment = Environment(
+    inline = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return (
+        environment(package)
+        .get_template(template)
+        .render(
+            facts,
+            # `<` cannot end the element early, whatever a name holds.
+            data_json=Markup(inline.replace("<", "\\u003c")),  # noqa: S704
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(code),  # noqa: S704 - our own file
+            policy=_policy(style, code),
+        )
+    )
+
+
+@cache
+def environment(package: str) -> Environment:
+    """The engine for the templates of a package and those of the report, every text of which it escapes."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
         loader=ChoiceLoader(
             [PackageLoader(each, "templates") for each in dict.fromkeys((package, "tasks.report"))]
         ),
@@ -65,16 +86,8 @@ def render(
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(_FILTERS)
-    inline = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return environment.get_template(template).render(
-        facts,
-        # `<` cannot end the element early, whatever a name holds.
-        data_json=Markup(inline.replace("<", "\\u003c")),  # noqa: S704
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(code),  # noqa: S704 - our own file
-        policy=_policy(style, code),
-    )
+    made.filters.update(_FILTERS)
+    return made
 
 
 def _policy(style: str, code: str) -> str:

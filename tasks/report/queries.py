@@ -118,6 +118,7 @@ _WORDS = {
     "addressed": ADDRESSED,
     "newest_verdict": current.VERDICTS.sql,
     "newest_action": current.ACTIONS.sql,
+    "newest_review": current.REVIEWS.sql,
     "because": """CASE WHEN verdict = 'insufficient' THEN coalesce(insufficient_because,
          -- files of earlier releases
          CASE WHEN len(evidence_ids) = 0 THEN 'no_evidence' WHEN is_conflict THEN 'conflict'

@@ -33,6 +33,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import events_table, opening, recording
 from tasks.ledger.parameters import LedgerSettings
 from tasks.review import disclosed, occurrence
+from tasks.review.journal import Journal
 from tasks.review.occurrence import Texts
 from tasks.tables import ERASED, TABLES
 
@@ -264,6 +265,7 @@ def _elsewhere(lake: Lake, output_id: str, done: Erased) -> None:
     """Proofs, samples and sheets that this lake wrote, where they still are."""
     mine = lake.scan("verdicts").filter(pl.col("output_id") == output_id)
     verdict_ids = mine.select("verdict_id").collect()["verdict_id"].to_list()
+    Journal(lake.root).erase(verdict_ids)
     changed, missing = disclosed.erase(lake, output_id, verdict_ids)
     done.files += changed
     done.missing += missing

@@ -3,8 +3,10 @@
 Belongs here: the reasons and their order, as expressions over the tables. Does not belong here: files and
 what people answered (`review_sheets.py`).
 
-A verdict waits when nobody has reviewed it and one of these holds, the first of them named:
+A verdict waits until as many people as its policy asks for have decided it and agree. It is in the queue
+where one of these holds, the first of them named:
 
+0. disagreement: reviewers decided it differently, and nobody has adjudicated.
 1. flip: a re-audit changed the verdict of an answer that was delivered (`flips`).
 2. escalated: the policy sent the answer to a person, and this verdict is not "supported" or is in conflict.
 3. disputed: another verdict on the same claim says otherwise, or a reviewer overturned one.
@@ -13,6 +15,10 @@ A verdict waits when nobody has reviewed it and one of these holds, the first of
 6. sample: it is "supported", and among the share of those that its policy has people look at.
 
 Of several verdicts on one claim the newest stands for all, except where a flip names one.
+
+Within a reason the expected harm decides: a claim that is said to be contradicted comes before one that is
+not settled, and that before a supported one; then what a review would teach: the closer the call, the
+sooner. Every tenth place is of the random sample, so that misses are measured however long the queue is.
 """
 
 from __future__ import annotations
@@ -22,8 +28,15 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-REASONS = ("flip", "escalated", "disputed", "conflict", "low margin", "sample")
+from tasks.lake import current
+from tasks.review import opinions
+
+REASONS = ("disagreement", "flip", "escalated", "disputed", "conflict", "low margin", "sample")
 """Most urgent first."""
+HARM = ("contradicted", "insufficient", "supported")
+"""The verdicts, that first which says of an answer that people may have got that it is wrong."""
+SAMPLE_EVERY = 10
+"""Of so many places one is of the random sample: a reviewer of fifty meets five of it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,8 @@ class QueueParameters:
     supported_shares: Mapping[str, float] = field(default_factory=dict)
     """Share of *supported* verdicts by policy (its label); misses show only there. Drawn by the verdict's id,
     a digest, so every queue draws the same ones and a larger share holds a smaller one."""
+    people: Mapping[str, int] = field(default_factory=dict)
+    """How many people have to decide a verdict, by policy (its label); one where it names none."""
 
 
 QUEUE: dict[str, pl.DataType] = {
@@ -46,9 +61,11 @@ QUEUE: dict[str, pl.DataType] = {
     "detail": pl.String(),
     "verdict": pl.String(),
     "margin": pl.Float64(),
+    "policy": pl.String(),
     "agent": pl.String(),
     "use_case": pl.String(),
     "produced_at": pl.Datetime("us", "UTC"),
+    "verified_at": pl.Datetime("us", "UTC"),
     "p_supported": pl.Float64(),
     "p_contradicted": pl.Float64(),
     "p_insufficient": pl.Float64(),
@@ -63,7 +80,7 @@ def queue(
     flips: pl.DataFrame,
     parameters: QueueParameters,
 ) -> pl.DataFrame:
-    """Verdicts that wait for a person (columns `QUEUE`), most urgent first, then by margin, then by id.
+    """Verdicts that wait for a person (columns `QUEUE`), in the order in which people should look.
 
     Args:
         verdicts, actions, reviews: rows of those tables.
@@ -76,8 +93,11 @@ def queue(
         .drop_nulls()
         .unique()
     )
+    said = opinions.by_verdict(reviews.lazy()).collect()
     overturned = (
-        reviews.filter(pl.col("outcome") == "overturned")
+        current.current_reviews(reviews.lazy())
+        .collect()
+        .filter(pl.col("outcome") == "overturned")
         .join(verdicts.select("verdict_id"), on="verdict_id", how="semi")
         .select("claim_id")
         .unique()
@@ -87,18 +107,44 @@ def queue(
     newest = pl.col("verified_at") == pl.col("verified_at").max().over("claim_id")
     waiting = (
         verdicts.with_columns(is_disputed=disputed, is_newest=newest, margin=_margin())
-        .join(reviews.select("verdict_id"), on="verdict_id", how="anti")
+        .join(said.select("verdict_id", "people", "is_settled"), on="verdict_id", how="left")
+        .filter(_is_open(parameters))
         .join(flips, on="verdict_id", how="left")
         .with_columns(
             is_escalated=pl.col("verdict_id").is_in(escalated["verdict_id"].implode()),
             is_overturned=pl.col("claim_id").is_in(overturned["claim_id"].implode()),
         )
-        .filter(pl.col("is_newest") | pl.col("flip").is_not_null())
+        .filter(pl.col("is_newest") | pl.col("flip").is_not_null() | ~pl.col("is_settled"))
         .with_columns(because=_because(parameters), detail=pl.coalesce("flip", "reason"))
         .filter(pl.col("because").is_not_null())
     )
-    order = pl.col("because").replace_strict({r: i for i, r in enumerate(REASONS)}, return_dtype=pl.Int64)
-    return waiting.sort(order, "margin", "verdict_id").select(*QUEUE)
+    return waiting.sort(*_order()).sort(_place()).select(*QUEUE)
+
+
+def _is_open(parameters: QueueParameters) -> pl.Expr:
+    """Fewer people decided than the policy asks for, or they disagree."""
+    wanted = pl.col("policy").replace_strict(parameters.people, default=1, return_dtype=pl.Int64)
+    return (pl.col("people").fill_null(0) < wanted) | ~pl.col("is_settled").fill_null(value=True)
+
+
+def _order() -> list[pl.Expr]:
+    """By reason, by the harm of a claim that is wrong, by what a review teaches; the id settles the rest."""
+    reason, harm = (
+        pl.col(column).replace_strict({word: at for at, word in enumerate(words)}, return_dtype=pl.Int64)
+        for column, words in (("because", REASONS), ("verdict", HARM))
+    )
+    return [reason, harm, pl.col("margin"), pl.col("verdict_id")]
+
+
+def _place() -> pl.Expr:
+    """Places of ordered rows with one of the sample among each `SAMPLE_EVERY`."""
+    is_sample = pl.col("because") == "sample"
+    others, sampled = (which.cum_sum().cast(pl.Int64) - 1 for which in (~is_sample, is_sample))
+    return (
+        pl.when(is_sample)
+        .then(sampled * SAMPLE_EVERY + SAMPLE_EVERY - 1)
+        .otherwise(others + others // (SAMPLE_EVERY - 1))
+    )
 
 
 def _because(parameters: QueueParameters) -> pl.Expr:
@@ -108,7 +154,9 @@ def _because(parameters: QueueParameters) -> pl.Expr:
     )
     place = pl.col("verdict_id").str.slice(0, 8).str.to_integer(base=16, strict=False) / 16**8
     return (
-        pl.when(pl.col("flip").is_not_null())
+        pl.when(~pl.col("is_settled"))
+        .then(pl.lit("disagreement"))
+        .when(pl.col("flip").is_not_null())
         .then(pl.lit("flip"))
         .when("is_escalated", (pl.col("verdict") != "supported") | pl.col("is_conflict"))
         .then(pl.lit("escalated"))

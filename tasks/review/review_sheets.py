@@ -21,13 +21,12 @@ from tasks.files import csv_records, json_records
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal
 from tasks.review import cells
-from tasks.tables import VERDICTS
+from tasks.tables import DECISIVE, REVIEW_OUTCOMES, VERDICTS
 
 FILLED = ("reviewer", "outcome", "corrected_verdict", "comment")
 """Columns that a person fills in."""
 COLUMNS = ("verdict_id", "claim_id", *FILLED, "reviewed_at")
 """Columns that are read; any other is for people."""
-OUTCOMES = ("confirmed", "overturned")
 ERASED = "the output of this verdict was erased"
 """Why a line is refused although its outcome may have been reached before."""
 MAX_REVIEWER, MAX_COMMENT = 200, 10_000
@@ -156,7 +155,10 @@ def _problem() -> pl.Expr:
             "claim_id is not the claim of this verdict",
         ),
         (col("outcome") == "", "outcome is empty although the line was filled in"),
-        (~col("outcome").is_in(OUTCOMES), "outcome is " + shown + ", expected confirmed or overturned"),
+        (
+            ~col("outcome").is_in(REVIEW_OUTCOMES),
+            "outcome is " + shown + f", expected one of {', '.join(REVIEW_OUTCOMES)}",
+        ),
         (
             (corrected != "") & ~corrected.is_in(VERDICTS),
             f"corrected_verdict is none of {', '.join(VERDICTS)}",
@@ -164,6 +166,10 @@ def _problem() -> pl.Expr:
         (
             (col("outcome") == "confirmed") & (corrected != "") & (corrected != col("verdict")),
             "it confirms the verdict and corrects it",
+        ),
+        (
+            ~col("outcome").is_in(DECISIVE) & (corrected != ""),
+            "it corrects the verdict although its outcome settles nothing",
         ),
         (
             (col("outcome") == "overturned") & (corrected == col("verdict")),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -19,11 +20,11 @@ from tasks.errors import InputError
 from tasks.files import durable
 from tasks.lake import current
 from tasks.lake.store import Lake
-from tasks.review import disclosed, review_sheets, scores
+from tasks.review import disclosed, opinions, review_sheets, scores
 from tasks.review.queue import QueueParameters, queue
-from tasks.review.review_sheets import FILLED, SheetError
+from tasks.review.review_sheets import FILLED, Sheet, SheetError
 from tasks.schema import conform
-from tasks.tables import ERASED, PROBABILITIES, REVIEWS, quarantine_rows
+from tasks.tables import DECISIVE, ERASED, PROBABILITIES, REVIEWS, UTC, quarantine_rows
 
 MAX_SHEET_BYTES = 64 << 20
 """A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""
@@ -113,17 +114,13 @@ def labelled(lake: Lake) -> pl.DataFrame:
 
     Columns: verdict_id, claim_id, output_id, dataset ("reviews"), claim, evidence (list, as the reviewer saw
     it), label. A confirmed verdict is the label; of an overturned one it is the correction, and without any
-    `not_supported` where the verdict was *supported*. Left out: verdicts that reviewers disagree on, and
-    those of which nothing is known but that they were wrong.
+    `not_supported` where the verdict was *supported*. Left out: verdicts that reviewers disagree on (and
+    nobody adjudicated), and those of which nothing is known but that they were wrong.
     """
     agreed = (
-        lake.scan("reviews")
-        .group_by("verdict_id")
-        .agg(
-            pl.col("outcome", "corrected_verdict").first(),
-            opinions=pl.struct("outcome", "corrected_verdict").n_unique(),
-        )
-        .filter(pl.col("opinions") == 1)
+        opinions.by_verdict(lake.scan("reviews"))
+        .filter("is_settled")
+        .select("verdict_id", "outcome", "corrected_verdict")
     )
     erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id")
     unsaid = pl.when(pl.col("verdict") == "supported").then(pl.lit("not_supported"))
@@ -202,6 +199,8 @@ class Answers:
     """Lines that nobody has filled in."""
     lines: int
     """Lines that were filled in, usable or not."""
+    days: tuple[date, date] | None
+    """First and last UTC day of the outputs that usable lines are about."""
     outcomes: dict[str, str]
     """verdict_id to outcome, as the sheet says, for evaluating a sample; overturned outweighs confirmed."""
 
@@ -226,20 +225,49 @@ def read_sheet(
         sheet = review_sheets.read_lines(data) if path.suffix == ".jsonl" else review_sheets.read(data)
     except SheetError as error:
         raise InputError(f"{path}: no review sheet: {error}") from None
+    return taken(
+        lake,
+        sheet,
+        path.name,
+        channel="sheet",
+        run_id=run_id,
+        now=now,
+        default_reviewer=default_reviewer,
+    )
+
+
+def taken(
+    lake: Lake,
+    sheet: Sheet,
+    name: str,
+    *,
+    channel: Literal["page", "sheet"],
+    run_id: str,
+    now: datetime,
+    default_reviewer: str | None = None,
+) -> Answers:
+    """What people's decisions amount to against the lake: the one way into `reviews`.
+
+    Args:
+        name: where they are from, for the quarantine.
+        channel: a line of a sheet that says what the reviewer said before is the sheet imported again; on the
+            page it is so only where nothing was decided in between.
+    """
     usable, refused, blank = review_sheets.judged(
         sheet.rows, _named(lake, sheet.rows), now=now.isoformat(), default_reviewer=default_reviewer
     )
-    known = lake.scan("reviews").collect()
-    fresh, there = _new(usable, known, run_id)
+    days = usable["produced_at"].dt.date().sort().to_list()
+    verdict_ids = usable.lazy().select("verdict_id").unique()
+    since, until = (days[0], days[-1]) if days else (None, None)
+    known = lake.scan("reviews", since=since, until=until).join(verdict_ids, on="verdict_id", how="semi")
+    fresh, there = _new(usable, known.collect(), channel=channel, run_id=run_id, now=now)
     # What was examined before its output was erased counts for a sample, else an erasure would hide it.
-    examined = refused.filter(
-        (pl.col("problem") == review_sheets.ERASED) & pl.col("outcome").is_in(review_sheets.OUTCOMES)
-    )
+    examined = refused.filter((pl.col("problem") == review_sheets.ERASED) & pl.col("outcome").is_in(DECISIVE))
     said = pl.concat([frame.select("verdict_id", "outcome") for frame in (usable, examined)])
-    outcomes = dict(said.sort("outcome").iter_rows())
-    quarantine = _quarantine(sheet.refused, refused, path.name, run_id, now)
+    outcomes = dict(said.filter(pl.col("outcome").is_in(DECISIVE)).sort("outcome").iter_rows())
+    quarantine = _quarantine(sheet.refused, refused, name, run_id, now)
     lines = sheet.rows.height - blank + len(sheet.refused)
-    return Answers(fresh, there, quarantine, blank, lines, outcomes)
+    return Answers(fresh, there, quarantine, blank, lines, (days[0], days[-1]) if days else None, outcomes)
 
 
 def of_scores(
@@ -258,10 +286,10 @@ def of_scores(
     known = lake.scan("reviews").collect()
     sheet, counts = scores.lines(found, judged.collect(), known)
     usable, refused, _ = review_sheets.judged(sheet, _named(lake, sheet), now=now.isoformat())
-    fresh, there = _new(usable, known, run_id)
+    fresh, there = _new(usable, known, channel="source", run_id=run_id, now=now)
     quarantine = _quarantine([], refused, f"scores of {source}", run_id, now)
     outcomes = dict(usable.select("verdict_id", "outcome").iter_rows())
-    return Answers(fresh, there, quarantine, 0, sheet.height, outcomes), counts
+    return Answers(fresh, there, quarantine, 0, sheet.height, None, outcomes), counts
 
 
 def _named(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
@@ -282,18 +310,56 @@ def _named(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _new(usable: pl.DataFrame, known: pl.DataFrame, run_id: str) -> tuple[pl.DataFrame, int]:
-    """REVIEWS rows that the lake does not have yet, and how many it has."""
+def _new(
+    usable: pl.DataFrame, known: pl.DataFrame, *, channel: str, run_id: str, now: datetime
+) -> tuple[pl.DataFrame, int]:
+    """REVIEWS rows that the lake does not have yet, and how many it has.
+
+    Args:
+        known: REVIEWS rows of these verdicts.
+    """
     same = ["verdict_id", "reviewer", "outcome", "corrected_verdict", "comment"]
+    last = current.REVIEWS.of(known.lazy()).collect()
     fresh = usable.unique(same, keep="first", maintain_order=True).join(
-        known.select(same), on=same, how="anti", nulls_equal=True, maintain_order="left"
+        (last if channel == "page" else known).select(same),
+        on=same,
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
     )
     moments = fresh["reviewed_at"].dt.epoch("us")
     named = [fresh["verdict_id"], fresh["reviewer"], moments, fresh["outcome"]]
-    rows = fresh.with_columns(review_id=ids.digest_rows("review", named), run_id=pl.lit(run_id))
-    rows = rows.select(REVIEWS.schema.names())
-    rows = rows.unique("review_id", keep="first", maintain_order=True)
-    return conform(REVIEWS, rows), usable.height - rows.height
+    rows = fresh.with_columns(
+        review_id=ids.digest_rows("review", named),
+        run_id=pl.lit(run_id),
+        recorded_at=pl.lit(now, UTC),
+        channel=pl.lit(channel),
+    )
+    rows = _beside_others(rows.unique("review_id", keep="first", maintain_order=True), last)
+    return conform(REVIEWS, rows.select(REVIEWS.schema.names())), usable.height - rows.height
+
+
+def _beside_others(rows: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
+    """With `supersedes` and `is_adjudication`, out of every reviewer's last word before."""
+    own = last.select("verdict_id", "reviewer", before="reviewed_at", supersedes="review_id")
+    decided = last.filter(pl.col("outcome").is_in(DECISIVE))
+    others = rows.select("verdict_id", "reviewer", "review_id").join(
+        decided.select("verdict_id", "outcome", "corrected_verdict", other="reviewer"), on="verdict_id"
+    )
+    differing = (
+        others.group_by("review_id")
+        .agg(
+            opinions=pl.struct("outcome", "corrected_verdict").n_unique(),
+            is_own=(pl.col("other") == pl.col("reviewer")).any(),
+        )
+        .filter((pl.col("opinions") > 1) & ~pl.col("is_own"))
+    )
+    return rows.join(own, on=["verdict_id", "reviewer"], how="left", maintain_order="left").with_columns(
+        # What was reviewed before the last word, and imported after it, replaces nothing.
+        supersedes=pl.when(pl.col("before") < pl.col("reviewed_at")).then("supersedes"),
+        is_adjudication=pl.col("outcome").is_in(DECISIVE)
+        & pl.col("review_id").is_in(differing["review_id"].implode()),
+    )
 
 
 def _quarantine(

@@ -358,6 +358,8 @@ def test_reviews_give_the_overturn_rate_and_the_overconfidence() -> None:
         reviewed = day["verdicts"].head(60)
         day["reviews"] = reviewed.select(
             "verdict_id",
+            review_id="verdict_id",
+            reviewer=pl.lit("a"),
             outcome=pl.when(pl.int_range(pl.len()) < 15)
             .then(pl.lit("overturned"))
             .otherwise(pl.lit("confirmed")),

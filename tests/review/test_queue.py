@@ -8,6 +8,7 @@ import polars as pl
 
 from tasks import ids
 from tasks.review.queue import QUEUE, QueueParameters, queue
+from tasks.tables import REVIEWS
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 VERDICTS = {
@@ -52,11 +53,23 @@ def verdict(name: str, verdict: str = "supported", p: float = 0.95, **values: ob
     }
 
 
+def review(number: int, **values: object) -> dict[str, object]:
+    """The review of somebody, a minute after the one before."""
+    at = NOON + timedelta(minutes=number)
+    return {
+        "review_id": f"{number:064x}",
+        "reviewer": "a",
+        "outcome": "confirmed",
+        "reviewed_at": at,
+    } | values
+
+
 def waiting(
     *verdicts: dict[str, object],
     escalated: dict[str, list[str]] | None = None,
     reviews: list[dict[str, str]] | None = None,
     flips: dict[str, str] | None = None,
+    parameters: QueueParameters | None = None,
 ) -> list[tuple[str, str]]:
     found = queue(
         pl.DataFrame(list(verdicts), schema=VERDICTS),
@@ -64,14 +77,12 @@ def waiting(
             [{"output_id": o, "action": "escalated", "verdict_ids": v} for o, v in (escalated or {}).items()],
             schema={"output_id": pl.String, "action": pl.String, "verdict_ids": pl.List(pl.String)},
         ),
-        pl.DataFrame(
-            reviews or [], schema={"verdict_id": pl.String, "claim_id": pl.String, "outcome": pl.String}
-        ),
+        pl.DataFrame([review(n, **each) for n, each in enumerate(reviews or [])], schema=REVIEWS.schema),
         pl.DataFrame(
             {"verdict_id": list(flips or {}), "detail": list((flips or {}).values())},
             schema={"verdict_id": pl.String, "detail": pl.String},
         ),
-        QueueParameters(),
+        parameters or QueueParameters(),
     )
     assert dict(found.schema) == QUEUE
     return list(found.select("verdict_id", "because").iter_rows())
@@ -138,7 +149,7 @@ def test_a_share_of_what_is_supported_is_looked_at_the_same_one_each_time_and_a_
         [verdict(name, policy=f"p@{at % 2}") for at, name in enumerate(names)], schema=VERDICTS
     )
     none = pl.DataFrame(schema={"action": pl.String, "verdict_ids": pl.List(pl.String)})
-    reviews = pl.DataFrame(schema=dict.fromkeys(("verdict_id", "claim_id", "outcome"), pl.String))
+    reviews = REVIEWS.empty()
     flips = pl.DataFrame(schema=dict.fromkeys(("verdict_id", "detail"), pl.String))
 
     def drawn(**shares: float) -> set[str]:
@@ -153,3 +164,41 @@ def test_a_share_of_what_is_supported_is_looked_at_the_same_one_each_time_and_a_
     assert tenth == drawn(p0=0.1) < drawn(p0=0.2)
     assert len(drawn(p0=1.0, p1=1.0)) == 2_000
     assert drawn() == set()
+
+
+WRONG = {"outcome": "overturned", "reviewer": "b"}
+
+
+def test_reviewers_who_differ_leave_a_verdict_in_the_queue_until_a_third_person_decides() -> None:
+    both = [{"verdict_id": "a"}, {"verdict_id": "a", **WRONG}]
+    assert waiting(verdict("a"), verdict("b"), reviews=both) == [("a", "disagreement")]
+    third = {"verdict_id": "a", "reviewer": "c", "is_adjudication": True}
+    assert waiting(verdict("a"), reviews=[*both, third]) == []
+    changed_mind = {"verdict_id": "a", **WRONG, "outcome": "confirmed"}
+    assert waiting(verdict("a"), reviews=[*both, changed_mind]) == []
+
+
+def test_who_is_unsure_or_takes_a_decision_back_leaves_the_verdict_waiting() -> None:
+    close = verdict("a", p=0.52)
+    assert waiting(close, reviews=[{"verdict_id": "a", "outcome": "unsure"}]) == [("a", "low margin")]
+    decided = {"verdict_id": "a"}
+    assert waiting(close, reviews=[decided]) == []
+    assert waiting(close, reviews=[decided, {**decided, "outcome": "withdrawn"}]) == [("a", "low margin")]
+
+
+def test_a_policy_may_ask_for_two_people() -> None:
+    two = QueueParameters(people={"default@1": 2})
+    close = verdict("a", p=0.52)
+    first, second = {"verdict_id": "a"}, {"verdict_id": "a", "reviewer": "b"}
+    assert waiting(close, reviews=[first], parameters=two) == [("a", "low margin")]
+    assert waiting(close, reviews=[first, second], parameters=two) == []
+
+
+def test_contradicted_claims_come_first_and_every_tenth_place_is_of_the_sample() -> None:
+    rows = [verdict(f"{n:064x}", "insufficient", p=0.5, is_conflict=True) for n in range(20)]
+    rows.append(verdict("f" * 64, "contradicted", is_conflict=True))
+    rows += [verdict(f"{n:08x}" + "a" * 56) for n in range(5)]
+    found = waiting(*rows, parameters=QueueParameters(supported_shares={"default@1": 0.5}))
+    assert found[0] == ("f" * 64, "conflict")
+    reasons = [because for _, because in found]
+    assert [at for at, because in enumerate(reasons) if because == "sample"] == [9, 19, 23, 24, 25]

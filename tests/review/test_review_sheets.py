@@ -88,7 +88,10 @@ def test_every_spreadsheet_programs_dialect_is_read(separator, mark, end):
         (f"x,{C[0]},a,confirmed,,", "64 hexadecimal"),
         (f"{V[5]},,a,confirmed,,", "no such verdict"),
         (f"{V[0]},{C[1]},a,confirmed,,", "not the claim of this verdict"),
-        (f"{V[0]},,a,maybe,,", "outcome is 'maybe', expected confirmed or overturned"),
+        (
+            f"{V[0]},,a,maybe,,",
+            "outcome is 'maybe', expected one of confirmed, overturned, unsure, withdrawn",
+        ),
         (f"{V[0]},,a,,contradicted,", "outcome is empty"),
         (f"{V[0]},,a,overturned,wrong,", "corrected_verdict is none of"),
         (f"{V[0]},,a,confirmed,contradicted,", "confirms the verdict and corrects it"),

@@ -192,6 +192,8 @@ class Month:
         wrong = rng.random(len(chosen)) < expit(logit(0.1) + strict)
         return verdicts[chosen].select(
             "verdict_id",
+            review_id="verdict_id",
+            reviewer=pl.lit("a"),
             outcome=pl.when(pl.Series(wrong, dtype=pl.Boolean))
             .then(pl.lit("overturned"))
             .otherwise(pl.lit("confirmed")),

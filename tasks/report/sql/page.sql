@@ -75,7 +75,9 @@ GROUP BY 1 ORDER BY claims DESC, 1;
 -- key: verdict
 -- numbers: reviewed, confirmed, reviewers, share, ci_low, ci_high
 WITH last AS (
-  SELECT verdict_id, outcome, reviewer FROM $reviews
+  SELECT verdict_id, outcome, reviewer
+  FROM (SELECT * FROM $reviews QUALIFY $newest_review)
+  WHERE outcome IN ('confirmed', 'overturned')
   QUALIFY row_number() OVER (PARTITION BY verdict_id ORDER BY reviewed_at DESC, review_id DESC) = 1
 ), counts AS (
   SELECT CASE WHEN grouping(verdict) = 0 THEN verdict ELSE 'any' END AS verdict, count(*) AS n,
