@@ -5,26 +5,44 @@ Resumable because every verdict is named by claim, verifier, policy and snapshot
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
+from flows import progress
 from flows.leaks import find_leaks
-from flows.orchestrator import flow, task, tell
+from flows.orchestrator import flow, log, task, tell
 from flows.outcome import Outcome, conclude
-from flows.progress import counted, in_turn
+from flows.progress import counted
 from flows.run import Run, finish, opened
-from flows.stages import compare_counts, follow_deliveries, index, judge, publish_refusals, pull
+from flows.stages import compare_counts, follow_deliveries, index, publish_refusals, pull
+from flows.units import judge_all, put_aside
+from tasks.backfill import estimate as costs
+from tasks.backfill.bench import Order
+from tasks.backfill.caps import Limits
+from tasks.backfill.estimate import Estimate
 from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.settings import load
+from tasks.sources.pull import Pulled
 from tasks.sources.units import Unit, together
 from tasks.tables import ERASED
 
 
 @flow("backfill")
 def backfill(
-    since: date, until: date, reverify: bool = False, config: str | None = None, lake: str | None = None
+    since: date,
+    until: date,
+    *,
+    reverify: bool = False,
+    workers: int = 1,
+    max_hours: float | None = None,
+    max_cost: float | None = None,
+    config: str | None = None,
+    lake: str | None = None,
 ) -> Outcome:
     """Audits a range of past UTC days, both ends included.
 
@@ -32,29 +50,39 @@ def backfill(
         since: First UTC day to audit.
         until: Last UTC day to audit, included.
         reverify: Judge again claims that have a verdict by the present verifier, policy and documents.
+        workers: Processes that judge units side by side, each with the models in its memory.
+        max_hours: Begin no unit that would end later than so many hours after the start.
+        max_cost: Begin no unit that would take a paid judge beyond this, in the currency of its prices.
         config: Configuration file on the machine that runs this; its claimledger.toml by default.
         lake: Lake to use instead of the configured one.
 
     Raises:
-        InputError: the range is empty.
+        InputError: the range is empty, or a number is not positive.
         IntegrityError: `reverify` found another verdict from the same verifier, policy and snapshot.
-        EndedWithProblemsError: done, but a source or the ledger needs attention.
+        EndedWithProblemsError: done, but a unit, a source or the ledger needs attention, or a limit was
+            reached.
     """
     if since > until:
         raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
-    parameters = {"since": since, "until": until, "reverify": reverify}
+    if workers < 1:
+        raise InputError(f"--workers is {workers}, expected 1 or more")
+    limits = Limits(max_hours, max_cost)
+    parameters = {"since": since, "until": until, "reverify": reverify, "workers": workers}
     with opened("backfill", load(config, lake=lake), parameters) as run:
         pulled = pull(run, since, until)
         index(run)
-        for unit, done in in_turn(pulled.units, "judging"):
-            judge(run, unit, done)
         before = published_before(run, since, until)
-        for unit, done in in_turn(before, "judging again"):
-            judge(run, unit, done, reverify=reverify, is_pulled=False)
+        orders = [Order(unit) for unit in pulled.units]
+        orders += [Order(unit, reverify=reverify, is_pulled=False) for unit in before]
+        foreseen = estimate(run, pulled, orders, workers=workers)
+        units = judge_all(run, orders, workers=workers, limits=limits, foreseen=foreseen)
+        if units.aside or units.left:
+            put_aside(run, units)
         follow_deliveries(run, pulled)
         publish_refusals(run, pulled)
         find_leaks(run)
-        completeness = compare_counts(run, pulled)
+        # Days that were left for another run would only be called incomplete.
+        completeness = compare_counts(run, replace(pulled, receipt=None) if units.left else pulled)
         finish(run)
     return conclude(
         run,
@@ -64,6 +92,8 @@ def backfill(
             "already_judged": sum(judged.already_judged for judged in run.judged),
             "published_before": sum(unit.rows for unit in before),
             "reverified": sum(judged.reverified for judged in run.judged),
+            "estimate": foreseen.as_dict(),
+            "units": {"done": units.done, "set_aside": len(units.aside), "left": len(units.left)},
         },
     )
 
@@ -85,3 +115,33 @@ def published_before(run: Run, since: date, until: date) -> list[Unit]:
     units = together(units, run.settings.runner.together_outputs)
     tell(f"{counted(len(units), 'unit')} published before")
     return units
+
+
+@task("estimate")
+def estimate(run: Run, pulled: Pulled, orders: Sequence[Order], *, workers: int) -> Estimate:
+    """What the units will take, said before the first of them; by what earlier runs of this judge took."""
+    lake, endpoint = run.lake, run.settings.verifier.endpoint
+    before = [order for order in orders if not order.is_pulled]
+    measured = costs.measured(lake.read_state(costs.STATE), costs.judge_of(run.settings.sections()))
+    outputs = sum(order.unit.rows for order in before)
+    if measured and before and not before[0].reverify:
+        days = [day for order in before for day in order.unit.days]
+        span = {"since": min(days), "until": max(days)}
+        current = (pl.col("verifier") == measured[-1].identity) & (pl.col("snapshot") == run.record.snapshot)
+        outputs = costs.to_judge(
+            lake.scan("outputs", **span).filter(pl.col("response") != ERASED),
+            lake.scan("verdicts", **span).filter(current),
+            lake.scan("actions", **span),
+        )
+    foreseen = costs.estimate(
+        measured,
+        outputs=pulled.outputs + outputs,
+        units=len(orders),
+        workers=workers,
+        free_bytes=shutil.disk_usage(lake.root).free,
+        is_paid=endpoint is not None,
+    )
+    run.record.warnings += foreseen.warnings
+    progress.say(str(foreseen))
+    log().info("%s", foreseen)
+    return foreseen

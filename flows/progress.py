@@ -49,6 +49,9 @@ class Display:
     def note(self, text: str) -> None:
         """What the present stage came to, in a few words."""
 
+    def say(self, sentence: str) -> None:
+        """Something to be read before a long stage begins, which stays."""
+
     @contextmanager
     def count(self, what: str, total: int, noun: str) -> Iterator[Callable[[float], None]]:
         """A count of `total` things done; the function is given how many are done so far, parts included."""
@@ -82,6 +85,10 @@ class Lines(Display):
         """Part of the stage's line."""
         self._note = text
 
+    def say(self, sentence: str) -> None:
+        """A line of its own."""
+        sys.stderr.write(f"{one_line(sentence)}\n")
+
 
 class Live(Display):
     """One line that moves: the stage, and a bar where something is counted."""
@@ -100,6 +107,10 @@ class Live(Display):
         finally:
             self._titles.pop()
             self._bar.update(self._task, description=self._titles[-1] if self._titles else "")
+
+    def say(self, sentence: str) -> None:
+        """A line above the one that moves."""
+        self._bar.console.print(one_line(sentence), markup=False, highlight=False)
 
     @contextmanager
     def count(self, what: str, total: int, noun: str) -> Iterator[Callable[[float], None]]:
@@ -154,17 +165,28 @@ def note(text: str) -> None:
     _display.get().note(text)
 
 
+def say(sentence: str) -> None:
+    """Something to be read before a long stage begins."""
+    _display.get().say(sentence)
+
+
+def count(what: str, total: int, noun: str) -> AbstractContextManager[Callable[[float], None]]:
+    """A count of `total` things done; the function is given how many are done so far, parts included."""
+    return _display.get().count(what, total, noun)
+
+
 def in_turn(items: Sequence[Unit], what: str) -> Iterator[tuple[Unit, Callable[[float], None]]]:
     """Units one after the other, each with a function that is told the share of it that is done."""
     with _display.get().count(what, sum(unit.rows for unit in items), "output") as done:
         before = 0
         for unit in items:
-            yield unit, partial(_part, done, before, unit.rows)
+            yield unit, partial(part, done, before, unit.rows)
             before += unit.rows
             done(before)
 
 
-def _part(done: Callable[[float], None], before: int, rows: int, share: float) -> None:
+def part(done: Callable[[float], None], before: int, rows: int, share: float) -> None:
+    """Tells how much is done in all, from the share of a unit."""
     done(before + share * rows)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from flows import progress
+from flows import progress, unit_costs
 from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task, tell
@@ -41,9 +41,12 @@ from tasks.settings import Settings
 from tasks.sources.kinds import reach
 from tasks.sources.pull import watermark
 from tasks.sources.units import Unit
+from tasks.verify.protocol import Usage
 from tasks.workbench import Workbench
 from tasks.write_back.write_back import write_back
 
+PATIENT = frozenset({"backfill"})
+"""Flows that wait for the lake without asking who holds it to give way."""
 LEAST_ROOM_BYTES = 32 * 2**20
 """A run with less to write to would end half way, or by a signal where a database maps its files."""
 
@@ -71,6 +74,11 @@ class Run:
     """How each endpoint stands."""
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
     """What a remote judge was asked and cost."""
+    spent: list[Usage] = field(default_factory=list)
+    """What workers asked of it."""
+    judging_s: float = 0.0
+    """While units were judged, by the clock."""
+    workers: int = 1
     stages: list[str] = field(default_factory=list)
     """Those that are not over, the outermost first."""
 
@@ -94,6 +102,12 @@ class Run:
         """Seconds that a stage may take."""
         return self.settings.runner.stage_limit_s
 
+    @property
+    def price(self) -> float:
+        """What a remote judge has cost so far."""
+        own = self.bench.usage
+        return (own.cost if own else 0.0) + sum(usage.cost for usage in self.spent)
+
     @contextmanager
     def stage(self, title: str) -> Iterator[None]:
         """Keeps which stage the run is in; one that fails stays the last."""
@@ -115,16 +129,16 @@ class Run:
         if not is_pulled:
             counts = {table: each for table, each in judged.counts.items() if table != "outputs"}
             judged = replace(judged, counts={**counts, "outputs": Counts()})
-        bench, record = self.bench, self.record
+        bench, record, by = self.bench, self.record, judged.by
         runs.remember_verifier(
             self.lake,
-            bench.identity,
-            bench.verifier.fingerprint,
+            by.identity,
+            by.fingerprint,
             bench.parameters.verifier,
-            name=bench.verifier.name,
+            name=by.name,
             measured=bench.measured,
         )
-        record.verifier = bench.identity
+        record.verifier = by.identity
         record.days.update(unit.days)
         record.lack(judged.lookups)
         record.count(judged.counts)
@@ -151,11 +165,22 @@ class Run:
 def turn(flow: str, settings: Settings) -> Iterator[Lake]:
     """The lake, held; for a flow that reads what it is about before its run is opened.
 
-    Another run that writes to the lake is waited for.
+    Another run that writes to the lake is waited for; a backfill gives way between two units.
     """
     lake = Lake.open(settings.lake, wait_s=settings.runner.lock_wait_s)
-    with lake.lock(flow, tell=log().warning):
+    with lake.lock(flow, tell=log().warning, is_urgent=flow not in PATIENT):
         yield lake
+
+
+def give_way(run: Run) -> None:
+    """Between two units: lets whoever waits for the lake have it first, such as the night.
+
+    What is published is recorded before, so that the other run's verification finds nothing unrecorded.
+    """
+    if run.lake.is_wanted():
+        record_events(run)
+        log().warning("giving way to a run that waits for the lake; this one goes on after it")
+        run.lake.give_way(run.run_id, tell=log().warning)
 
 
 @contextmanager
@@ -272,7 +297,16 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
     run.page = report.write(lake, page)
-    run.usage = run.bench.record_usage(run.run_id)
+    run.usage = run.bench.record_usage(run.run_id, run.spent, claims=unit_costs.claims_of(run.judged))
+    unit_costs.remember(
+        run.run_id,
+        lake,
+        run.judged,
+        run.settings.sections(),
+        seconds=run.judging_s,
+        workers=run.workers,
+        price=run.price,
+    )
     views.write(lake)
     runs.forget(record, lake)
 

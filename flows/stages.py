@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -124,13 +125,11 @@ def judge(
         done: is told the share of the unit that is scored.
         is_pulled: its outputs come from records of this run, and are counted as such.
     """
+    begun = time.monotonic()
     job = run.job(unit, done)
-    material = judging.extract(unit.outputs(), job)
-    known = judging.current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
-    claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
-    scores = judging.score(claims, material, job)
-    decisions = judging.decide(claims, scores, material, known, job)
-    run.count(unit, judging.publish(material, scores, decisions, known, job), is_pulled=is_pulled)
+    sealed = judging.judge(unit.outputs(), job, reverify=reverify)
+    run.count(unit, judging.publish(sealed, job), is_pulled=is_pulled)
+    run.judging_s += time.monotonic() - begun
 
 
 @task("publish refusals", lambda _, pulled: f"publish {counted(pulled.quarantined, 'refusal')}")

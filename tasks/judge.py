@@ -2,12 +2,13 @@
 
 (1) `extract` (or `extracted_before`): claims and passages of the outputs;
 (2) `score`: evidence for the claims that are to be judged, and what the verifier says of it;
-(3) `decide`: verdicts and actions;
+(3) `decide`: verdicts and actions, and `seal`: all frames of the unit, validated;
 (4) `publish`: everything at once, all or nothing.
 
 Which claims are to be judged is the caller's choice between (1) and (2). Each table is validated as soon as
 it exists, so that what is refused is not built upon; what a validator refuses goes to quarantine in the same
-commit.
+commit. Up to the seal nothing of the lake's tables is written, so that other processes may do it; only the
+holder of the lake publishes.
 """
 
 from __future__ import annotations
@@ -70,18 +71,10 @@ class Gate:
         """All refused rows, each once."""
         return pl.concat(self._refused).unique("row_sha256", maintain_order=True)
 
-    def counts(self, committed: Mapping[str, Counts]) -> dict[str, Counts]:
-        """Per table: what came in, was published, was there already, was refused."""
-        refused = dict(self.quarantine()["table"].value_counts().iter_rows())
-        return {
-            table: Counts(
-                rows_in=rows_in,
-                published=committed[table].published,
-                already_there=committed[table].already_there,
-                quarantined=refused.get(table, 0),
-            )
-            for table, rows_in in self._rows_in.items()
-        }
+    @property
+    def rows_in(self) -> dict[str, int]:
+        """Per table: rows that came in."""
+        return dict(self._rows_in)
 
 
 @dataclass(frozen=True)
@@ -140,10 +133,56 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class JudgedBy:
+    """The verifier of a unit, as tables and pages name it."""
+
+    identity: str
+    fingerprint: str
+    name: str
+
+    @classmethod
+    def of(cls, bench: Workbench) -> JudgedBy:
+        """The configured one; loads it."""
+        return cls(bench.identity, bench.verifier.fingerprint, bench.verifier.name)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A unit that is judged and validated, and has only to be published."""
+
+    unit: str
+    by: JudgedBy
+    frames: dict[str, pl.DataFrame]
+    """By table; without what is refused."""
+    quarantine: pl.DataFrame
+    rows_in: dict[str, int]
+    """By table."""
+    repeated: pl.DataFrame
+    """VERDICTS that the lake has already and that were reached again."""
+    already_judged: int
+    lookups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As `Judged` has them."""
+
+    def counts(self, committed: Mapping[str, Counts]) -> dict[str, Counts]:
+        """Per table: what came in, was published, was there already, was refused."""
+        refused = dict(self.quarantine["table"].value_counts().iter_rows())
+        return {
+            table: Counts(
+                rows_in=rows_in,
+                published=committed[table].published,
+                already_there=committed[table].already_there,
+                quarantined=refused.get(table, 0),
+            )
+            for table, rows_in in self.rows_in.items()
+        }
+
+
+@dataclass(frozen=True)
 class Judged:
     """What became of a unit: counts per table, verdicts reached, claims that had one already."""
 
     unit: str
+    by: JudgedBy
     counts: dict[str, Counts]
     verdicts: dict[str, int]
     outcomes: dict[str, int]
@@ -433,15 +472,8 @@ def _taken(outputs: pl.DataFrame, actions: pl.DataFrame, job: Job) -> pl.DataFra
     return taken_stage.taken(said, own, actions, run_id=job.run_id, now=datetime.now(UTC))
 
 
-def publish(
-    material: Material, scores: Scores, decisions: Decisions, known: pl.DataFrame, job: Job
-) -> Judged:
-    """Commits everything of the unit, all or nothing, and records verdicts that were confirmed.
-
-    Raises:
-        GateError: a row refers to one that is not there; nothing of the unit is published.
-    """
-    lake, settings = job.bench.lake, job.bench.parameters
+def seal(material: Material, scores: Scores, decisions: Decisions, known: pl.DataFrame, job: Job) -> Sealed:
+    """Everything of the unit that is to be published."""
     frames = {
         "outputs": material.outputs,
         "claims": material.claims,
@@ -453,19 +485,47 @@ def publish(
         "actions_taken": job.gate.check("actions_taken", _taken(material.outputs, decisions.actions, job)),
         "caught": job.gate.check("caught", _caught(material.outputs, decisions.actions, job)),
     }
-    lake.require_references(frames, f"nothing of unit {job.unit} was published, report this as a bug")
-    frames["quarantine"] = job.gate.quarantine()
-    committed = lake.commit(job.run_id, job.unit, frames, run_day=job.now.date())
-    if decisions.repeated.height:
-        recording.record_again(
-            lake, settings.ledger, settings.policies, decisions.repeated, run_id=job.run_id
-        )
-    return Judged(
+    return Sealed(
         unit=job.unit,
-        counts=job.gate.counts(committed),
-        verdicts=dict(decisions.verdicts["verdict"].value_counts().iter_rows()),
-        outcomes=dict(decisions.actions["outcome"].value_counts().iter_rows()),
+        by=JudgedBy.of(job.bench),
+        frames=frames,
+        quarantine=job.gate.quarantine(),
+        rows_in=job.gate.rows_in,
+        repeated=decisions.repeated,
         already_judged=known.height,
-        reverified=decisions.repeated.height,
         lookups=material.lookups,
+    )
+
+
+def judge(outputs: pl.DataFrame, job: Job, *, reverify: bool = False) -> Sealed:
+    """Outputs (OUTPUTS frame) up to the seal; claims that have a current verdict only with `reverify`."""
+    material = extract(outputs, job)
+    known = current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
+    claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
+    scores = score(claims, material, job)
+    return seal(material, scores, decide(claims, scores, material, known, job), known, job)
+
+
+def publish(sealed: Sealed, job: Job) -> Judged:
+    """Commits everything of the unit, all or nothing, and records verdicts that were confirmed.
+
+    Raises:
+        GateError: a row refers to one that is not there; nothing of the unit is published.
+    """
+    lake, settings = job.bench.lake, job.bench.parameters
+    advice = f"nothing of unit {sealed.unit} was published, report this as a bug"
+    lake.require_references(sealed.frames, advice)
+    frames = {**sealed.frames, "quarantine": sealed.quarantine}
+    committed = lake.commit(job.run_id, sealed.unit, frames, run_day=job.now.date())
+    if sealed.repeated.height:
+        recording.record_again(lake, settings.ledger, settings.policies, sealed.repeated, run_id=job.run_id)
+    return Judged(
+        unit=sealed.unit,
+        by=sealed.by,
+        counts=sealed.counts(committed),
+        verdicts=dict(sealed.frames["verdicts"]["verdict"].value_counts().iter_rows()),
+        outcomes=dict(sealed.frames["actions"]["outcome"].value_counts().iter_rows()),
+        already_judged=sealed.already_judged,
+        reverified=sealed.repeated.height,
+        lookups=sealed.lookups,
     )

@@ -26,7 +26,7 @@ from tasks.verify.parameters import VerifierSettings
 if TYPE_CHECKING:
     from tasks.evidence.embeddings import CachedEmbedder
     from tasks.text.sentences import Segmenter
-    from tasks.verify.protocol import Verifier
+    from tasks.verify.protocol import Usage, Verifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,11 @@ class Workbench:
         """The configured verifier."""
         return self.load(self.parameters.verifier)
 
+    @property
+    def has_verifier(self) -> bool:
+        """Whether it is loaded."""
+        return "verifier" in self.__dict__
+
     def load(self, settings: VerifierSettings) -> Verifier:
         """A verifier with this bench's threads.
 
@@ -115,11 +120,26 @@ class Workbench:
         }
         return ids.digest("verifier", fingerprint, json.dumps(chosen, sort_keys=True))
 
-    def record_usage(self, run_id: str) -> dict[str, dict[str, float]]:
-        """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none."""
-        usage = getattr(self.__dict__.get("verifier"), "usage", None)
-        if usage is None:
+    @property
+    def usage(self) -> Usage | None:
+        """What a remote judge was asked by this process so far; None of another or before its first use."""
+        from tasks.verify.protocol import usage_of
+
+        return usage_of(self.verifier) if self.has_verifier else None
+
+    def record_usage(
+        self, run_id: str, others: Sequence[Usage] = (), *, claims: int = 0
+    ) -> dict[str, dict[str, float]]:
+        """What a remote judge was asked and cost, also as `judge-usage.json` of the run; {} for none.
+
+        Args:
+            others: what worker processes asked.
+            claims: that got a verdict in this run; the cost of each is part of the record.
+        """
+        usages = [asdict(usage) for usage in (self.usage, *others) if usage is not None]
+        if not usages:
             return {}
-        spent = asdict(usage)
+        spent: dict[str, float] = {name: sum(each[name] for each in usages) for name in usages[0]}
+        spent |= {"claims": claims, "cost_per_claim": spent["cost"] / claims if claims else 0.0}
         durable.replace_json(self.lake.run_folder(run_id) / "judge-usage.json", spent)
         return {"judge_usage": spent}

@@ -31,6 +31,7 @@ ROOMS = {
     "verify": "ground text files models privacy decide evidence",
     "workbench": "ground text files claims privacy decide lake ledger evidence verify",
     "judge": "ground text claims privacy decide gate lake sources ledger evidence verify workbench",
+    "backfill": "ground gate lake sources evidence verify workbench judge",
     "reaudit": "ground text decide gate lake sources ledger evidence review verify workbench judge",
     "drift": "ground text files privacy lake evidence",
     "deliver": "ground files lake ledger",
@@ -48,6 +49,8 @@ ROOMS = {
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""
 
 DOORS = {
+    "backfill.bench": "disk, clock, through its neighbours: gate.validate, judge, lake.store, workbench",
+    "backfill.workers": "processes, signals, clock",
     "deliver.append": "disk",
     "deliver.deliver": "processes, clock",
     "deliver.heartbeat": "through its neighbours: deliver.wire",
@@ -238,6 +241,7 @@ GIANTS = {
 """Heavy or foreign libraries, and the one module of `tasks` that each is met in."""
 
 COVERED_BY = {
+    "backfill.aside": "end_to_end/test_backfill.py",
     "deliver.cursor": "deliver/test_sending.py",
     "deliver.formats": "deliver/test_messages.py",
     "deliver.elastic": "deliver/test_siems.py",

@@ -44,17 +44,60 @@ def backfill(
     from_: Annotated[date, Parameter(name=SINCE, help="First UTC day.")],
     to: Annotated[date, Parameter(name=UNTIL, help="Last UTC day, included.")],
     reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
-    workers: Annotated[int, Parameter(help="Units judged at a time; this release judges one.")] = 1,
+    workers: Annotated[int, Parameter(help="Processes that judge units side by side.")] = 1,
+    max_hours: Annotated[float | None, Parameter(help="Begin no unit that would end later.")] = None,
+    max_cost: Annotated[
+        float | None, Parameter(help="Begin no unit that would take a paid judge beyond this.")
+    ] = None,
+    status: Annotated[
+        bool, Parameter(negative="", help="Only show how far each day is; writes nothing.")
+    ] = False,
     common: Common = DEFAULTS,
 ) -> int:
     """Audit a range of past days: pull what is missing, judge what has no current verdict. Resumable.
 
-    Example: claimledger backfill --from 2026-10-01 --to 2026-10-31
+    Says first what it will take, by what earlier runs took. A nightly audit that starts meanwhile goes first
+    as soon as the units under way are done. A unit that cannot be judged is set aside, and the rest goes on.
+
+    Example: claimledger backfill --from 2026-10-01 --to 2026-10-31 --workers 4 --max-hours 6
     """
-    if workers < 1:
-        raise InputError(f"--workers is {workers}, expected 1 or more")
-    outcome = launch("backfill", common, since=from_, until=to, reverify=reverify)
+    if from_ > to:
+        raise InputError(f"--from {from_} is after --to {to}; give the earlier day first")
+    if status:
+        return _status(from_, to, common)
+    outcome = launch(
+        "backfill",
+        common,
+        since=from_,
+        until=to,
+        reverify=reverify,
+        workers=workers,
+        max_hours=max_hours,
+        max_cost=max_cost,
+    )
     return _answer(outcome, audited(outcome, common.places), common)
+
+
+def _status(since: date, until: date, common: Common) -> int:
+    """How far each day is, from the tables alone: also while a backfill is at work."""
+    from tasks.backfill.days import days
+    from tasks.lake.store import Lake
+
+    lake = Lake.open(common.reading().lake)
+    names = ("outputs", "claims", "verdicts", "actions")
+    frame = days(
+        *(lake.scan(name, since=since, until=until) for name in names),
+        lake.scan("quarantine"),
+        since=since,
+        until=until,
+    )
+    rows = frame.rows()
+    states = frame["state"].value_counts(sort=True).rows()
+    complete = sum(count for state, count in states if state in ("complete", "empty"))
+    headings = ["day", "outputs", "claims", "judged", "actions", "set aside", "state"]
+    lines = [*table(headings, rows), "", f"{complete} of {len(rows)} days are complete or empty"]
+    common.answer(frame.to_dicts(), lines)
+    return DONE
 
 
 def reaudit(

@@ -20,11 +20,13 @@ from pathlib import Path
 import polars as pl
 
 from tasks import ids
+from tasks.errors import LakeError
 from tasks.evidence.dense import DenseIndex
 from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import Embedder, Vectors
 from tasks.files import durable
 from tasks.files.cache import Cache, Entry
+from tasks.tables import PASSAGES, QUARANTINE
 
 log = logging.getLogger("claimledger.evidence")
 
@@ -155,6 +157,29 @@ class CorpusIndex:
     @cached_property
     def _words(self) -> LexicalIndex:
         return self.files.words(self._rows["text"])
+
+
+def reader(root: Path, snapshot: str, embedder: Embedder) -> CorpusIndex:
+    """A snapshot that the run of another process has published, to be searched; it has nothing to publish.
+
+    Raises:
+        LakeError: its files are gone.
+    """
+    files = SnapshotFiles(root / "index" / snapshot)
+    passages = files.passages()
+    if passages is None:
+        raise LakeError(f"{files.folder}: the passages of the snapshot are gone; run again")
+    return CorpusIndex(
+        snapshot=snapshot,
+        size=passages.height,
+        passages=PASSAGES.empty(),
+        closed=PASSAGES.empty(),
+        quarantine=QUARANTINE.empty(),
+        summary={},
+        files=files,
+        embedder=embedder,
+        manifest=b"",
+    )
 
 
 def prune(folder: Path, used: set[str]) -> None:

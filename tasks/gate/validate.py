@@ -145,6 +145,15 @@ class Validator:
         """One mapping per frame that had rows: the fields of `Result`."""
         return [asdict(result) for result in self._results]
 
+    def take_results(self) -> list[Result]:
+        """Those since they were last taken, which are no longer its own."""
+        taken, self._results = self._results, []
+        return taken
+
+    def add_results(self, results: Sequence[Result]) -> None:
+        """Adds what a validator of another process found."""
+        self._results += results
+
     def warnings(self) -> list[str]:
         """A sentence for each expectation of severity `warning` that failed, over all frames of the run."""
         rows: dict[tuple[str, Failure], list[int | None]] = {}

@@ -6,6 +6,9 @@ therefore harmless: whoever gets the kernel's lock may overwrite it, whatever pr
 
 Inside one process the lock is held by a thread: a second lake on the same folder in another thread waits
 like another process would, while commits from the holder's worker threads pass (`held`).
+
+Who waits and is urgent holds LAKE/.waiting shared, so that a holder with long work can see it and give way
+between two pieces of it (`give_way`). Meanwhile its run is marked as alive by a lock of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +32,11 @@ from tasks.files import durable
 
 log = logging.getLogger("claimledger.lock")
 NAME = ".lock"
+WAITING = ".waiting"
 _POLL_S = (0.05, 1.0)
 """First and longest pause between two looks at a lock that somebody holds."""
+_LOOK_S = 0.001
+"""Who looks whether a sign is held holds it himself for so long at most."""
 
 
 @dataclass
@@ -39,6 +45,8 @@ class _Hold:
     process: int
     thread: int
     depth: int = 1
+    is_lost: bool = False
+    """Given away, and somebody else has it still."""
 
 
 _holds: dict[Path, _Hold] = {}
@@ -66,12 +74,17 @@ def held(root: Path) -> bool:
 
 @contextmanager
 def lock(
-    root: Path, purpose: str, *, wait_s: float = 0.0, tell: Callable[[str], object] = log.warning
+    root: Path,
+    purpose: str,
+    *,
+    wait_s: float = 0.0,
+    tell: Callable[[str], object] = log.warning,
+    is_urgent: bool = True,
 ) -> Iterator[str | None]:
     """Holds the lake's lock; yields a sentence about the dead holder it replaced, or None.
 
     Where another writer holds it, `tell` is given one sentence (who, since when, how long this one waits),
-    and the first to ask once it is free gets it.
+    and the first to ask once it is free gets it. A holder that can give way does so for the urgent.
 
     Raises:
         LakeError: another writer holds it after `wait_s` seconds (named), or the lake cannot be written.
@@ -85,8 +98,9 @@ def lock(
     with durable.touching(root / NAME):
         durable.make_folder(root)
         handle = os.open(root / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    hold = _Hold(handle, os.getpid(), threading.get_ident())
     try:
-        _acquire(handle, root, wait_s, tell)
+        _acquire(handle, root, wait_s, tell, is_urgent=is_urgent)
         stale = _read(handle)
         sentence = None
         if stale:
@@ -95,15 +109,16 @@ def lock(
         with durable.touching(root / NAME):
             _write(handle, json.dumps(_myself(purpose)).encode())
         with _registry:
-            _holds[root] = _Hold(handle, os.getpid(), threading.get_ident())
+            _holds[root] = hold
         try:
             yield sentence
         finally:
-            _leave(root)
-            # Only a holder that died leaves its name behind; where the disk fails, the kernel's
-            # release is enough.
-            with suppress(OSError):
-                _write(handle, b"")
+            if not hold.is_lost:
+                _leave(root)
+                # Only a holder that died leaves its name behind; where the disk fails, the kernel's
+                # release is enough.
+                with suppress(OSError):
+                    _write(handle, b"")
     finally:
         os.close(handle)
 
@@ -125,20 +140,81 @@ def _leave(root: Path) -> None:
             del _holds[root]
 
 
-def _acquire(handle: int, root: Path, wait_s: float, tell: Callable[[str], object]) -> None:
+def _acquire(
+    handle: int, root: Path, wait_s: float, tell: Callable[[str], object], *, is_urgent: bool
+) -> None:
     start, pause = time.monotonic(), _POLL_S[0]
-    while not _locked(handle, root, fcntl.LOCK_EX):
-        waited = time.monotonic() - start
-        if waited >= wait_s:
-            after = f" after a wait of {_duration(wait_s)}" if wait_s else ""
-            raise LakeError(
-                f"{root}: locked by {_who(_read(handle))}{after}; wait until it ends, or stop it, and run "
-                "again"
-            )
-        if pause == _POLL_S[0]:
-            tell(f"{root}: locked by {_who(_read(handle))}; waiting up to {_duration(wait_s)} for it to end")
-        time.sleep(min(pause, wait_s - waited))
+    with ExitStack() as stack:
+        while not _locked(handle, root, fcntl.LOCK_EX):
+            waited = time.monotonic() - start
+            if waited >= wait_s:
+                after = f" after a wait of {_duration(wait_s)}" if wait_s else ""
+                raise LakeError(
+                    f"{root}: locked by {_who(_read(handle))}{after}; wait until it ends, or stop it, and "
+                    "run again"
+                )
+            if pause == _POLL_S[0]:
+                if is_urgent:
+                    stack.enter_context(marked(root / WAITING, fcntl.LOCK_SH))
+                tell(
+                    f"{root}: locked by {_who(_read(handle))}; waiting up to {_duration(wait_s)} for it to "
+                    "end"
+                )
+            time.sleep(min(pause, wait_s - waited))
+            pause = min(2 * pause, _POLL_S[1])
+
+
+@contextmanager
+def marked(file: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Holds the kernel's lock on a file as a sign of life, which ends with the process."""
+    with durable.touching(file):
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not _locked(handle, file.parent, kind):
+            time.sleep(_LOOK_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_marked(file: Path) -> bool:
+    """Whether somebody who is alive holds the sign."""
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _locked(handle, file.parent, fcntl.LOCK_EX)
+    finally:
+        os.close(handle)
+
+
+def is_wanted(root: Path) -> bool:
+    """Whether somebody urgent waits for the lake."""
+    return is_marked(root / WAITING)
+
+
+def give_way(root: Path, *, wait_s: float, tell: Callable[[str], object] = log.warning) -> None:
+    """Lets everybody urgent have the lake first, and holds it again after them.
+
+    Raises:
+        LakeError: somebody still holds it after `wait_s` seconds.
+    """
+    with _registry:
+        hold = _holds.pop(root)
+    note = os.pread(hold.handle, 4096, 0)
+    _write(hold.handle, b"")
+    fcntl.flock(hold.handle, fcntl.LOCK_UN)
+    hold.is_lost = True
+    pause, start = _POLL_S[0], time.monotonic()
+    while is_wanted(root) and time.monotonic() - start < wait_s:
+        time.sleep(pause)
         pause = min(2 * pause, _POLL_S[1])
+    _acquire(hold.handle, root, wait_s, tell, is_urgent=False)
+    _write(hold.handle, note)
+    hold.is_lost = False
+    with _registry:
+        _holds[root] = hold
 
 
 def _locked(handle: int, root: Path, kind: int) -> bool:

@@ -187,16 +187,22 @@ def forget(run: Run, lake: Lake) -> None:
 
 def open_runs(lake: Lake) -> list[str]:
     """One sentence for each run that has begun and is not closed; it died, unless somebody holds the lock."""
-    return [_obituary(run_id, record) for run_id, record in lake.read_state(OPEN_RUNS).items()]
+    return [_obituary(run_id, record) for run_id, record in _dead(lake).items()]
+
+
+def _dead(lake: Lake) -> dict[str, Any]:
+    """Open records of runs that nobody goes on with; one that has given way to another will."""
+    records = lake.read_state(OPEN_RUNS)
+    return {run_id: record for run_id, record in records.items() if not lake.gives_way(run_id)}
 
 
 def close_dead_runs(lake: Lake) -> list[str]:
     """Publishes a `died` row for every run whose process ended without a word, with what it had published.
 
-    Only called under the lake's lock, so an open record belongs to nobody alive. A run that died after its
-    row was published keeps that row. Returns a sentence for each.
+    Only called under the lake's lock, so an open record belongs to nobody alive, unless a run gave way. One
+    that died after its row was published keeps that row. Returns a sentence for each.
     """
-    dead = lake.read_state(OPEN_RUNS)
+    dead = _dead(lake)
     for run_id, record in dead.items():
         started_at = datetime.fromisoformat(record["started_at"])
         run = Run(record["flow"], record["policy"], record["parameters"], started_at, run_id)
@@ -207,7 +213,7 @@ def close_dead_runs(lake: Lake) -> list[str]:
         row = run.row("died", datetime.fromisoformat(record.get("stage_since", record["started_at"])))
         lake.commit(run_id, "run", {"runs": row}, run_day=started_at.date())
     if dead:
-        lake.write_state(OPEN_RUNS, {})
+        lake.write_state(OPEN_RUNS, {k: v for k, v in lake.read_state(OPEN_RUNS).items() if k not in dead})
     return [_obituary(run_id, record) for run_id, record in dead.items()]
 
 
@@ -225,6 +231,12 @@ def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
         for file in json.loads(manifest.read_bytes())["files"]:
             counts = add(counts, {file["table"]: Counts(rows_in=file["rows"], published=file["rows"])})
     return counts
+
+
+def published_bytes(run_id: str, lake: Lake) -> int:
+    """Bytes of the files that a run's commit manifests name."""
+    manifests = (lake.run_folder(run_id) / "commits").glob("*.json")
+    return sum(file["bytes"] for path in manifests for file in json.loads(path.read_bytes())["files"])
 
 
 def known_policies(lake: Lake) -> list[Policy]:

@@ -11,6 +11,7 @@ Layout of a lake:
     reports/RUN_ID/                                    what people read
     _work/RUN_ID/                                      private scratch, removed at the end
     .lock                                              the one writer
+    .waiting                                           held by who waits for it and is urgent
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from tasks.tables import TABLES
 __all__ = ["Counts", "Lake"]
 
 _PLAIN = re.compile("[a-z0-9_-]{1,80}")
+_ALIVE = ".alive"
+"""Held in the scratch of a run that has given way to another one."""
 _mutexes: dict[Path, threading.RLock] = {}
 _scratch: dict[Path, set[str]] = {}
 """Per lake: runs of this process whose scratch is in use, so that recovery leaves it alone."""
@@ -141,17 +144,42 @@ class Lake:
     # Writing ------------------------------------------------------------------------------------------
 
     def lock(
-        self, purpose: str, *, wait_s: float | None = None, tell: Callable[[str], object] | None = None
+        self,
+        purpose: str,
+        *,
+        wait_s: float | None = None,
+        tell: Callable[[str], object] | None = None,
+        is_urgent: bool = True,
     ) -> AbstractContextManager[str | None]:
         """Holds the lake for one writer; gives the sentence about a dead holder it replaced, or None.
 
-        Another writer is waited for; `tell` is given the sentences on that, which else go to the log.
+        Another writer is waited for; `tell` is given the sentences on that, which else go to the log. One
+        with long work gives way to the urgent.
 
         Raises:
             LakeError: somebody else still holds it, named; or the lake cannot be written.
         """
         wait_s = self.wait_s if wait_s is None else wait_s
-        return locks.lock(self.root, purpose, wait_s=wait_s, tell=tell or locks.log.warning)
+        return locks.lock(
+            self.root, purpose, wait_s=wait_s, tell=tell or locks.log.warning, is_urgent=is_urgent
+        )
+
+    def is_wanted(self) -> bool:
+        """Whether somebody urgent waits for the lake that this process holds."""
+        return locks.is_wanted(self.root)
+
+    def give_way(self, run_id: str, *, tell: Callable[[str], object]) -> None:
+        """Lets everybody urgent write first; meanwhile the run counts as alive, and its scratch stays.
+
+        Raises:
+            LakeError: somebody still writes after `wait_s` seconds.
+        """
+        with locks.marked(self.work(run_id) / _ALIVE):
+            locks.give_way(self.root, wait_s=self.wait_s, tell=tell)
+
+    def gives_way(self, run_id: str) -> bool:
+        """Whether a run has given way and is alive."""
+        return locks.is_marked(self.root / "_work" / commits.checked_name(run_id) / _ALIVE)
 
     def holder(self) -> str | None:
         """Who writes to the lake at this moment, in words; None for nobody."""
@@ -182,7 +210,7 @@ class Lake:
             sentences = commits.recover(self.root, commits.pending(self.root))
             mine = _scratch.get(self.root, set())
             for folder in sorted((self.root / "_work").iterdir()):
-                if folder.name not in mine:
+                if folder.name not in mine and not locks.is_marked(folder / _ALIVE):
                     shutil.rmtree(folder, ignore_errors=True)
             return sentences
 

@@ -136,7 +136,7 @@ def judge_again(outputs: pl.DataFrame, drawn: Draw, job: Job) -> Judged:
     claims = material.claims.filter(pl.col("claim_id").is_in(drawn.claims["claim_id"].implode()))
     scores = judge.score(claims, material, job)
     decisions = judge.decide(claims, scores, material, known, job)
-    return judge.publish(material, scores, decisions, known, job)
+    return judge.publish(judge.seal(material, scores, decisions, known, job), job)
 
 
 # What became of them ----------------------------------------------------------------------------------------
