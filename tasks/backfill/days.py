@@ -20,8 +20,8 @@ DAYS = pl.Schema(
         "state": pl.String,
     }
 )
-"""Of each day: outputs published; factual claims in them; those of the claims that have a verdict, of whatever
-verifier; outputs with an action; outputs of units set aside, not published since; all that in words."""
+"""Of each day: outputs published; factual claims in them; those that have a verdict, of whatever verifier;
+outputs with an action; outputs of units set aside, not published since; in words."""
 
 
 def days(
