@@ -21,7 +21,7 @@ DAYS = pl.Schema(
     }
 )
 """Of each day: outputs published; factual claims in them; those that have a verdict, of whatever verifier;
-outputs with an action; outputs of units set aside, not published since; in words."""
+outputs with an action; outputs of units that were set aside and are not published since; in words."""
 
 
 def days(
