@@ -126,12 +126,12 @@ def estimate(run: Run, pulled: Pulled, orders: Sequence[Order], *, workers: int)
     outputs = sum(order.unit.rows for order in before)
     if measured and before and not before[0].reverify:
         days = [day for order in before for day in order.unit.days]
-        span = {"since": min(days), "until": max(days)}
+        since, until = min(days), max(days)
         current = (pl.col("verifier") == measured[-1].identity) & (pl.col("snapshot") == run.record.snapshot)
         outputs = costs.to_judge(
-            lake.scan("outputs", **span).filter(pl.col("response") != ERASED),
-            lake.scan("verdicts", **span).filter(current),
-            lake.scan("actions", **span),
+            lake.scan("outputs", since=since, until=until).filter(pl.col("response") != ERASED),
+            lake.scan("verdicts", since=since, until=until).filter(current),
+            lake.scan("actions", since=since, until=until),
         )
     foreseen = costs.estimate(
         measured,

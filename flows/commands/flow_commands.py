@@ -84,13 +84,11 @@ def _status(since: date, until: date, common: Common) -> int:
     from tasks.lake.store import Lake
 
     lake = Lake.open(common.reading().lake)
-    names = ("outputs", "claims", "verdicts", "actions")
-    frame = days(
-        *(lake.scan(name, since=since, until=until) for name in names),
-        lake.scan("quarantine"),
-        since=since,
-        until=until,
+    outputs, claims, verdicts, actions = (
+        lake.scan(name, since=since, until=until) for name in ("outputs", "claims", "verdicts", "actions")
     )
+    refused = lake.scan("quarantine")
+    frame = days(outputs, claims, verdicts, actions, refused, since=since, until=until)
     rows = frame.rows()
     states = frame["state"].value_counts(sort=True).rows()
     complete = sum(count for state, count in states if state in ("complete", "empty"))
