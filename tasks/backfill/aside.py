@@ -15,4 +15,6 @@ CHECK = "unit_set_aside"
 def quarantine(outputs: pl.DataFrame, reason: str, *, run_id: str, now: datetime) -> pl.DataFrame:
     """A QUARANTINE row for each of some outputs (OUTPUTS frame), with the reason that its unit failed for."""
     rows = outputs.with_columns(check=pl.lit(CHECK), reason=pl.lit(f"its unit was set aside: {reason}"))
-    return refusals.refuse(OUTPUTS, rows, offending=[], source="backfill", run_id=run_id, quarantined_at=now)
+    return refusals.refuse(
+        OUTPUTS, rows, offending=["produced_at"], source="backfill", run_id=run_id, quarantined_at=now
+    )

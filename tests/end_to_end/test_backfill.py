@@ -149,7 +149,7 @@ def test_a_paid_judge_is_foreseen_from_what_it_cost_and_stopped_at_what_it_may(
     usage = first["extra"]["judge_usage"]
     assert usage["cost"] == pytest.approx(usage["requests"] * 200 * 0.5 / 1e6)
     assert usage["cost_per_claim"] == pytest.approx(usage["cost"] / usage["claims"])
-    limited = command("backfill", *DAYS, "--max-cost", str(2.5 * usage["cost"]))
+    limited = command("backfill", *DAYS, "--max-cost", str(1.2 * usage["cost"]))
     assert limited.code == 1
     assert "4 outputs to judge in 5 units: about" in limited.err
     assert "stopped at --max-cost" in limited.err
