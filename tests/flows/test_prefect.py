@@ -460,7 +460,8 @@ def test_the_run_form_describes_every_parameter_of_every_flow_in_the_same_words(
     ] == []
     names = {name for form in forms.values() for name in form}
     ends = {f"{which}{end}" for which in ("", "baseline_") for end in ("since", "until")}
-    assert names == {"config", "lake", "reverify", "sample", "seed", "replay"} | ends
+    backfills = {"reverify", "workers", "max_hours", "max_cost"}
+    assert names == {"config", "lake", "sample", "seed", "replay"} | backfills | ends
 
 
 def test_every_flow_takes_the_parameters_that_a_server_sends_as_json() -> None:
