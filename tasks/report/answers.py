@@ -45,6 +45,7 @@ def answers(
     actions: pl.DataFrame,
     nights: pl.DataFrame,
     attention: Sequence[str],
+    caught: Sequence[Sentence] = (),
 ) -> list[Answer]:
     """The five answers, in the order of QUESTIONS.
 
@@ -54,10 +55,11 @@ def answers(
         drift: `changes.notable(...)`; `drift_counts` of the same report, all zero where there is none.
         actions: `summary.all_actions(...)`.
         attention: what else is broken, in words: the ledger, sources, the gate.
+        caught: `caught.sentences(...)`.
     """
     parts = (
         [*wrong(total, agents), *(Sentence(text, "run", "worse") for text in attention)],
-        how_bad(total, targets),
+        [*how_bad(total, targets), *caught],
         since_when(drift, drift_counts),
         to_do(total, actions),
         since_last(nights),

@@ -66,6 +66,9 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "action-reasons", page.action_reasons
     yield "flow", page.flow
     yield "abstentions", page.abstentions
+    yield "caught", page.caught
+    yield "late", page.late
+    yield "taken", page.taken
     yield "worst", pl.DataFrame([_probability(claim) for claim in page.claims])
     yield "evidence", pl.DataFrame([row for claim in page.claims for row in _passages(claim)])
     yield "citations", page.citations

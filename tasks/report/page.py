@@ -126,6 +126,10 @@ class Page:
     flow: pl.DataFrame
     abstentions: pl.DataFrame
     """`abstentions`, of agents that abstained."""
+    caught: pl.DataFrame
+    late: pl.DataFrame
+    taken: pl.DataFrame
+    """Results of the queries of those names."""
     claims: list[ShownClaim]
     answers: dict[str, WholeAnswer]
     """The whole answers of those claims, by output id."""

@@ -52,6 +52,9 @@ class ReportParameters:
     groups: int = 40
     """Rows of any other table on the page."""
 
+    late_answers: int = 500
+    """Answers named that were delivered before they were found wrong; the pack names every one."""
+
     identities: int = 10
     """Verifiers, snapshots, policies and sources named, of each the most frequent."""
 

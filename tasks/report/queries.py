@@ -37,7 +37,7 @@ TREND_COLUMNS = ("agent", "model", "use_case", "source")
 TREND_METRIC = "supported_share"
 TABLES = (
     "outputs", "claims", "passages", "evidence", "verdicts", "actions", "findings", "quarantine", "drift",
-    "flips", "flip_shares", "health", "completeness", "events", "runs", "reviews",
+    "flips", "flip_shares", "health", "completeness", "events", "runs", "reviews", "caught", "actions_taken",
 )  # fmt: skip
 """Tables of the lake that the queries read."""
 
@@ -119,6 +119,8 @@ _WORDS = {
     "newest_verdict": current.VERDICTS.sql,
     "newest_action": current.ACTIONS.sql,
     "newest_review": current.REVIEWS.sql,
+    "newest_caught": current.CAUGHT.sql,
+    "newest_taken": current.ACTIONS_TAKEN.sql,
     "because": """CASE WHEN verdict = 'insufficient' THEN coalesce(insufficient_because,
          -- files of earlier releases
          CASE WHEN len(evidence_ids) = 0 THEN 'no_evidence' WHEN is_conflict THEN 'conflict'
@@ -236,6 +238,7 @@ def statement(query: Query, scope: Scope, sources: Mapping[str, str]) -> str:
         "reaudit": scope.reaudit or _NONE,
         "ledger_size": str(scope.ledger_size),
         "listing_room": str(bounds.listed_claims * bounds.listing_pages),
+        "late_room": str(bounds.late_answers),
         "claim_room": str(bounds.claims),
         "slice_room": str(bounds.claims_per_slice),
         "whole_room": str(bounds.maximum_claims),

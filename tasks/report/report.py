@@ -22,6 +22,7 @@ from tasks.files import durable, parquet
 from tasks.lake.store import Lake
 from tasks.report import (
     answers,
+    caught,
     changes,
     charts,
     headline,
@@ -160,6 +161,9 @@ def gather(
             action_reasons=results["action-reasons"].head(bounds.groups),
             flow=results["flow"],
             abstentions=results["abstentions"].filter(ABSTAINS).head(bounds.groups),
+            caught=results["caught"].head(bounds.groups),
+            late=results["late"],
+            taken=results["taken"],
             claims=claims,
             answers=_answers(database, lake, bounds),
             filter=summary.cube(database.rows(queries.CUBE), bounds),
@@ -211,6 +215,7 @@ def _story(
             drift_counts=counts,
             actions=actions,
             nights=results["nights"],
+            caught=caught.sentences(results["caught"]),
             attention=_attention(results, verification),
         ),
         changes=headline.changes(drift, counts) if results["drift"].height else [],
@@ -377,6 +382,7 @@ def render(page: Page) -> str:
         "page": page,
         "names": NAMES,
         "because_words": headline.BECAUSE,
+        "late_words": caught.LATE,
         "verifier_names": dict(page.measured.select("verifier", "name").iter_rows()),
         "how_to_review": trust.HOW,
         "parts": queries.PARTS,

@@ -233,8 +233,31 @@ def rows() -> Rows:
             | {"corrected_verdict": None if outcome == "confirmed" else "insufficient", "reviewed_at": NOW}
             | {"produced_at": judged["produced_at"], "run_id": RUN_ID}
         )
+    deliveries(built)
     built.of["verdicts"][-1]["reason"] += "; 1 of 1 passages addresses the verifier (rank 0)"
     return built
+
+
+def deliveries(built: Rows) -> None:
+    """One failed answer was delivered nine hours before, one held, of the third nothing is known."""
+    acts = {row["output_id"]: row for row in built.of["actions"]}
+    states = {"ada-wrong": ("late", "delivered_first", 9.0), "bob-conflict": ("caught", "held", None)}
+    for name, (state, because, hours) in states.items():
+        act = acts[ids.digest("output", name)]
+        kept = {key: act[key] for key in ("output_id", "action_id", "produced_at", "run_id")}
+        sent = None if hours is None else NOW - timedelta(hours=hours)
+        built.of["caught"].append(
+            kept
+            | {"caught_id": ids.digest("caught", name), "action": act["action"], "decided_at": NOW}
+            | {"recorded_at": NOW, "known_at": NOW, "state": state, "because": because, "hours": hours}
+            | {"delivered_at": sent}
+        )
+        built.of["actions_taken"].append(
+            kept
+            | {"taken_id": ids.digest("taken", name), "decided": act["action"], "origin": "source"}
+            | {"action": "delivered" if sent else act["action"], "is_deviation": sent is not None}
+            | {"is_before": sent is not None, "taken_at": sent, "noted_at": NOW}
+        )
 
 
 def health() -> pl.DataFrame:

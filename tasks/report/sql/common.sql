@@ -24,6 +24,17 @@ SELECT output_id, action, outcome, abstention_count, overlooked_passage_id, poli
 $window
 QUALIFY $newest_action;
 
+-- name: failures
+-- Answers that failed a verification, and what is known newest of whether they were caught; where a release before
+-- this one verified them, nothing is.
+SELECT output_id, agent, source, weight, coalesce(state, 'unknown') AS state, coalesce(because, 'not_known') AS because,
+       hours, delivered_at, recorded_at
+FROM window_outputs
+LEFT JOIN (SELECT * FROM $caught $window QUALIFY $newest_caught) AS known USING (output_id)
+LEFT JOIN last_actions USING (output_id)
+ANTI JOIN $outputs AS newer ON newer.supersedes = window_outputs.output_id
+WHERE known.state IS NOT NULL OR last_actions.action <> 'delivered';
+
 -- name: answer_standings
 -- Of an answer's claims the worst one counts.
 SELECT output_id, policy, weight, coalesce(action, 'undecided') AS action,

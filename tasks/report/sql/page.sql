@@ -216,6 +216,45 @@ SELECT standing, action, $count AS answers
 FROM answer_standings GROUP BY 1, 2
 ORDER BY list_position($standing_order, standing), list_position($action_order, action);
 
+-- name: caught
+-- key: agent
+-- numbers: failed, caught, late, unknown, share, ci_low, ci_high, hours
+WITH counts AS (
+  SELECT CASE WHEN grouping(agent) = 0 THEN agent ELSE 'all agents' END AS agent, grouping(agent) AS of_all,
+         $count AS failed,
+         coalesce(round(sum(weight) FILTER (state = 'caught')), 0)::BIGINT AS caught,
+         coalesce(round(sum(weight) FILTER (state = 'late')), 0)::BIGINT AS late,
+         coalesce(round(sum(weight) FILTER (state = 'unknown')), 0)::BIGINT AS unknown,
+         sum(weight) FILTER (state = 'caught') AS y, sum(weight) FILTER (state <> 'unknown') AS x,
+         sum(weight * weight) FILTER (state <> 'unknown') AS xx, median(hours) AS hours
+  FROM failures GROUP BY GROUPING SETS ((), (agent)) HAVING count(*) > 0
+), sizes AS (
+  SELECT *, coalesce(y, 0) / x AS p, x * x / xx AS n, 1.959963984540054 AS z FROM counts
+)
+-- Of those whose delivery is known. Wilson's interval; weights count as so many answers as vary as much.
+SELECT agent, failed, caught, late, unknown, p AS share,
+       greatest((p + z*z / (2*n) - z * sqrt(p * (1-p) / n + z*z / (4*n*n))) / (1 + z*z / n), 0) AS ci_low,
+       least((p + z*z / (2*n) + z * sqrt(p * (1-p) / n + z*z / (4*n*n))) / (1 + z*z / n), 1) AS ci_high,
+       hours
+FROM sizes ORDER BY of_all DESC, late DESC, failed DESC, agent;
+
+-- name: late
+-- key: output_id
+-- numbers: hours
+SELECT output_id, failures.agent, failures.source, source_id, outputs.produced_at, because, failures.delivered_at,
+       recorded_at, hours, count(*) OVER () AS of
+FROM failures JOIN $outputs AS outputs USING (output_id)
+WHERE state = 'late'
+ORDER BY hours DESC NULLS LAST, output_id LIMIT $late_room;
+
+-- name: taken
+-- key: decided, action, is_before
+-- numbers: answers
+SELECT decided, action, is_before, $count AS answers, is_deviation
+FROM (SELECT * FROM $actions_taken $window QUALIFY $newest_taken) JOIN window_outputs USING (output_id)
+WHERE decided IS NOT NULL
+GROUP BY ALL ORDER BY is_deviation DESC, answers DESC, decided, action, is_before;
+
 -- name: abstentions
 -- key: agent
 -- numbers: answers, abstained, in_part, overlooked
