@@ -114,11 +114,14 @@ CRITERIA = (
     Criterion(
         "PI1.4",
         "Output is complete and accurate, and goes to those it is meant for.",
-        "The policy decides whether an answer is delivered, rephrased or escalated to people.",
-        ("actions",),
+        "The policy decides whether an answer is delivered, rephrased or escalated to people; what was "
+        "really done, and whether it was delivered first, is held against that.",
+        ("actions", "caught", "actions_taken"),
         _TABLES,
         "Read: the action is in the event of each verdict it rests on, with the policy's version.",
-        "All current decisions were taken apart by outcome and action.",
+        "All current decisions were taken apart by outcome and action, all failed answers by whether they "
+        "were caught before their delivery: `caught.csv` names each late one. The interval speaks of the "
+        "failed answers whose delivery is not known.",
         (
             "actions.all",
             "actions.delivered",
@@ -128,9 +131,21 @@ CRITERIA = (
             "actions.let_through",
             "actions.caught",
             "actions.caught_share",
+            "caught.failed",
+            "caught.known",
+            "caught.caught",
+            "caught.late",
+            "caught.unknown",
+            "caught.share",
+            "caught.minutes",
+            "actions_taken.compared",
+            "actions_taken.followed",
+            "actions_taken.deviations",
+            "actions_taken.share",
         ),
         ("actions.all",),
-        "Whether the agent's own system followed the decision: it is recorded here, not enforced.",
+        "Whether the agent's own system followed the decision where nobody says what it did: that is "
+        "recorded here, not enforced.",
     ),
     Criterion(
         "PI1.5",

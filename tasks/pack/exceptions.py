@@ -181,6 +181,28 @@ def _let_through(populations: Populations) -> pl.LazyFrame:
     return _line(rows, "PI1.4", "actions", what=what, at="decided_at", by=["policy"])
 
 
+def _late(populations: Populations) -> pl.LazyFrame:
+    rows = populations["caught"].filter(pl.col("state") == "late")
+    what = pl.format("{} answers of agent {} failed and had been delivered first", "count", "agent")
+    return _line(rows, "PI1.4", "caught", what=what, at="delivered_at", by=["agent"])
+
+
+def _deviations(populations: Populations) -> pl.LazyFrame:
+    rows = populations["actions_taken"].filter(
+        (pl.col("is_last") == "true") & (pl.col("is_deviation") == "true")
+    )
+    before = pl.when(pl.col("is_before") == "true").then(pl.lit(", before that was decided"))
+    what = pl.format(
+        "{} answers were {} where {} was decided{}",
+        "count",
+        "action",
+        "decided",
+        before.otherwise(pl.lit("")),
+    )
+    by = ["action", "decided", "is_before"]
+    return _line(rows, "PI1.4", "actions_taken", what=what, at="noted_at", by=by)
+
+
 def _unrecorded(populations: Populations) -> pl.LazyFrame:
     rows = populations["verdicts"].filter(pl.col("event_index").is_null())
     what = pl.format("{} verdicts of run {} are not in the log", "count", pl.col("run_id").str.head(12))
@@ -252,6 +274,8 @@ _RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
     _undecided,
     _overturned,
     _let_through,
+    _late,
+    _deviations,
     _unrecorded,
     _drift,
     _health,

@@ -98,6 +98,32 @@ MEASURES = (
         "of those, delivered as they were",
         (_CURRENT, ("outcome", "=", "contradicted"), ("action", "=", "delivered")),
     ),
+    Measure("caught.failed", "answers that failed their verification"),
+    Measure("caught.known", "of those, with a known delivery", (("state", "!=", "unknown"),)),
+    Measure("caught.caught", "of those, caught before the customer", (("state", "=", "caught"),)),
+    Measure("caught.late", "answers that were delivered first", (("state", "=", "late"),)),
+    Measure("caught.unknown", "failed answers whose delivery is not known", (("state", "=", "unknown"),)),
+    Measure(
+        "caught.minutes",
+        "median minutes from delivery to detection",
+        (("state", "=", "late"),),
+        of="median:minutes",
+    ),
+    Measure(
+        "actions_taken.compared",
+        "answers of which it is known what was really done",
+        (("is_last", "=", "true"), ("is_deviation", "!=", "")),
+    ),
+    Measure(
+        "actions_taken.followed",
+        "of those, as it was decided",
+        (("is_last", "=", "true"), ("is_deviation", "=", "false")),
+    ),
+    Measure(
+        "actions_taken.deviations",
+        "of those, otherwise",
+        (("is_last", "=", "true"), ("is_deviation", "=", "true")),
+    ),
     Measure("findings.confidential", "findings of confidential data", (("kind", "!=", "judge_address"),)),
     Measure(
         "findings.let_through",
@@ -177,6 +203,19 @@ RATIOS = (
         "share of contradicted answers not delivered as they were",
         "actions.caught",
         "actions.contradicted",
+    ),
+    Ratio(
+        "caught.share",
+        "share of failed answers caught before the customer, of those whose delivery is known",
+        "caught.caught",
+        "caught.known",
+        is_sampled=True,
+    ),
+    Ratio(
+        "actions_taken.share",
+        "share of answers with which was done what was decided",
+        "actions_taken.followed",
+        "actions_taken.compared",
     ),
     Ratio(
         "reviews.accuracy",

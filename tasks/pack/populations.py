@@ -27,7 +27,7 @@ from tasks.ledger.events import JUDGED
 from tasks.ledger.notes import Checkpoint
 from tasks.pack import nights
 from tasks.review.cells import ACTIVE
-from tasks.tables import DECISIVE, ERASED
+from tasks.tables import ACTIONS, DECISIVE, ERASED
 
 _ACTIVE = "^[" + "".join(ACTIVE).replace("-", r"\-") + "']"
 
@@ -82,6 +82,8 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         "outputs": _outputs(lake, period, erased),
         "verdicts": verdicts,
         "actions": _actions(lake, period),
+        "caught": _caught(lake, period, erased),
+        "actions_taken": _actions_taken(lake, period),
         "findings": _findings(lake, period),
         "reviews": _reviews(lake, period),
         "reaudits": lake.scan("reaudits")
@@ -296,6 +298,69 @@ def _actions(lake: Lake, period: Period) -> pl.LazyFrame:
             pl.col("is_current").fill_null(value=False),
         )
         .sort("produced_at", "action_id")
+    )
+
+
+def _caught(lake: Lake, period: Period, erased: Sequence[str]) -> pl.LazyFrame:
+    """Current answers that failed a verification, each with the newest of what is known of its delivery; of
+    those that an earlier release verified nothing is.
+    """
+    outputs = period.rows(lake, "outputs")
+    known = current.CAUGHT.of(period.rows(lake, "caught")).drop("produced_at", "run_id", "known_at")
+    failed = current.ACTIONS.of(period.rows(lake, "actions")).filter(pl.col("action") != ACTIONS[0])
+    ids = pl.concat([known.select("output_id"), failed.select("output_id")]).unique()
+    return (
+        current.current_outputs(outputs)
+        .join(ids, on="output_id", how="semi")
+        .join(known, on="output_id", how="left")
+        .select(
+            "output_id",
+            "produced_at",
+            "source",
+            "source_id",
+            "agent",
+            "use_case",
+            "action_id",
+            "action",
+            "decided_at",
+            "recorded_at",
+            "delivered_at",
+            pl.col("state").fill_null("unknown"),
+            pl.col("because").fill_null("not_known"),
+            "hours",
+            minutes=(pl.col("hours") * 60).round().cast(pl.Int64),
+            is_erased=pl.col("output_id").is_in(list(erased)),
+        )
+        .sort("produced_at", "output_id")
+    )
+
+
+def _actions_taken(lake: Lake, period: Period) -> pl.LazyFrame:
+    """What was really done with answers, beside what was decided; `is_last` of each current answer."""
+    rows = period.rows(lake, "actions_taken")
+    last = (
+        current.ACTIONS_TAKEN.of(rows)
+        .join(current.current_outputs(period.rows(lake, "outputs")), on="output_id", how="semi")
+        .select("taken_id", is_last=pl.lit(value=True))
+    )
+    return (
+        rows.join(last, on="taken_id", how="left")
+        .select(
+            "taken_id",
+            "output_id",
+            "produced_at",
+            "action",
+            "taken_at",
+            "origin",
+            "action_id",
+            "decided",
+            "is_deviation",
+            "is_before",
+            "noted_at",
+            "run_id",
+            pl.col("is_last").fill_null(value=False),
+        )
+        .sort("produced_at", "taken_id")
     )
 
 

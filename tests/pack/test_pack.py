@@ -237,6 +237,22 @@ def test_every_number_is_found_again_by_another_query(base: tuple[Lake, Settings
     assert (accuracy["value"], accuracy["interval"]) == (0.75, [0.300642, 0.954413])
 
 
+def test_every_late_answer_is_named_and_every_deviation_is_an_exception(
+    base: tuple[Lake, Settings, Path, Pack],
+) -> None:
+    late = [row for row in rows(base[2], "caught") if row["state"] == "late"]
+    assert sorted((row["because"], row["minutes"]) for row in late) == [
+        ("delivered_anyway", "0"), ("delivered_first", "150"),
+    ]  # fmt: skip
+    told = json.loads((base[2] / "measures.json").read_text("utf-8"))
+    share = next(each for each in told["ratios"] if each["name"] == "caught.share")
+    assert (share["value"], share["interval"]) == (0.333333, [0.061492, 0.79234])
+    lines = [row["what"] for row in rows(base[2], "exceptions") if row["criterion"] == "PI1.4"]
+    assert any("failed and had been delivered first" in line for line in lines)
+    assert "1 answers were delivered where escalated was decided" in lines
+    assert "1 answers were delivered where escalated was decided, before that was decided" in lines
+
+
 def test_each_hole_of_the_period_is_an_exception_with_what_was_done(
     base: tuple[Lake, Settings, Path, Pack],
 ) -> None:

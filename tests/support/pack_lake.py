@@ -62,6 +62,8 @@ def night(
         rows["verdicts"] = rows["verdicts"].with_columns(changes)
         rows["outputs"] = rows["outputs"].with_columns(changes[0])
         rows["actions"] = rows["actions"].with_columns(outcome=pl.lit(verdict))
+        if number == 3:
+            rows |= deliveries(rows["actions"], run_id, at)
         lake.commit(run_id, "unit", rows, run_day=at.date())
     finished = {"status": status, **values} | ({} if status == "completed" else {"rows_in": 0, "rows_out": 0})
     frame = pl.DataFrame([row | finished], schema=tables.RUNS.schema)
@@ -72,6 +74,31 @@ def night(
     lake.commit(run_id, "run", {"runs": frame, "health": health}, run_day=at.date())
     recording.record(lake, wanted, POLICIES, run_id=run_id, now=at, actor=ACTOR)
     return run_id
+
+
+def deliveries(actions: pl.DataFrame, run_id: str, at: datetime) -> dict[str, pl.DataFrame]:
+    """Of a night's three answers one was held, one delivered first and one delivered all the same."""
+    states = [("caught", "held", None), ("late", "delivered_first", 2.5), ("late", "delivered_anyway", 0.0)]
+    rows, taken = [], []
+    for act, (state, because, hours) in zip(actions.to_dicts(), states, strict=True):
+        kept = {name: act[name] for name in ("output_id", "action_id", "produced_at")} | {"run_id": run_id}
+        sent = None if hours is None else at - timedelta(hours=hours)
+        rows.append(
+            kept
+            | {"caught_id": ids.digest("caught", act["action_id"]), "action": "escalated", "decided_at": at}
+            | {"recorded_at": at, "known_at": at, "delivered_at": sent, "state": state}
+            | {"because": because, "hours": hours}
+        )
+        taken.append(
+            kept
+            | {"taken_id": ids.digest("taken", act["action_id"]), "decided": "escalated", "origin": "import"}
+            | {"action": "delivered" if sent else "escalated", "is_deviation": sent is not None}
+            | {"is_before": bool(hours), "taken_at": sent, "noted_at": at}
+        )
+    return {
+        "caught": pl.DataFrame(rows, schema=tables.CAUGHT.schema),
+        "actions_taken": pl.DataFrame(taken, schema=tables.ACTIONS_TAKEN.schema),
+    }
 
 
 def reviews(lake: Lake, wanted: LedgerSettings) -> None:
