@@ -16,6 +16,7 @@ from flows.stages import (
     follow_deliveries,
     index,
     judge,
+    keep_inventory,
     nightly_drift,
     publish_refusals,
     pull,
@@ -51,5 +52,6 @@ def audit(
             take_scores(run)
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)
+            keep_inventory(run)
             finish(run, marks=pulled.marks)
         return conclude(run, {"completeness": completeness, "drift": drift})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import polars as pl
+
 from flows.actor import actor
+from tasks.inventory import inventory
 from tasks.lake.store import Lake
 from tasks.pack import pack as evidence
 from tasks.pack.pack import Circumstances, Pack
@@ -33,11 +36,17 @@ def pack(
     Raises:
         InputError, IntegrityError, Unverifiable, ConfigError: as `tasks.pack.pack.make`.
     """
+
+    def used(first: date, last: date) -> pl.DataFrame:
+        end = min(now, datetime.combine(last + timedelta(days=1), time(), UTC))
+        return inventory.compare(lake, settings.inventory, run_id=run_id, now=end, since=first, until=last)
+
     given = Circumstances(
         ledger=settings.ledger,
         pack=settings.pack,
         cron=settings.schedule.cron,
         timezone=settings.schedule.timezone,
+        inventory=used,
         nonce=nonce or f"pack {since} to {until}",
         has_summary=has_summary,
         run_id=run_id,

@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
+from flows.commands.console import one_line
 from flows.orchestrator import task, tell
 from flows.progress import counted
 from flows.run import Run
 from tasks import judge as judging
-from tasks.errors import InputError
+from tasks.errors import ConfigError, InputError
 from tasks.evidence import refresh
 from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.files import inputs
@@ -23,6 +24,9 @@ from tasks.sources import counting
 from tasks.sources.pull import Pulled, pull_sources
 from tasks.sources.units import Unit, together
 from tasks.taken import later
+
+FINDINGS_SAID = 5
+"""New findings of the inventory that a run's warnings name; the page has all."""
 
 
 def pull_title(run: Run, since: date | None, until: date | None) -> str:
@@ -230,3 +234,30 @@ def nightly_drift(run: Run) -> dict[str, Any]:
         return {}
     kept = ("report_id", "windows", "status", "sampled", "alarms", "file")
     return {name: compared[name] for name in kept if name in compared}
+
+
+def keep_inventory(run: Run) -> None:
+    """What is in use against the declarations, if there are any; new findings are warnings of the run.
+
+    A declaration that cannot be read costs no night its audit.
+    """
+    from tasks.inventory import inventory
+
+    if not run.settings.inventory.path:
+        return
+    try:
+        rows = inventory.compare(
+            run.lake, run.settings.inventory, run_id=run.run_id, now=run.record.started_at
+        )
+    except ConfigError as error:
+        run.record.warnings.append(f"the inventory was not compared: {error}")
+        return
+    fresh = inventory.new_findings(run.lake, rows)
+    checked = run.check("inventory", rows)
+    run.record.count(run.lake.commit(run.run_id, "inventory", {"inventory": checked}, run_day=run.day))
+    run.record.warnings += [
+        one_line(f"the inventory: {kind} {name}: {finding}")
+        for kind, name, finding in fresh.head(FINDINGS_SAID).iter_rows()
+    ]
+    if fresh.height > FINDINGS_SAID:
+        run.record.warnings.append(f"the inventory: {fresh.height - FINDINGS_SAID} more new findings")

@@ -1046,6 +1046,19 @@ RUNS = Table(
     partition_by=None,
 )
 
+FAILURE_WORDS = ("error", "failed", "failure", "exception")
+"""Status or level in `outputs.metadata` of an answer that failed."""
+
+OWN_PARTS = ("verifier", "corpus")
+"""Kinds of the inventory that runs name and nobody has to declare."""
+UNDECLARED = "seen and not declared"
+UNUSED = "declared and not seen for "
+NO_AGREEMENT = "no agreement on data processing"
+AGREEMENT_ENDED = "the agreement ended on "
+OTHER_VERSION = "version "
+OUTSIDE_CLASSES = "answers that used it hold "
+"""How findings of the inventory begin; several of a thing are joined by `; `."""
+
 INVENTORY = Table(
     "inventory",
     ("run_id", "kind", "name", "version"),
@@ -1064,6 +1077,23 @@ INVENTORY = Table(
             unit="outputs",
             rules=(Between(0), NotAbove("outputs")),
         ),
+        Column(
+            "failed",
+            pl.Int64,
+            "Of those, answers that failed by their own record, and of a tool answers in which it failed; a "
+            "source that records no failures has none; null in files of earlier releases",
+            unit="outputs",
+            nullable=True,
+            rules=(Between(0), NotAbove("outputs")),
+        ),
+        Column(
+            "error_ratio",
+            pl.Float64,
+            "Share of the answers that failed; null where there is none",
+            unit="probability",
+            nullable=True,
+            rules=(_PROBABILITY,),
+        ),
         Column("declared", pl.Boolean, "Declared in the inventory's files"),
         Column("owner", pl.String, "Who answers for it", nullable=True),
         Column("purpose", pl.String, "What it is for", nullable=True),
@@ -1074,6 +1104,13 @@ INVENTORY = Table(
         ),
         Column("agreement_until", pl.Date, "Last day of the agreement", nullable=True),
         Column("finding", pl.String, "What is wrong, in words; null where nothing is", nullable=True),
+        Column(
+            "taken_at",
+            UTC,
+            "When it was compared; null in files of earlier releases",
+            unit="UTC",
+            nullable=True,
+        ),
         run_id,
     ),
     partition_by=None,

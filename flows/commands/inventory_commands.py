@@ -50,9 +50,17 @@ def inventory(
                 durable.replace(cards / name, text.encode())
     found = rows.filter(rows["finding"].is_not_null()).height
     shown = [
-        (r["kind"], r["name"][:40], r["version"], r["outputs"], r["owner"] or "–", r["finding"] or "–")
+        (
+            r["kind"],
+            r["name"][:40],
+            r["version"],
+            r["outputs"],
+            r["failed"],
+            r["owner"] or "–",
+            r["finding"] or "–",
+        )
         for r in rows.to_dicts()
     ]
-    lines = table(("kind", "name", "version", "outputs", "owner", "finding"), shown)
+    lines = table(("kind", "name", "version", "outputs", "failed", "owner", "finding"), shown)
     common.answer(rows.to_dicts(), [*lines, f"{rows.height} in use or declared, {found} with findings", MORE])
     return DONE

@@ -65,7 +65,8 @@ def _card(agent: Mapping[str, object], used: pl.DataFrame, now: datetime) -> str
         f"* Owner: {said('owner')}",
         f"* Region: {said('region')}",
         f"* First and last seen: {agent['first_seen_at'] or 'never'} to {agent['last_seen_at'] or 'never'}",
-        f"* Answers: {agent['outputs']}, with a contradicted claim: {agent['contradicted']}",
+        f"* Answers: {agent['outputs']}, with a contradicted claim: {agent['contradicted']}, "
+        f"failed: {agent['failed']}",
         f"* Findings: {plain(agent['finding']) if agent['finding'] else 'none'}",
         "",
         "| uses | name | answers |",

@@ -10,8 +10,6 @@ from tasks.knobs import Example, Section
 
 KINDS = ("agent", "model", "tool", "source", "integration")
 """Of what is declared; each is an array of tables of that name, such as `[[model]]`."""
-OWN = ("verifier", "corpus")
-"""Our own parts, which runs name and nobody has to declare."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,13 +185,24 @@ CRITERIA = (
         "CC6.1",
         "Access to what must be protected is restricted.",
         "Only the holder of the signing key can add to the record; the key lies outside the lake, "
-        "readable by its owner alone; a handed-over key signs no more.",
-        ("checkpoints", "changes"),
-        "Every checkpoint from the size before the period's first event on.",
+        "readable by its owner alone; a handed-over key signs no more. What is in use is compared with a "
+        "declared inventory that names an owner of each thing.",
+        ("checkpoints", "changes", "inventory"),
+        "Every checkpoint from the size before the period's first event on; everything that answers and "
+        "runs of the period name, and everything that is declared.",
         "Inspection: a key that others can read is refused by the program.",
         "Every checkpoint's signatures were verified when the pack was made; hand-overs are events that both "
-        "keys sign.",
-        ("checkpoints.all", "checkpoints.keys", "checkpoints.cosigned", "changes.key"),
+        "keys sign. Every agent, model, tool and source of the period was looked up in the declarations.",
+        (
+            "checkpoints.all",
+            "checkpoints.keys",
+            "checkpoints.cosigned",
+            "changes.key",
+            "inventory.in_use",
+            "inventory.declared",
+            "inventory.undeclared",
+            "inventory.deviating",
+        ),
         ("checkpoints.all",),
         "Access to the machines, the sources, the models and the lake's folder: there is no access log here.",
     ),
@@ -200,11 +211,20 @@ CRITERIA = (
         "Systems are watched for anomalies.",
         "Sources, corpus and sinks are checked in every run; text that addresses the verifier is found and "
         "reported; drift raises an alarm.",
-        ("health", "findings", "drift"),
+        ("health", "findings", "drift", "inventory"),
         "Every check that a run of the period made.",
         "Read: checks are part of each run's order.",
-        "All checks and findings of the period were taken.",
-        ("health.checks", "health.down", "findings.addressed", "drift.worse"),
+        "All checks and findings of the period were taken, and what traces say of answers that failed.",
+        (
+            "health.checks",
+            "health.down",
+            "findings.addressed",
+            "drift.worse",
+            "inventory.answers",
+            "inventory.failed",
+            "inventory.error_ratio",
+            "inventory.tool_failures",
+        ),
         ("health.checks",),
         "Intrusion, malware and the network.",
     ),
@@ -331,15 +351,17 @@ CRITERIA = (
         "P6",
         "Personal information is disclosed as agreed (P6.1 to P6.7).",
         "Files that texts were written to outside the lake (proofs, samples, review sheets) are "
-        "registered, so that an erasure reaches them.",
-        ("disclosures",),
+        "registered, so that an erasure reaches them. Of each declared provider the agreement on data "
+        "processing is on record, and whether it may train on our data.",
+        ("disclosures", "inventory"),
         "Every line of the register since the lake began; it has no dates, so it cannot be limited to "
-        "the period.",
+        "the period. Providers are those that the inventory declares.",
         "Read: the register is written before a file with texts is complete.",
-        "The register was counted; it cannot be matched with the period.",
-        ("disclosures.all",),
-        (),
-        "Disclosures to third parties, and their agreements: see the inventory.",
+        "Each declared provider's agreement was compared with the last day of the period. The register was "
+        "counted; it cannot be matched with the period.",
+        ("disclosures.all", "inventory.provided", "inventory.agreed"),
+        ("inventory.provided",),
+        "Disclosures to third parties that nobody declared, and what the agreements say.",
     ),
 )
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks import ids
 from tasks.pack.parameters import Response
+from tasks.tables import AGREEMENT_ENDED, NO_AGREEMENT, OTHER_VERSION, OUTSIDE_CLASSES, UNUSED
 
 SCHEMA = {
     "id": pl.String,
@@ -247,6 +248,38 @@ def _confidential(populations: Populations) -> pl.LazyFrame:
     return _line(rows, "C1.1", "findings", what=what, at="found_at", by=["kind"])
 
 
+def _undeclared(populations: Populations) -> pl.LazyFrame:
+    rows = populations["inventory"].filter(pl.col("standing") == "not_declared")
+    what = pl.format("{} of the kind {} are in use and not declared", "count", "kind")
+    return _line(rows, "CC6.1", "inventory", what=what, at="first_seen_at", by=["kind"])
+
+
+def _of_the_inventory(populations: Populations, criterion: str, *beginnings: str) -> pl.LazyFrame:
+    """Findings that begin so, one line each."""
+    each = populations["inventory"].with_columns(pl.col("finding").str.split("; ")).explode("finding")
+    begins = pl.any_horizontal(pl.col("finding").str.starts_with(beginning) for beginning in beginnings)
+    what = pl.format("{} {}: {}", "kind", pl.col("name").str.head(80), "finding")
+    by = ["kind", "name", "version", "finding"]
+    rows = each.filter(begins).with_columns(at=pl.col("last_seen_at").fill_null(pl.col("agreement_until")))
+    return _line(rows, criterion, "inventory", what=what, at="at", by=by)
+
+
+def _unused(populations: Populations) -> pl.LazyFrame:
+    return _of_the_inventory(populations, "CC6.1", UNUSED)
+
+
+def _versions(populations: Populations) -> pl.LazyFrame:
+    return _of_the_inventory(populations, "CC8.1", OTHER_VERSION)
+
+
+def _classes(populations: Populations) -> pl.LazyFrame:
+    return _of_the_inventory(populations, "C1.1", OUTSIDE_CLASSES)
+
+
+def _agreements(populations: Populations) -> pl.LazyFrame:
+    return _of_the_inventory(populations, "P6", NO_AGREEMENT, AGREEMENT_ENDED)
+
+
 def _half_erased(populations: Populations) -> pl.LazyFrame:
     rows = populations["erasures"].filter(pl.col("text_left") == "true")
     what = pl.format(
@@ -286,4 +319,9 @@ _RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
     _unnamed,
     _confidential,
     _half_erased,
+    _undeclared,
+    _unused,
+    _versions,
+    _classes,
+    _agreements,
 )

@@ -42,17 +42,17 @@ class Measure:
         """The number as an SQL aggregate over the file's columns, which are all text."""
         what, _, column = self.of.partition(":")
         value = f"nullif(\"{column}\", '')"
-        shape = {
-            "rows": "count(*)",
-            "sum": f"coalesce(sum(CAST({value} AS BIGINT)), 0)::BIGINT",
-            "distinct": f"count(DISTINCT {value})",
-            "median": f"quantile_disc(CAST({value} AS BIGINT), 0.5)",
-        }[what]
         conditions = [
             f"coalesce(\"{column}\", '') {_OPERATORS[operator]} '{value}'"
             for column, operator, value in self.where
         ]
-        return f"{shape} FILTER (WHERE {' AND '.join(conditions)})" if conditions else shape
+        chosen = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
+        return {
+            "rows": f"count(*){chosen}",
+            "sum": f"coalesce(sum(CAST({value} AS BIGINT)){chosen}, 0)::BIGINT",
+            "distinct": f"count(DISTINCT {value}){chosen}",
+            "median": f"quantile_disc(CAST({value} AS BIGINT), 0.5){chosen}",
+        }[what]
 
     def sql(self, folder: str = "") -> str:
         """The query, for DuckDB in the pack's folder or with the folder's path in front."""

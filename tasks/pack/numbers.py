@@ -168,6 +168,25 @@ MEASURES = (
     Measure("checkpoints.cosigned", "of those, with a line of somebody else", (("others", "!=", ""),)),
     Measure("checkpoints.keys", "keys that signed", of="distinct:key"),
     Measure("disclosures.all", "files with disclosed texts, since the lake began"),
+    Measure("inventory.in_use", "things in use", (("is_in_use", "=", "true"),)),
+    Measure("inventory.declared", "things declared", (("standing", "=", "declared"),)),
+    Measure("inventory.undeclared", "things in use and not declared", (("standing", "=", "not_declared"),)),
+    Measure("inventory.deviating", "things with a finding", (("has_finding", "=", "true"),)),
+    Measure("inventory.provided", "declared things that a provider runs", (("provider", "!=", ""),)),
+    Measure("inventory.agreed", "of those, with an agreement in force", (("agreement", "=", "in_force"),)),
+    Measure("inventory.answers", "answers of all agents", (("kind", "=", "agent"),), of="sum:outputs"),
+    Measure(
+        "inventory.failed",
+        "of those, failed by their own record",
+        (("kind", "=", "agent"),),
+        of="sum:failed",
+    ),
+    Measure(
+        "inventory.tool_failures",
+        "answers in which a tool failed, for each of its tools",
+        (("kind", "=", "tool"),),
+        of="sum:failed",
+    ),
     Measure("exceptions.all", "exceptions"),
     Measure("exceptions.open", "of those, open", (("done", "=", ""),)),
 )
@@ -216,6 +235,12 @@ RATIOS = (
         "share of answers with which was done what was decided",
         "actions_taken.followed",
         "actions_taken.compared",
+    ),
+    Ratio(
+        "inventory.error_ratio",
+        "share of answers that failed by their own record",
+        "inventory.failed",
+        "inventory.answers",
     ),
     Ratio(
         "reviews.accuracy",

@@ -14,7 +14,7 @@ between the tables that are read and the log that they are compared with.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
@@ -77,6 +77,8 @@ class Circumstances:
     pack: PackSettings
     cron: str
     timezone: str
+    inventory: Callable[[date, date], pl.DataFrame]
+    """Rows of INVENTORY about a period: what was in use, beside what is declared."""
     nonce: str
     """Words that the sample is drawn by."""
     has_summary: bool = False
@@ -145,6 +147,7 @@ class _Work:
             erasures=self.verified.erasures,
             expected=expected,
             following=following,
+            inventory=given.inventory(period.since, period.until),
         )
         frames = populations.populations(self.lake, self.period, recorded)
         if given.has_summary:
@@ -181,8 +184,9 @@ class _Work:
         expected, following = schedule.instants(
             self.given.cron, self.given.timezone, period.since, period.until
         )
+        used = self.given.inventory(period.since, period.until)
         frames = populations.populations(
-            self.lake, period, replace(recorded, expected=expected, following=following)
+            self.lake, period, replace(recorded, expected=expected, following=following, inventory=used)
         )
         where = self.folder / "previous"
         populations.write(where, {name: frames[name] for name in summary.FILES})

@@ -27,7 +27,7 @@ from tasks.ledger.events import JUDGED
 from tasks.ledger.notes import Checkpoint
 from tasks.pack import nights
 from tasks.review.cells import ACTIVE
-from tasks.tables import ACTIONS, DECISIVE, ERASED
+from tasks.tables import ACTIONS, AGREEMENT_ENDED, DECISIVE, ERASED, NO_AGREEMENT, OWN_PARTS
 
 _ACTIVE = "^[" + "".join(ACTIVE).replace("-", r"\-") + "']"
 
@@ -62,6 +62,8 @@ class Recorded:
     expected: Sequence[datetime]
     following: datetime | None
     """The first instant of the schedule after the period."""
+    inventory: pl.DataFrame
+    """Rows of INVENTORY about the period: what was in use, beside what is declared."""
 
 
 def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.LazyFrame]:
@@ -112,6 +114,7 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         "events": events,
         "checkpoints": _checkpoints(recorded.checkpoints),
         "disclosures": _disclosures(lake),
+        "inventory": _inventory(recorded.inventory),
     }
 
 
@@ -454,6 +457,43 @@ def _checkpoints(checkpoints: Sequence[Checkpoint]) -> pl.LazyFrame:
         rows.append((each.size, each.root.hex(), " ".join(own), " ".join(others)))
     schema = {"size": pl.Int64, "root": pl.String, "key": pl.String, "others": pl.String}
     return pl.LazyFrame(rows, schema=schema, orient="row")
+
+
+def _inventory(rows: pl.DataFrame) -> pl.LazyFrame:
+    """What was in use or is declared. `standing` is declared, not_declared or own_part; `agreement` is
+    in_force, missing or ended, and empty of what no provider runs.
+    """
+    is_own = pl.col("kind").is_in(OWN_PARTS)
+    finding = pl.col("finding").fill_null("")
+    standing = pl.when(pl.col("declared")).then(pl.lit("declared"))
+    agreement = (
+        pl.when(finding.str.contains(NO_AGREEMENT, literal=True))
+        .then(pl.lit("missing"))
+        .when(finding.str.contains(AGREEMENT_ENDED, literal=True))
+        .then(pl.lit("ended"))
+        .otherwise(pl.lit("in_force"))
+    )
+    return rows.lazy().select(
+        "kind",
+        "name",
+        "version",
+        "first_seen_at",
+        "last_seen_at",
+        "outputs",
+        "failed",
+        "contradicted",
+        standing.when(is_own).then(pl.lit("own_part")).otherwise(pl.lit("not_declared")).alias("standing"),
+        "owner",
+        "purpose",
+        "region",
+        "provider",
+        "may_train",
+        pl.when(pl.col("provider").is_not_null()).then(agreement).alias("agreement"),
+        "agreement_until",
+        "finding",
+        has_finding=pl.col("finding").is_not_null(),
+        is_in_use=is_own | (pl.col("outputs") > 0),
+    )
 
 
 def _disclosures(lake: Lake) -> pl.LazyFrame:

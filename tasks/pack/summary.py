@@ -31,6 +31,7 @@ FILES = (
     "health",
     "changes",
     "erasures",
+    "inventory",
 )
 """Populations of the period before that the view and its exceptions need."""
 BEFORE = "previous/"

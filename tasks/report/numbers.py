@@ -94,6 +94,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "availability", page.run.availability
     yield "completeness", page.run.completeness
     yield "incomplete", page.run.incomplete
+    yield "inventory", page.run.inventory
     yield "run", pl.DataFrame({n: [getattr(page.run, n)] for n in QUERIES["run"].numbers})
     yield "of-run", page.run.verdicts
     if page.checkpoint and "size" in page.checkpoint:

@@ -57,6 +57,7 @@ class RunFacts:
     availability: pl.DataFrame
     completeness: pl.DataFrame
     incomplete: pl.DataFrame
+    inventory: pl.DataFrame
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ TREND_COLUMNS = ("agent", "model", "use_case", "source")
 TREND_METRIC = "supported_share"
 TABLES = (
     "outputs", "claims", "passages", "evidence", "verdicts", "actions", "findings", "quarantine", "drift",
-    "flips", "flip_shares", "health", "completeness", "events", "runs", "reviews", "caught", "actions_taken",
+    "flips", "flip_shares", "health", "completeness", "inventory", "events", "runs", "reviews", "caught",
+    "actions_taken",
 )  # fmt: skip
 """Tables of the lake that the queries read."""
 

@@ -314,6 +314,7 @@ def _run(
         availability=results["availability"].head(bounds.groups),
         completeness=results["completeness"].head(bounds.groups),
         incomplete=results["incomplete"].head(bounds.groups),
+        inventory=results["inventory"].head(bounds.groups),
     )
 
 

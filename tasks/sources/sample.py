@@ -20,13 +20,13 @@ from tasks import ids
 from tasks.files.refusal import Refusal
 from tasks.knobs import Example, Section
 from tasks.sources import where
+from tasks.tables import FAILURE_WORDS
 
 if TYPE_CHECKING:
     from tasks.files.portions import Record
 
 FAILED = "failed"
 """Of `always`: answers that the source itself calls failed."""
-_FAILURES = ("error", "failed", "failure", "exception")
 EVERY_AGENT = "*"
 _DIGITS = 13
 """Hexadecimal digits of a digest that make the draw: 52 bits, which a double holds exactly."""
@@ -103,8 +103,8 @@ def _about(row: Mapping[str, str | None]) -> Record:
 def _is_failed(record: Record) -> bool:
     status, level = record.get("status"), record.get("level")
     return (
-        (isinstance(status, str) and status.casefold() in _FAILURES)
-        or (isinstance(level, str) and level.casefold() in _FAILURES)
+        (isinstance(status, str) and status.casefold() in FAILURE_WORDS)
+        or (isinstance(level, str) and level.casefold() in FAILURE_WORDS)
         or bool(record.get("error"))
         or record.get("is_error") is True
     )

@@ -139,12 +139,14 @@ def _record(identity: str, root: Span, members: Sequence[Span]) -> Record | None
     calls = [span for span in speakers if span.role == "llm"]
     last = answering if answering.role == "llm" else (calls[-1] if calls else answering)
     contexts, tools, blank = _evidence(answering, last, speakers)
+    failed = sorted({span.tool or span.name for span in speakers if span.role == "tool" and span.is_error})
     metadata = {
         "trace_id": root.trace_id,
         "span_id": answering.span_id,
         "spans": len(members),
         **({"service": root.service} if root.service else {}),
         **({"status": "error"} if root.is_error else {}),
+        **({"failed_tools": failed} if failed else {}),
         **({"documents_without_text": blank[:_LISTED]} if blank else {}),
         **root.more,
         **last.more,

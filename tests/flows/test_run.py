@@ -16,8 +16,10 @@ import pytest
 
 from flows.orchestrator import task
 from flows.run import Run, finish, opened
+from flows.stages import keep_inventory
 from tasks import doctor
 from tasks.errors import LakeError, TimeLimitError
+from tasks.inventory.parameters import InventorySettings
 from tasks.lake.store import Lake
 from tasks.settings import Settings
 from tests.support import lake_frames
@@ -56,6 +58,27 @@ def test_a_stage_over_its_limit_ends_the_run_as_failed_and_keeps_what_was_publis
     assert Lake.open(str(lake)).scan("outputs").collect().height == 1
     assert Lake.open(str(lake)).read_state("watermark-exports") == {}
     assert Lake.open(str(lake)).read_state("open_runs") == {}
+
+
+def test_a_night_keeps_the_inventory_and_says_what_is_new_in_it_once(tmp_path: Path) -> None:
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    declared = settings(tmp_path / "lake").model_copy(
+        update={"inventory": InventorySettings(path=str(folder))}
+    )
+    with opened("nightly audit", declared, {}) as run:
+        publish(run, "2026-11-02")
+        keep_inventory(run)
+        first, rows = run.record.warnings, run.lake.scan("inventory").collect()
+    assert {row["kind"] for row in rows.to_dicts()} >= {"agent", "source"}
+    assert any(said.startswith("the inventory: agent ") and "not declared" in said for said in first)
+    with opened("nightly audit", declared, {}) as run:
+        keep_inventory(run)
+        assert not [said for said in run.record.warnings if said.startswith("the inventory")]
+        assert run.lake.scan("inventory").collect().height == 2 * rows.height
+        (folder / "bad.toml").write_text("[[agent]]")
+        keep_inventory(run)
+        assert "the inventory was not compared: " in run.record.warnings[-1]
 
 
 def test_a_run_waits_for_the_one_before_it_and_says_whom_it_waits_for(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -26,14 +26,20 @@ def frame(table: str, *rows: dict[str, object]) -> pl.LazyFrame:
 
 def output(number: int, day: int, **values: object) -> dict[str, object]:
     row = {"output_id": str(number), "produced_at": datetime(2026, 11, day, tzinfo=UTC), "source": "desk"}
-    return row | {"agent": "ada", "use_case": "support", "tools": []} | values
+    return row | {"agent": "ada", "use_case": "support", "tools": [], "metadata": "{}"} | values
 
 
 OUTPUTS = frame(
     "outputs",
     output(1, 1, model="gpt-4-2026-05-01", tools=["search"]),
-    output(2, 18, model="gpt-4-2026-08-01", tools=["search", "mail"]),
-    output(3, 19, model=None, agent=HOSTILE),
+    output(
+        2,
+        18,
+        model="gpt-4-2026-08-01",
+        tools=["search", "mail"],
+        metadata='{"status": "error", "failed_tools": ["mail"]}',
+    ),
+    output(3, 19, model=None, agent=HOSTILE, metadata='{"error": null, "status": "OK"}'),
 )
 ACTIONS = frame("actions", {"output_id": "2", "outcome": "contradicted"})
 RUNS = frame("runs", {"run_id": RUN, "started_at": NOW, "verifier": "ab" * 32, "snapshot": None})
@@ -103,6 +109,40 @@ def test_use_is_counted_with_its_first_and_last_day(rows: pl.DataFrame) -> None:
     search = rows.filter(pl.col("name") == "search").to_dicts()[0]
     assert (search["outputs"], search["contradicted"], search["owner"]) == (2, 1, "Platform")
     assert (search["first_seen_at"].day, search["last_seen_at"].day) == (1, 18)
+
+
+def test_errors_are_counted_apart_from_contradicted_claims(rows: pl.DataFrame) -> None:
+    failed = {
+        r["name"]: (r["failed"], r["outputs"], r["error_ratio"]) for r in rows.to_dicts() if r["failed"]
+    }
+    assert failed == {"ada": (1, 2, 0.5), "desk": (1, 3, 1 / 3), "gpt-4": (1, 1, 1.0), "mail": (1, 1, 1.0)}
+    assert rows.filter(pl.col("name") == "archive")["error_ratio"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "is_failed"),
+    [
+        ('{"status": "Error"}', True),
+        ('{"level": "FAILURE"}', True),
+        ('{"error": {"type": "timeout"}}', True),
+        ('{"is_error": true}', True),
+        ('{"is_error": "true"}', True),
+        ('{"error": ""}', False),
+        ('{"error": false, "status": "ok"}', False),
+        ("[1]", False),
+        ("no JSON", False),
+    ],
+)
+def test_an_answer_failed_where_its_own_record_says_so(metadata: str, is_failed: bool) -> None:
+    things = declared_use.seen(frame("outputs", output(1, 1, metadata=metadata)), ACTIONS, RUNS)
+    assert things.filter(pl.col("kind") == "agent")["failed"].to_list() == [int(is_failed)]
+
+
+def test_of_a_period_only_its_answers_are_counted_and_the_last_use_is_still_known() -> None:
+    things = declared_use.seen(OUTPUTS, ACTIONS, RUNS, since=date(2026, 11, 18))
+    counted = {row["name"]: (row["outputs"], row["first_seen_at"].day) for row in things.to_dicts()}
+    assert counted["search"] == (1, 1)
+    assert things.filter(pl.col("version") == "2026-05-01")["outputs"].to_list() == [0]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ import pytest
 from flows.commands.cli import main
 from flows.pack import pack
 from tasks.errors import InputError, IntegrityError
+from tasks.inventory.parameters import InventorySettings
+from tasks.lake.current import current_outputs
 from tasks.lake.store import Lake
 from tasks.pack.pack import Pack
 from tasks.pack.parameters import PackSettings, Response
@@ -366,6 +368,45 @@ def test_what_people_answer_stays_with_its_exception(
     again = next(row for row in rows(tmp_path / "answered", "exceptions") if row["id"] == first["id"])
     assert again["done"] == "policy 2 escalates them (Head of Support)"
     assert any("PI1.4-0000000000" in note for note in done.notes)
+
+
+def test_what_is_in_use_is_a_population_beside_its_agreements_and_each_finding_an_exception(
+    base: tuple[Lake, Settings, Path, Pack], tmp_path: Path
+) -> None:
+    lake, settings, folder, _ = base
+    undeclared = [row for row in rows(folder, "exceptions") if row["file"] == "inventory"]
+    assert {row["what"] for row in undeclared} >= {"2 of the kind agent are in use and not declared"}
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "inventory" / "all.toml").write_text(
+        '[[agent]]\nname = "support-bot"\nowner = "Support"\n'
+        '[[model]]\nname = "m"\nowner = "Platform"\nprovider = "Cloud"\nagreement = "DPA"\n'
+        'agreement_until = 2026-11-03\n[[source]]\nname = "new"\nowner = "Data"\n'
+    )
+    declared = settings.model_copy(update={"inventory": InventorySettings(path=str(tmp_path / "inventory"))})
+    made(lake, declared, tmp_path / "pack", has_summary=True)
+    things = {(row["kind"], row["name"]): row for row in rows(tmp_path / "pack", "inventory")}
+    assert things["agent", "support-bot"]["owner"] == "Support"
+    assert things["agent", "'" + pack_lake.HOSTILE]["standing"] == "not_declared"
+    assert {row["standing"] for row in things.values() if row["kind"] == "verifier"} <= {"own_part"}
+    assert things["model", "m"]["agreement"] == "ended"
+    lines = {(row["criterion"], row["what"]) for row in rows(tmp_path / "pack", "exceptions")}
+    assert ("P6", "model m: the agreement ended on 2026-11-03") in lines
+    assert ("CC6.1", "source new: declared and not seen for 30 days") in lines
+    assert ("CC6.1", "1 of the kind agent are in use and not declared") in lines
+    states = {row["criterion"]: row["state"] for row in rows(tmp_path / "pack", "criteria")}
+    assert states["P6"] == "exceptions"
+    status, said = checked(tmp_path / "pack")
+    assert status == 0, said
+    values = {
+        m["name"]: m["value"]
+        for m in json.loads((tmp_path / "pack" / "measures.json").read_bytes())["measures"]
+    }
+    answers = lake.scan("outputs").filter(pl.col("produced_at").dt.date().is_between(SINCE, UNTIL))
+    assert values["inventory.answers"] == current_outputs(answers).collect().height
+    replaced("populations/inventory.csv", ",ended,", ",in_force,")(tmp_path / "pack")
+    resealed(tmp_path / "pack")
+    status, said = checked(tmp_path / "pack")
+    assert (status, "inventory.agreed" in said) == (3, True), said
 
 
 def test_no_pack_of_a_lake_that_is_not_what_was_signed(

@@ -349,3 +349,17 @@ def test_every_printed_query_names_its_days_and_no_slot_is_left_open() -> None:
     assert texts.keys() == QUERIES.keys()
     assert all("2026-01-01" in texts[name] for name in ("answers", "verdicts", "trend", "findings"))
     assert not [name for name, text in texts.items() if "$" in text.replace(")$'", "")]
+
+
+def test_the_inventory_is_the_newest_up_to_the_run_what_needs_a_look_first(tmp_path: Path) -> None:
+    row = {"kind": "model", "version": "", "outputs": 3, "failed": 1, "contradicted": 2, "declared": True}
+    rows = [
+        row | {"name": "b", "taken_at": DAY, "run_id": "b" * 64},
+        row | {"name": "a", "taken_at": DAY, "finding": "seen and not declared", "run_id": "b" * 64},
+        row | {"name": "old", "taken_at": DAY - timedelta(days=1), "run_id": "a" * 64},
+        row | {"name": "later", "taken_at": DAY + timedelta(days=9), "run_id": "c" * 64},
+    ]
+    lake = lake_of(tmp_path, inventory=pl.DataFrame(rows), runs=run_that_ended(DAY))
+    shown = result(lake, QUERIES["inventory"])
+    assert shown["name"].to_list() == ["a", "b"]
+    assert shown.select("outputs", "failed", "contradicted").rows() == [(3, 1, 2)] * 2

@@ -79,6 +79,12 @@ def test_results_of_tools_in_the_conversation_count_from_the_last_question_on():
     assert record["prompt"] == "And Paris?"
 
 
+def test_a_tool_that_failed_is_named_beside_the_answer():
+    failed = span("failed", "tool", 3, 4, "root", tool="registry", is_error=True)
+    assert json.loads(only(ROOT, failed)["metadata"])["failed_tools"] == ["registry"]
+    assert "failed_tools" not in json.loads(only(ROOT, LOOKED)["metadata"])
+
+
 def test_what_a_tool_did_after_the_answer_is_no_evidence():
     late = span("late", "tool", 20, 21, "root", tool="save", output="saved")
     assert only(ROOT, late)["contexts"] == []

@@ -266,6 +266,17 @@ def health() -> pl.DataFrame:
     return pl.DataFrame([row], schema=tables.HEALTH.schema)
 
 
+def inventory() -> pl.DataFrame:
+    """A model that is declared, a tool of a hostile name that is not, and one of an earlier comparison."""
+    row = {"kind": "model", "name": "gpt-4", "version": "2026-05-01", "outputs": 12, "contradicted": 3}
+    row |= {"failed": 2, "error_ratio": 2 / 12, "declared": True, "owner": "Platform", "provider": "OpenAI"}
+    row |= {"first_seen_at": NOW - timedelta(days=9), "last_seen_at": NOW, "taken_at": NOW, "run_id": RUN_ID}
+    tool = row | {"kind": "tool", "name": HOSTILE, "version": "", "declared": False, "owner": None}
+    tool |= {"provider": None, "finding": "seen and not declared"}
+    old = row | {"name": "gpt-3", "taken_at": NOW - timedelta(days=1), "run_id": "e" * 64}
+    return pl.DataFrame([row, tool, old], schema=tables.INVENTORY.schema)
+
+
 def completeness() -> pl.DataFrame:
     """A day that is whole (now), one that lacks two records, and one that was never pulled."""
     days = [
@@ -381,6 +392,7 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
         refused, table="outputs", source="desk", run_id=RUN_ID, quarantined_at=NOW
     )
     frames = {**rows().frames(), "health": health(), "completeness": completeness(), "quarantine": quarantine}
+    frames["inventory"] = inventory()
     if measured:
         frames |= {"drift": drift(), **flips(frames["verdicts"])}
     counts = lake.commit(RUN_ID, "unit", frames, run_day=NOW.date())

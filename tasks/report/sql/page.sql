@@ -489,6 +489,19 @@ SELECT source, day, state, theirs, ours, missing_count, missing_ids, reason
 FROM last WHERE state IN ('missing', 'never_pulled', 'unknown')
 ORDER BY list_position(['missing', 'never_pulled', 'unknown'], state), missing_count DESC, day DESC, source;
 
+-- name: inventory
+-- key: kind, name, version
+-- numbers: outputs, failed, contradicted
+WITH own AS (
+  SELECT finished_at FROM $runs WHERE run_id = '$run_id'
+), last AS (
+  SELECT max(taken_at) AS taken_at FROM $inventory JOIN own ON taken_at <= finished_at
+)
+SELECT kind, name, version, first_seen_at, last_seen_at, outputs, failed, contradicted, declared, owner, provider,
+       agreement_until, finding, taken_at
+FROM $inventory JOIN last USING (taken_at)
+ORDER BY finding IS NULL, kind, outputs DESC, name, version;
+
 -- name: run
 -- numbers: rows_in, rows_out, rows_quarantined
 SELECT flow, status, started_at, finished_at, parameters, code_version, rows_in, rows_out, rows_quarantined
