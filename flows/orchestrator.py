@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from flows import progress
+from flows import bugs, progress
 from flows.commands.console import one_line, plain
 from flows.time_limit import time_limit
 from tasks.errors import ClaimledgerError, SourceError
@@ -107,7 +107,8 @@ def flow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return function(*args, **kwargs)
-            except ClaimledgerError as error:
+            except Exception as raised:  # noqa: BLE001 - Prefect would show the words of any error to all
+                error = bugs.told(raised)
                 # Who calls the flow is given the error; Prefect's types know only its functions' own.
                 return cast("R", Failed(message=one_line(str(error)), data=error))
 
@@ -141,8 +142,13 @@ def task(
         @functools.wraps(function)
         def limited(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             here = titled(run, *args, **kwargs)
-            with run.stage(here), time_limit(run.stage_limit_s, here):
-                return function(run, *args, **kwargs)
+            try:
+                with run.stage(here), time_limit(run.stage_limit_s, here):
+                    return function(run, *args, **kwargs)
+            except Exception as error:
+                if has_prefect() and not isinstance(error, _TRANSIENT) and bugs.told(error) is not error:
+                    raise bugs.told(error) from None
+                raise
 
         @functools.wraps(function)
         def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -19,6 +19,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, UnknownOptionError
 
+from flows import bugs
 from flows.commands import (
     action_commands,
     auditor_commands,
@@ -276,8 +277,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or error}", BAD_USAGE
         case _:
-            kind = type(error).__name__
-            return f"unexpected {kind}: {error}; run it again with --debug and report it as a bug", BAD_USAGE
+            return bugs.sentence(error), BAD_USAGE
 
 
 def _lacking(error: ModuleNotFoundError | MemoryError) -> str:
