@@ -59,7 +59,13 @@ def open_page(
     for name in reviewers:
         _require_name(name)
     run_id, _ = new_run("review page")
-    desk = Desk(lake, partial(decide, settings, lake, run_id=run_id), queue_parameters(settings), parameters)
+    desk = Desk(
+        lake,
+        partial(decide, settings, lake, run_id=run_id),
+        queue_parameters(settings),
+        parameters,
+        due_hours=due_hours(settings),
+    )
     opened = bound(port)
     port = opened.getsockname()[1]
     admitted = Reviewers()
@@ -71,8 +77,14 @@ def open_page(
 def queue_parameters(settings: Settings, margin: float | None = None) -> QueueParameters:
     """What waits, by the policies of the configuration."""
     shares = {policy.label: policy.review_supported_ratio for policy in settings.policies}
-    made = QueueParameters(supported_shares=shares)
+    people = {policy.label: policy.review_people for policy in settings.policies}
+    made = QueueParameters(supported_shares=shares, people=people)
     return made if margin is None else replace(made, margin=margin)
+
+
+def due_hours(settings: Settings) -> dict[str, float]:
+    """Hours within which a verdict should be decided, by policy, where it says so."""
+    return {p.label: p.review_due_hours for p in settings.policies if p.review_due_hours is not None}
 
 
 def _require_name(name: str) -> None:

@@ -1,12 +1,13 @@
-"""The commands about human review: `review list|serve|export|pairs|import`."""
+"""The commands about human review: `review list|serve|status|export|pairs|import`."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -179,6 +180,69 @@ def import_(
     lines += [f"problem: {sentence}" for sentence in done["problems"]]
     common.answer(done, lines)
     return BAD_ANSWER if done["refused"] or done["problems"] else DONE
+
+
+@app.command
+def status(
+    *,
+    days: Annotated[int, Parameter(help="Days back over which decisions are counted.")] = 30,
+    common: Common = DEFAULTS,
+) -> int:
+    """Say how old what waits is, what is past the time that its policy allows, and how far reviewers agree.
+
+    Exit status 1: something is overdue (`review_due_hours` of the policies).
+
+    Example: claimledger review status --days 90
+    """
+    from datetime import UTC, datetime
+
+    from flows.review_page import due_hours
+    from tasks.review import service
+    from tasks.review.agreement import agreement
+
+    if days < 1:
+        raise InputError(f"--days is {days}, expected 1 or more")
+    lake, waiting = _queue(common, None, None, None)
+    due, now = due_hours(common.reading()), datetime.now(UTC)
+    reviewed, verdicts = lake.scan("reviews"), lake.scan("verdicts")
+    levels = service.levels(waiting, reviewed, verdicts, due, now=now, days=days)
+    late, agreed = service.overdue(waiting, due, now), agreement(reviewed, verdicts)
+    headings = ["policy", "open", "oldest", "due within", "overdue", f"decided in {days} days", "too late"]
+    cells = [
+        [
+            *(row["policy"], row["open"], _hours(row["oldest_hours"]), _hours(row["due_hours"])),
+            *(_count(row["overdue"]), row["decided"], _count(row["decided_late"])),
+        ]
+        for row in levels.iter_rows(named=True)
+    ]
+    lines = table(headings, cells) if cells else ["nothing waits, and nothing was decided"]
+    for row in late.head(_SHOWN).iter_rows(named=True):
+        lines.append(
+            f"OVERDUE  {row['verdict_id'][:12]} of {row['agent'][:40]}: {row['age_hours']:,.0f} h, "
+            f"{row['policy']} allows {row['due_hours']:,.0f}"
+        )
+    if late.height > _SHOWN:
+        lines.append(f"and {late.height - _SHOWN} more, listed by --json")
+    lines += [_agreed(row) for row in agreed.iter_rows(named=True)]
+    document = {"service": levels.to_dicts(), "overdue": late.to_dicts(), "agreement": agreed.to_dicts()}
+    common.answer(document, lines)
+    return BAD_ANSWER if late.height else DONE
+
+
+def _hours(hours: float | None) -> str:
+    return "–" if hours is None else f"{hours:,.0f} h"
+
+
+def _count(count: int | None) -> str:
+    return "–" if count is None else f"{count:,}"
+
+
+def _agreed(row: Mapping[str, Any]) -> str:
+    people = row["first"] + (f" and {row['second']}" if row["second"] else "")
+    said = f"{people}: the same of {row['agreed']} of {row['verdicts']} verdicts"
+    if row["kappa"] is None:
+        return f"{said}, always one answer, so that kappa says nothing"
+    return f"{said}, kappa {row['kappa']:.2f} (95% interval {row['ci_low']:.2f} to {row['ci_high']:.2f})"
 
 
 @app.command

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from hashlib import sha256
+from math import inf
 from typing import Annotated, Any, Literal
 
 import polars as pl
@@ -24,7 +25,8 @@ ANY_USE_CASE = "*"
 _TARGETS = ("target_supported_ratio", "maximum_contradicted_ratio")
 """Keys that reports hold results against; they decide nothing."""
 _DATES = ("approved_on", "effective_from", "effective_until")
-_DOCUMENT = ("owner", "approver", "reason_of_change", "rationale", "review_supported_ratio", *_DATES)
+_REVIEW = ("review_supported_ratio", "review_people", "review_due_hours")
+_DOCUMENT = ("owner", "approver", "reason_of_change", "rationale", *_REVIEW, *_DATES)
 """Keys that say who answers for a policy, when it is in force and why; no verdict depends on them."""
 _LATER = (
     "when_abstained",
@@ -114,6 +116,14 @@ class Policy(Section):
     review_supported_ratio: float = 0.02
     """Share of its *supported* verdicts that a person should see, drawn at random: so misses are measured."""
 
+    review_people: int = 1
+    """How many people decide each verdict that waits for review, apart from each other; where they differ, a
+    further one does."""
+
+    review_due_hours: Annotated[float | None, Example(72.0)] = None
+    """Hours from a verdict within which people should have decided it; `claimledger review status` says what
+    is late."""
+
     rationale: Annotated[str, Example("Why these values are right for this use case.")] = ""
     """Why these values, in prose."""
 
@@ -130,6 +140,10 @@ class Policy(Section):
             value = getattr(self, name)
             if value is not None and not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}, expected a number from 0 to 1")
+        if not 1 <= self.review_people <= 9:
+            raise ValueError(f"review_people is {self.review_people}, expected 1 to 9")
+        if self.review_due_hours is not None and not 0 < self.review_due_hours < inf:
+            raise ValueError(f"review_due_hours is {self.review_due_hours}, expected a number above 0")
         if self.minimum_evidence < 0:
             raise ValueError(f"minimum_evidence is {self.minimum_evidence}, expected 0 or more")
         if not self.name or not self.version or "@" in self.name + self.version:

@@ -22,7 +22,8 @@ import polars as pl
 from tasks.errors import ClaimledgerError
 from tasks.lake import current
 from tasks.lake.store import Lake
-from tasks.review import reviews
+from tasks.review import reviews, service
+from tasks.review.agreement import agreement
 from tasks.review.journal import Decision, Journal, State
 from tasks.review.queue import QUEUE, QueueParameters
 from tasks.review_page import items
@@ -58,9 +59,13 @@ class Desk:
         record: Record,
         queue: QueueParameters,
         parameters: ReviewPageParameters = DEFAULTS,
+        *,
+        due_hours: Mapping[str, float],
     ) -> None:
         self.lake, self.parameters = lake, parameters
         self.journal = Journal(lake.root)
+        self.due_hours = due_hours
+        """Hours within which a verdict should be decided, by policy, where it says so."""
         self.blocked = ""
         """Why decisions wait, in a sentence; empty where they are recorded."""
         self._record, self._queue_parameters = record, queue
@@ -134,9 +139,23 @@ class Desk:
             return self._queue.count(reviewer)
 
     def listed(self, reviewer: str) -> pl.DataFrame:
-        """The first verdicts that wait for this reviewer: columns `QUEUE`."""
+        """The first verdicts that wait for this reviewer: columns of `service.aged`."""
         with self._lock:
-            return self._queue.head(reviewer, self.parameters.listed)
+            rows = self._queue.head(reviewer, self.parameters.listed)
+        return service.aged(rows, self.due_hours, datetime.now(UTC))
+
+    def levels(self) -> pl.DataFrame:
+        """How old what waits is, by policy: rows of `service.SERVICE`."""
+        self.refresh()
+        with self._lock:
+            rows = self._queue.rows
+        reviewed, verdicts = self.lake.scan("reviews"), self.lake.scan("verdicts")
+        now = datetime.now(UTC)
+        return service.levels(rows, reviewed, verdicts, self.due_hours, now=now, days=self.parameters.days)
+
+    def agreement(self) -> pl.DataFrame:
+        """How far people agree: rows of `agreement.AGREEMENT`."""
+        return agreement(self.lake.scan("reviews"), self.lake.scan("verdicts"))
 
     def next_for(self, reviewer: str) -> str | None:
         """The verdict this reviewer should look at now, kept for them for a while; None where none waits."""

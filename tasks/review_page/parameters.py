@@ -17,6 +17,8 @@ class ReviewPageParameters:
     """Verdicts whose texts are read at once: reading one costs as much as reading many."""
     listed: int = 100
     """Verdicts of the list of what waits."""
+    days: int = 30
+    """Days back over which decisions are counted."""
     wait_s: float = 5.0
     """How long a reviewer waits for the ledger; after that the decision is kept and recorded later."""
     retry_s: float = 1.0

@@ -87,6 +87,7 @@ def application(desk: Desk, reviewers: Reviewers, port: int) -> Starlette:
         Route("/", page.next_item),
         Route("/item/{verdict_id}", page.one_item),
         Route("/queue", page.queue),
+        Route("/status", page.status),
         Route("/decide", page.decide, methods=["POST"]),
         Route("/skip", page.skip, methods=["POST"]),
         Route("/undo", page.undo, methods=["POST"]),
@@ -201,6 +202,19 @@ class _Page:
         """The list of what waits."""
         guest = self._guest(request)
         return self._render("queue.html.j2", guest, request, title="Queue", rows=self.desk.listed(guest.name))
+
+    def status(self, request: Request, _: Mapping[str, str]) -> Response:
+        """Ages, breaches, and how far people agree."""
+        guest, desk = self._guest(request), self.desk
+        return self._render(
+            "status.html.j2",
+            guest,
+            request,
+            title="Status",
+            levels=desk.levels(),
+            agreement=desk.agreement(),
+            days=desk.parameters.days,
+        )
 
     def static(self, request: Request, _: Mapping[str, str]) -> Response:
         """Our own style, script and icon; the style is the reports', and some more."""

@@ -11,13 +11,18 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from flows.commands.cli import main
 from flows.review_page import ReviewPage
+from tasks.decide.policies import Policy
+from tasks.errors import BAD_ANSWER
 from tasks.lake.store import Lake
 from tasks.ledger import verify
+from tasks.review import reviews as reviewed
 from tasks.review.erase import erase
 from tasks.review_page.parameters import ReviewPageParameters
 from tests.support import review_pages
@@ -200,3 +205,40 @@ def test_a_server_killed_between_click_and_commit_has_kept_the_decision(
         assert reviews(lake) == [("a", "confirmed", None)]
     assert len(events(lake)) == 1
     sound(lake, folder)
+
+
+def test_two_people_decide_a_third_adjudicates_and_the_agreement_is_told(folder: Path, lake: Lake):
+    policy = Policy(review_supported_ratio=1.0, review_people=2, review_due_hours=1.0)
+    with review_pages.served(review_pages.settings(folder, policy), "a", "b", "c") as page:
+        anna, ben, carl = (Visitor(page.urls[name]) for name in "abc")
+        first = anna.verdict_id
+        assert ben.verdict_id == first
+        assert carl.verdict_id != first
+        anna.decide("supported", "The passage says so.")
+        assert "The passage says so." not in ben.text
+        ben.decide("contradicted")
+        carl.get(f"/item/{first}")
+        assert "you adjudicate" in carl.text
+        assert "The passage says so." in carl.text
+        carl.decide("contradicted")
+        for visitor in (anna, ben):
+            assert visitor.get(f"/item/{first}").status_code in (404, 409)
+        carl.get("/status")
+        assert "a and b" in carl.text
+        assert '<b class="bad">7</b>' in carl.text
+    rows = lake.scan("reviews").sort("reviewed_at").collect()
+    assert rows["is_adjudication"].to_list() == [False, False, True]
+    labels = reviewed.labelled(lake)
+    assert labels.select("verdict_id", "label").rows() == [(first, "contradicted")]
+
+
+def test_the_command_status_says_what_is_overdue(folder: Path, lake: Lake, tmp_path: Path, capsys: Any):
+    config = tmp_path / "claimledger.toml"
+    config.write_text(
+        f'lake = "{lake.root}"\n[[policies]]\nname = "default"\nversion = "1"\nreview_supported_ratio = 1.0\n'
+        "review_due_hours = 1\n"
+    )
+    assert main(["review", "status", "--config", str(config)]) == BAD_ANSWER
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:2] == ["default@1", "8"]
+    assert sum(line.startswith("OVERDUE") for line in lines) == 8
