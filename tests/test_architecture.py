@@ -144,7 +144,7 @@ DOORS = {
     "pack.pack": "disk",
     "pack.populations": "disk",
     "pack.rendering": "through its neighbours: report.markup",
-    "pack.schedule": "cronsim",
+    "pack.schedule": "disk, cronsim",
     "policies.past": "through its neighbours: lake.store, review.erase",
     "pack.summary": "through its neighbours: pack.populations",
     "privacy.leak_files": "disk, environment",

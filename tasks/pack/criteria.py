@@ -48,12 +48,26 @@ CRITERIA = (
         "What is to be processed, and by which rules, is defined and known.",
         "Policies are named and versioned, their thresholds are in every verdict's event by value; the "
         "system of record is asked how many answers a day has.",
-        ("completeness", "changes"),
+        ("completeness", "agents", "numbers", "changes"),
         "One line per source and UTC day, the newest comparison of each; days without a count are "
-        "counted too.",
+        "counted too. One per agent that answered, answered in the period before or is declared; one per "
+        "numbering of a source's ids.",
         "Read: the policy's values are in the configuration events and in each verdict.",
-        "Every day of every source was compared with the source's own count, where it has one.",
-        ("completeness.days", "completeness.complete", "completeness.uncounted", "completeness.share"),
+        "Every day of every source was compared with the source's own count, where it has one. Days without "
+        "an answer were compared with each agent's own share of days with one, and numbered ids looked "
+        "through for numbers that no record has.",
+        (
+            "completeness.days",
+            "completeness.complete",
+            "completeness.uncounted",
+            "completeness.share",
+            "agents.rows_seen",
+            "agents.gaps",
+            "agents.silent",
+            "agents.unseen",
+            "numbers.numberings",
+            "numbers.missing",
+        ),
         ("completeness.days",),
         "Whether the policies express what the company promised its customers.",
     ),

@@ -159,6 +159,39 @@ def _completeness(populations: Populations) -> pl.LazyFrame:
     return _line(rows, "PI1.1", "completeness", what=what, at="day", by=by)
 
 
+def _silent(populations: Populations) -> pl.LazyFrame:
+    rows = populations["agents"].filter(pl.col("state") != "seen")
+    agent = pl.format("agent {} of source {}", pl.col("agent").str.head(80), _name("source", "unknown"))
+    what = (
+        pl.when(pl.col("state") == "gap")
+        .then(pl.format("{} gave no answer for {} days from {}", agent, "gap_days", _name("gap_from")))
+        .when(pl.col("state") == "silent")
+        .then(pl.format("{} answered in the period before and not in this one", agent))
+        .otherwise(pl.format("agent {} is declared and gave no answer", pl.col("agent").str.head(80)))
+    )
+    by = ["agent", "source", "state", "gap_days", "gap_from"]
+    filled = rows.with_columns(pl.col("gap_days").fill_null("0"), at=pl.col("gap_from"))
+    return _line(filled, "PI1.1", "agents", what=what, at="at", by=by)
+
+
+def _numbers(populations: Populations) -> pl.LazyFrame:
+    """Gaps in numbered ids; explained where the runs left out as many records by rule."""
+    columns = ("rows_filtered", "rows_joined", "rows_sampled_out", "rows_quarantined")
+    left_out = pl.sum_horizontal(pl.col(name).cast(pl.Int64).fill_null(0) for name in columns).sum()
+    total = populations["runs"].select(left_out=left_out)
+    rows = populations["numbers"].filter(pl.col("missing") != "0").join(total, how="cross")
+    what = pl.format(
+        "source {}: {} numbers between {}{} and {} have no record: {}",
+        "source", "missing", _name("beginning", ""), "lowest", "highest", _name("gaps"),
+    )  # fmt: skip
+    done = pl.when(pl.col("left_out") >= pl.col("missing").cast(pl.Int64)).then(
+        pl.format("the runs of the period left out {} records by filter, join, sample or refusal", "left_out")
+    )
+    by = ["source", "beginning", "lowest", "highest", "missing", "gaps"]
+    with_day = rows.with_columns(at=pl.lit(None, pl.String))
+    return _line(with_day, "PI1.1", "numbers", what=what, at="at", by=by, done=done)
+
+
 def _undecided(populations: Populations) -> pl.LazyFrame:
     rows = populations["outputs"].filter((pl.col("is_decided") == "false") & (pl.col("is_erased") == "false"))
     what = pl.format("{} answers of source {} have no decision", "count", "source")
@@ -302,6 +335,8 @@ def _unwitnessed(until: str) -> pl.LazyFrame:
 
 _RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
     _completeness,
+    _silent,
+    _numbers,
     _reconciliation,
     _quarantine,
     _undecided,

@@ -49,6 +49,14 @@ MEASURES = (
     Measure(
         "completeness.uncounted", "days of a source without a count of its own", (("basis", "!=", "source"),)
     ),
+    Measure("agents.rows_seen", "agents of a source that answered", (("answers", ">=", "1"),)),
+    Measure(
+        "agents.gaps", "of those, with days without an answer that are improbable", (("state", "=", "gap"),)
+    ),
+    Measure("agents.silent", "agents of the period before without an answer", (("state", "=", "silent"),)),
+    Measure("agents.unseen", "declared agents without an answer", (("state", "=", "unseen"),)),
+    Measure("numbers.numberings", "numberings of ids at the sources"),
+    Measure("numbers.missing", "numbers in them without a record", of="sum:missing"),
     Measure("outputs.all", "answers"),
     Measure("outputs.decided", "answers with a decision", (("is_decided", "=", "true"),)),
     Measure(

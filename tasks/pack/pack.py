@@ -141,7 +141,7 @@ class _Work:
         """(2) and (3): the files, every number, and the exceptions."""
         sizes = [size for size in self.opened.sizes() if size <= self.period.size]
         given, period = self.given, self.period
-        expected, following = schedule.instants(given.cron, given.timezone, period.since, period.until)
+        expected, following = schedule.expected(self.schedules(period), period.since, period.until)
         recorded = Recorded(
             checkpoints=[self.opened.checkpoint(size) for size in sizes],
             erasures=self.verified.erasures,
@@ -174,6 +174,12 @@ class _Work:
         counts |= counting.counts(self.lake, self.folder, last)
         return [*first, *last], results(counts, self.ratios()), found
 
+    def schedules(self, period: Period) -> list[schedule.Schedule]:
+        """Those that held in a period."""
+        today = schedule.Schedule(self.given.cron, self.given.timezone)
+        runs = self.lake.scan("runs").select("run_id", "started_at").collect()
+        return schedule.history(self.lake, runs, today, period.since, period.until)
+
     def ratios(self) -> list[Ratio]:
         """Every share that is shown."""
         return [*RATIOS, *(summary.ratios() if self.given.has_summary else ())]
@@ -181,9 +187,7 @@ class _Work:
     def previous(self, recorded: Recorded) -> None:
         """The populations of the period before, and their exceptions."""
         period = summary.before(self.period)
-        expected, following = schedule.instants(
-            self.given.cron, self.given.timezone, period.since, period.until
-        )
+        expected, following = schedule.expected(self.schedules(period), period.since, period.until)
         used = self.given.inventory(period.since, period.until)
         frames = populations.populations(
             self.lake, period, replace(recorded, expected=expected, following=following, inventory=used)
@@ -284,7 +288,7 @@ class _Work:
             verification=self.verified.statement,
             outside=self.verified.outside,
             first_run=runs,
-            schedule=f"{self.given.cron} {self.given.timezone}",
+            schedules=[each.words for each in self.schedules(self.period)],
             sections=page.sections(figures, found, self.given.pack),
             figures=figures,
             exceptions=found,

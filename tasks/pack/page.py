@@ -83,7 +83,7 @@ class PackPage:
     verification: str
     outside: Sequence[str]
     first_run: datetime | None
-    schedule: str
+    schedules: Sequence[str]
     sections: Sequence[Section]
     figures: Mapping[str, Figure]
     exceptions: pl.DataFrame

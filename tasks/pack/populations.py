@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -25,7 +25,7 @@ from tasks.lake.store import Lake
 from tasks.ledger.erasures import Erasure
 from tasks.ledger.events import JUDGED
 from tasks.ledger.notes import Checkpoint
-from tasks.pack import nights
+from tasks.pack import gaps, nights
 from tasks.review.cells import ACTIVE
 from tasks.tables import ACTIONS, AGREEMENT_ENDED, DECISIVE, ERASED, NO_AGREEMENT, OWN_PARTS
 
@@ -81,6 +81,8 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         .select("row_sha256", "table", "source", "check", "quarantined_at", "run_id")
         .sort("quarantined_at", "row_sha256"),
         "completeness": _completeness(lake, period),
+        "agents": _agents(lake, period, recorded.inventory).lazy(),
+        "numbers": gaps.numbers(period.rows(lake, "outputs"), lake.scan("outputs")).lazy(),
         "outputs": _outputs(lake, period, erased),
         "verdicts": verdicts,
         "actions": _actions(lake, period),
@@ -176,6 +178,19 @@ def _completeness(lake: Lake, period: Period) -> pl.LazyFrame:
         .unique(["source", "day"], keep="first", maintain_order=True)
         .select("source", "day", "theirs", "ours", "missing_count", "basis", "state", "checked_at", "run_id")
         .sort("day", "source")
+    )
+
+
+def _agents(lake: Lake, period: Period, inventory: pl.DataFrame) -> pl.DataFrame:
+    """Agents that answered, and those that were expected to; of days that are over."""
+    days = (period.until - period.since).days + 1
+    earlier = lake.scan(
+        "outputs", since=period.since - timedelta(days=days), until=period.since - timedelta(days=1)
+    )
+    until = min(period.until, period.now.date() - timedelta(days=1))
+    declared = inventory.filter((pl.col("kind") == "agent") & pl.col("declared"))
+    return gaps.agents(
+        period.rows(lake, "outputs"), earlier, declared.select("name"), since=period.since, until=until
     )
 
 

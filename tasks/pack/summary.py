@@ -32,6 +32,8 @@ FILES = (
     "changes",
     "erasures",
     "inventory",
+    "agents",
+    "numbers",
 )
 """Populations of the period before that the view and its exceptions need."""
 BEFORE = "previous/"

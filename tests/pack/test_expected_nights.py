@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
+from tasks.lake.store import Lake
 from tasks.pack import nights, schedule
 from tasks.tables import UTC as INSTANT
 
@@ -54,3 +57,32 @@ def test_instants_follow_the_zone_through_a_change_of_the_clock() -> None:
 
 def test_named_schedules_have_instants_too() -> None:
     assert len(schedule.instants("@daily", "UTC", date(2026, 11, 1), date(2026, 11, 30))[0]) == 30
+
+
+def test_a_night_is_expected_by_the_schedule_that_held_on_its_day(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"))
+
+    def kept(run_id: str, cron: str) -> None:
+        section = json.dumps({"cron": cron, "timezone": "UTC"})
+        (lake.run_folder(run_id) / "settings.json").write_text(json.dumps({"schedule": section}))
+
+    names = [f"{number:064x}" for number in range(5)]
+    for name, cron in zip(names, ("0 3 * * *", "0 3 * * *", "0 5 * * *", "0 5 * * *"), strict=False):
+        kept(name, cron)
+    began = [at(1), at(2), at(3, 5), at(4, 5), at(5, 5)]
+    ran = runs(*((name, moment, "completed") for name, moment in zip(names, began, strict=True)))
+    since, until = date(2026, 11, 2), date(2026, 11, 5)
+    today = schedule.Schedule("0 9 * * *", "UTC")
+    held = schedule.history(lake, ran, today, since, until)
+    assert [each.words for each in held] == ["0 3 * * * UTC", "0 5 * * * UTC from 2026-11-03 04:50Z"]
+    expected, following = schedule.expected(held, since, until)
+    assert expected == [at(2), at(3, 5), at(4, 5), at(5, 5)]
+    assert following == at(6, 5)
+    assert schedule.history(lake, ran.clear(), today, since, until) == [today]
+    states_ = nights.nights(expected, following, ran, now=NOW)["state"].to_list()
+    assert states_ == ["ran"] * 4
+    late = runs(
+        (names[0], at(1), "completed"), (names[1], at(2), "completed"), (names[2], at(5, 5), "completed")
+    )
+    held = schedule.history(lake, late, today, since, until)
+    assert schedule.expected(held, since, until)[0] == [at(2), at(3), at(4), at(5, 5)]
