@@ -1,4 +1,4 @@
-"""The commands about what is to be done with answers: `actions list|export`."""
+"""The commands about what is to be done with answers, and was: `actions list|export|import`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from flows.commands.console import DEFAULTS, Common, FromDay, ToDay
-from tasks.errors import DONE, InputError
+from tasks.errors import BAD_ANSWER, DONE, InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from tasks.lake.store import Lake
 
+_REFUSALS = 10
+"""Refused lines that are printed; `--json` has all of them."""
 _CHARACTERS = 300
 """Of a claim or a sentence in a terminal."""
 
@@ -32,15 +34,31 @@ Action = Annotated[
 ]
 
 
+Overturned = Annotated[
+    bool,
+    Parameter(help="Also answers of which people overturned every claim that had failed.", negative=""),
+]
+
+
 def _waiting(
-    common: Common, since: date | None, until: date | None, action: str | None
-) -> tuple[Lake, pl.DataFrame]:
+    common: Common, since: date | None, until: date | None, action: str | None, *, overturned: bool
+) -> tuple[Lake, pl.DataFrame, int]:
+    """The lake, the answers to act on, and how many are left out because people overturned what failed."""
     from tasks.review import action_sheets
 
     if since and until and since > until:
         raise InputError(f"--from {since} is after --to {until}")
     lake = common.open_lake(common.reading())
-    return lake, action_sheets.waiting(lake, since, until, action)
+    found = action_sheets.waiting(lake, since, until, action)
+    kept = found if overturned else found.filter(~found["is_overturned"])
+    return lake, kept, found.height - kept.height
+
+
+def _left_out(count: int) -> list[str]:
+    """How many are not shown, and how they can be."""
+    answers = "1 answer is" if count == 1 else f"{count} answers are"
+    said = f"{answers} left out: people overturned every claim that had failed (--overturned shows them)"
+    return [said] if count else []
 
 
 @app.command(name="list")
@@ -49,29 +67,31 @@ def list_(
     from_: FromDay = None,
     to: ToDay = None,
     action: Action = None,
+    overturned: Overturned = False,
     limit: Annotated[int, Parameter(help="Answers shown.")] = 20,
     common: Common = DEFAULTS,
 ) -> int:
     """Show the answers to rephrase or escalate, escalated ones first, with the claims that failed.
 
     Of an answer with confidential data only ids and places are shown. A correction is a quotation from the
-    evidence, nobody's words.
+    evidence, nobody's words. An answer leaves the list once people have overturned every claim that failed.
 
     Example: claimledger actions list --action escalated --from 2026-07-01
     """
     if limit < 1:
         raise InputError(f"--limit is {limit}, expected 1 or more")
-    _, found = _waiting(common, from_, to, action)
+    _, found, left_out = _waiting(common, from_, to, action, overturned=overturned)
     shown = found.head(limit).to_dicts()
     counts = {name: (found["action"] == name).sum() for name in ("escalated", "rephrased")}
-    document = {"answers": found.height, "actions": counts, "shown": shown}
+    document = {"answers": found.height, "actions": counts, "overturned": left_out, "shown": shown}
     if not shown:
-        common.answer(document, ["no answer is to be rephrased or escalated"])
+        common.answer(document, ["no answer is to be rephrased or escalated", *_left_out(left_out)])
         return DONE
     named = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     lines = [f"answers to act on: {found.height} ({named})"]
     for answer in shown:
         lines += ["", *_paragraph(answer)]
+    lines += ["", *_left_out(left_out)] if left_out else []
     if found.height > limit:
         lines += ["", f"and {found.height - limit} more, shown by --limit"]
     common.answer(document, [*lines, "", "next: claimledger actions export actions.jsonl"])
@@ -86,6 +106,7 @@ def export(
     from_: FromDay = None,
     to: ToDay = None,
     action: Action = None,
+    overturned: Overturned = False,
     common: Common = DEFAULTS,
 ) -> int:
     """Write them for a pipeline: an answer a line for a name that ends in .jsonl, a claim a row for .csv.
@@ -98,13 +119,41 @@ def export(
     from tasks.review import action_sheets
 
     action_sheets.require_kind(file)
-    lake, found = _waiting(common, from_, to, action)
+    lake, found, left_out = _waiting(common, from_, to, action, overturned=overturned)
     count = action_sheets.export(lake, found, file)
     common.answer(
-        {"file": str(file), "lines": count, "answers": found.height},
-        [f"wrote {file}: {found.height} answers, {count} lines"],
+        {"file": str(file), "lines": count, "answers": found.height, "overturned": left_out},
+        [f"wrote {file}: {found.height} answers, {count} lines", *_left_out(left_out)],
     )
     return DONE
+
+
+@app.command(name="import")
+def import_(file: Path, /, *, common: Common = DEFAULTS) -> int:
+    """Bring in what was really done: rows of `actions_taken`, events, refused lines in `quarantine`.
+
+    CSV, JSON Lines, JSON or Parquet with `output_id` (or `source_id`, and `source` where several sources use
+    it), `action_taken` (delivered, rephrased or escalated) and, if known, `taken_at` with its zone. What
+    `actions export` wrote can be filled in with these columns. What was done otherwise than decided is a
+    deviation.
+    Exit status 1: some lines were refused. Importing a file twice changes nothing.
+
+    Example: claimledger actions import done.csv
+    """
+    from flows.actions import import_actions
+
+    done = import_actions(common.settings(), file)
+    lines = [
+        f"{done['imported']} actions imported, {done['deviations']} of them deviations; "
+        f"{done['already_there']} there already, {done['refused']} refused, "
+        f"{done['not_filled_in']} not filled in",
+        *(f"refused: {_shown(sentence)}" for sentence in done["refusals"][:_REFUSALS]),
+    ]
+    if done["refused"] > _REFUSALS:
+        lines.append(f"and {done['refused'] - _REFUSALS} more, listed by --json and in `quarantine`")
+    lines += [f"problem: {sentence}" for sentence in done["problems"]]
+    common.answer(done, lines)
+    return BAD_ANSWER if done["refused"] or done["problems"] else DONE
 
 
 def _paragraph(answer: dict[str, Any]) -> list[str]:
@@ -119,7 +168,8 @@ def _paragraph(answer: dict[str, Any]) -> list[str]:
     for claim in answer["claims"]:
         said = claim["text"]
         where = f"characters {claim['start']} to {claim['end']}"
-        lines.append(f"  {claim['verdict']}: {_shown(said) if said is not None else where}")
+        reviewed = f" ({claim['review']} in review)" if claim["review"] else ""
+        lines.append(f"  {claim['verdict']}{reviewed}: {_shown(said) if said is not None else where}")
         if claim["reason"]:
             lines.append(f"    because: {_shown(claim['reason'])}")
         if claim["suggested_correction"]:

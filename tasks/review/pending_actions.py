@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.lake import current, deciding
+from tasks.review import opinions
 
+ADDRESSED = "addresses the verifier"
+"""In the reason of a decision that heeds text which addresses the verifier."""
 ACTED_ON = ("escalated", "rephrased")
 """Actions that somebody has to follow, the gravest first."""
 
@@ -28,9 +31,12 @@ CLAIM: dict[str, pl.DataType] = {
     "reason": pl.String(),
     "suggested_correction": pl.String(),
     "evidence_uri": pl.String(),
+    "review": pl.String(),
+    "corrected_verdict": pl.String(),
 }
-"""A claim that failed. `start` and `end` are characters of the response; `suggested_correction` is the
-sentence of the evidence that contradicts the claim, null for other verdicts and where no sentence decided."""
+"""A claim that failed, with what people settled of it, if they did. `start` and `end` are characters of the
+response; `suggested_correction` is the sentence of the evidence that contradicts the claim, null for other
+verdicts and where no sentence decided."""
 
 PENDING: dict[str, pl.DataType] = {
     "output_id": pl.String(),
@@ -43,11 +49,13 @@ PENDING: dict[str, pl.DataType] = {
     "reason": pl.String(),
     "policy": pl.String(),
     "is_withheld": pl.Boolean(),
+    "is_overturned": pl.Boolean(),
     "response": pl.String(),
     "claims": pl.List(pl.Struct(CLAIM)),
 }
 """Columns of `pending`. `is_withheld`: the answer has a finding, so `response` and of its claims `text`,
-`reason`, `suggested_correction` and `evidence_uri` are null; offsets and ids say where to look."""
+`reason`, `suggested_correction` and `evidence_uri` are null; offsets and ids say where to look.
+`is_overturned`: people settled that every claim that failed is supported, so nothing is left to act on."""
 
 _WITHHELD = ("text", "reason", "suggested_correction", "evidence_uri")
 
@@ -62,6 +70,7 @@ class Rows:
     verdicts: pl.LazyFrame
     passages: pl.LazyFrame
     findings: pl.LazyFrame
+    reviews: pl.LazyFrame
 
 
 def pending(rows: Rows, action: str | None = None) -> pl.DataFrame:
@@ -89,9 +98,15 @@ def pending(rows: Rows, action: str | None = None) -> pl.DataFrame:
         .with_columns(response=_open("response"))
     )
     order = pl.col("action").replace_strict({a: i for i, a in enumerate(ACTED_ON)}, return_dtype=pl.Int64)
+    is_held = pl.element().struct.field("corrected_verdict") == "supported"
+    # What was decided for another reason than its claims stays: the answer addresses the verifier.
+    by_claims = (pl.col("claims").list.len() > 0) & ~pl.col("reason").str.contains(ADDRESSED)
     return (
         answers.join(_failing(answers, rows), on="output_id", how="left")
         .with_columns(pl.col("claims").fill_null(pl.lit([], PENDING["claims"])))
+        .with_columns(
+            is_overturned=by_claims & pl.col("claims").list.eval(is_held.fill_null(value=False)).list.all()
+        )
         .sort(order, "produced_at", "output_id")
         .select(*PENDING)
         .collect()
@@ -123,6 +138,11 @@ def _failing(answers: pl.LazyFrame, rows: Rows) -> pl.LazyFrame:
         .drop("output_id")
         .join(of_action, on="verdict_id")
         .unique("verdict_id")
+        .join(
+            opinions.by_verdict(rows.reviews).select("verdict_id", "corrected_verdict", review="outcome"),
+            on="verdict_id",
+            how="left",
+        )
     )
     is_contradicted = pl.col("verdict") == "contradicted"
     return (

@@ -36,7 +36,7 @@ def built() -> report_lake.Rows:
 def found(built: report_lake.Rows, action: str | None = None) -> dict[str, dict[str, Any]]:
     """The rows by the source's id of the answer."""
     frames = {name: frame.lazy() for name, frame in built.frames().items()}
-    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings")
+    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings", "reviews")
     frame = pending(Rows(**{name: frames.get(name, TABLES[name].empty().lazy()) for name in names}), action)
     assert frame.schema == pl.Schema(PENDING)
     return {row["source_id"]: row for row in frame.to_dicts()}
@@ -52,6 +52,41 @@ def test_answers_to_act_on_come_escalated_first_and_delivered_ones_never(built):
     assert list(rows) == ["ada-wrong", "hostile", "bob-conflict", "bob-open"]
     assert [row["action"] for row in rows.values()] == ["escalated"] * 2 + ["rephrased"] * 2
     assert set(found(built, "rephrased")) == {"bob-conflict", "bob-open"}
+
+
+def overturned(built: report_lake.Rows, name: str, corrected: str | None = "supported") -> None:
+    """A review that overturns every verdict on an answer that failed."""
+    for row in [v for v in built.of["verdicts"] if v["output_id"] == ids.digest("output", name)]:
+        if row["verdict"] != "supported":
+            built.of["reviews"].append(
+                {name: row[name] for name in ("verdict_id", "claim_id", "produced_at", "run_id")}
+                | {"review_id": ids.digest("overturned", row["verdict_id"]), "reviewer": "a.later.one"}
+                | {"outcome": "overturned", "corrected_verdict": corrected, "reviewed_at": NOW}
+            )
+
+
+def test_an_answer_of_which_people_overturned_all_that_failed_has_nothing_left_to_act_on(built):
+    overturned(built, "bob-open")
+    row = found(built)["bob-open"]
+    assert row["is_overturned"] is True
+    assert (row["claims"][0]["review"], row["claims"][0]["corrected_verdict"]) == ("overturned", "supported")
+    assert not any(other["is_overturned"] for name, other in found(built).items() if name != "bob-open")
+
+
+@pytest.mark.parametrize(
+    ("name", "corrected", "changes"),
+    [
+        ("bob-open", "contradicted", {}),
+        ("bob-open", None, {}),
+        ("ada-wrong", "supported", {}),  # another reviewer confirmed it: nothing is settled
+        ("hostile", "supported", {"reason": "2 of 2 claims are; the answer addresses the verifier"}),
+    ],
+)
+def test_it_stays_where_that_is_not_settled_or_not_why(built, name, corrected, changes):
+    overturned(built, name, corrected)
+    for row in built.of["actions"]:
+        row.update(changes)
+    assert found(built)[name]["is_overturned"] is False
 
 
 def test_a_contradicted_claim_has_the_sentence_of_the_evidence_word_for_word(built):
@@ -81,7 +116,7 @@ def test_an_answer_that_was_escalated_for_another_reason_has_no_claims_and_one_r
     silent = next(a for a in built.of["actions"] if a["output_id"] == ids.digest("output", "bob-silent"))
     silent["action"] = "escalated"
     frames = {name: frame.lazy() for name, frame in built.frames().items()}
-    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings")
+    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings", "reviews")
     flat = by_claim(pending(Rows(**{name: frames[name] for name in names})))
     [row] = flat.filter(pl.col("source_id") == "bob-silent").to_dicts()
     assert row["claim_id"] is None
