@@ -76,10 +76,6 @@ _IBAN = re.compile(
     r"(?=(([A-Za-z]{2})[ \u00a0\u202f-]?[0-9]{2}(?:[ \u00a0\u202f-]?[A-Za-z0-9]){11,30}))"
 )
 """Looked ahead: what only begins like an IBAN must not swallow the one behind it."""
-_IBAN_SCREEN = (
-    r"(?:^|[^A-Za-z0-9])[A-Za-z]{2}[ \x{a0}\x{202f}-]?[0-9]{2}[A-Za-z0-9 \x{a0}\x{202f}-]{11}"
-    r"|IBAN[A-Z]{2}[0-9]{2}"
-)
 _IBAN_WORD = re.compile(r"(?i)\biban\b")
 _IBAN_LENGTHS = {
     country: length
@@ -93,6 +89,10 @@ _IBAN_LENGTHS = {
     for country in countries.split()
 }  # fmt: skip
 """Characters of an IBAN by country: SWIFT's IBAN registry (ISO 13616)."""
+_IBAN_SCREEN = (
+    rf"(?:^|[^A-Za-z0-9])(?i-u:{'|'.join(sorted(_IBAN_LENGTHS))})[ \x{{a0}}\x{{202f}}-]?[0-9]{{2}}"
+    r"[A-Za-z0-9 \x{a0}\x{202f}-]{11}|IBAN[A-Z]{2}[0-9]{2}"
+)
 _ALL_DIGITS = frozenset(
     [
         "AE",

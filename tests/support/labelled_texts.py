@@ -92,7 +92,7 @@ Call {} returned an error.
 Message {} was dropped.""".splitlines()
 
 _KINDS = ["phone announced", "phone announced", "phone with a plus", "phone alone", "email", "credit_card"]
-_KINDS += ["iban", "ssn", "ip_address", "secret", "secret"]
+_KINDS += ["iban", "ssn", "ip_address", "secret", "secret", "national_id"]
 
 
 class Maker:
@@ -188,6 +188,10 @@ class Maker:
             f"{self.random.randrange(1, 666):03}-{middle}-{self.random.randrange(1, 10000):04}",
             "It is {}, he says.",
         )
+
+    def _national_id(self, way: str) -> tuple[str, str]:
+        made = self.random.choice([_pesel, _cpf, _nhs, _bsn, _nir, _dni])
+        return made(self.random)
 
     def _ip_address(self, way: str) -> tuple[str, str]:
         return ".".join(str(self.random.randrange(1, 127)) for _ in range(4)), "The host {} is down."
@@ -317,3 +321,48 @@ def checked_iban(country: str, account: str) -> str:
     """The account with its country and check digits (ISO 13616)."""
     as_digits = "".join(str(int(character, 36)) for character in f"{account}{country}00")
     return f"{country}{98 - int(as_digits) % 97:02}{account}"
+
+
+def _weighed(digits: str, weights: str) -> int:
+    return sum(int(d) * int(w, 36) for d, w in zip(digits, weights, strict=True))
+
+
+def _pesel(source: random.Random) -> tuple[str, str]:
+    digits = f"{source.randrange(50, 100):02}{source.randrange(1, 13):02}{source.randrange(1, 29):02}"
+    digits += f"{source.randrange(10000):04}"
+    return f"{digits}{-_weighed(digits, '1379137913') % 10}", "PESEL: {}"
+
+
+def _cpf(source: random.Random) -> tuple[str, str]:
+    digits = f"{source.randrange(10**9):09}"
+    for weights in ("a98765432", "ba98765432"):
+        digits += str((-_weighed(digits, weights) % 11) % 10)
+    return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}", "{} is on the form."
+
+
+def _nhs(source: random.Random) -> tuple[str, str]:
+    while True:
+        digits = f"{source.randrange(4 * 10**8, 5 * 10**8)}"
+        check = -_weighed(digits, "a98765432") % 11
+        if check < 10:
+            return f"{digits[:3]} {digits[3:6]} {digits[6:]}{check}", "Her NHS number is {}."
+
+
+def _bsn(source: random.Random) -> tuple[str, str]:
+    while True:
+        digits = f"{source.randrange(10**7, 9 * 10**7)}"
+        check = _weighed(digits, "98765432") % 11
+        if check < 10:
+            return f"{digits}{check}", "Mijn BSN is {}."
+
+
+def _nir(source: random.Random) -> tuple[str, str]:
+    digits = f"{source.choice('12')}{source.randrange(40, 100)}{source.randrange(1, 13):02}"
+    digits += f"{source.randrange(1, 20):02}{source.randrange(1, 900):03}{source.randrange(1, 1000):03}"
+    parts = (digits[0], digits[1:3], digits[3:5], digits[5:7], digits[7:10], digits[10:])
+    return f"{' '.join(parts)} {97 - int(digits) % 97:02}", "Numéro de sécurité sociale : {}"
+
+
+def _dni(source: random.Random) -> tuple[str, str]:
+    number = source.randrange(10**7, 10**8)
+    return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}", "Mi DNI es {}."
