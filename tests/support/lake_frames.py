@@ -75,7 +75,8 @@ def made(count: int, first: int = 0, days: int = 2) -> dict[str, pl.DataFrame]:
 
 def outputs_of(responses: Sequence[str]) -> pl.DataFrame:
     """OUTPUTS with those responses, an id made of each, and some value of its type in every other column."""
-    some = {pl.List: [], pl.Datetime: datetime(2026, 11, 1, tzinfo=UTC), pl.String: "x", pl.Float64: 1.0}
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    some = {pl.List: [], pl.Datetime: day, pl.String: "x", pl.Float64: 1.0, pl.Boolean: False}
     made = {name: [some[of.base_type()]] * len(responses) for name, of in tables.OUTPUTS.schema.items()}
     given = {"response": list(responses), "output_id": [ids.digest("output", text) for text in responses]}
     return pl.DataFrame(made | given, schema=tables.OUTPUTS.schema)
