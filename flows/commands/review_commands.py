@@ -34,22 +34,35 @@ Margin = Annotated[float | None, Parameter(help="Probability from the threshold 
 Because = Annotated[
     list[str] | None,
     Parameter(
-        help="Only these reasons: flip, escalated, disputed, conflict, 'low margin', sample.", negative=""
+        help="Only these reasons: disagreement, flip, escalated, disputed, conflict, 'low margin', sample.",
+        negative="",
     ),
+]
+Verdict = Annotated[
+    list[str] | None,
+    Parameter(help="Only these verdicts: supported, contradicted, insufficient.", negative=""),
 ]
 
 
 def _queue(
-    common: Common, margin: float | None, because: list[str] | None, agent: str | None
+    common: Common,
+    margin: float | None = None,
+    because: list[str] | None = None,
+    agent: str | None = None,
+    verdict: list[str] | None = None,
 ) -> tuple[Lake, pl.DataFrame]:
     """The lake, and the verdicts of its queue that the options name."""
     from flows.review_page import queue_parameters
     from tasks.review import reviews
     from tasks.review.queue import REASONS
+    from tasks.tables import VERDICTS
 
     unknown = [reason for reason in because or [] if reason not in REASONS]
     if unknown:
         raise InputError(f"--because {unknown[0]}: expected one of {', '.join(REASONS)}")
+    unknown = [each for each in verdict or [] if each not in VERDICTS]
+    if unknown:
+        raise InputError(f"--verdict {unknown[0]}: expected one of {', '.join(VERDICTS)}")
     if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"--margin is {margin}, expected a probability")
     settings = common.reading()
@@ -60,6 +73,8 @@ def _queue(
         found = found.filter(found["because"].is_in(because))
     if agent is not None:
         found = found.filter(found["agent"] == agent)
+    if verdict:
+        found = found.filter(found["verdict"].is_in(verdict))
     return lake, found
 
 
@@ -69,6 +84,7 @@ def list_(
     limit: Annotated[int, Parameter(help="Verdicts shown.")] = 20,
     because: Because = None,
     agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
+    verdict: Verdict = None,
     margin: Margin = None,
     common: Common = DEFAULTS,
 ) -> int:
@@ -83,7 +99,7 @@ def list_(
 
     if limit < 1:
         raise InputError(f"--limit is {limit}, expected 1 or more")
-    lake, found = _queue(common, margin, because, agent)
+    lake, found = _queue(common, margin, because, agent, verdict)
     shown = reviews.with_texts(lake, found.head(limit))
     rows = [
         [r["because"], r["verdict_id"][:12], r["agent"][:20], r["verdict"], (r["claim"] or "")[:60]]
@@ -107,19 +123,20 @@ def export(
     limit: Annotated[int | None, Parameter(help="Lines at most; all by default.")] = None,
     because: Because = None,
     agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
+    verdict: Verdict = None,
     margin: Margin = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Write the queue as a sheet to fill in: CSV, or JSON Lines for a name that ends in .jsonl.
+    """Write the queue as a sheet to fill in: CSV, or by its ending .xlsx a workbook, .jsonl JSON Lines.
 
-    Fill in reviewer, outcome (confirmed or overturned), corrected_verdict and comment; leave a line empty to
-    leave the verdict in the queue.
+    Fill in reviewer, outcome (confirmed, overturned or unsure), corrected_verdict, comment, and reviewed_at
+    where it was not at the time of the import; leave a line empty to leave the verdict in the queue.
 
     Example: claimledger review export queue.csv --limit 200
     """
     from tasks.review import reviews
 
-    lake, found = _queue(common, margin, because, agent)
+    lake, found = _queue(common, margin, because, agent, verdict)
     count = reviews.export(lake, found if limit is None else found.head(limit), file)
     common.answer(
         {"file": str(file), "lines": count, "waiting": found.height},
@@ -202,7 +219,7 @@ def status(
 
     if days < 1:
         raise InputError(f"--days is {days}, expected 1 or more")
-    lake, waiting = _queue(common, None, None, None)
+    lake, waiting = _queue(common)
     due, now = due_hours(common.reading()), datetime.now(UTC)
     reviewed, verdicts = lake.scan("reviews"), lake.scan("verdicts")
     levels = service.levels(waiting, reviewed, verdicts, due, now=now, days=days)

@@ -14,14 +14,15 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from tasks.evidence.document_text import Cell, DocumentText, table_lines, tidy, visible_length
+from tasks.files import workbooks
 from tasks.files.refusal import Refusal, shown
 
 if TYPE_CHECKING:
     from docx.document import Document
     from lxml.etree import _Element
-    from openpyxl.cell.cell import Cell as SheetCell
-    from openpyxl.worksheet.worksheet import Worksheet
     from pptx.shapes.base import BaseShape
+
+    from tasks.files.workbooks import SheetCell, Worksheet
 
 _MOST_PARTS = 20_000
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -256,9 +257,7 @@ def _shape_lines(shape: BaseShape) -> Iterator[str]:
 
 
 def _xlsx(data: bytes) -> Found:
-    from openpyxl import load_workbook
-
-    book = load_workbook(io.BytesIO(data), data_only=True, keep_links=False)
+    book = workbooks.opened(data)
     lines: list[str] = []
     hidden = 0
     visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
@@ -283,15 +282,13 @@ def _cells(sheet: Worksheet) -> tuple[dict[int, Row], int]:
 
     Only cells that are there: one cell in the last row must not cost a million empty rows.
     """
-    from openpyxl.utils import get_column_letter
-
     hidden_rows = {number for number, row in sheet.row_dimensions.items() if row.hidden}
     hidden_columns: set[int] = set()
     for letter, column in sheet.column_dimensions.items():
         if column.hidden:
             first = column.min or 0
             hidden_columns.update(range(first, min(column.max or first, 20_000) + 1))
-            hidden_columns.update(n for n in [first] if get_column_letter(max(n, 1)) == letter)
+            hidden_columns.update(n for n in [first] if workbooks.letter(max(n, 1)) == letter)
     rows: dict[int, Row] = {}
     hidden = 0
     for (number, place), cell in sorted(sheet._cells.items()):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import IntegrityError
-from tasks.files import durable
+from tasks.files import durable, workbooks
 from tasks.lake.store import Lake
 from tasks.ledger import canonical, proofs
 from tasks.ledger.notes import NoteError, Proof
@@ -67,7 +67,7 @@ def erase(lake: Lake, output_id: str, verdict_ids: Sequence[str]) -> tuple[list[
 def _one(path: Path, output_id: str, verdict_ids: set[str]) -> list[str]:
     if path.is_dir():
         return _folder(path, output_id)
-    if path.suffix in (".csv", ".jsonl"):
+    if path.suffix in (".csv", ".jsonl", ".xlsx"):
         return _sheet(path, {output_id, *verdict_ids}) if path.exists() else []
     return [str(path)] if _proof(path, output_id) else []
 
@@ -133,7 +133,9 @@ def _folder(folder: Path, output_id: str) -> list[str]:
             items.append(Item(proof.index, body, texts, details))
     items.sort(key=lambda item: item.index)
     mine = {str(item.body["subject_id"]) for item in items if item.body.get("output_id") == output_id}
-    for sheet in sorted(folder.glob("*.csv")):  # people save them under names of their own
+    for sheet in sorted(
+        [*folder.glob("*.csv"), *folder.glob("*.xlsx")]
+    ):  # people save them under names of their own
         changed += _sheet(sheet, mine)
     facts = durable.read_json(folder / "sample.json")
     if mine and facts:
@@ -148,7 +150,10 @@ def _folder(folder: Path, output_id: str) -> list[str]:
 def _sheet(path: Path, subjects: set[str]) -> list[str]:
     """A review sheet: what people wrote stays, the texts that were shown to them go."""
     data = path.read_bytes()
-    new = review_sheets.without_texts(data, subjects, ERASED, lines=path.suffix == ".jsonl")
+    if workbooks.is_workbook(data):
+        new = review_sheets.without_texts_of_workbook(data, subjects, ERASED)
+    else:
+        new = review_sheets.without_texts(data, subjects, ERASED, lines=path.suffix == ".jsonl")
     if new == data:
         return []
     durable.replace(path, new)

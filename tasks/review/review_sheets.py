@@ -13,22 +13,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from tasks.files import csv_records, json_records
+from tasks.files import csv_records, json_records, workbooks
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal
+from tasks.files.workbooks import WorkbookError
 from tasks.review import cells
 from tasks.tables import DECISIVE, REVIEW_OUTCOMES, VERDICTS
 
-FILLED = ("reviewer", "outcome", "corrected_verdict", "comment")
-"""Columns that a person fills in."""
-COLUMNS = ("verdict_id", "claim_id", *FILLED, "reviewed_at")
+FILLED = ("reviewer", "outcome", "corrected_verdict", "comment", "reviewed_at")
+"""Columns that a person fills in; without the last one, the time of the import stands for it."""
+COLUMNS = ("verdict_id", "claim_id", *FILLED)
 """Columns that are read; any other is for people."""
 ERASED = "the output of this verdict was erased"
 """Why a line is refused although its outcome may have been reached before."""
+_SINGLE_LINES = 3
+"""Up to so many lines of another encoding are faults of their own; more are a file in a code page."""
 MAX_REVIEWER, MAX_COMMENT = 200, 10_000
 """Characters: a name, and some pages of words; a spreadsheet cell ends at 32,767."""
 SHEET: dict[str, pl.DataType] = {"line": pl.Int64(), **dict.fromkeys(COLUMNS, pl.String())}
@@ -47,6 +51,10 @@ class Sheet:
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
+CHOICES = {"outcome": REVIEW_OUTCOMES, "corrected_verdict": VERDICTS}
+"""Words that a workbook offers."""
+
+
 def write(header: tuple[str, ...], rows: list[list[str]]) -> bytes:
     """A sheet as CSV (RFC 4180, UTF-8 with a byte order mark, which spreadsheet programs need)."""
     buffer = io.StringIO()
@@ -57,11 +65,14 @@ def write(header: tuple[str, ...], rows: list[list[str]]) -> bytes:
 
 
 def read(data: bytes) -> Sheet:
-    """Reads a sheet; empty lines are left out.
+    """Reads a sheet, CSV or a workbook by what its bytes are; empty lines are left out.
 
     Raises:
-        SheetError: UTF-16, no header with `verdict_id` and `outcome`, or a column twice.
+        SheetError: UTF-16, another code page, a damaged workbook, no header with `verdict_id` and `outcome`,
+            or a column twice.
     """
+    if workbooks.is_workbook(data):
+        return _of_workbook(data)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SheetError("it is UTF-16; save it as CSV in UTF-8")
     if not data.removeprefix(b"\xef\xbb\xbf").strip():
@@ -84,8 +95,36 @@ def read(data: bytes) -> Sheet:
         elif len(row) < min(width, 2):
             refused.append((piece.line, f"it has {len(row)} cells, expected {width}"))
         else:
-            values = {n: cells.original(row[at].strip()) if at < len(row) else "" for n, at in places.items()}
-            lines.append({"line": piece.line, **dict.fromkeys(COLUMNS, ""), **values})
+            lines.append({"line": piece.line, **_values(row, places)})
+    foreign = sum("UTF-8" in reason for _, reason in refused)
+    if foreign > max(_SINGLE_LINES, len(lines)):
+        raise SheetError(
+            f"{foreign} of its lines are not UTF-8; save it as `CSV UTF-8`, as spreadsheet programs call it, or "
+            "as XLSX"
+        )
+    return Sheet(pl.DataFrame(lines, schema=SHEET), refused)
+
+
+def _values(row: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
+    values = {n: cells.original(row[at].strip()) if at < len(row) else "" for n, at in places.items()}
+    return {**dict.fromkeys(COLUMNS, ""), **values}
+
+
+def _of_workbook(data: bytes) -> Sheet:
+    try:
+        table = workbooks.table(data)
+    except WorkbookError as error:
+        raise SheetError(str(error)) from None
+    if not table.rows:
+        raise SheetError("it is empty")
+    places = _places([cell.strip().lower() for cell in table.rows[0][1]])
+    lines: list[dict[str, object]] = []
+    refused: list[tuple[int, str]] = []
+    for line, row in table.rows[1:]:
+        if line in table.merged:
+            refused.append((line, "a cell of it is merged with one of another line; take them apart"))
+        elif any(cell.strip() for cell in row):
+            lines.append({"line": line, **_values(row, places)})
     return Sheet(pl.DataFrame(lines, schema=SHEET), refused)
 
 
@@ -221,6 +260,25 @@ TEXTS = (
 
 KEYS = ("verdict_id", "output_id")
 """Columns that say whose texts a line shows."""
+
+
+def without_texts_of_workbook(data: bytes, subjects: set[str], instead: str) -> bytes:
+    """The same for a workbook; what is none is unchanged."""
+    try:
+        table = workbooks.table(data)
+    except WorkbookError:
+        return data
+    header = [cell.strip().lower() for cell in table.rows[0][1]] if table.rows else []
+    keys = [header.index(name) for name in KEYS if name in header]
+    texts = [at for at, name in enumerate(header) if name in TEXTS]
+    changes = {
+        (line, at + 1): instead
+        for line, row in table.rows[1:]
+        if any(len(row) > key and row[key].strip().lower() in subjects for key in keys)
+        for at in texts
+        if at < len(row) and row[at] not in ("", instead)
+    }
+    return workbooks.with_texts(data, changes) if changes else data
 
 
 def without_texts(data: bytes, subjects: set[str], instead: str, *, lines: bool) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,8 @@ import polars as pl
 
 from tasks import ids
 from tasks.errors import InputError
-from tasks.files import durable
+from tasks.files import durable, workbooks
+from tasks.files.workbooks import WorkbookError
 from tasks.lake import current
 from tasks.lake.store import Lake
 from tasks.review import disclosed, opinions, review_sheets, scores
@@ -94,9 +96,10 @@ def with_texts(lake: Lake, found: pl.DataFrame) -> pl.DataFrame:
 def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
     """Writes the queue as a sheet to fill in; the number of lines.
 
-    `.jsonl` gives one record a line for annotation tools; any other name gives CSV.
+    `.jsonl` gives one record a line for annotation tools, `.xlsx` a workbook; any other name gives CSV.
 
     Raises:
+        InputError: a workbook without the extra `office`.
         LakeError: the file cannot be written.
     """
     frame = with_texts(lake, found)
@@ -104,7 +107,13 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
         frame = frame.with_columns(pl.lit("").alias(name) for name in FILLED)
         data = frame.with_columns(pl.col("produced_at").dt.to_string("iso:strict")).write_ndjson().encode()
     else:
-        data = _csv(frame)
+        header, rows = _lines(lake, frame)
+        try:
+            is_workbook = path.suffix == ".xlsx"
+            write = partial(workbooks.write, choices=review_sheets.CHOICES)
+            data = write(header, rows) if is_workbook else review_sheets.write(header, rows)
+        except WorkbookError as error:
+            raise InputError(f"{path}: {error}") from None
     write_noted(lake, path, frame["output_id"].to_list(), data)
     return frame.height
 
@@ -172,16 +181,48 @@ def write_noted(lake: Lake, path: Path, output_ids: list[str], data: bytes) -> N
         durable.replace(path.resolve(), data)
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
-    shown = ("because", "verdict", *PROBABILITIES, "agent", "claim")
+def _lines(lake: Lake, frame: pl.DataFrame) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Header and rows of a sheet: what a person judges by, beside the passages."""
+    shown = ("because", "verdict", *PROBABILITIES, "agent", "use_case", "claim")
     numbered = [f"evidence_{n + 1}" for n in range(PASSAGES)]
-    cut = frame.with_columns(
+    context = _context(lake, frame)
+    cut = frame.join(context, on="verdict_id", how="left", maintain_order="left").with_columns(
         pl.col(PROBABILITIES).round(3).cast(pl.String),
         *(pl.col("evidence").list.get(n, null_on_oob=True).alias(name) for n, name in enumerate(numbered)),
         *(pl.lit("").alias(name) for name in FILLED),
     )
-    header = ("verdict_id", "claim_id", *shown, *numbered, *FILLED)
-    return review_sheets.write(header, [list(row) for row in cut.select(header).fill_null("").iter_rows()])
+    header = ("verdict_id", "claim_id", *shown, *context.columns[1:], *numbered, *FILLED)
+    return header, [list(row) for row in cut.select(header).fill_null("").iter_rows()]
+
+
+def _context(lake: Lake, frame: pl.DataFrame) -> pl.DataFrame:
+    """By verdict_id: deciding_sentence, document, reason, question, answer."""
+    days = frame["produced_at"].dt.date().sort().to_list()
+    since, until = (days[0], days[-1]) if days else (None, None)
+    judged = lake.scan("verdicts", since=since, until=until).join(
+        frame.lazy().select("verdict_id"), on="verdict_id", how="semi"
+    )
+    judged = judged.with_columns(passage_id=pl.col("evidence_ids").list.get(0, null_on_oob=True))
+    passages = lake.scan("passages").join(judged.select("passage_id"), on="passage_id", how="semi")
+    outputs = lake.scan("outputs", since=since, until=until).select("output_id", "prompt", "response")
+    start, end = pl.col("decisive_start"), pl.col("decisive_end")
+    return (
+        judged.join(outputs, on="output_id", how="left")
+        .join(
+            passages.unique("passage_id").select("passage_id", "document_uri", "text"),
+            on="passage_id",
+            how="left",
+        )
+        .select(
+            "verdict_id",
+            deciding_sentence=pl.col("text").str.slice(start, end - start).str.slice(0, _SHOWN),
+            document="document_uri",
+            reason="reason",
+            question=pl.col("prompt").str.slice(0, _SHOWN),
+            answer=pl.col("response").str.slice(0, _SHOWN),
+        )
+        .collect()
+    )
 
 
 # Answers --------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from tasks.review.sample_page import Item
 from tasks.visible import shortened
 
 STRATA = ("agent", "model", "use_case", "verdict")
-SHEET = (*sample_page.SHOWN, "verdict_id", "claim_id", *review_sheets.FILLED, "reviewed_at")
+SHEET = (*sample_page.SHOWN, "verdict_id", "claim_id", *review_sheets.FILLED)
 """Columns of the result sheet: what a person judges by, the item's ids, then what a person fills in."""
 SHOWN_CHARACTERS = 4000
 """Of a text in a cell, whose end a spreadsheet cuts at 32,767; the page shows the whole."""
@@ -253,4 +253,4 @@ def _line(item: Item) -> list[str]:
     """An item's line of the sheet, empty where a person fills it in."""
     shown = [shortened(cell, SHOWN_CHARACTERS) for cell in sample_page.cells(item)]
     ids = [str(item.body["subject_id"]), str(item.body["claim_id"])]
-    return [*shown, *ids, *("" for _ in review_sheets.FILLED), ""]
+    return [*shown, *ids, *("" for _ in review_sheets.FILLED)]

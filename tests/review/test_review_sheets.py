@@ -164,7 +164,7 @@ def test_who_reviewed_may_be_said_once_for_all_lines():
         (b"a,b\r\n1,2\r\n", "no column verdict_id"),
         (b"verdict_id,comment\r\n", "no column outcome"),
         (b"verdict_id,outcome,outcome\r\n", "outcome twice"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "no header"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "no XLSX"),
     ],
 )
 def test_a_file_that_is_no_sheet_is_refused_as_a_whole(data, sentence):

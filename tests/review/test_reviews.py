@@ -15,6 +15,7 @@ import pytest
 from flows.reviews import import_reviews
 from tasks import ids
 from tasks.errors import InputError, IntegrityError
+from tasks.files import workbooks
 from tasks.lake.store import Lake
 from tasks.ledger import verify
 from tasks.review import reviews
@@ -423,3 +424,72 @@ def test_a_flip_of_a_delivered_answer_comes_first_with_its_cause(lake, settings)
     assert waiting.select("verdict_id", "because", "detail").rows() == [
         (flip["verdict_id"], "flip", "was contradicted, now supported: verifier")
     ]
+
+
+def cells(path: Path) -> list[list[str]]:
+    return [row for _, row in workbooks.table(path.read_bytes()).rows]
+
+
+def test_a_workbook_goes_out_and_comes_back_with_its_ids_and_without_a_formula(lake, settings, tmp_path):
+    file = tmp_path / "queue.xlsx"
+    assert reviews.export(lake, reviews.waiting(lake, QueueParameters(margin=1.0)), file) == 12
+    book = workbooks.opened(file.read_bytes())
+    assert {cell.data_type for row in book.active.iter_rows() for cell in row} <= {
+        "s",
+        "inlineStr",
+        "n",
+    }  # `n` is empty
+    header, first = cells(file)[:2]
+    line = dict(zip(header, first, strict=False))
+    assert len(line["verdict_id"]) == 64
+    assert line["answer"].startswith("Claim 0 of answer")
+    assert (line["document"], line["reason"]) == ("doc-0", "A passage says the same.")
+    sheet = book.active
+    for column, text in (("reviewer", "a"), ("outcome", "unsure"), ("comment", "=1+1")):
+        sheet.cell(2, header.index(column) + 1).value = text
+    sheet.cell(3, header.index("outcome") + 1).value = "confirmed"
+    sheet.merge_cells(start_row=3, end_row=4, start_column=1, end_column=1)
+    book.save(file)
+    done = import_reviews(settings, file, reviewer="b")
+    assert (done["imported"], done["refused"], done["not_filled_in"]) == (1, 2, 9)
+    assert "merged" in done["refusals"][0]
+    [row] = lake.scan("reviews").collect().to_dicts()
+    assert (row["verdict_id"], row["outcome"], row["comment"]) == (line["verdict_id"], "unsure", "=1+1")
+    assert row["channel"] == "sheet"
+
+
+def test_an_erasure_reaches_a_workbook(lake, settings, tmp_path):
+    file = tmp_path / "queue.xlsx"
+    reviews.export(lake, reviews.waiting(lake, QueueParameters(margin=1.0)), file)
+    output_id = ids.digest("output", 0)
+    when = {"run_id": ids.digest("run", "e"), "now": NIGHT, "actor": ACTOR}
+    done = erase(lake, settings.ledger, output_id, reason="request 17", **when)
+    assert str(file) in done.files
+    texts = {cell for row in cells(file) for cell in row}
+    assert not any("of answer 0." in text for text in texts)
+    assert any("of answer 1." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"PK\x03\x04 and no more", "damaged"),
+        (b"verdict_id;outcome;comment\n" + b"\xe4;\xf6;\xfc\n" * 9, "9 of its lines are not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_one_sentence(settings, tmp_path, data, says):
+    file = tmp_path / "sheet.csv"
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=says):
+        import_reviews(settings, file)
+
+
+def test_a_sheet_imported_again_does_not_outdo_what_was_decided_since(lake, settings, tmp_path):
+    line = {"verdict_id": VERDICT, "reviewer": "a"}
+    file = sheet(tmp_path / "first.csv", {**line, "outcome": "confirmed"})
+    import_reviews(settings, file)
+    import_reviews(settings, sheet(tmp_path / "second.csv", {**line, "outcome": "overturned"}))
+    assert import_reviews(settings, file)["imported"] == 0
+    rows = lake.scan("reviews").sort("reviewed_at").collect()
+    assert rows["outcome"].to_list() == ["confirmed", "overturned"]
+    assert rows["supersedes"].to_list() == [None, rows["review_id"][0]]
