@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from tasks.sources.messages import decoded
@@ -81,12 +82,18 @@ _NAMES: dict[str, list[tuple[str, int]]] = {}
 for _meaning, _names in _ORDERED.items():
     for _rank, _name in enumerate(_names):
         _NAMES.setdefault(_name, []).append((_meaning, _rank))
+_NAMED = frozenset({"model", "agent", "session"})
+"""Meanings that are fields of a span by the same name."""
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,4})(?:\.(.+))?")
 
 
 def is_of_an_agent(attributes: Attributes) -> bool:
     """Whether a span says anything of models, agents, tools or documents."""
-    return any(name.startswith(PREFIXES) for name in attributes)
+    # A loop, because a generator costs more than the few names that are looked at.
+    for name in attributes:  # noqa: SIM110
+        if name.startswith(PREFIXES):
+            return True
+    return False
 
 
 def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]) -> dict[str, Any]:
@@ -114,18 +121,19 @@ def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]
 def describe(span: Span, attributes: Attributes) -> Span:
     """The span with what its attributes say of it."""
     meanings = _meanings(attributes)
-    is_flat = any(".0." in name for name in attributes)
+    names = "\n".join(attributes)
+    is_flat = ".0." in names
     span.role = role(attributes)
-    span.model = _text(meanings.get("model"))
-    span.agent = _text(meanings.get("agent"))
-    span.session = _text(meanings.get("session"))
+    for field in _NAMED & meanings.keys():
+        setattr(span, field, _text(meanings[field]))
     if span.role == "tool":
         span.tool = _text(meanings.get("tool")) or span.name
         span.call_id = _text(meanings.get("call"))
         span.output = meanings.get("tool_result")
     else:
-        span.input = _messages(attributes, "input", "prompt") if is_flat else None
-        span.output = _messages(attributes, "output", "completion") if is_flat else None
+        has_messages = is_flat and ("_messages." in names or "gen_ai." in names)
+        span.input = _messages(attributes, "input", "prompt") if has_messages else None
+        span.output = _messages(attributes, "output", "completion") if has_messages else None
         for name in ("input", "output"):
             whole = attributes.get(f"gen_ai.{name}.messages")
             if whole not in (None, ""):
@@ -135,16 +143,20 @@ def describe(span: Span, attributes: Attributes) -> Span:
     if span.role == "retriever":
         span.input = meanings.get("query")
         span.documents = documents(attributes)
-    span.more.update({name: meanings[name] for name in _KEPT if name in meanings})
+    span.more.update({name: meanings[name] for name in meanings.keys() & _KEPT.keys()})
     return span
 
 
 def _meanings(attributes: Attributes) -> dict[str, Any]:
     """The value of each meaning under the newest of its names that has one; one pass over the attributes."""
     best: dict[str, tuple[int, Any]] = {}
-    for name, value in attributes.items():
-        for meaning, rank in _NAMES.get(name, ()):
-            if value is not None and value != "" and (meaning not in best or rank < best[meaning][0]):
+    # Few names mean something: the views' intersection leaves the others out without a step of Python each.
+    for name in attributes.keys() & _NAMES.keys():
+        value = attributes[name]
+        if value is None or value == "":
+            continue
+        for meaning, rank in _NAMES[name]:
+            if meaning not in best or rank < best[meaning][0]:
                 best[meaning] = (rank, value)
     return {meaning: value for meaning, (_, value) in best.items()}
 
@@ -199,23 +211,29 @@ def unflattened(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
     """Records of a flattened list: `PREFIX.0.message.role`, `PREFIX.0.message.content` and so on."""
     items: dict[int, dict[str, Any]] = {}
     start = prefix + "."
-    if not any(name.startswith(start) for name in attributes):
-        return []
-    for name, value in attributes.items():
-        if not name.startswith(start):
-            continue
-        match = _INDEX.fullmatch(name, len(start))
-        if match:
-            place: dict[str, Any] = items.setdefault(int(match[1]), {})
-            *path, last = (match[2] or "value").split(".")
+    for name in [name for name in attributes if name.startswith(start)]:
+        at = _numbered(name[len(start) :])
+        if at is not None:
+            index, path, last = at
+            place: dict[str, Any] = items.setdefault(index, {})
             for step in path:
                 inner = place.setdefault(step, {})
                 if not isinstance(inner, dict):
                     break
                 place = inner
             else:
-                place[last] = value
+                place[last] = attributes[name]
     return [items[index] for index in sorted(items)]
+
+
+@lru_cache(maxsize=10_000)
+def _numbered(name: str) -> tuple[int, tuple[str, ...], str] | None:
+    """(number, names above the last, last name) of `0.message.role`; spans of a source repeat them."""
+    match = _INDEX.fullmatch(name)
+    if match is None:
+        return None
+    *path, last = (match[2] or "value").split(".")
+    return int(match[1]), tuple(path), last
 
 
 def _messages(attributes: Attributes, openinference: str, older: str) -> object:

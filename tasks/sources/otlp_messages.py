@@ -199,7 +199,14 @@ def _service(attributes: Attributes) -> str | None:
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:
-    return {pair["key"]: _value(pair["value"]) for pair in pairs or () if pair.get("value")}
+    found = {}
+    for pair in pairs or ():
+        value = pair.get("value")
+        if value:
+            # Most are texts, which are spared a call.
+            text = value.get("stringValue")
+            found[pair["key"]] = _value(value) if text is None else text
+    return found
 
 
 def _value(value: dict[str, Any]) -> Any:

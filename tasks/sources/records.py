@@ -111,6 +111,7 @@ class Mapper:
         fields = source.fields
         self._written = _written(fields)
         self._paths = {name: parse(path) for name, path in self._written.items()}
+        self._flat = _flat(self._paths)
         self._columns = [name for name in self._written if name.startswith(_COLUMN)]
         self._clock = Clock(source.time_zone, source.time_format)
         self._text, self._uri = parse(fields.context_text), parse(fields.context_uri)
@@ -198,11 +199,17 @@ class Mapper:
 
     def _row(self, record: Record) -> tuple[Row, int]:
         """The record's row, and how many documents it names without text."""
-        keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
+        if self._flat is not None:
+            keys = {name: path for name, key, path in self._flat if key in record}
+        else:
+            keys = {name: k for name, parts in self._paths.items() if (k := _keys(record, parts)) is not None}
         response = keys.get("response") or values.bare_answer(record, self._paths["response"])
         if response is not None:
             keys["response"] = values.every_part(record, response)
-        held = {name: at(record, k) for name, k in keys.items()}
+        if self._flat is not None and len(keys.get("response", ())) == 1:
+            held = {name: record[path[0]] for name, path in keys.items()}
+        else:
+            held = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
         # An empty time of delivery says something: the answer was not delivered.
         self._reached.update(
@@ -336,6 +343,12 @@ def _series(name: str, values: Sequence[object]) -> pl.Series:
     # Polars builds a list of records by one small frame a row; Arrow does it in one pass, ten times as fast.
     record = pa.struct([("uri", pa.large_string()), ("text", pa.large_string())])
     return pl.Series(name, pa.array(values, type=pa.large_list(record)), dtype=OUTPUTS.schema[name])
+
+
+def _flat(paths: Mapping[str, tuple[Step, ...]]) -> list[tuple[str, str, Keys]] | None:
+    """(field, key, keys) where every path is one key of the record, as of traces and rows of databases."""
+    flat = [(name, steps[0], (steps[0],)) for name, steps in paths.items() if isinstance(steps[0], str)]
+    return flat if all(len(steps) == 1 for steps in paths.values()) and len(flat) == len(paths) else None
 
 
 def _keys(record: Record, steps: tuple[Step, ...]) -> Keys | None:

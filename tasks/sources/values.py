@@ -155,6 +155,11 @@ def contexts(
 def _context(
     item: Record, name: str, text_path: tuple[Step, ...], uri_path: tuple[Step, ...], address: str | None
 ) -> tuple[Context, Record]:
+    if len(text_path) == 1 == len(uri_path) and len(item) == 2:
+        # By far the commonest form, text and address and nothing else, is spared the general search.
+        text, uri = item.get(text_path[0]), item.get(uri_path[0])  # type: ignore[call-overload]
+        if isinstance(text, str) and isinstance(uri, str) and text:
+            return {"uri": uri, "text": spoken(text, "contexts")}, {}
     text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)
     text = None if text_keys is None else at(item, text_keys)
     if address and uri_keys and text in (None, "") and isinstance(own := at(item, uri_keys), str) and own:

@@ -108,7 +108,7 @@ def test_of_langfuse_s_export_only_what_people_annotated_counts_each_score_as_it
 
 
 class Api(ThreadingHTTPServer):
-    """`GET /api/public/v2/scores` of Langfuse, `GET /sessions` and `/feedback` of LangSmith, as documented."""
+    """`GET /api/public/v2/scores` of Langfuse; `GET /sessions`, `/feedback` of LangSmith; as documented."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
