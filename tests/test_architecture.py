@@ -81,6 +81,7 @@ DOORS = {
     "evidence.retrieve": "through its neighbours: evidence.models",
     "files.bundled": "disk",
     "files.cache": "disk",
+    "files.delta": "disk, deltalake",
     "files.durable": "disk",
     "files.inputs": "disk",
     "files.json_records": "orjson",
@@ -220,6 +221,7 @@ DOORS = {
 
 GIANTS = {
     "cyclonedx": "inventory.bom",
+    "deltalake": "files.delta",
     "apprise": "drift.notify",
     "bm25s": "evidence.lexical",
     "duckdb": "report.database",

@@ -158,7 +158,8 @@ def drift(
 
 
 def health(*, common: Common = DEFAULTS) -> int:
-    """Reach every source and the corpus; say what is down, late, slow or unusual. Exit 1 where one is down.
+    """Reach every source and the corpus; say what is down, late, slow or unusual. Exit 0 where all is well, 1
+    where something is not, also where it was said before.
 
     Example: claimledger health
     """

@@ -88,6 +88,7 @@ def _signals(
 
 def _by_day(lake: Lake, source: str, since: date) -> pl.DataFrame:
     """`signals.DAYS` of a source."""
+    weight = 1 / pl.col("sampling_probability").fill_null(1.0)
     empty = {name: pl.col(name).is_null() for name in ("model", "session_id", "prompt")}
     empty |= {name: pl.col(name).list.len() == 0 for name in ("contexts", "tools")}
     rows = (
@@ -95,7 +96,8 @@ def _by_day(lake: Lake, source: str, since: date) -> pl.DataFrame:
         .filter(pl.col("source") == source)
         .group_by(day=pl.col("produced_at").dt.date())
         .agg(
-            answers=(1 / pl.col("sampling_probability").fill_null(1.0)).sum(),
+            answers=weight.sum(),
+            variance=(weight**2).sum(),
             rows=pl.len().cast(pl.Int64),
             models=pl.col("model").unique(),
             **{f"no_{name}": empty[name].sum().cast(pl.Int64) for name in signals.NULLABLE},

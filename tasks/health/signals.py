@@ -38,12 +38,14 @@ DAYS = pl.Schema(
     {
         "day": pl.Date(),
         "answers": pl.Float64(),
+        "variance": pl.Float64(),
         "rows": pl.Int64(),
         "models": pl.List(pl.String),
         **{f"no_{name}": pl.Int64() for name in NULLABLE},
     }
 )
-"""One source by UTC day: answers weighted by their sampling probability, and rows as they are."""
+"""One source by UTC day: answers weighted by their sampling probability, the variance that chance and the
+sample give this sum (the sum of squared weights), and rows as they are."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def volume(days: pl.DataFrame, day: date, settings: HealthSettings) -> Volume | 
     """Of a whole day of a source that still gives something; None for one that does not.
 
     The bounds are the median of the same weekday of the weeks before and, to each side, the largest of
-    `volume_deviations` robust deviations, `volume_share` of the median, and three times its root, which is
-    what chance does to counts.
+    `volume_deviations` robust deviations, `volume_share` of the median, and three times the standard
+    deviation that chance gives a count: its root where every answer is audited, and more where a sample
+    stands for them (a share of 0.01 gives ten times as much).
     """
     counts: Mapping[date, float] = dict(days.select("day", "answers").iter_rows())
     if not counts or max(counts) < day - timedelta(days=LIVE_DAYS):
@@ -71,12 +74,14 @@ def volume(days: pl.DataFrame, day: date, settings: HealthSettings) -> Volume | 
     weeks = [day - timedelta(weeks=number) for number in range(1, settings.weeks + 1)]
     same = [counts.get(each, 0.0) for each in weeks if each >= first]
     answers = counts.get(day, 0.0)
+    variances: Mapping[date, float] = dict(days.select("day", "variance").iter_rows())
     if len(same) < LEAST_WEEKDAYS:
         return Volume(answers)
     middle = median(same)
     spread = ROBUST * median(abs(each - middle) for each in same)
+    chance = median(variances.get(each, 0.0) for each in weeks if each >= first)
     tolerance = max(
-        settings.volume_deviations * spread, settings.volume_share * middle, 3 * math.sqrt(middle)
+        settings.volume_deviations * spread, settings.volume_share * middle, 3 * math.sqrt(chance)
     )
     return Volume(answers, max(0.0, middle - tolerance), middle + tolerance, middle, len(same))
 

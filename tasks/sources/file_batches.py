@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.files.portions import Piece, Portion, Record
@@ -39,6 +39,8 @@ class File:
     name: str
     place: Place | None = None
     """Where it lies, where that is not this disk."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What every record of it has beside its own: columns of a Delta table's partition."""
 
     @property
     def address(self) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import InputError, SourceError
-from tasks.files import places, records, streams
+from tasks.files import delta, places, records, streams
 from tasks.files.encodings import Encoding, may_be_windows_1252
 from tasks.files.limits import LimitSettings
 from tasks.files.places import Place
@@ -43,16 +43,19 @@ _CODE_PAGE = (
 )
 
 
-def discover(pattern: str) -> list[File]:
+def discover(pattern: str, format: str = "auto") -> list[File]:
     """The files that a path, a folder, a glob or a URL means, by name.
 
     A folder means every file below it whose suffix is known; hidden files (`.` or `_` first) are still being
-    written and left out.
+    written and left out. A Delta table, which a folder of this disk shows by its log and a URL by the
+    source's `format`, means the files of its newest version.
 
     Raises:
         SourceError: nothing there, or no file that could be read.
     """
     try:
+        if format == "delta" or delta.is_table(pattern):
+            return _of_delta(pattern)
         if places.is_remote(pattern):
             return _remote(pattern)
         base, paths = streams.walk(pattern, hidden="._")
@@ -66,6 +69,20 @@ def discover(pattern: str) -> list[File]:
             "correct the source's path"
         )
     return [File(path, shown(path.relative_to(base).as_posix())) for path in paths]
+
+
+def _of_delta(path: str) -> list[File]:
+    """The files of a Delta table; one without rows has none."""
+    parts = delta.parts(path)
+    if not places.is_remote(path):
+        return [File(Path(path) / part.name, shown(part.name), values=part.values) for part in parts]
+    found = {place.name: place for place in places.listing(f"{path.rstrip('/')}/")}
+    gone = next((part.name for part in parts if part.name not in found), None)
+    if gone is not None:
+        raise Refusal(
+            "missing", f"names the file {shown(gone)}, which is not there; vacuumed while it was read?"
+        )
+    return [File(Path(part.name), part.name, found[part.name], part.values) for part in parts]
 
 
 def _remote(url: str) -> list[File]:
@@ -85,7 +102,7 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
     Raises:
         SourceError: nothing at the source's path, or a constant of the source cannot be used.
     """
-    files = discover(source.path)
+    files = discover(source.path, source.format)
     mapper, rows = _reader(source, scope)
     marks = {} if scope.is_range else scope.marks
     collector = Collector(mapper, rows, source.name, scope, secrets.minimiser(source))
@@ -124,7 +141,7 @@ def reach(source: FilesSettings) -> str:
     Raises:
         SourceError: none, or this user may not read one.
     """
-    files = discover(source.path)
+    files = discover(source.path, source.format)
     closed = [file.path for file in files if file.place is None and not os.access(file.path, os.R_OK)]
     if closed:
         raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user the right to it")
@@ -138,7 +155,7 @@ def doubts(source: FilesSettings, scope: Scope) -> tuple[list[str], list[str]]:
         SourceError: nothing at the source's path, or a constant of the source cannot be used.
     """
     mapper, rows = _reader(source, scope)
-    for file in discover(source.path)[:SAMPLED_FILES]:
+    for file in discover(source.path, source.format)[:SAMPLED_FILES]:
         kind = _Reading if file.place is None else _Fetched
         reading = kind(file, source, scope, reader="", rows=rows)
         try:
@@ -199,7 +216,9 @@ class _Reading:
         self._resume: tuple[int, int] | None = None
         self.is_whole = True
         """Read from its start and not from where it had ended."""
-        self._required = _required(source, rows)
+        self._required = {
+            column: key for column, key in _required(source, rows).items() if column not in file.values
+        }
         self._rows = rows
 
     def unchanged(self, mark: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -252,6 +271,10 @@ class _Reading:
     def _read(self, mark: Mapping[str, Any] | None) -> Iterator[Portion]:
         try:
             for portion in self._decoded(mark):
+                if self._file.values:
+                    portion.records = [
+                        ({**record, **self._file.values}, at) for record, at in portion.records
+                    ]
                 portion.refused = [(piece, self._advised(refusal)) for piece, refusal in portion.refused]
                 yield portion
         except Refusal as refusal:
@@ -268,7 +291,7 @@ class _Reading:
         for portion in records.portions(
             self._file.path,
             self._limits,
-            form=self._source.format,
+            form="parquet" if self._source.format == "delta" else self._source.format,
             required=self._required,
             begin=begin,
             encoding=self._source.encoding,

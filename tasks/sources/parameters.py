@@ -182,8 +182,9 @@ class FilesSettings(RecordSettings, PathSettings):
 
     kind: Literal["files"] = "files"
     """JSON Lines (also .gz, .zst), JSON, CSV or Parquet."""
-    format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
-    """auto goes by the name of each file."""
+    format: Literal["auto", "jsonl", "json", "csv", "parquet", "delta"] = "auto"
+    """auto goes by the name of each file, and knows a Delta table on a disk by its log; one in a store is
+    delta."""
     encoding: Encoding = "auto"
     """Encoding of text files; auto is UTF-8, and UTF-16 where a file begins with its mark. The plain CSV of
     Excel is windows-1252 in Western Europe."""

@@ -207,7 +207,7 @@ class Mapper:
         if response is not None:
             keys["response"] = values.every_part(record, response)
         if self._flat is not None and len(keys.get("response", ())) == 1:
-            held = {name: record[path[0]] for name, path in keys.items()}
+            held = {name: record[str(path[0])] for name, path in keys.items()}
         else:
             held = {name: at(record, k) for name, k in keys.items()}
         self._records += 1
@@ -347,7 +347,9 @@ def _series(name: str, values: Sequence[object]) -> pl.Series:
 
 def _flat(paths: Mapping[str, tuple[Step, ...]]) -> list[tuple[str, str, Keys]] | None:
     """(field, key, keys) where every path is one key of the record, as of traces and rows of databases."""
-    flat = [(name, steps[0], (steps[0],)) for name, steps in paths.items() if isinstance(steps[0], str)]
+    flat: list[tuple[str, str, Keys]] = [
+        (name, steps[0], (steps[0],)) for name, steps in paths.items() if isinstance(steps[0], str)
+    ]
     return flat if all(len(steps) == 1 for steps in paths.values()) and len(flat) == len(paths) else None
 
 

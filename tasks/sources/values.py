@@ -157,7 +157,7 @@ def _context(
 ) -> tuple[Context, Record]:
     if len(text_path) == 1 == len(uri_path) and len(item) == 2:
         # By far the commonest form, text and address and nothing else, is spared the general search.
-        text, uri = item.get(text_path[0]), item.get(uri_path[0])  # type: ignore[call-overload]
+        text, uri = item.get(str(text_path[0])), item.get(str(uri_path[0]))
         if isinstance(text, str) and isinstance(uri, str) and text:
             return {"uri": uri, "text": spoken(text, "contexts")}, {}
     text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)

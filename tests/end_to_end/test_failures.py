@@ -16,6 +16,7 @@ import pytest
 
 from flows import run
 from tasks import doctor
+from tasks.health import signals
 from tasks.lake.store import Lake
 from tests.end_to_end.conftest import Answer, read
 
@@ -126,6 +127,17 @@ def test_a_missing_source_fails_the_night_with_1_but_the_others_are_audited(
     assert (asked.code, "gone is down: " in asked.err) == (1, True)
     states = {row["target"]: row["ok"] for row in asked.document["extra"]["health"]}
     assert states == health
+
+
+def test_health_ends_badly_where_a_source_is_unusual_and_well_where_it_is_as_usual(
+    team: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("health").code == 0
+    monkeypatch.setattr(signals, "of_pace", lambda *_: ["late: nothing since 2026-11-05"])
+    asked = [command("health") for _ in range(2)]
+    # The second time it is no new alarm, and still not well.
+    assert [each.code for each in asked] == [1, 1]
+    assert all("sample: late: nothing since 2026-11-05" in each.err for each in asked)
 
 
 def test_a_missing_corpus_is_one_sentence(team: Path, command: Command) -> None:

@@ -13,6 +13,7 @@ from tasks.health import health, signals
 from tasks.health.parameters import HealthSettings
 from tasks.health.signals import DAYS, NULLABLE
 from tasks.lake.store import Lake
+from tests.support.lake_frames import outputs_of
 
 TODAY = date(2026, 11, 20)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -22,7 +23,7 @@ SETTINGS = HealthSettings()
 def days(answers: dict[date, float], **changed: Any) -> pl.DataFrame:
     """Daily sums; `changed` holds columns of the last day."""
     rows = [
-        {"day": day, "answers": float(count), "rows": int(count), "models": ["m-1"]}
+        {"day": day, "answers": float(count), "variance": float(count), "rows": int(count), "models": ["m-1"]}
         | {f"no_{name}": 0 for name in NULLABLE}
         for day, count in sorted(answers.items())
     ]
@@ -75,6 +76,33 @@ def test_chance_alone_raises_fewer_than_one_alarm_in_two_hundred_days():
         counts = {day: float(chance.poisson(count)) for day, count in steady().items()}
         alarms += len(of_volume(counts))
     assert alarms <= 5
+
+
+def sampled(counts: dict[date, float], share: float, chance: np.random.Generator) -> pl.DataFrame:
+    """Days of which a share of the answers was drawn and stands for all."""
+    drawn = {day: chance.binomial(int(count), share) for day, count in counts.items()}
+    frame = days({day: float(rows) for day, rows in drawn.items()})
+    return frame.with_columns(answers=pl.col("answers") / share, variance=pl.col("variance") / share**2)
+
+
+def test_a_sample_alone_raises_few_alarms_and_a_day_that_is_gone_still_raises_one():
+    chance, alarms = np.random.default_rng(5), 0
+    for _ in range(1_000):
+        counts = {day: float(chance.poisson(count)) for day, count in steady(2_000, 200).items()}
+        found = signals.volume(sampled(counts, 0.01, chance), YESTERDAY, SETTINGS)
+        alarms += len(signals.of_volume(found, YESTERDAY))
+    # Twenty audited answers a day say less than a hundred; judged by the root of their weighted sum they raised 49.
+    assert alarms <= 10
+    gone = sampled(steady(2_000, 200, last=0), 0.01, chance)
+    assert signals.of_volume(signals.volume(gone, YESTERDAY, SETTINGS), YESTERDAY)
+
+
+def test_the_sum_of_squared_weights_is_the_variance_of_a_sampled_day(tmp_path):
+    lake = Lake.open(str(tmp_path))
+    rows = outputs_of(["A.", "B.", "C.", "D."]).with_columns(sampling_probability=pl.Series([0.5, 0.5, None, 1.0]))
+    lake.commit("0" * 64, "u", {"outputs": rows}, run_day=TODAY)
+    (row,) = health._by_day(lake, rows["source"][0], date(2020, 1, 1)).to_dicts()
+    assert (row["answers"], row["variance"], row["rows"]) == (6.0, 10.0, 4)
 
 
 def test_a_field_that_vanished_and_a_share_of_empty_ones_that_jumped_are_told():

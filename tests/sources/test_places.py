@@ -156,3 +156,15 @@ def test_a_file_of_a_web_server_is_read_once(web, tmp_path):
         pulled(f"{web}/b.jsonl", tmp_path / "w")
     with pytest.raises(SourceError, match="a web server lists no files"):
         pulled(f"{web}/*.jsonl", tmp_path / "w")
+
+
+def test_a_delta_table_in_a_store_is_read_as_its_newest_version(
+    bucket: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    rows = pl.DataFrame([record(1), record(2)]).with_columns(topic=pl.lit("a b"))
+    rows.write_delta(url(bucket, "table"), delta_write_options={"partition_by": ["topic"]})
+    rows.with_columns(out=pl.lit("New.")).head(1).write_delta(url(bucket, "table"), mode="overwrite")
+    source = FilesSettings(name="bot", path=url(bucket, "table"), format="delta", fields=FIELDS)
+    (batch,) = files.pull(source, scope(work=tmp_path))
+    assert batch.outputs.select("source_id", "response").rows() == [("1", "New.")]
