@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks.drift.metrics import METRICS
+from tasks.drift.metrics import DOUBT_MARGIN, METRICS
 from tasks.lake import current
 from tasks.privacy import addressing
 from tasks.tables import ACTIONS, DECISIVE, TABLES, UTC, VERDICTS
@@ -21,7 +21,7 @@ from tasks.tables import ACTIONS, DECISIVE, TABLES, UTC, VERDICTS
 IDENTITY = ("source", "agent", "model", "use_case")
 JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
-VERSION = "4"
+VERSION = "5"
 """Of the sums: another one whenever equal rows would give other sums, so that caches know."""
 SCORE_BINS = 20
 """Bins of p_supported: 0.05 wide, finer than any threshold that policies use."""
@@ -65,11 +65,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                 "sampling_probability"),
     "verdicts": ("verdict_id", "claim_id", "output_id", "verified_at", "verdict", "p_supported",
                  "p_contradicted", "p_insufficient", "verifier", "policy", "snapshot", "evidence_ids",
-                 "is_conflict"),
+                 "is_conflict", "threshold_supported", "threshold_contradicted"),
     "actions": ("output_id", "decided_at", "action", "outcome", "policy", "verdict_ids"),
     "findings": ("output_id", "kind"),
     "evidence": ("claim_id", "output_id", "verifier", "snapshot", "rank", "retrieval_score"),
-    "reviews": ("review_id", "verdict_id", "reviewer", "outcome", "reviewed_at"),
+    "reviews": ("review_id", "verdict_id", "reviewer", "outcome", "reviewed_at", "corrected_verdict"),
+    "caught": ("caught_id", "output_id", "state", "recorded_at", "known_at"),
 }  # fmt: skip
 """What is read of each table, and `metadata` of outputs where it holds weights; no prompts, no answers."""
 
@@ -100,6 +101,7 @@ def cells_of(day: Mapping[str, pl.DataFrame], weight: str | None = None) -> Cell
         "outputs": _counted(outputs, judged, frames["actions"], frames["findings"]),
         "actions": _acted(frames["actions"], verdicts, outputs),
         "reviews": _reviewed(frames["reviews"], verdicts),
+        "caught": _caught(frames["caught"], outputs),
     }
     return Cells(
         pl.concat([_summed(rows[name], name) for name in rows]),
@@ -195,21 +197,85 @@ def _reviewed(reviews: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         .then("p_contradicted")
         .otherwise("p_insufficient")
     )
-    return (
+    decided = (
         current.current_reviews(reviews.lazy())
         .collect()
         .filter(pl.col("outcome").is_in(DECISIVE))
         .sort("reviewed_at", "review_id")
         .unique("verdict_id", keep="last", maintain_order=True)
-        .join(verdicts, on="verdict_id", how="inner")
+    )
+    return (
+        decided.join(_representing(verdicts, decided), on="verdict_id", how="inner")
         .with_columns(wrong=pl.col("outcome") == "overturned", stated=of_verdict)
+        .with_columns(is_flagged=pl.col("verdict") != "supported", is_faulty=_is_faulty())
         .group_by("output_id", *JUDGED_BY)
         .agg(
             pl.col("date", "weight", *IDENTITY).first(),
             reviews=pl.len(),
             overturned=pl.col("wrong").sum(),
             excess=(pl.col("stated") - (~pl.col("wrong")).cast(pl.Float64)).sum(),
+            flagged=_stands_for(pl.col("is_flagged")),
+            faulty=_stands_for(pl.col("is_faulty")),
+            hits=_stands_for(pl.col("is_flagged") & pl.col("is_faulty")),
             judged_at=pl.col("verified_at").max(),
+        )
+    )
+
+
+def _stands_for(condition: pl.Expr) -> pl.Expr:
+    """How many verdicts the reviewed ones stand for that meet a condition and whose truth is known."""
+    return pl.col("represents").filter(condition & pl.col("is_faulty").is_not_null()).sum()
+
+
+def _is_faulty() -> pl.Expr:
+    """Whether the claim is truly not supported; null where nobody said what the verdict should be."""
+    return (
+        pl.when(~pl.col("wrong"))
+        .then(pl.col("verdict") != "supported")
+        .when(pl.col("verdict") == "supported")
+        .then(pl.lit(value=True))
+        .otherwise(pl.col("corrected_verdict") != "supported")
+    )
+
+
+def _representing(verdicts: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts with `represents`, how many of their kind each reviewed one stands for.
+
+    The review queue holds every doubtful verdict and of the others a share of the supported ones. So within
+    verifier, policy, verdict and doubt all had the same chance, and the reviewed ones stand for the rest
+    (post-stratification; Cochran, Sampling Techniques, 3rd ed., 1977, section 5A.9).
+    """
+    stratum = [*JUDGED_BY, "verdict", "is_doubted"]
+    supported = (pl.col("p_supported") - pl.col("threshold_supported")).abs()
+    contradicted = (pl.col("p_contradicted") - pl.col("threshold_contradicted")).abs()
+    margin = (
+        pl.when(pl.col("verdict") == "supported")
+        .then(supported)
+        .when(pl.col("verdict") == "contradicted")
+        .then(contradicted)
+        .otherwise(pl.min_horizontal(supported, contradicted))
+    )
+    return (
+        verdicts.join(decided.select("verdict_id", is_read=pl.lit(1)), on="verdict_id", how="left")
+        .with_columns(is_doubted=pl.col("is_conflict") | (margin < DOUBT_MARGIN))
+        .with_columns(represents=pl.len().over(stratum) / pl.col("is_read").count().over(stratum))
+        .drop("is_doubted", "is_read")
+    )
+
+
+def _caught(caught: pl.DataFrame, outputs: pl.DataFrame) -> pl.DataFrame:
+    """One row per output that failed and whose delivery is known."""
+    return (
+        current.CAUGHT.of(caught.lazy())
+        .collect()
+        .filter(pl.col("state") != "unknown")
+        .join(outputs.select("output_id", "date", "weight", *IDENTITY), on="output_id", how="inner")
+        .with_columns(
+            is_caught=pl.col("state") == "caught",
+            is_known=pl.lit(value=True),
+            verifier=pl.lit(None, pl.String),
+            policy=pl.lit(None, pl.String),
+            judged_at=pl.lit(None, UTC),
         )
     )
 

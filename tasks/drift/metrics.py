@@ -39,6 +39,10 @@ class Metric:
         return {"up": 1.0, "down": -1.0, "neither": 0.0}[self.bad]
 
 
+DOUBT_MARGIN = 0.05
+"""Probability between a score and its threshold below which the review queue holds every verdict."""
+
+
 def _claims(y: str, x: str = "claims") -> tuple[str, str, str]:
     return ("judged", y, x)
 
@@ -76,10 +80,17 @@ METRICS: dict[str, Metric] = {
                ("actions", "rephrased", "one")),
         Metric("escalated_share", "actions", "share of outputs", "share", "up", 0.02, "escalated share",
                ("actions", "escalated", "one")),
+        Metric("caught_share", "caught", "share of failed outputs", "share", "down", 0.05,
+               "share of failed answers caught before the customer", ("caught", "is_caught", "is_known")),
         Metric("findings_per_output", "findings", "findings per output", "mean", "up", 0.01,
                "privacy findings per output", ("outputs", "findings", "one"), is_count=True),
         Metric("overturn_share", "reviews", "share of reviews", "share", "up", 0.05,
                "share of reviews that overturn the verdict", ("reviews", "overturned", "reviews")),
+        Metric("flag_precision", "reviews", "share of claims", "share", "down", 0.05,
+               "share of claims called not supported that people agree are not",
+               ("reviews", "hits", "flagged")),
+        Metric("flag_recall", "reviews", "share of claims", "share", "down", 0.05,
+               "share of claims that are not supported and were called so", ("reviews", "hits", "faulty")),
         Metric("overconfidence", "reviews", "probability", "mean", "up", 0.05,
                "verdicts' probability above their share confirmed", ("reviews", "excess", "reviews")),
         Metric("question_distance", "embeddings", "distance of mean embeddings", "distance", "up", 0.05,

@@ -364,6 +364,7 @@ def test_reviews_give_the_overturn_rate_and_the_overconfidence() -> None:
             .then(pl.lit("overturned"))
             .otherwise(pl.lit("confirmed")),
             reviewed_at=pl.col("verified_at"),
+            corrected_verdict=pl.lit(None, pl.String),
         )
     rows = compared(days)
     assert row(rows, "overturn_share")["current_value"] == 0.25
@@ -371,6 +372,50 @@ def test_reviews_give_the_overturn_rate_and_the_overconfidence() -> None:
         pl.when(pl.col("verdict") == "supported").then("p_supported").otherwise("p_insufficient").mean()
     )
     assert row(rows, "overconfidence")["current_value"] == pytest.approx(stated.item() - 0.75)
+
+
+def test_precision_and_recall_weigh_each_review_by_the_verdicts_that_it_stands_for() -> None:
+    """All flagged verdicts are reviewed and one in ten of the supported ones, and some of each are wrong."""
+    day = frames(0, answers=400, share=0.5)
+    verdicts = day["verdicts"]
+    flagged = verdicts.filter(pl.col("verdict") != "supported")
+    passed = verdicts.filter(pl.col("verdict") == "supported")
+    read = [
+        (flagged.head(flagged.height), pl.int_range(pl.len()) < 20, "supported"),
+        (passed.gather_every(10), pl.int_range(pl.len()) < 5, "insufficient"),
+    ]
+    day["reviews"] = pl.concat(
+        rows.select(
+            "verdict_id",
+            review_id="verdict_id",
+            reviewer=pl.lit("a"),
+            outcome=pl.when(wrong).then(pl.lit("overturned")).otherwise(pl.lit("confirmed")),
+            corrected_verdict=pl.when(wrong).then(pl.lit(corrected)),
+            reviewed_at="verified_at",
+        )
+        for rows, wrong, corrected in read
+    )
+    sums = cells([day]).sums.group_by("metric").agg(pl.col("y", "x").sum())
+    share = {name: y / x for name, y, x in sums.iter_rows()}
+    hits = flagged.height - 20
+    assert share["flag_precision"] == pytest.approx(hits / flagged.height)
+    missed = 5 * passed.height / read[1][0].height
+    assert share["flag_recall"] == pytest.approx(hits / (hits + missed))
+
+
+def test_the_share_caught_is_of_failed_answers_whose_delivery_is_known() -> None:
+    day = frames(0)
+    ids = day["outputs"]["output_id"].head(4)
+    states = ["unknown", "caught", "late", "unknown"]
+    first = pl.DataFrame({"output_id": ids, "state": states}).with_columns(
+        caught_id="output_id", recorded_at=pl.lit(None, UTC), known_at=pl.lit(day_of(0)).cast(UTC)
+    )
+    later = first.head(1).with_columns(
+        state=pl.lit("caught"), caught_id=pl.lit("z"), known_at=pl.lit(day_of(1)).cast(UTC)
+    )
+    day["caught"] = pl.concat([first, later])
+    cell = cells([day]).sums.filter(metric="caught_share")
+    assert cell.select("y", "x").sum().row(0) == (2.0, 3.0)
 
 
 def test_slice_names_survive_whatever_agents_are_called() -> None:

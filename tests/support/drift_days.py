@@ -76,6 +76,8 @@ def frames(
         snapshot=pl.lit(snapshot),
         evidence_ids=pl.lit(["p"]),
         is_conflict=pl.lit(value=False),
+        threshold_supported=pl.lit(0.5),
+        threshold_contradicted=pl.lit(0.5),
     ).drop("n", "ok")
     return {"outputs": outputs, "verdicts": verdicts}
 

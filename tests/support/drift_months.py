@@ -175,6 +175,8 @@ class Month:
             verdict=pl.lit(pl.Series(["supported", "contradicted", "insufficient"])).gather("verdict"),
             verifier=pl.lit("V1"),
             policy=pl.lit("default@1"),
+            threshold_supported=pl.lit(0.5),
+            threshold_contradicted=pl.lit(0.5),
             snapshot=pl.lit("S1"),
             evidence_ids=pl.lit("p").repeat_by(pl.col("covered").cast(pl.UInt32)),
         )
@@ -198,6 +200,7 @@ class Month:
             .then(pl.lit("overturned"))
             .otherwise(pl.lit("confirmed")),
             reviewed_at="verified_at",
+            corrected_verdict=pl.lit(None, pl.String),
         )
 
     def profiles(self) -> pl.DataFrame:
