@@ -86,8 +86,8 @@ def deploy(settings: Settings, config: str | None) -> Registered:
                 }
             )
         for each in registered:
-            if each["deployment"].startswith("nightly audit/"):
-                notes.append(missed_nights.register(client, settings, each["deployment"], each["id"]))
+            note = missed_nights.register(client, settings, each["deployment"], each["id"])
+            notes += [note] if note else []
         kept = {each["id"] for each in registered}
         notes += [f"removed: {name}, another name of this lake" for name in _remove_stale(client, made, kept)]
     return Registered(registered, notes)

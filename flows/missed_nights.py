@@ -1,4 +1,6 @@
-"""An automation on the Prefect server that notices a night which did not end: who is not there cannot."""
+"""Automations on the Prefect server that notice a night, or a delivery, which did not end well: who is not
+there cannot.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,28 @@ FIRES_LOOKED_AT = 60
 """Of the schedule, for its longest pause: a year of months and a season of working days."""
 
 
-def register(client: SyncPrefectClient, settings: Settings, deployment: str, deployment_id: str) -> str:
-    """Makes or replaces the automation of a deployment; a sentence on it.
+WATCHED = {"nightly audit": "night", "deliver": "delivery"}
+"""Flows with an automation, and what a run of each is called."""
+
+
+def register(
+    client: SyncPrefectClient, settings: Settings, deployment: str, deployment_id: str
+) -> str | None:
+    """Makes or replaces the automation of a deployment; a sentence on it, or None where it needs none.
 
     Args:
         deployment: FLOW/NAME.
     """
+    flow = deployment.partition("/")[0]
+    if flow not in WATCHED or (flow == "deliver" and not settings.schedule.deliver_cron):
+        return None
     made = automation(settings, deployment, deployment_id)
     for old in client.read_automations_by_name(made.name):
         client.delete_automation(old.id)
     client.create_automation(made)
     does = "notifies" if settings.schedule.alarm_block else "shows it (schedule.alarm_block notifies)"
     hours = made.trigger.within.total_seconds() / 3600  # type: ignore[union-attr]
-    return f"automation: where no night ends within {hours:g} hours, the server {does}"
+    return f"automation: where no {WATCHED[flow]} ends well within {hours:g} hours, the server {does}"
 
 
 def automation(settings: Settings, deployment: str, deployment_id: str) -> AutomationCore:
@@ -40,7 +51,9 @@ def automation(settings: Settings, deployment: str, deployment_id: str) -> Autom
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
     block = settings.schedule.alarm_block
-    subject = f"No night of {deployment}"
+    flow = deployment.partition("/")[0]
+    cron = settings.schedule.deliver_cron if flow == "deliver" else settings.schedule.cron
+    subject = f"No {WATCHED[flow]} of {deployment}"
     action = (
         SendNotification(
             block_document_id=block,
@@ -51,7 +64,7 @@ def automation(settings: Settings, deployment: str, deployment_id: str) -> Autom
         else DoNothing()
     )
     return AutomationCore(
-        name=f"{deployment}: a night is missing",
+        name=f"{deployment}: a {WATCHED[flow]} is missing",
         description="Made by `claimledger deploy`, which replaces it.",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Completed"},
@@ -61,18 +74,17 @@ def automation(settings: Settings, deployment: str, deployment_id: str) -> Autom
             },
             posture=Posture.Proactive,
             threshold=1,
-            within=longest_pause(settings, datetime.now(UTC))
+            within=longest_pause(cron or "@daily", settings.schedule.timezone, datetime.now(UTC))
             + timedelta(hours=settings.schedule.alarm_after_hours),
         ),
         actions=[action],
     )
 
 
-def longest_pause(settings: Settings, now: datetime) -> timedelta:
-    """Between two nights of the schedule; a day where only Prefect knows it (@daily)."""
-    cron = settings.schedule.cron
+def longest_pause(cron: str, timezone: str, now: datetime) -> timedelta:
+    """Between two instants of a schedule; a day where only Prefect knows it (@daily)."""
     if cron.startswith("@"):
         return timedelta(days=1)
-    fires = CronSim(cron, now.astimezone(ZoneInfo(settings.schedule.timezone)))
+    fires = CronSim(cron, now.astimezone(ZoneInfo(timezone)))
     moments = [next(fires).astimezone(UTC) for _ in range(FIRES_LOOKED_AT)]
     return max(after - before for before, after in itertools.pairwise(moments))

@@ -363,7 +363,11 @@ def send_events(run: Run) -> dict[str, str]:
         run.record.warnings.append(f"events were not sent: {error}")
         return {"sent": "nothing, see the log of the run"}
     run.delivered = [each.as_dict() for each in done]
-    run.record.warnings += [f"endpoint {each.endpoint}: {each.sentence}" for each in done if not each.is_well]
+    for each in done:
+        if each.is_late:
+            run.record.problems.append(f"endpoint {each.endpoint}: {each.sentence}")
+        elif not each.is_well:
+            run.record.warnings.append(f"endpoint {each.endpoint}: {each.sentence}")
     tell(", ".join(f"{each.endpoint} {each.sent:,} sent, {each.waiting:,} waiting" for each in done))
     return {f"sent to {each.endpoint}": each.sentence for each in done}
 

@@ -51,6 +51,10 @@ class Standing:
     error: str
     """What is wrong, in words; empty where nothing is."""
     succeeded_at: str
+    silent_hours: float = 0.0
+    """Hours since it took anything or, later, since what waits happened; 0 where nothing waits."""
+    is_late: bool = False
+    """They are more than its `late_after_hours`."""
 
     @property
     def is_well(self) -> bool:
@@ -64,6 +68,8 @@ class Standing:
         if self.waiting:
             since = f" since {self.oldest_waiting_at:%Y-%m-%d %H:%M}Z" if self.oldest_waiting_at else ""
             parts.append(f"{self.waiting:,} waiting{since}")
+        if self.is_late:
+            parts.append(f"nothing was delivered for {self.silent_hours:,.0f} hours")
         if self.dead:
             parts.append(
                 f"{self.dead:,} refused, which `claimledger deliver --replay {self.endpoint}` repeats"
@@ -231,6 +237,7 @@ def _standing(log: Log, lake: Lake, settings: WebhookSettings) -> Standing:
     oldest = None
     if cursor.next < log.head.size:
         oldest = outbox.event_at(log, cursor.next)["occurred_at"].item()
+    silent_h = _silent_hours(cursor.succeeded_at, oldest)
     gone = "it is gone for good (410) and left alone until it is replayed by name" if cursor.is_gone else ""
     return Standing(
         endpoint=settings.name,
@@ -243,7 +250,16 @@ def _standing(log: Log, lake: Lake, settings: WebhookSettings) -> Standing:
         failures=cursor.failures,
         error=error or gone or cursor.error,
         succeeded_at=cursor.succeeded_at,
+        silent_hours=round(silent_h, 2),
+        is_late=silent_h > settings.late_after_hours,
     )
+
+
+def _silent_hours(succeeded_at: str, oldest: datetime | None) -> float:
+    if oldest is None:
+        return 0.0
+    last = datetime.fromisoformat(succeeded_at) if succeeded_at else oldest
+    return max(0.0, (datetime.now(UTC) - max(last, oldest)).total_seconds() / 3600)
 
 
 def record(lake: Lake, settings: WebhookSettings, *, run_id: str) -> int:

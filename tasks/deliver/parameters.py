@@ -58,6 +58,9 @@ class WebhookSettings(Section):
     limit_s: Annotated[float, Gt(0), Le(86_400)] = 300.0
     """Seconds that a night gives it; `claimledger deliver` takes as long as there is something to send."""
 
+    late_after_hours: Annotated[float, Gt(0), Le(8_760)] = 24.0
+    """Hours without anything delivered, though something waits, after which a run ends with a problem."""
+
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"name is {self.name!r}, expected letters, digits, _ and -")

@@ -73,6 +73,8 @@ def facts(
         about = about.with_columns(_verdicts_digest(about["verdict_ids"]))
     if kind == "run":
         about = about.with_columns(phase=pl.lit("end"))
+    if kind == "health":
+        about = about.with_columns(alarm_kinds=events.alarm_kinds())
     others = {"_schema", "kind", *events.COMMITTED}
     names = [name for name in fields if name in about.columns and name not in others]
     return about.select(pl.col(name).cast(fields[name]) for name in names)

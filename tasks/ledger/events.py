@@ -191,7 +191,10 @@ KINDS: Mapping[str, Kind] = {
         moment="finished_at",
     ),
     "health": Kind(
-        "row_health target_kind", ("health",), moment="checked_at", renamed={"target_kind": "kind"}
+        "alarm_kinds is_ok row_health target target_kind",
+        ("health",),
+        moment="checked_at",
+        renamed={"target_kind": "kind", "is_ok": "ok"},
     ),
 }
 JUDGED = ("verification", "re-verification")
@@ -248,6 +251,7 @@ ADDITIONS = (
     Addition({"outputs": ("delivered_at", "is_delivered", "action_taken")}),
     Addition({"findings": ("origin", "value_hmac")}),
     Addition({"reviews": ("recorded_at", "channel", "supersedes", "is_adjudication")}),
+    Addition(fields={"health": ("alarm_kinds", "is_ok", "target")}),
 )
 """The oldest first. Whoever adds a bound column or a field adds a line here, so that earlier lakes verify:
 their events are of the vintage that counts the additions they know."""
@@ -356,6 +360,21 @@ def committed_fields(body: Body) -> dict[str, str]:
         if isinstance(passage, dict) and passage.get("commitment"):
             commitments[f"passage {passage.get('rank')}"] = str(passage["commitment"])
     return commitments
+
+
+def is_alarming() -> pl.Expr:
+    """Which health checks are events: what was not reached, or was unusual."""
+    return ~pl.col("ok") | (pl.col("alarms").list.len() > 0).fill_null(value=False)
+
+
+def alarm_kinds() -> pl.Expr:
+    """Kinds of a check's alarms (late, volume, …), sorted, with a blank between; null where there is none.
+
+    Their sentences may name a field or a model of a trace, and stay in the table.
+    """
+    words = pl.col("alarms").list.eval(pl.element().str.extract(r"^(\w+)")).list.drop_nulls()
+    joined = words.list.unique().list.sort().list.join(" ")
+    return pl.when(joined != "").then(joined)
 
 
 def health_subjects(health: pl.DataFrame) -> pl.Series:

@@ -37,7 +37,7 @@ class Unrecorded:
             if (since is None or day >= since) and (until is None or day <= until):
                 yield from self._of_day(day)
         yield from self.reviews()
-        health = lake.scan("health", verify=True).filter(~pl.col("ok")).collect()
+        health = lake.scan("health", verify=True).filter(events.is_alarming()).collect()
         health = self._unseen(health, events.health_subjects(health))
         if health.height:
             yield bindings.single("health", {"health": health}, None)

@@ -189,7 +189,7 @@ class RowChecks:
             outputs = logged.select("output_id", review_id="subject_id").unique("review_id")
             about = about.join(outputs, on="review_id", how="left", maintain_order="left")
         elif kind == "health":
-            about = about.filter(~pl.col("ok"))
+            about = about.filter(events.is_alarming())
         self._later_values(declared.about, about, vintage)
         facts = bindings.facts(kind, self._frames(kind, about, days), self._salts, named, vintage)
         if declared.key is None:

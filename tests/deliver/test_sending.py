@@ -240,6 +240,18 @@ def test_days_of_outage_resume_in_order(lake: Lake, receiver: Receiver, tmp_path
     assert indices(receiver) == list(range(Log.open(opening.folder(lake)).head.size))
 
 
+def test_an_endpoint_that_took_nothing_for_long_is_late(lake: Lake, receiver: Receiver) -> None:
+    receiver.rule = lambda _: Answer(503)
+    waits = one(lake, endpoint(receiver, attempts=1, late_after_hours=8_760))
+    assert not waits.is_late
+    late = one(lake, endpoint(receiver, attempts=1, late_after_hours=0.000_001))
+    assert late.is_late
+    assert f"nothing was delivered for {late.silent_hours:,.0f} hours" in late.sentence
+    receiver.rule = lambda _: Answer()
+    well = one(lake, endpoint(receiver, late_after_hours=0.000_001))
+    assert (well.is_late, well.silent_hours) == (False, 0.0)
+
+
 class KilledError(BaseException):
     """What a killed process does not catch."""
 

@@ -24,7 +24,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import bindings, keys, merkle, opening, recording, segments, verify
 from tasks.ledger.log import Log
 from tasks.ledger.parameters import LedgerSettings
-from tests.support import ledger_lake
+from tests.support import ledger_attack, ledger_lake
 from tests.support.ledger_lake import ACTOR, NIGHT, POLICIES, night
 
 
@@ -158,11 +158,37 @@ def test_a_health_alarm_is_an_event_and_health_that_is_well_is_not(lake, wanted)
     from tasks.tables import HEALTH
 
     row = {"kind": "source", "checked_at": NIGHT, "run_id": ids.digest("h"), "latency_ms": 1.5}
-    rows = [{**row, "target": "a", "ok": True}, {**row, "target": "b", "ok": False, "error": "gone"}]
+    rows = [
+        {**row, "target": "a", "ok": True, "alarms": []},
+        {**row, "target": "b", "ok": False, "error": "gone", "alarms": ["down: gone"]},
+        {
+            **row,
+            "target": "c",
+            "ok": True,
+            "alarms": ["model: m-7 is new", "late: a day", "model: m-8 is new"],
+        },
+        {**row, "target": "d", "ok": True},
+    ]
     frame = pl.DataFrame(rows, schema=HEALTH.schema)
     lake.commit(ids.digest("h"), "health", {"health": frame}, run_day=NIGHT.date())
-    assert record(lake, wanted).appended == 1
-    assert sound(lake, wanted).references == {"health": 1}
+    assert record(lake, wanted).appended == 2
+    assert sound(lake, wanted).references == {"health": 2}
+    said = [json.loads(body) for body in lake.scan("events").filter(kind="health").collect()["body"]]
+    told = {each["target"]: (each["is_ok"], each["alarm_kinds"], each["target_kind"]) for each in said}
+    assert told == {"b": (False, "down", "source"), "c": (True, "late model", "source")}
+    assert not any("m-7" in json.dumps(each) for each in said)
+
+
+def test_an_alarm_that_is_taken_out_of_the_table_is_found(lake, wanted):
+    from tasks.tables import HEALTH
+
+    row = {"kind": "source", "checked_at": NIGHT, "run_id": ids.digest("h"), "target": "c", "ok": True}
+    frame = pl.DataFrame([row | {"alarms": ["late: a day"]}], schema=HEALTH.schema)
+    lake.commit(ids.digest("h"), "health", {"health": frame}, run_day=NIGHT.date())
+    record(lake, wanted)
+    empty = pl.lit([], pl.List(pl.String))
+    ledger_attack.edit(lake, "health", "alarms", empty, cover=True, at_least=1)
+    assert verify.verify(lake, wanted).findings
 
 
 def test_a_changed_policy_is_a_configuration_event_with_its_thresholds(lake, wanted):

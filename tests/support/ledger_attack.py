@@ -35,7 +35,8 @@ def edit(lake: Lake, table: str, column: str, value: object, *, cover: bool, at_
     """Changes one cell; with `cover`, the manifest and the file's name are made to agree with it."""
     path = first_file(lake, table, at_least)
     frame = parquet.scan(tables.TABLES[table], [path]).collect()
-    changed = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(value)).otherwise(pl.col(column))
+    new = value if isinstance(value, pl.Expr) else pl.lit(value)
+    changed = pl.when(pl.int_range(pl.len()) == 0).then(new).otherwise(pl.col(column))
     frame = frame.with_columns(changed.cast(frame.schema[column]).alias(column))
     replace(lake, path, parquet.encode(tables.TABLES[table], frame), cover=cover)
     return path
