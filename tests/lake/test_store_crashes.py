@@ -334,18 +334,50 @@ def test_a_process_killed_at_a_system_call_leaves_a_lake_that_recovers(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("call", ["fsync", "rename", "mkdir", "unlinkat", "rmdir", "ftruncate", "pwrite64"])
+@pytest.mark.parametrize("call", ["fsync", "rename", "mkdir", "rmdir", "ftruncate", "pwrite64"])
 def test_a_process_killed_at_every_such_system_call_leaves_a_lake_that_recovers(
     call: str, tmp_path: Path, frames: Frames
 ) -> None:
     first, second = scenario("commit", frames)
     wanted = undisturbed(tmp_path / "undisturbed", first, second)
     first(Lake.open(str(tmp_path / "before")))
+    kill_at_every(call, child, tmp_path, wanted, second)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("call", ["unlinkat", "rmdir"])
+def test_a_recovery_killed_at_every_such_system_call_is_done_by_the_next_one(
+    call: str, tmp_path: Path, frames: Frames
+) -> None:
+    """It removes files only where a commit was never prepared: a commit moves all that it staged."""
+    first, second = scenario("commit", frames)
+    wanted = undisturbed(tmp_path / "undisturbed", first, second)
+    first(Lake.open(str(tmp_path / "before")))
+    unprepared = subprocess.run(child(tmp_path / "before", "Path", "replace", 0), check=False)
+    assert unprepared.returncode == 137
+    assert list((tmp_path / "before" / "_work").rglob("*.parquet"))
+
+    def recovery(root: Path) -> list[str]:
+        code = "import sys; from tasks.lake.store import Lake; Lake.open(sys.argv[1]).recover()"
+        return [sys.executable, "-c", code, str(root)]
+
+    kill_at_every(call, recovery, tmp_path, wanted, second)
+
+
+def kill_at_every(
+    call: str,
+    command: Callable[[Path], list[str]],
+    tmp_path: Path,
+    wanted: dict[str, pl.DataFrame],
+    second: Act,
+) -> None:
+    """Kills a command at each of its calls in turn, on a copy of `before`; it has to make one at least."""
     deaths = 0
     for when in range(1, 200):
         root = tmp_path / f"lake-{when}"
         shutil.copytree(tmp_path / "before", root)
-        code = _killed_by_strace(child(root), call, when)
+        code = _killed_by_strace(command(root), call, when)
         if code == 1 and not deaths:
             pytest.skip("this container does not allow strace to trace; the simulated deaths ran")
         if code == 0:
