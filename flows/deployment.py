@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from flows import missed_nights
-from flows.schedule import FLOWS
+from flows.schedule import FLOWS, PATIENT
 from tasks.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ WORK_POOL = "claimledger"
 QUIET = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED")
 """Set by `tasks` at its import; what Prefect's own telemetry looks at."""
 TAG = "claimledger"
+PATIENT_QUEUE = "patient"
+"""Of the pool: runs that may wait for others. Its workers take from the pool's first queue before it."""
 EARLIER_NAME = "claimledger"
 """Of every lake's deployments in earlier releases."""
 _AT_ONCE = 200
@@ -75,6 +77,8 @@ def deploy(settings: Settings, config: str | None) -> Registered:
         refuse_foreign(client, made)
         for deployment in made:
             deployment.work_pool_name = pool
+            if deployment.flow_name in PATIENT:
+                deployment.work_queue_name = PATIENT_QUEUE
             # A worker's process has imported Prefect before anything of ours could switch telemetry off.
             deployment.job_variables = {"env": {name: os.environ[name] for name in QUIET}}
             registered.append(
@@ -90,6 +94,7 @@ def deploy(settings: Settings, config: str | None) -> Registered:
             notes += [note] if note else []
         kept = {each["id"] for each in registered}
         notes += [f"removed: {name}, another name of this lake" for name in _remove_stale(client, made, kept)]
+        notes += share_limit(client, made, {each["deployment"]: each["id"] for each in registered})
     return Registered(registered, notes)
 
 
@@ -113,8 +118,10 @@ def serve(settings: Settings, config: str | None, ready: Callable[[list[str], li
         for deployment in made:
             # Only what is set is sent: unsaid, a pool of an earlier `deploy` would keep the runs for itself.
             deployment.work_pool_name = None
-        kept = {str(runner.add_deployment(deployment)) for deployment in made}
-        notes += [f"removed: {name}, another name of this lake" for name in _remove_stale(client, made, kept)]
+        ids = {f"{each.flow_name}/{each.name}": str(runner.add_deployment(each)) for each in made}
+        stale = _remove_stale(client, made, ids.values())
+        notes += [f"removed: {name}, another name of this lake" for name in stale]
+        notes += share_limit(client, made, ids)
     ready([f"{deployment.flow_name}/{deployment.name}" for deployment in made], notes)
     try:
         asyncio.run(runner.start())
@@ -163,6 +170,38 @@ def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDepl
         )
         made.append(cast("RunnerDeployment", deployment))
     return made, notes
+
+
+def limit_name(lake: str) -> str:
+    """Of a lake's limit on the server, by the name of its deployments."""
+    return f"claimledger-{lake}"
+
+
+def share_limit(
+    client: SyncPrefectClient, made: Sequence[RunnerDeployment], ids: Mapping[str, str]
+) -> list[str]:
+    """One limit for all flows of the lake, so that the server starts one at a time, whatever runs them.
+
+    Not for a backfill, which has one of its own and gives way: the night would wait for its end.
+
+    Returns:
+        A sentence where the server cannot; each deployment keeps its own limit there.
+    """
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    name = limit_name(made[0].name)
+    client.upsert_global_concurrency_limit_by_name(name, 1)
+    limit = client.read_global_concurrency_limit_by_name(name)
+    for deployment in made:
+        if deployment.flow_name in PATIENT:
+            continue
+        shared = {"global_concurrency_limit_id": str(limit.id)}
+        place = {"id": ids[f"{deployment.flow_name}/{deployment.name}"]}
+        try:
+            client.request("PATCH", "/deployments/{id}", path_params=place, json=shared)
+        except PrefectHTTPStatusError as error:
+            return [f"this server knows no limit that deployments share ({error.response.status_code})"]
+    return []
 
 
 def _schedules(settings: Settings) -> dict[str, list[Any]]:

@@ -103,17 +103,24 @@ def flow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         from prefect import flow as prefect_flow
         from prefect.states import Failed
 
+        from flows import on_server
+
+        taken = inspect.signature(function, eval_str=True)
+
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = taken.bind(*args, **kwargs).arguments
+            on_server.take_secrets(given.get("config"), given.get("lake"))
             try:
-                return function(*args, **kwargs)
+                with progress.shown_on(on_server.Bar()):
+                    return function(*args, **kwargs)
             except Exception as raised:  # noqa: BLE001 - Prefect would show the words of any error to all
                 error = bugs.told(raised)
                 # Who calls the flow is given the error; Prefect's types know only its functions' own.
                 return cast("R", Failed(message=one_line(str(error)), data=error))
 
         # Prefect would look the types of parameters up where the wrapper is written, not where the flow is.
-        vars(run)["__signature__"] = inspect.signature(function, eval_str=True)
+        vars(run)["__signature__"] = taken
         decorated: Callable[P, R] = prefect_flow(name=name, flow_run_name=_run_name, persist_result=False)(
             run
         )

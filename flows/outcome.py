@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.orchestrator import show_markdown, show_table, shown
+from flows.orchestrator import in_flow_run, show_markdown, show_table, shown
 from flows.run import Run
 from tasks.deliver.deliver import Standing
 from tasks.errors import GateError
@@ -286,6 +286,12 @@ def _show(outcome: Outcome) -> None:
         run_id=run_id,
         description="Rows in, published, already there and quarantined, per table",
     )
+    if in_flow_run():
+        from flows import on_server
+        from tasks.lake.identity import identity
+        from tasks.lake.store import Lake
+
+        on_server.show_lineage(identity(Lake.open(outcome.lake)).name, outcome.counts, run_id)
     if outcome.extra.get("drift"):
         text = drift_summary(outcome.extra["drift"], outcome.drift_link)
         show_markdown(text, key=f"{outcome.flow}-drift", run_id=run_id, description="What changed")

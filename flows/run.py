@@ -22,6 +22,7 @@ from flows import progress, unit_costs
 from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import log, show_markdown, shown, task, tell
+from flows.schedule import PATIENT
 from tasks import ids
 from tasks.deliver import deliver
 from tasks.errors import ClaimledgerError, GateError
@@ -45,8 +46,6 @@ from tasks.verify.protocol import Usage
 from tasks.workbench import Workbench
 from tasks.write_back.write_back import write_back
 
-PATIENT = frozenset({"backfill"})
-"""Flows that wait for the lake without asking who holds it to give way."""
 LEAST_ROOM_BYTES = 32 * 2**20
 """A run with less to write to would end half way, or by a signal where a database maps its files."""
 

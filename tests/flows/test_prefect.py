@@ -174,8 +174,17 @@ def test_deploy_registers_every_flow_and_schedules_the_audit(environment: dict[s
     assert audit["entrypoint"] == "flows.audit.audit"
     assert audit["global_concurrency_limit"]["limit"] == 1, "missed nights queue"
     assert {"since", "until"} <= audit["parameter_openapi_schema"]["properties"].keys()
-    for other in ("backfill", "drift", "reaudit"):
-        assert get(environment, f"/deployments/name/{other}/{name}")["schedules"] == []
+    others = {
+        other: get(environment, f"/deployments/name/{other}/{name}")
+        for other in ("backfill", "drift", "reaudit")
+    }
+    assert [other["schedules"] for other in others.values()] == [[], [], []]
+    # One limit for the lake; a backfill has its own, since it gives way and the night must not wait for it.
+    limits = {flow: each["global_concurrency_limit"]["name"] for flow, each in others.items()}
+    assert limits["drift"] == limits["reaudit"] == f"claimledger-{name}"
+    assert audit["global_concurrency_limit"]["name"] == f"claimledger-{name}"
+    assert limits["backfill"] == f"deployment:{others['backfill']['id']}"
+    assert (audit["work_queue_name"], others["backfill"]["work_queue_name"]) == ("default", "patient")
     (missing,) = automations(environment, name)
     trigger = missing["trigger"]
     assert (trigger["posture"], trigger["expect"]) == ("Proactive", ["prefect.flow-run.Completed"])
@@ -267,6 +276,7 @@ def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
         until(STARTUP_S, "served deployment", ready)
         deployment = get(environment, f"/deployments/name/nightly audit/{name_of(team / 'lake')}")
         assert deployment["work_pool_name"] is None
+        assert deployment["global_concurrency_limit"]["name"] == f"claimledger-{name_of(team / 'lake')}"
         run = post(environment, f"/deployments/{deployment['id']}/create_flow_run")
 
         def ended() -> Any:
@@ -305,11 +315,34 @@ def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
 def test_the_audit_runs_under_the_server_that_the_environment_names(
     environment: dict[str, str], team: Path
 ) -> None:
+    """With a secret of the server's blocks, a bar, and the lineage of its tables."""
+    save = 'Secret(value="canary-5e1f").save("claimledger-source-sample-key", overwrite=True)'
+    code = f"from prefect.blocks.system import Secret; {save}"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=RUN_S)
     done = claimledger(environment, team, "audit", "--json", "--lake", "other-lake")
     assert done.returncode == 0, done.stderr
     assert '"status": "completed"' in done.stdout
     runs = post(environment, "/flow_runs/filter")
-    assert any(run["parameters"].get("lake") == "other-lake" for run in runs)
+    (run,) = [run for run in runs if run["parameters"].get("lake") == "other-lake"]
+    of_run = {"flow_run_id": {"any_": [run["id"]]}}
+    artifacts = post(environment, "/artifacts/filter", {"artifacts": of_run})
+    (bar,) = [each for each in artifacts if each["type"] == "progress"]
+    assert (bar["data"], bar["description"]) == (100.0, "judging: 5 of 5 outputs")
+
+    def materialized() -> Any:
+        named = {"filter": {"event": {"name": ["prefect.asset.materialization.succeeded"]}}, "limit": 50}
+        found = post(environment, "/events/filter", named)["events"]
+        made = {each["resource"]["prefect.resource.id"].rpartition("/")[2]: each for each in found}
+        return made if {"outputs", "claims", "verdicts", "actions"} <= made.keys() else None
+
+    verdicts = until(RUN_S, "lineage", materialized)["verdicts"]
+    made_from = [each["prefect.resource.id"] for each in verdicts["related"]]
+    assert any(each.endswith("/evidence") for each in made_from)
+    assert verdicts["payload"]["rows"] > 0
+    logs = post(environment, "/logs/filter", {"logs": of_run})
+    taken = "CLAIMLEDGER_SOURCE_SAMPLE_KEY comes from the block claimledger-source-sample-key"
+    assert taken in [line["message"] for line in logs]
+    assert "canary-5e1f" not in json.dumps([logs, artifacts, runs]) + done.stdout + done.stderr
 
 
 def test_a_run_with_problems_answers_in_json_and_the_server_shows_it_as_failed(
