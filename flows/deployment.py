@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from flows import missed_nights
-from flows.schedule import FLOWS, PATIENT
+from flows.orchestrator import PATIENT
+from flows.schedule import FLOWS
 from tasks.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -49,6 +49,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Run = TypeVar("Run", bound=Staged)
 
+PATIENT = frozenset({"backfill"})
+"""Flows, by the name that Prefect shows, that wait for the lake without asking who holds it to give way."""
 SHOWN_CHARACTERS = 300
 """Enough for a path and a sentence."""
 KEY_CHARACTERS = 12

@@ -21,8 +21,7 @@ import polars as pl
 from flows import progress, unit_costs
 from flows.actor import actor
 from flows.commands.console import one_line
-from flows.orchestrator import log, show_markdown, shown, task, tell
-from flows.schedule import PATIENT
+from flows.orchestrator import PATIENT, log, show_markdown, shown, task, tell
 from tasks import ids
 from tasks.deliver import deliver
 from tasks.errors import ClaimledgerError, GateError

@@ -39,5 +39,3 @@ FLOWS = {
     "deliver": Entry("flows.deliver", "deliver", cron="deliver_cron", needs_webhooks=True),
 }
 """By the command that runs each."""
-PATIENT = frozenset({"backfill"})
-"""Flows, by the name that Prefect shows, that wait for the lake without asking who holds it to give way."""

@@ -24,6 +24,7 @@ from tasks.sources.base import Scope
 from tasks.sources.parameters import FilesSettings
 
 INSTALL_AGAIN = "install it again (`make install` in a checkout)"
+LEFTOVERS_SHOWN = 10
 SPACE_BYTES = 2 * 2**30
 """A night on the sample writes some megabytes; less than this free is a night that may stop."""
 
@@ -160,6 +161,7 @@ def _lake(settings: Settings) -> Iterator[Check]:
     if lake.root.exists():
         yield _attempt("lake files", lambda: _verified(lake.verify_files()))
         yield from runs(lake)
+        yield from left_behind(lake)
     else:
         yield Check("lake files", True, "no lake yet")
 
@@ -184,6 +186,18 @@ def runs(lake: Lake) -> Iterator[Check]:
         yield Check(
             name, is_well, f"{said}: {run['reason']}" if run["reason"] else said, "" if is_well else advice
         )
+
+
+def left_behind(lake: Lake) -> Iterator[Check]:
+    """What interrupted work left, each with what becomes of it; none of it is wrong."""
+    from tasks.lake.leftovers import leftovers
+
+    found = leftovers(lake)
+    size = sum(each.bytes for each in found) / 1e6
+    shown = "; ".join(str(each) for each in found[:LEFTOVERS_SHOWN])
+    more = f"; and {len(found) - LEFTOVERS_SHOWN} more" if len(found) > LEFTOVERS_SHOWN else ""
+    detail = f"{len(found)} leftovers, {size:.1f} MB: {shown}{more}" if found else "none"
+    yield Check("leftovers", True, detail)
 
 
 def _space(root: Path) -> Check:

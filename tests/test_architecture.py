@@ -104,6 +104,7 @@ DOORS = {
     "lake.commits": "disk",
     "lake.identity": "randomness, through its neighbours: lake.store",
     "lake.views": "disk",
+    "lake.leftovers": "disk",
     "lake.locks": "disk, network, processes, clock",
     "lake.runs": "disk, network, clock",
     "lake.store": "disk, network, processes",
