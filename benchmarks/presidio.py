@@ -1,4 +1,4 @@
-"""Presidio's recognisers on texts in a file: the peer of `benchmarks/privacy.py`, in an environment of its own.
+"""Presidio's recognisers on texts of a file: the peer of `benchmarks/privacy.py`, in its own environment.
 
     PYTHON benchmarks/presidio.py TEXTS.parquet FINDINGS.parquet
 

@@ -9,6 +9,7 @@ from flows.leaks import find_leaks
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
+from flows.redaction import verify_redaction
 from flows.reviews import take_scores
 from flows.run import finish, opened
 from flows.stages import (
@@ -49,6 +50,7 @@ def audit(
             follow_deliveries(run, pulled)
             publish_refusals(run, pulled)
             find_leaks(run)
+            verify_redaction(run)
             take_scores(run)
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)

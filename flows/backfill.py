@@ -17,6 +17,7 @@ from flows.leaks import find_leaks
 from flows.orchestrator import flow, log, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted
+from flows.redaction import verify_redaction
 from flows.run import Run, finish, opened
 from flows.stages import compare_counts, follow_deliveries, index, publish_refusals, pull
 from flows.units import judge_all, put_aside
@@ -81,6 +82,7 @@ def backfill(
         follow_deliveries(run, pulled)
         publish_refusals(run, pulled)
         find_leaks(run)
+        verify_redaction(run)
         # Days that were left for another run would only be called incomplete.
         completeness = compare_counts(run, replace(pulled, receipt=None) if units.left else pulled)
         finish(run)

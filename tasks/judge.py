@@ -35,7 +35,7 @@ from tasks.gate.reconcile import Counts
 from tasks.gate.validate import Validator
 from tasks.lake.store import Lake
 from tasks.ledger import recording
-from tasks.privacy import addressing, confidential
+from tasks.privacy import addressing, confidential, redaction
 from tasks.schema import conform
 from tasks.sources.units import Unit
 from tasks.text import nearest
@@ -221,7 +221,10 @@ def extract(outputs: pl.DataFrame, job: Job) -> Material:
     passages = _passages(outputs, job)
     findings = confidential.scan(outputs, settings.privacy.active, run_id=job.run_id, now=job.now)
     addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
-    material = Material(outputs, claims, passages, addresses, pl.concat([findings, addresses]))
+    found = [findings, addresses]
+    if settings.privacy.enabled:
+        found.append(redaction.scan(outputs, run_id=job.run_id, now=job.now))
+    material = Material(outputs, claims, passages, addresses, pl.concat(found))
     return _with_lookups(material, job)
 
 

@@ -233,6 +233,7 @@ class Settings(BaseSettings):
                 )
         policy_rules.refuse_overlaps(self.policies)
         confidential.detectors_of(self.privacy.detectors)
+        confidential.detectors_of(self.privacy.redaction.kinds)
         return self
 
     @classmethod
@@ -312,7 +313,12 @@ def _privacy(settings: PrivacySettings, base: Path) -> PrivacySettings:
     """Privacy settings whose files are relative to nothing."""
     leaks = settings.leaks
     prompts, strings = (path and _absolute(path, base) for path in (leaks.system_prompts, leaks.confidential))
-    return replace(settings, leaks=replace(leaks, system_prompts=prompts, confidential=strings))
+    reviewed = settings.redaction.reviewed and _absolute(settings.redaction.reviewed, base)
+    return replace(
+        settings,
+        leaks=replace(leaks, system_prompts=prompts, confidential=strings),
+        redaction=replace(settings.redaction, reviewed=reviewed),
+    )
 
 
 def _located(source: Any, base: Path) -> SourceSettings:

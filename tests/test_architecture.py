@@ -151,6 +151,7 @@ DOORS = {
     "policies.past": "through its neighbours: lake.store, review.erase",
     "pack.summary": "through its neighbours: pack.populations",
     "privacy.leak_files": "disk, environment",
+    "privacy.redaction_sample": "disk",
     "reaudit.causes": "through its neighbours: judge, lake.runs, lake.store, verify.protocol, workbench",
     "reaudit.reaudit": "disk",
     "render": "disk",

@@ -36,6 +36,18 @@ class LeakSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RedactionSettings(Section):
+    """A redactor that ran before the answers came here, and is verified."""
+
+    kinds: Annotated[tuple[str, ...], Example(["email", "phone"])] = ()
+    """Kinds of findings that it should have caught; one that is left is a warning of the run."""
+    reviewed: Annotated[str, Example("redaction-review.csv")] = ""
+    """CSV file of a person who read answers drawn at random: output_id, left (values that were left)."""
+    maximum_missed_ratio: Annotated[float, Interval(ge=0, le=1)] = 0.05
+    """Share of answers with something left that is tolerated; the upper end of its interval is compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PrivacySettings(Section):
     """Detectors of confidential data."""
 
@@ -45,6 +57,7 @@ class PrivacySettings(Section):
     """What is looked for; beside these `national_id`: identity numbers of persons of over forty countries,
     with the extra `privacy`."""
     leaks: LeakSettings = LeakSettings()
+    redaction: RedactionSettings = RedactionSettings()
 
     @property
     def active(self) -> tuple[str, ...]:
