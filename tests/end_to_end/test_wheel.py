@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,9 +14,11 @@ import zipfile
 from pathlib import Path
 
 import polars as pl
+import psycopg
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.support.postgres import postgres
 
 UV = Path(sys.executable).parent / "uv"
 SOURCES = ("claimledger", "flows", "tasks", "training", "data", "pyproject.toml", "README.md", "LICENSE")
@@ -104,3 +108,35 @@ def test_the_installed_wheel_brings_the_sample_of_the_demo(console: Path, tmp_pa
     run(console.with_name("python"), "-c", code, cwd=tmp_path)
     written = {file.name for file in (tmp_path / "demo" / "outputs").iterdir()}
     assert written == {file.name for file in (REPOSITORY / "data/samples/outputs").iterdir()}
+
+
+def newcomers_commands() -> list[str]:
+    """What the guide has somebody type who has a PostgreSQL table, in order."""
+    guide = (REPOSITORY / "docs" / "data-engineer.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| `[^|]*` \| `([^|]*)` \|$", guide, re.MULTILINE)
+    assert [number for number, _ in rows] == [str(each + 1) for each in range(len(rows))]
+    return [command for _, command in rows]
+
+
+@pytest.mark.slow  # two cold processes and a server: half a minute on two cores
+def test_three_commands_lead_from_the_package_to_a_report_on_a_running_postgresql_table(
+    console: Path, tmp_path: Path
+) -> None:
+    install, *typed = newcomers_commands()
+    assert (install.split()[:2], len(typed)) == (["pip", "install"], 2)  # `console` is what it installs
+    with postgres() as port:
+        address = f"postgresql://reader@127.0.0.1:{port}/postgres"
+        with psycopg.connect(address) as connection:
+            connection.execute(
+                "create table answers as select 1 as id, now() - interval '1 day' as created_at, "
+                "'How many reactors has Harwick?' as question, 'Harwick has 92 reactors.' as answer, "
+                "'[\"The Harwick plant has 92 reactors.\"]' as documents, 'desk' as agent"
+            )
+        for command in typed:
+            name, *arguments = shlex.split(command.replace("postgresql://reader@db/app", address))
+            assert name == console.name
+            run(console, *arguments, cwd=tmp_path)
+    (page,) = (tmp_path / "lake" / "reports").glob("*/index.html")
+    assert "Harwick has 92 reactors." in page.read_text("utf-8")
+    verdicts = pl.read_parquet(tmp_path / "lake/tables/verdicts/**/*.parquet")
+    assert verdicts["verdict"].to_list() == ["supported"]
