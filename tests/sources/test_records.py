@@ -609,3 +609,26 @@ def test_a_path_into_a_message_finds_an_answer_that_was_exported_without_one():
     fields = replace(FIELDS, response="out.content")
     assert mapped(record(out=json.dumps(WEAVERS)), fields=fields).outputs["response"].item() == WEAVERS
     assert mapped(record(out=WEAVERS), fields=fields).outputs.is_empty()
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.dictionaries(KEYS, JSON, max_size=6), max_size=5),
+    st.lists(st.fixed_dictionaries({"text": JSON, "uri": JSON}), max_size=3),
+)
+def test_the_quick_way_with_flat_records_gives_what_the_general_search_gives(records, documents):
+    records = [*records, record(docs=documents)]
+    source = FilesSettings(name="bot", path=".", fields=FIELDS)
+    quick, general = Mapper(source, scope(now=NOW)), Mapper(source, scope(now=NOW))
+    assert quick._flat is not None
+    general._flat = None
+    one, other = quick.map(records), general.map(records)
+    assert one.outputs.equals(other.outputs)
+    assert {at: str(why) for at, why in one.refused.items()} == {
+        at: str(w) for at, w in other.refused.items()
+    }
+    # A key more takes a document the general way; what it says is the same.
+    with_more = mapped(record(docs=[{**each, "more": 1} for each in documents]))
+    assert with_more.refused.keys() == mapped(record(docs=documents)).refused.keys()
+    if not with_more.refused:
+        assert with_more.outputs["contexts"].to_list() == one.outputs["contexts"].tail(1).to_list()
