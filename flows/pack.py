@@ -12,6 +12,7 @@ from tasks.inventory import inventory
 from tasks.lake.store import Lake
 from tasks.pack import pack as evidence
 from tasks.pack.pack import Circumstances, Pack
+from tasks.pack.populations import POLICY_DOCUMENTS
 from tasks.settings import Settings
 
 
@@ -46,6 +47,21 @@ def pack(
         pack=settings.pack,
         cron=settings.schedule.cron,
         timezone=settings.schedule.timezone,
+        policies=pl.DataFrame(
+            [
+                (
+                    each.label,
+                    each.owner,
+                    each.approver,
+                    each.approved_on,
+                    each.effective_from,
+                    each.effective_until,
+                )
+                for each in settings.policies
+            ],
+            schema=POLICY_DOCUMENTS,
+            orient="row",
+        ),
         inventory=used,
         nonce=nonce or f"pack {since} to {until}",
         has_summary=has_summary,

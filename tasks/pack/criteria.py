@@ -270,11 +270,11 @@ CRITERIA = (
         "CC8.1",
         "Changes are authorised, tested and recorded.",
         "Each change of a policy, of a section of the configuration, of the verifier or of the key is an "
-        "event with its actor, from which value to which.",
-        ("changes",),
+        "event with its actor, from which value to which. A policy's document names its owner and who approved it.",
+        ("changes", "policies"),
         _LOG,
         "Re-performance: each change has its proof in `proofs/`.",
-        "All configuration events of the period were taken.",
+        "All configuration events of the period were taken, and the document of every policy that decided.",
         (
             "changes.all",
             "changes.named",
@@ -282,9 +282,12 @@ CRITERIA = (
             "changes.policies",
             "changes.verifier",
             "changes.key",
+            "policies.used",
+            "policies.approved",
         ),
         ("events.all",),
-        "Approval before the change: the record says who made it, not who allowed it.",
+        "Approval of changes other than policies: the record says who made them, not who allowed them. Of a "
+        "policy the approver is who its document names.",
     ),
     Criterion(
         "C1.1",

@@ -273,6 +273,18 @@ def _unnamed(populations: Populations) -> pl.LazyFrame:
     return _line(rows, "CC8.1", "changes", what=what, at="occurred_at", by=["change"])
 
 
+def _unapproved(populations: Populations) -> pl.LazyFrame:
+    rows = populations["policies"].filter((pl.col("is_used") == "true") & (pl.col("approval") != "approved"))
+    why = (
+        pl.when(pl.col("approval") == "no_document")
+        .then(pl.lit("its document is not in the configuration"))
+        .otherwise(pl.lit("its document names no approver or no day of approval"))
+    )
+    what = pl.format("policy {} decided {} answers, and {}", "policy", "answers", why)
+    with_day = rows.with_columns(at=pl.col("effective_from"))
+    return _line(with_day, "CC8.1", "policies", what=what, at="at", by=["policy", "approval", "answers"])
+
+
 def _confidential(populations: Populations) -> pl.LazyFrame:
     rows = populations["findings"].filter(
         (pl.col("kind") != "judge_address") & (pl.col("action") == "delivered")
@@ -352,6 +364,7 @@ _RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
     _unsettled,
     _runs,
     _unnamed,
+    _unapproved,
     _confidential,
     _half_erased,
     _undeclared,

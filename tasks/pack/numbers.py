@@ -165,6 +165,12 @@ MEASURES = (
     Measure("changes.policies", "changes of policies", (("change", "=", "policies"),)),
     Measure("changes.verifier", "changes of the verifier", (("change", "=", "verifier"),)),
     Measure("changes.key", "changes of the signing key", (("change", "=", "key"),)),
+    Measure("policies.used", "policies that decided", (("is_used", "=", "true"),)),
+    Measure(
+        "policies.approved",
+        "of those, approved by their document",
+        (("is_used", "=", "true"), ("approval", "=", "approved")),
+    ),
     Measure("erasures.all", "erasures"),
     Measure("erasures.complete", "of those, with no text left in the tables", (("text_left", "=", "false"),)),
     Measure("erasures.incomplete", "of those, with text left", (("text_left", "=", "true"),)),

@@ -77,6 +77,8 @@ class Circumstances:
     pack: PackSettings
     cron: str
     timezone: str
+    policies: pl.DataFrame
+    """`populations.POLICY_DOCUMENTS`."""
     inventory: Callable[[date, date], pl.DataFrame]
     """Rows of INVENTORY about a period: what was in use, beside what is declared."""
     nonce: str
@@ -147,6 +149,7 @@ class _Work:
             erasures=self.verified.erasures,
             expected=expected,
             following=following,
+            policies=given.policies,
             inventory=given.inventory(period.since, period.until),
         )
         frames = populations.populations(self.lake, self.period, recorded)

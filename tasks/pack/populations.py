@@ -29,6 +29,17 @@ from tasks.pack import gaps, nights
 from tasks.review.cells import ACTIVE
 from tasks.tables import ACTIONS, AGREEMENT_ENDED, DECISIVE, ERASED, NO_AGREEMENT, OWN_PARTS
 
+POLICY_DOCUMENTS = pl.Schema(
+    {
+        "policy": pl.String(),
+        "owner": pl.String(),
+        "approver": pl.String(),
+        "approved_on": pl.Date(),
+        "effective_from": pl.Date(),
+        "effective_until": pl.Date(),
+    }
+)
+"""`policy` is NAME@VERSION; owner and approver are empty where the document names nobody."""
 _ACTIVE = "^[" + "".join(ACTIVE).replace("-", r"\-") + "']"
 
 
@@ -62,6 +73,8 @@ class Recorded:
     expected: Sequence[datetime]
     following: datetime | None
     """The first instant of the schedule after the period."""
+    policies: pl.DataFrame
+    """Documents of policies, as the configuration has them: `POLICY_DOCUMENTS`."""
     inventory: pl.DataFrame
     """Rows of INVENTORY about the period: what was in use, beside what is declared."""
 
@@ -112,6 +125,7 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         .select("checked_at", "target", "kind", "ok", "latency_ms", "lag_s", "run_id")
         .sort("checked_at", "target"),
         "changes": _changes(log, period),
+        "policies": _policies(lake, period, recorded.policies),
         "erasures": _erasures(lake, period, recorded.erasures),
         "events": events,
         "checkpoints": _checkpoints(recorded.checkpoints),
@@ -421,6 +435,22 @@ def _changes(log: pl.LazyFrame, period: Period) -> pl.LazyFrame:
         pl.col("body").str.json_path_match(f"$.{name}").alias(name) for name in ("change", "before", "after")
     ]
     return rows.select("sequence", "occurred_at", "actor", *fields, "run_id").sort("sequence")
+
+
+def _policies(lake: Lake, period: Period, documents: pl.DataFrame) -> pl.LazyFrame:
+    """Policies that decided answers of the period, and those of the configuration. `approval` is approved,
+    not_approved (its document names no approver or no day) or no_document.
+    """
+    decided = current.ACTIONS.of(period.rows(lake, "actions")).group_by("policy").agg(answers=pl.len())
+    is_known = pl.col("owner").is_not_null()
+    is_approved = (pl.col("approver").fill_null("") != "") & pl.col("approved_on").is_not_null()
+    approval = pl.when(~is_known).then(pl.lit("no_document")).when(is_approved).then(pl.lit("approved"))
+    rows = decided.join(documents.lazy(), on="policy", how="full", coalesce=True)
+    return rows.with_columns(
+        pl.col("answers").fill_null(0),
+        approval=approval.otherwise(pl.lit("not_approved")),
+        is_used=pl.col("answers").fill_null(0) > 0,
+    ).sort("policy")
 
 
 def _erasures(lake: Lake, period: Period, erasures: Sequence[Erasure]) -> pl.LazyFrame:

@@ -32,6 +32,7 @@ FILES = (
     "changes",
     "erasures",
     "inventory",
+    "policies",
     "agents",
     "numbers",
 )

@@ -22,6 +22,7 @@ import pytest
 
 from flows.commands.cli import main
 from flows.pack import pack
+from tasks.decide.policies import Policy
 from tasks.errors import InputError, IntegrityError
 from tasks.inventory.parameters import InventorySettings
 from tasks.lake.current import current_outputs
@@ -36,7 +37,9 @@ OWNERS = {"PI1.4": "<b onmouseover=alert(1)>Head of Support</b>", "default": "Au
 
 
 def settings_of(ledger: Any, **values: Any) -> Settings:
-    return Settings().model_copy(update={"ledger": ledger, "pack": PackSettings(**values)})
+    approved = Policy(owner="Support", approver="Risk Committee", approved_on=date(2026, 10, 1))
+    update = {"ledger": ledger, "pack": PackSettings(**values), "policies": (approved,)}
+    return Settings().model_copy(update=update)
 
 
 def made(
@@ -382,7 +385,9 @@ def test_what_is_in_use_is_a_population_beside_its_agreements_and_each_finding_a
         '[[model]]\nname = "m"\nowner = "Platform"\nprovider = "Cloud"\nagreement = "DPA"\n'
         'agreement_until = 2026-11-03\n[[source]]\nname = "new"\nowner = "Data"\n'
     )
-    declared = settings.model_copy(update={"inventory": InventorySettings(path=str(tmp_path / "inventory"))})
+    declared = settings.model_copy(
+        update={"inventory": InventorySettings(path=str(tmp_path / "inventory")), "policies": (Policy(),)}
+    )
     made(lake, declared, tmp_path / "pack", has_summary=True)
     things = {(row["kind"], row["name"]): row for row in rows(tmp_path / "pack", "inventory")}
     assert things["agent", "support-bot"]["owner"] == "Support"
@@ -395,6 +400,11 @@ def test_what_is_in_use_is_a_population_beside_its_agreements_and_each_finding_a
     assert ("CC6.1", "1 of the kind agent are in use and not declared") in lines
     states = {row["criterion"]: row["state"] for row in rows(tmp_path / "pack", "criteria")}
     assert states["P6"] == "exceptions"
+    (policy,) = rows(folder, "policies")
+    assert (policy["owner"], policy["approver"]) == ("Support", "Risk Committee")
+    assert policy["approval"] == "approved"
+    why = "its document names no approver or no day of approval"
+    assert ("CC8.1", f"policy default@1 decided {policy['answers']} answers, and {why}") in lines
     status, said = checked(tmp_path / "pack")
     assert status == 0, said
     values = {
