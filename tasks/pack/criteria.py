@@ -270,7 +270,8 @@ CRITERIA = (
         "CC8.1",
         "Changes are authorised, tested and recorded.",
         "Each change of a policy, of a section of the configuration, of the verifier or of the key is an "
-        "event with its actor, from which value to which. A policy's document names its owner and who approved it.",
+        "event with its actor, from which value to which. A policy's document names its owner and who "
+        "approved it.",
         ("changes", "policies"),
         _LOG,
         "Re-performance: each change has its proof in `proofs/`.",
