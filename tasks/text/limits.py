@@ -10,19 +10,24 @@ import polars as pl
 
 LEAST_SHARE = 0.8
 """Of the claim's words that the limited sentence holds: with fewer the claim rests on something else."""
+LONGEST_SENTENCE = 300
+"""Characters of a sentence, or of a story, that is read as one: what is longer says several things."""
 
 _CONDITION = (
     r"(?i)\b(?:unless|except(?: for| on| in| when| that)?|excluding|"
     r"provided (?:that|you|they|it|the|we|there)|as long as|so long as|"
-    r"subject to|on condition|"
+    r"subject to|on condition|with (?:the |prior |written ){0,3}(?:approval|consent|permission) (?:of|from)|"
     r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
     r"between|within|under|over)|if|once you|not before)\b[^.;:!?]{2,80}"
 )
+_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|twelve)"
 _LIMIT = (
-    r"(?i)\b(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
+    r"(?i)\b(?:(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
     r"(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|a maximum of)(?: the age of)? "
-    r"[$€£]?\d(?:[\d.,]*\d)?(?:%|[ -](?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
-    r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b)?"
+    rf"(?:[$€£]?\d(?:[\d.,]*\d)?|{_NUMBER}\b)"
+    r"(?:%|[ -](?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
+    r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b)?|"
+    r"during the first (?:year|month|week|day)\b|(?:after|before) \d\d?(?::\d\d)? ?[ap]m\b)"
 )
 _ONLY_AFTER = (
     r"(?i)\b(?:in|on|for|during|at|from|after|before|between|to|with|by|within|under|over|as)\b"
@@ -38,7 +43,7 @@ _MENTION = (
     r"(?:the|a) (?:myth|rumou?r|legend|claim|allegation|hoax) (?:that|of)|falsely|mistakenly|"
     r"refused to (?:confirm|comment)|(?:plan(?:s|ned)?|propos(?:es|ed)|hop(?:es|ed)|want(?:s|ed)|"
     r"intend(?:s|ed)) to|"
-    r"propos(?:al|ed) (?:that|to)|speculat(?:es|ed|ion))\b"
+    r"propos(?:al|ed) (?:that|to)|speculat(?:es|ed|ion)|(?:accused|suspected) of)\b"
 )
 _FIRST_PERSON = (
     r"(?:^|[.!?]\s)(?:I|We|My|Our)\b|\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
@@ -63,7 +68,9 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         _lacking(_ONLY_AFTER, r"(?i)\bonly\b"),
         _new_limit(),
     )
-    mention = pl.when(~claim.str.contains(_MENTION)).then(text.str.extract(f"({_MENTION})"))
+    # In a page without stops, words of one sentence report what another says.
+    is_one = text.str.len_chars() <= LONGEST_SENTENCE
+    mention = pl.when(~claim.str.contains(_MENTION) & is_one).then(text.str.extract(f"({_MENTION})"))
     marked = close.with_columns(condition=condition, mention=mention).with_columns(
         words=pl.coalesce("condition", "mention")
     )
@@ -86,7 +93,7 @@ def _lacking(pattern: str, of_claim: str) -> pl.Expr:
 def _new_limit() -> pl.Expr:
     """ "under 12", where the claim has no such limit and does not name the number."""
     words = pl.col("sentence").str.extract(f"({_LIMIT})")
-    number = words.str.extract(r"(\d[\d.,]*\d|\d)")
+    number = words.str.extract(rf"(?i)(\d[\d.,]*\d|\d|{_NUMBER}\b|first\b)")
     has_number = pl.col("claim").str.contains(number, literal=True).fill_null(value=True)
     return pl.when(~pl.col("claim").str.contains(_LIMIT) & ~has_number).then(words)
 
@@ -105,7 +112,9 @@ def only_mentioned(
     told = pl.DataFrame(
         {
             "row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True),
-            "told": passages.str.contains(_FIRST_PERSON) & ~claims.str.contains(_FIRST_PERSON),
+            "told": (passages.str.len_chars() <= LONGEST_SENTENCE)
+            & passages.str.contains(_FIRST_PERSON)
+            & ~claims.str.contains(_FIRST_PERSON),
         }
     ).filter("told")
     rows = of_claims.join(told, on="row", how="semi")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import quantities
+from tasks.text import numbers, quantities
 
 LEAST_LISTED = 2
 _HIGHEST = (
@@ -22,7 +22,8 @@ _NO = r"^(?:no|none|neither|nobody)\b"
 _SOME = r"^(?:at least one|one or more)\b"
 _LIST = r"\d[\d.,]*\s?%?(?:\s\p{L}+)?(?:,? and |,? or |, )[$€£]?\d"
 _COMPARING = (
-    "every each all both least most between lower greater higher exceed exceeds exceeded range ranged ranges"
+    "every each all both least most less fewer between lower greater higher "
+    "exceed exceeds exceeded range ranged ranges"
 )
 _FRAME = sorted(
     {*_HIGHEST.replace("|", " ").split(), *_LOWEST.replace("|", " ").split()} | set(_COMPARING.split())
@@ -132,13 +133,19 @@ def _listed(
     whole = close.join(lacking.select("at"), on="at", how="anti").filter(
         pl.col("sentence").str.contains(_LIST)
     )
+    named = pl.when(pl.col("unit") != "").then("unit")
+    following = named.fill_null(strategy="backward").over("at")
+    following = pl.when(following.is_in([*numbers.MONEY, "%"])).then(following).otherwise(pl.lit(""))
     percent = pl.when(pl.col("unit") == "%").then(pl.lit("%")).otherwise(pl.lit(""))
     return (
         quantities.quantities(whole["sentence"])
         .with_columns(
             at=pl.lit(whole["at"]).gather(pl.col("row")), row=pl.lit(whole["row"]).gather(pl.col("row"))
         )
-        .select("row", "at", "value", "unit", shown=pl.col("bare") + percent)
+        .with_columns(shown=pl.col("bare") + percent, following=following)
+        # "60, 75 and 95 euros": the money of the last is that of all.
+        .with_columns(unit=pl.when(pl.col("unit") == "").then(pl.col("following")).otherwise("unit"))
+        .select("row", "at", "value", "unit", "shown")
     )
 
 

@@ -30,10 +30,13 @@ _NOT_NEGATING = (
     r"not really|none but|no but|whether or not|nor is|almost no|nicht nur|"
     r"non solo|non seulement|no sólo|no solo|não só|no\.\s?\d)\b"
 )
+_NEW_SUPPOSITION = r"([,;])\s((?:and|so|but|or)\s(?:if|unless|once|when)\b)"
 _SPELLED = {
     r"(?i)\bno longer\b": "not", r"(?i)\bcan ?not\b": "cannot", r"(?i)\bfail(?:s|ed)? to\b": "not",
     r"(?i)\brefus(?:e|es|ed) to\b": "not", r"(?i)\bunable to\b": "not", r"(?i)\bno one\b": "nobody",
     r"(?i)\bneed(?:s)? not\b": "not need", r"(?i)\bfree of\b": "without",
+    # French and Italian articles and "ne" that lost their vowel: "n'est" is "est".
+    r"(?i)\b(?:n|l|d|qu|dell|all|nell|dall)['’](\p{L})": "$1",
 }  # fmt: skip
 _OPPOSITES = """
 permit: permit permits permitted allow allows allowed / prohibit prohibits prohibited forbid forbids forbidden
@@ -161,7 +164,9 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
     """
     all_of_claims = terms(claims)
     of_claims = _distinct(all_of_claims)
-    cut = sentences(passages).with_row_index("at")
+    # "It is not possible, so if you change your mind ...": the condition is of what follows.
+    marked = passages.cast(pl.String).str.replace_all(_NEW_SUPPOSITION, "$1\n$2")
+    cut = sentences(marked).with_row_index("at")
     of_sentences = terms(cut["sentence"])
     is_turned = pl.col("is_negated") != pl.col("is_negated_claim")
     shared = (

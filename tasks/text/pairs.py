@@ -65,6 +65,9 @@ def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     missing = words.names(pairs["claim"]).join(
         words.tokens(pairs["evidence"]), on=["row", "term"], how="anti", maintain_order="left"
     )
+    # In text of web pages words stand glued together: what is there at all is not missing.
+    text = pl.lit(pairs["evidence"].str.to_lowercase()).gather(pl.col("row"))
+    missing = missing.filter(~text.str.contains(pl.col("term"), literal=True))
     first = missing.group_by("row").agg(pl.col("shown").first())
     return _by_row(first, "shown", len(pairs))
 

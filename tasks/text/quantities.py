@@ -47,6 +47,7 @@ _WORD_VALUES = (
     | {word: 10 * n for n, word in enumerate(_TENS.split(), start=2)}
     | {"zero": 0}
 )
+HALVES = [f"{word} and a half" for word in _ONES.split()[:9]]
 _SCALES = {
     "hundred": 1e2, "dozen": 12, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
     "lakh": 1e5, "crore": 1e7, "mn": 1e6, "bn": 1e9, "k": 1e3, "m": 1e6, "b": 1e9, "mio": 1e6, "mrd": 1e9,
@@ -121,13 +122,14 @@ _SCALE = (
 )
 _PREFIX = r"(?:us\$|a\$|c\$|usd|eur|gbp|chf|rs\.?|[$€£¥₹])"
 _AFTER = r"°\s?[cf]\b|[%$€£¥₹元天年]|(?:per|pour|por) (?:cent|cento|ciento)\b|\p{L}(?:[\p{L}'.]*\p{L})?\b\.?"
+_KIND = r"calendar|business|working|consecutive|full|whole|square|cubic|sq\.?|cu\.?"
 _QUANTITY = (
     r"(?i)"
     r"(?:(?:(?P<earlier>\p{L}+) )?(?P<before>[\p{L}~≈<>≥≤]+):? ?(?:the |a |an |to |of )?)?"
     rf"(?P<whole>(?P<bare>(?:\b(?P<currency>{_PREFIX}) ?|(?P<sign>[$€£¥₹]) ?)?"
     rf"(?:(?P<digits>{_DIGITS})|\b(?P<worded>{_WORDED})\b)"
     rf"(?P<scale>{_SCALE})?)"
-    rf"(?:[ \-\x{{202f}}]{{0,2}}(?P<after>{_AFTER}))?)(?: (?P<next>\p{{L}}+)\b)?"
+    rf"(?:[ \-\x{{202f}}]{{0,2}}(?:(?P<kind>{_KIND})[ \-])?(?P<after>{_AFTER}))?)(?: (?P<next>\p{{L}}+)\b)?"
 )
 _GLUED = r"(?i)\p{Latin}\d"
 
@@ -138,6 +140,8 @@ def plain(texts: pl.Series) -> pl.Series:
         texts.cast(pl.String)
         .str.replace_many(list(DIGITS), list(DIGITS.values()))
         .str.replace_all(r"(\d0)'s\b", "${1}s")
+        .str.replace_many(HALVES, [f"{n}.5" for n in range(1, 10)], ascii_case_insensitive=True)
+        .str.replace_all(r"(\d) ?½|(\d) and a half\b", "${1}${2}.5")
         .str.replace_all(r"\b(1\d|20)(\d\d)[-/](\d\d)([\s,.;:)]|$)", "${1}${2} - ${1}${3}${4}")
     )
 
@@ -159,7 +163,7 @@ def quantities(texts: pl.Series) -> pl.DataFrame:
         pl.col("currency").str.to_lowercase().str.strip_chars_end("."),
     )
     frame = frame.with_columns(
-        pl.col("earlier", "before", "next", "currency", "sign", "scale", "after").fill_null("")
+        pl.col("earlier", "before", "next", "currency", "sign", "scale", "after", "kind").fill_null("")
     )
     # "mp3" and "Covid19" are names; the letter before a digit was taken for the word before.
     glued = pl.col("shown").str.contains(_GLUED) & pl.col("digits").is_not_null()
@@ -271,6 +275,7 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         .list.eval(pl.element().replace_strict(_SCALES, default=1.0, return_dtype=pl.Float64))
         .list.eval(pl.element().product()).list.first().fill_null(1.0)
     )  # fmt: skip
+    unit, factor = _of_areas(unit, factor)
     times = scales * factor
     exponent = pl.col("zeros").cast(pl.Float64) - pl.col("decimals").cast(pl.Float64)
     # "up to 5", "more than 5": the hedge is the word before the last.
@@ -296,6 +301,16 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         bare=pl.col("bare").str.strip_chars_end(".").str.replace_all("\u202f", " "),
         before=words.stem(_word_before()),
     )  # fmt: skip
+
+
+def _of_areas(unit: pl.Expr, factor: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """(unit, factor) where lengths are squared or cubed: a cubic metre is 1,000 litres."""
+    kind = pl.col("kind").str.to_lowercase().str.slice(0, 2)
+    is_square, is_cubic = (kind == "sq") & (unit == "m"), (kind == "cu") & (unit == "m")
+    return (
+        pl.when(is_square).then(pl.lit("m²")).when(is_cubic).then(pl.lit("l")).otherwise(unit),
+        pl.when(is_square).then(factor**2).when(is_cubic).then(1000 * factor**3).otherwise(factor),
+    )
 
 
 def _word_before() -> pl.Expr:

@@ -54,7 +54,37 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
     by_line = _compared(claimed, lines, of_claims, 2)
     # A clause may lack what its sentence began with, so that two that fit equally say nothing.
     by_clause = _compared(claimed, clauses, of_claims, 1).filter(~pl.col("is_open"))
+    by_clause = by_clause.join(_said_elsewhere(claimed, near), on=["row", "at"], how="anti")
     return pl.concat([by_line, by_clause]).unique("row", keep="first", maintain_order=True)
+
+
+def _said_elsewhere(claimed: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    """`row`, `at` of sentences beside which another holds as many of the claim's words, and all its numbers.
+
+    A clause of a sentence speaks against nothing that such a one says whole.
+    """
+    given = (
+        quantities.quantities(near["sentence"])
+        .with_columns(pl.lit(near["at"]).gather(pl.col("row")).alias("at"))
+        .select("at", "value")
+    )
+    asked = claimed.select("row", "value").unique()
+    held = (
+        near.select("row", "at", "shared", "turned")
+        .join(asked, on="row")
+        .join(given.unique(), on=["at", "value"])
+        .group_by("row", "at", "shared", "turned")
+        .len("held")
+        .join(asked.group_by("row").len("asked"), on="row")
+        .filter((pl.col("held") == pl.col("asked")) & ~pl.col("turned"))
+    )
+    return (
+        near.select("row", "at", "shared")
+        .join(held.select("row", other="at", best="shared"), on="row")
+        .filter((pl.col("other") != pl.col("at")) & (pl.col("best") >= pl.col("shared")))
+        .select("row", "at")
+        .unique()
+    )
 
 
 def _compared(

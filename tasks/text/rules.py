@@ -18,7 +18,7 @@ import polars as pl
 from tasks.text import limits, lists, nearest, numbers, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,
@@ -116,6 +116,7 @@ def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.Dat
 
 def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """The claim's words with a negation, or an opposite, on one side alone; no other sentence agrees."""
+    in_claim = pl.lit(claims).gather(pl.col("row"))
     agreeing = near.filter(~pl.col("turned")).group_by("row").agg(agreed=pl.col("share").max())
     turned = (
         near.filter(
@@ -126,8 +127,9 @@ def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
             & (pl.col("negated") == pl.col("negated_shared"))
             # As many negations on either side belong to other words: "no air" and "no clean air".
             & (pl.col("is_opposite") | (pl.col("negations") != pl.col("negations_claim")))
-            & ~pl.lit(claims).gather(pl.col("row")).str.contains(_COMPARED)
-            & ~pl.col("sentence").str.contains(_SUPPOSED)
+            & ~in_claim.str.contains(_COMPARED)
+            # Unless the claim supposes as much: "if you leave, it is (not) paid out".
+            & (~pl.col("sentence").str.contains(_SUPPOSED) | in_claim.str.contains(_SUPPOSED))
         )
         .join(agreeing, on="row", how="left")
         .filter(pl.col("agreed").fill_null(0.0) < pl.col("share"))

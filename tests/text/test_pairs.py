@@ -18,6 +18,7 @@ from tasks.text import pairs, words
         ("It opened in Boston.", "BOSTON saw it open.", None),
         ("Boston's mayor won.", "The mayor won.", None),
         ("Plants grow.", "Trees grow.", None),
+        ("It uses a Breakdown Structure.", "Use a breakdown structureStep 2 follows.", None),
     ],
 )
 def test_a_name_is_missing_where_no_part_of_the_evidence_has_it(claim, evidence, name):

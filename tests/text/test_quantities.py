@@ -33,6 +33,10 @@ def read(text: str) -> list[tuple[float, str]]:
         (["two hundred and five people", "205 people"], 205, ""),
         (["8 pm", "20:00", "20 Uhr"], 20, "o'clock"),
         (["in 1998", "since 1998"], 1998, "year"),
+        (["one and a half hours", "1½ hours", "90 minutes"], 5400, "s"),
+        (["0.5 cubic metres", "500 litres"], 500, "l"),
+        (["20 square metres", "200,000 square centimetres", "20 sq m"], 20, "m²"),
+        (["14 calendar days", "14 days"], 14 * 86400, "s"),
         (["twelve months", "one year", "12 Monate"], 12, "mo"),
     ],
 )
