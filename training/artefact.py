@@ -96,11 +96,16 @@ def pack(
 def export_network(trained: Path, out: Path) -> None:
     """The int8 network of a folder of `train`, with its tokenizer and configuration, alone.
 
+    Weights that are packed already, as those of the embedded verifier, are taken as they are.
+
     Raises:
         ModelError: a folder that is not a trained network.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pack_weights(trained, out)
+    if (trained / WEIGHTS).exists() and not (trained / TRAINED).exists():
+        shutil.copyfile(trained / WEIGHTS, out / WEIGHTS)
+    else:
+        pack_weights(trained, out)
     for name in TOKENIZER_FILES:
         if (trained / name).resolve() != (out / name).resolve():
             shutil.copyfile(trained / name, out / name)

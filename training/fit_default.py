@@ -2,7 +2,8 @@
 
     python -m training.fit_default FOLDER TRAINED OUT
 
-FOLDER holds the held-out files: whole sources from which the network learned nothing. OUT becomes the
+FOLDER holds the held-out files: whole sources from which the network learned nothing. TRAINED is a folder of
+`train_default`, or a copy of the embedded verifier's, whose network is then fitted again. OUT becomes the
 artefact.
 """
 

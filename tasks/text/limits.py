@@ -21,12 +21,14 @@ _CONDITION = (
     r"between|within|under|over)|if|once you|not before)\b[^.;:!?]{2,80}"
 )
 _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_THING = (
+    r"(?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
+    r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b"
+)
 _LIMIT = (
     r"(?i)\b(?:(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
     r"(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|a maximum of)(?: the age of)? "
-    rf"(?:[$€£]?\d(?:[\d.,]*\d)?|{_NUMBER}\b)"
-    r"(?:%|[ -](?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
-    r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b)?|"
+    rf"(?:[$€£]?\d(?:[\d.,]*\d)?(?:%|[ -]{_THING})?|{_NUMBER}[ -]{_THING})|"
     r"during the first (?:year|month|week|day)\b|(?:after|before) \d\d?(?::\d\d)? ?[ap]m\b)"
 )
 _ONLY_AFTER = (

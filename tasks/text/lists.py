@@ -136,6 +136,7 @@ def _listed(
     named = pl.when(pl.col("unit") != "").then("unit")
     following = named.fill_null(strategy="backward").over("at")
     following = pl.when(following.is_in([*numbers.MONEY, "%"])).then(following).otherwise(pl.lit(""))
+    is_bare = (pl.col("unit") == "") & pl.col("key").is_in(["", "and", "or"])
     percent = pl.when(pl.col("unit") == "%").then(pl.lit("%")).otherwise(pl.lit(""))
     return (
         quantities.quantities(whole["sentence"])
@@ -144,7 +145,7 @@ def _listed(
         )
         .with_columns(shown=pl.col("bare") + percent, following=following)
         # "60, 75 and 95 euros": the money of the last is that of all.
-        .with_columns(unit=pl.when(pl.col("unit") == "").then(pl.col("following")).otherwise("unit"))
+        .with_columns(unit=pl.when(is_bare).then(pl.col("following")).otherwise("unit"))
         .select("row", "at", "value", "unit", "shown")
     )
 

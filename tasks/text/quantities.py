@@ -283,6 +283,9 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("before").is_in(["to", "than", "the", "a", "of"])).then("earlier").otherwise("before")
     )
     is_after_noon = lower.is_in(["pm", "p.m"]) & (pl.col("number") < 12)
+    # "$35 fee": the unit stands before, the word after is none.
+    is_marked = (pl.col("currency") != "") | (pl.col("sign") != "")
+    shown = pl.when(is_marked).then("bare").otherwise("whole")
     value = pl.col("number") * times + pl.when(is_after_noon).then(12.0).otherwise(0.0)
     return frame.with_columns(
         value=value.round(9),
@@ -297,7 +300,7 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         .otherwise(hedge.replace_strict(HEDGES, default="", return_dtype=pl.String)),
         step=pl.when(clock).then(0.0).otherwise(pl.lit(10.0).pow(exponent)) * times,
         is_word=pl.col("digits").is_null(),
-        shown=pl.col("whole").str.strip_chars_end(".").str.replace_all("\u202f", " "),
+        shown=shown.str.strip_chars_end(".").str.replace_all("\u202f", " "),
         bare=pl.col("bare").str.strip_chars_end(".").str.replace_all("\u202f", " "),
         before=words.stem(_word_before()),
     )  # fmt: skip

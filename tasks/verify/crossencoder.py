@@ -6,10 +6,11 @@ windows and batches (`pair_classifier.py`), the rules (`text/pairs.py`), the cho
 
 How a pair is judged, once equal quantities are written alike (`text/forms.py`):
 
-1. Every sentence of the passage is weighed by the claim's words it holds; the best are read together, in the
-   order of the document, by the network. A passage within the budget is read whole.
+1. Parts of the passage that are about something else are left out of all that follows. Every sentence of
+   the rest is weighed by the claim's words it holds; the best are read together, in the order of the text,
+   by the network. What is within the budget is read whole.
 2. A claim of several sentences is also read sentence by sentence: its weakest part counts.
-3. Shared words, word pairs and lengths are counted over the whole passage.
+3. Shared words, word pairs and lengths are counted over all parts that are about the claim.
 4. A multinomial logistic model weighs all of it; a temperature calibrates the odds of support.
 5. Rules that are nearly always right where they speak (`text/rules.py`) have the last word.
 
@@ -21,10 +22,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
-CODE_VERSION = 4
+CODE_VERSION = 5
 """Bump with a change here or in `selection.py` that can change a score."""
 CHUNK_PAIRS = 512
 """Pairs whose terms are in memory at once; enough to sort batches by length, few enough for progress."""
@@ -85,8 +86,7 @@ class Fusion:
             "temperature": self.temperature,
             "weights": self.weights,
             "unknown_weight": self.unknown_weight,
-            "budget_characters": self.selection.budget_characters,
-            "longest_sentence": self.selection.longest_sentence,
+            "selection": asdict(self.selection),
         }
         return json.dumps(values, sort_keys=True) + "\n"
 
@@ -101,8 +101,16 @@ class Fusion:
             float(values["temperature"]),
             {str(term): float(weight) for term, weight in values["weights"].items()},
             float(values["unknown_weight"]),
-            SelectionParameters(int(values["budget_characters"]), int(values["longest_sentence"])),
+            _selection(values),
         )
+
+
+def _selection(values: dict[str, Any]) -> SelectionParameters:
+    """How sentences were selected for a fusion; the first ones named two parameters and read every part."""
+    if "selection" in values:
+        return SelectionParameters(**values["selection"])
+    budget, longest = int(values["budget_characters"]), int(values["longest_sentence"])
+    return SelectionParameters(budget, longest, least_of_best=0.0)
 
 
 class FusedCrossEncoder:
@@ -192,7 +200,10 @@ def compute(
     owner = parts["row"].to_numpy()
     questions = pl.concat([lines.rename("claim"), parts["sentence"].rename("claim")])
     texts = pl.concat([passages.rename("text"), passages[owner].rename("text")])
-    gathered = selection.gather(questions, texts, fusion.weights, fusion.unknown_weight, fusion.selection)
+    words_of_it = (fusion.weights, fusion.unknown_weight, fusion.selection)
+    texts = selection.relevant(questions, texts, *words_of_it)
+    gathered = selection.gather(questions, texts, *words_of_it)
+    passages = texts[: len(claims)]
     scores = network.score(questions.to_list(), gathered.to_list())
     logs = np.maximum(np.log(np.maximum(scores.probabilities, 1e-9)), LOWEST_LOG)
     count = len(claims)

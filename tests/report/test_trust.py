@@ -42,13 +42,13 @@ def test_the_embedded_verifier_says_what_was_measured_of_it_on_data_it_never_saw
     figures = [manifest["fitted"]["held_out_figures"][name] for name in SHIPPED["sources"]]
     assert len(figures) == 8
     mean = sum(each["balanced_accuracy"] for each in figures) / 8
-    assert SHIPPED["balanced_accuracy"] == round(mean, 3) == 0.718
-    assert SHIPPED["area"] == 0.789
+    assert SHIPPED["balanced_accuracy"] == round(mean, 3) == 0.716
+    assert SHIPPED["area"] == 0.788
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "| mean of the eight that the release before had not seen either | | 0.718 |" in card
+    assert "| mean of the eight that no release before had seen either | | 0.716 |" in card
     assert trust.foreign(pl.DataFrame([KNOWN])).text == (
         "Verifier minilm-l6-claims was right on 72 of 100 claims (supported and others in equal parts) of 8 "
-        "data sets from elsewhere that it never learned from: 55 to 92 by data set, where guessing gives 50."
+        "data sets from elsewhere that it never learned from: 57 to 89 by data set, where guessing gives 50."
     )
 
 

@@ -30,6 +30,7 @@ def finding(claim: str, evidence: str) -> tuple[str, str] | None:
         ),
         ("The road is 5 miles long.", "The road is 5 km long.", "5 km|5 miles"),
         ("The ticket costs $5.", "The ticket costs €5.", "€5|$5"),
+        ("The fee is 35 euros.", "There is a $35 fee: the fee is $35 in all.", "$35|35 euros"),
         ("The bridge opened in 1997.", "The bridge opened in 1998.", "1998|1997"),
         ("The payment run is every Tuesday.", "The payment run is every Thursday.", "Thursday|Tuesday"),
         ("The bridge opened in March.", "The bridge opened in April.", "April|March"),
