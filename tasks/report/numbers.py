@@ -56,6 +56,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "targets", page.targets
     yield "measured", page.measured
     yield "reviewed", page.reviewed
+    yield "accuracy", page.accuracy
     yield "nights", page.nights
     for table in page.slices:
         yield f"by-{table.column}", table.rows.filter(~pl.col("is_rest")).rename({"value": table.column})

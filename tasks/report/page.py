@@ -112,6 +112,7 @@ class Page:
     targets: pl.DataFrame
     measured: pl.DataFrame
     reviewed: pl.DataFrame
+    accuracy: pl.DataFrame
     nights: pl.DataFrame
     """Results of the queries of those names; `because` cut to the rows shown."""
     slices: tuple[SliceTable, ...]

@@ -107,6 +107,15 @@ def _is(part: str) -> str:
     return f"part = '{part}'"
 
 
+def _interval(share: str, n: str) -> str:
+    """Wilson's 95% interval of a share of so many, as columns SHARE_low and SHARE_high."""
+    p = share
+    middle, reach = f"{p} + z*z / (2*{n})", f"z * sqrt({p} * (1-{p}) / {n} + z*z / (4*{n}*{n}))"
+    ends = (f"greatest(({middle} - {reach}) / (1 + z*z / {n}), 0) AS {p}_low",
+            f"least(({middle} + {reach}) / (1 + z*z / {n}), 1) AS {p}_high")  # fmt: skip
+    return ",\n       ".join(f"CASE WHEN {n} > 0 THEN {end.replace(' AS', ' END AS')}" for end in ends)
+
+
 _WORDS = {
     "abstentions": _count("outcome = 'abstained'")
     + " AS abstained,\n       "
@@ -115,6 +124,8 @@ _WORDS = {
     + _count("overlooked_passage_id IS NOT NULL")
     + " AS overlooked",
     "count": _count(),
+    "precision_interval": _interval("precision", "called_n"),
+    "recall_interval": _interval("recall", "wrong_n"),
     "weight": "1 / coalesce(sampling_probability, 1) AS weight",
     "addressed": ADDRESSED,
     "newest_verdict": current.VERDICTS.sql,

@@ -151,6 +151,7 @@ def gather(
             targets=results["targets"],
             measured=results["measured"],
             reviewed=results["reviewed"],
+            accuracy=results["accuracy"].head(bounds.groups),
             nights=results["nights"],
             slices=tables,
             series=results["over-time"].tail(2 * bounds.daily_points),

@@ -363,3 +363,34 @@ def test_the_inventory_is_the_newest_up_to_the_run_what_needs_a_look_first(tmp_p
     shown = result(lake, QUERIES["inventory"])
     assert shown["name"].to_list() == ["a", "b"]
     assert shown.select("outputs", "failed", "contradicted").rows() == [(3, 1, 2)] * 2
+
+
+def test_precision_and_recall_weigh_reviews_by_the_verdicts_that_they_stand_for(tmp_path: Path) -> None:
+    """Of 10 flagged verdicts 5 are read, 4 rightly flagged; of 100 supported ones 10, of which 1 is wrong."""
+    rows = verdicts(*[("a", "x", "contradicted")] * 10, *[("b", "y", "supported")] * 100)
+    rows = rows.with_columns(
+        p_supported=pl.when(pl.col("verdict") == "supported").then(0.9).otherwise(0.1),
+        p_contradicted=pl.when(pl.col("verdict") == "supported").then(0.05).otherwise(0.85),
+        threshold_supported=0.5, threshold_contradicted=0.5, policy=pl.lit("p@1"),
+    )  # fmt: skip
+    outputs = rows.select("output_id", "agent", "use_case", "produced_at")
+    read = [(n, n < 4, "supported") for n in range(5)] + [(n, n < 19, "insufficient") for n in range(10, 20)]
+    reviews = pl.DataFrame(
+        [
+            {"review_id": f"r{n}", "verdict_id": f"v{n}", "claim_id": f"c{n:03}", "reviewer": "m"}
+            | {"outcome": "confirmed" if right else "overturned", "reviewed_at": DAY, "produced_at": DAY}
+            | {"corrected_verdict": None if right else corrected}
+            for n, right, corrected in read
+        ]
+    )
+    found = result(lake_of(tmp_path, outputs=outputs, verdicts=rows, reviews=reviews), QUERIES["accuracy"])
+    whole = found.row(0, named=True)
+    assert (whole["slice"], whole["reviewed"], whole["speaks_for"]) == ("all", 15, 1.0)
+    assert whole["precision"] == pytest.approx(0.8)
+    # 8 of the flagged ones are truly wrong, and 10 of the supported ones.
+    assert whole["recall"] == pytest.approx(8 / 18)
+    assert whole["precision_low"] == pytest.approx(0.3755, abs=1e-3)
+    assert whole["recall_low"] < 8 / 18 < whole["recall_high"]
+    by_agent = {row["value"]: row for row in found.filter(pl.col("slice") == "agent").to_dicts()}
+    assert (by_agent["a"]["recall"], by_agent["b"]["precision"]) == (1.0, None)
+    assert by_agent["b"]["recall"] == 0.0

@@ -95,6 +95,51 @@ SELECT verdict, n AS reviewed, k AS confirmed, reviewers, k / n AS share,
 FROM (SELECT *, 1.959963984540054 AS z FROM counts WHERE n > 0)
 ORDER BY list_position($verdict_order, verdict) DESC;
 
+-- name: accuracy
+-- key: slice, value
+-- numbers: reviewed, speaks_for, precision, precision_low, precision_high, recall, recall_low, recall_high
+WITH last AS (
+  SELECT verdict_id, outcome, corrected_verdict
+  FROM (SELECT * FROM $reviews QUALIFY $newest_review)
+  WHERE outcome IN ('confirmed', 'overturned')
+  QUALIFY row_number() OVER (PARTITION BY verdict_id ORDER BY reviewed_at DESC, review_id DESC) = 1
+), kinds AS (
+  SELECT agent, use_case, policy, verifier, verdict, weight, verdict <> 'supported' AS flagged,
+         -- What people look at first: conflicts, and scores close to a threshold.
+         is_conflict OR CASE verdict WHEN 'supported' THEN abs(p_supported - threshold_supported)
+                                     WHEN 'contradicted' THEN abs(p_contradicted - threshold_contradicted)
+                                     ELSE least(abs(p_supported - threshold_supported),
+                                                abs(p_contradicted - threshold_contradicted)) END < 0.05 AS doubted,
+         CASE WHEN outcome IS NULL THEN NULL WHEN outcome = 'confirmed' THEN verdict <> 'supported'
+              WHEN verdict = 'supported' THEN true ELSE corrected_verdict <> 'supported' END AS faulty
+  FROM current_verdicts LEFT JOIN last USING (verdict_id)
+), weighed AS (
+  -- Within a kind all had the same chance to be read, so each reviewed verdict stands for others of its kind.
+  SELECT *, weight * count(*) OVER kind / nullif(count(faulty) OVER kind, 0) AS w
+  FROM kinds WINDOW kind AS (PARTITION BY verifier, policy, verdict, doubted)
+), sums AS (
+  SELECT CASE WHEN grouping(agent) = 0 THEN 'agent' WHEN grouping(use_case) = 0 THEN 'use case'
+              WHEN grouping(policy) = 0 THEN 'policy' ELSE 'all' END AS slice,
+         CASE WHEN grouping(agent) = 0 THEN agent WHEN grouping(use_case) = 0 THEN use_case
+              WHEN grouping(policy) = 0 THEN policy ELSE 'all claims' END AS value,
+         count(faulty) AS reviewed, sum(weight) FILTER (w IS NOT NULL) / sum(weight) AS speaks_for,
+         coalesce(sum(w) FILTER (flagged AND faulty), 0) AS hits,
+         sum(w) FILTER (flagged AND faulty IS NOT NULL) AS called, sum(w) FILTER (faulty) AS wrong,
+         sum(w * w) FILTER (flagged AND faulty IS NOT NULL) AS called_squares,
+         sum(w * w) FILTER (faulty) AS wrong_squares
+  FROM weighed GROUP BY GROUPING SETS ((), (agent), (use_case), (policy))
+), shares AS (
+  SELECT *, hits / called AS precision, called * called / called_squares AS called_n,
+         hits / wrong AS recall, wrong * wrong / wrong_squares AS wrong_n, 1.959963984540054 AS z
+  FROM sums WHERE reviewed > 0
+)
+-- Wilson's intervals; weights count as so many reviews as vary as much.
+SELECT slice, value, reviewed, speaks_for, precision,
+       $precision_interval,
+       recall,
+       $recall_interval
+FROM shares ORDER BY list_position(['all', 'agent', 'use case', 'policy'], slice), reviewed DESC, value;
+
 -- name: nights
 -- key: run_id
 -- numbers: claims, supported, contradicted, unsettled, unchecked
