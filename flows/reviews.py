@@ -103,7 +103,14 @@ def decide(settings: Settings, lake: Lake, decisions: Sequence[Decision], *, run
             # Also where the rows are there already: a server may have died before it recorded them.
             since, until = answers.days
             recorded = recording.record_reviews(
-                lake, settings.ledger, run_id=run_id, now=now, actor=actor(), since=since, until=until
+                lake,
+                settings.ledger,
+                run_id=run_id,
+                now=now,
+                actor=actor(),
+                since=since,
+                until=until,
+                verdict_ids=sheet.rows["verdict_id"],
             )
             size = recorded.checkpoint.size
     reasons = _reasons(answers.quarantine)

@@ -78,8 +78,9 @@ def record_reviews(
     actor: str,
     since: date,
     until: date,
+    verdict_ids: pl.Series,
 ) -> Recorded:
-    """Appends an event for every published review that has none yet, of outputs of these UTC days.
+    """Appends an event for every published review of these verdicts that has none; outputs are of these days.
 
     What `record` would append of them, without looking at the rest of the lake: a person waits for it.
     Witnesses are told by the next run.
@@ -92,7 +93,7 @@ def record_reviews(
     """
 
     def frames(ledger: Ledger, state: dict[str, object]) -> Iterator[pl.DataFrame]:
-        return Unrecorded(ledger, (), run_id, now, actor, state).reviews(since, until)
+        return Unrecorded(ledger, (), run_id, now, actor, state).reviews(since, until, verdict_ids)
 
     return _append(lake, settings, run_id, frames, tells=False)
 

@@ -96,10 +96,13 @@ class Unrecorded:
             self.state["verifier"] = last
         return frames
 
-    def reviews(self, since: date | None = None, until: date | None = None) -> Iterator[pl.DataFrame]:
-        """Events of reviews of outputs of some days that are not in the log."""
+    def reviews(
+        self, since: date | None = None, until: date | None = None, of: pl.Series | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Events of reviews that are not in the log: of outputs of some days, and of some verdicts (`of`)."""
         lake, vault = self.ledger.lake, self.ledger.vault
-        reviews = lake.scan("reviews", since=since, until=until, verify=True).collect()
+        rows = lake.scan("reviews", since=since, until=until, verify=True)
+        reviews = (rows if of is None else rows.filter(pl.col("verdict_id").is_in(of.implode()))).collect()
         reviews = self._unseen(reviews, reviews["review_id"])
         if reviews.is_empty():
             return

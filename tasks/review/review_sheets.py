@@ -99,7 +99,7 @@ def read(data: bytes) -> Sheet:
     foreign = sum("UTF-8" in reason for _, reason in refused)
     if foreign > max(_SINGLE_LINES, len(lines)):
         raise SheetError(
-            f"{foreign} of its lines are not UTF-8; save it as `CSV UTF-8`, as spreadsheet programs call it, or "
+            f"{foreign} of its lines are not UTF-8; save it as `CSV UTF-8`, as spreadsheets call it, or "
             "as XLSX"
         )
     return Sheet(pl.DataFrame(lines, schema=SHEET), refused)
