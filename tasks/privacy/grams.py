@@ -58,7 +58,8 @@ class Lookup:
     """Which of many hashes are among some: a bit table first, so that nearly all are set aside at once."""
 
     def __init__(self, hashes: np.ndarray) -> None:
-        self._sorted = np.unique(hashes)
+        ordered = np.sort(hashes)
+        self._sorted = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])[: ordered.size]]
         bits = max(16, int(self._sorted.size).bit_length() + 4)
         self._mask = np.uint64((1 << bits) - 1)
         self._table = np.zeros(1 << bits, dtype=np.bool_)
