@@ -132,7 +132,7 @@ def export(
 def import_(file: Path, /, *, common: Common = DEFAULTS) -> int:
     """Bring in what was really done: rows of `actions_taken`, events, refused lines in `quarantine`.
 
-    CSV, JSON Lines, JSON or Parquet with `output_id` (or `source_id`, and `source` where several sources use
+    CSV, XLSX, JSON Lines or Parquet with `output_id` (or `source_id`, and `source` where several sources use
     it), `action_taken` (delivered, rephrased or escalated) and, if known, `taken_at` with its zone. What
     `actions export` wrote can be filled in with these columns. What was done otherwise than decided is a
     deviation.

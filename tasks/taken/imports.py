@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.errors import InputError
-from tasks.files import records
+from tasks.files import records, workbooks
 from tasks.files.limits import LimitSettings
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
@@ -42,7 +42,7 @@ class Statements:
 
 
 def read(lake: Lake, path: Path, limits: LimitSettings, *, run_id: str, now: datetime) -> Statements:
-    """Reads a file (CSV, JSON Lines, JSON or Parquet) against the lake.
+    """Reads a file (CSV, XLSX, JSON Lines, JSON or Parquet) against the lake.
 
     Raises:
         InputError: the file is missing, or no record can be read from it.
@@ -88,11 +88,35 @@ def _records(
     path: Path, limits: LimitSettings, broken: list[tuple[int, str]]
 ) -> Iterator[tuple[int, Record]]:
     """Records by their line; lines that are none go to `broken`."""
+    with path.open("rb") as stream:
+        is_workbook = workbooks.is_workbook(stream.read(4))
+    if is_workbook:
+        yield from _of_workbook(path, limits, broken)
+        return
     for portion in records.portions(path, limits):
         broken += [(piece.line, refusal.reason) for piece, refusal in portion.refused]
         yield from ((piece.line, _original(record, path)) for record, piece in portion.records)
         if portion.failure is not None:
             raise portion.failure
+
+
+def _of_workbook(
+    path: Path, limits: LimitSettings, broken: list[tuple[int, str]]
+) -> Iterator[tuple[int, Record]]:
+    """The rows of a workbook's first sheet as records of text, by the names in its first line."""
+    if path.stat().st_size > limits.max_file_bytes:
+        raise Refusal("size", f"is larger than {limits.max_file_bytes} bytes; give it in parts")
+    try:
+        table = workbooks.table(path.read_bytes())
+    except workbooks.WorkbookError as error:
+        raise Refusal("workbook", str(error)) from None
+    names = table.rows[0][1] if table.rows else []
+    for line, cells_of in table.rows[1:]:
+        if line in table.merged:
+            broken.append((line, "a cell of it is merged with one of another line; take them apart"))
+        else:
+            filled = zip(names, cells_of, strict=False)
+            yield line, {name: cells.original(cell) for name, cell in filled if name and cell}
 
 
 def _original(record: Record, path: Path) -> Record:

@@ -11,6 +11,7 @@ import pytest
 from flows.actions import import_actions
 from flows.commands.cli import main
 from tasks.errors import InputError
+from tasks.files import workbooks
 from tasks.lake import views
 from tasks.ledger import verify
 from tasks.review import action_sheets
@@ -99,12 +100,20 @@ def test_an_export_that_was_filled_in_comes_back_and_a_second_time_changes_nothi
     assert (again["imported"], again["already_there"]) == (0, 1)
 
 
+def test_a_workbook_is_read_as_text_and_its_ids_keep_their_zeros(bot: Bot) -> None:
+    book = bot.folder / "done.xlsx"
+    rows = [["005", "escalated", at(11)], ["5", "escalated", ""]]
+    book.write_bytes(workbooks.write(["source_id", "action_taken", "taken_at"], rows, choices={}))
+    done = import_actions(bot.settings, book)
+    assert (done["imported"], done["refusals"]) == (1, ["line 3: no output of this lake is called 5"])
+
+
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("none.csv", None, "none.csv: cannot be reached (No such file or directory)"),
+        ("none.csv", None, "none.csv: cannot be read (No such file or directory)"),
         ("empty.csv", b"", "is empty"),
-        ("book.xlsx", b"PK\x03\x04" + bytes(range(256)) * 8, "is a binary file"),
+        ("book.xlsx", b"PK\x03\x04" + bytes(range(256)) * 8, "it is damaged, or no XLSX"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence(
