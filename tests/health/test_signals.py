@@ -91,7 +91,7 @@ def test_a_sample_alone_raises_few_alarms_and_a_day_that_is_gone_still_raises_on
         counts = {day: float(chance.poisson(count)) for day, count in steady(2_000, 200).items()}
         found = signals.volume(sampled(counts, 0.01, chance), YESTERDAY, SETTINGS)
         alarms += len(signals.of_volume(found, YESTERDAY))
-    # Twenty audited answers a day say less than a hundred; judged by the root of their weighted sum they raised 49.
+    # Twenty audited answers a day say little; judged by the root of their weighted sum they raised 49 alarms.
     assert alarms <= 10
     gone = sampled(steady(2_000, 200, last=0), 0.01, chance)
     assert signals.of_volume(signals.volume(gone, YESTERDAY, SETTINGS), YESTERDAY)
@@ -99,7 +99,8 @@ def test_a_sample_alone_raises_few_alarms_and_a_day_that_is_gone_still_raises_on
 
 def test_the_sum_of_squared_weights_is_the_variance_of_a_sampled_day(tmp_path):
     lake = Lake.open(str(tmp_path))
-    rows = outputs_of(["A.", "B.", "C.", "D."]).with_columns(sampling_probability=pl.Series([0.5, 0.5, None, 1.0]))
+    drawn = pl.Series([0.5, 0.5, None, 1.0])
+    rows = outputs_of(["A.", "B.", "C.", "D."]).with_columns(sampling_probability=drawn)
     lake.commit("0" * 64, "u", {"outputs": rows}, run_day=TODAY)
     (row,) = health._by_day(lake, rows["source"][0], date(2020, 1, 1)).to_dicts()
     assert (row["answers"], row["variance"], row["rows"]) == (6.0, 10.0, 4)
