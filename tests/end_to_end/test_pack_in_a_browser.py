@@ -1,4 +1,4 @@
-"""The evidence pack's two pages in Chromium, from the disk: axe is content, nothing is cut, nothing is loaded."""
+"""The evidence pack's two pages in Chromium, from the disk: axe is content, nothing is cut or loaded."""
 
 from __future__ import annotations
 
