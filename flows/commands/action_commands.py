@@ -39,26 +39,42 @@ Overturned = Annotated[
     Parameter(help="Also answers of which people overturned every claim that had failed.", negative=""),
 ]
 
+Finished = Annotated[
+    bool, Parameter(name="--done", help="Also answers of which it is known that it was done.", negative="")
+]
+
 
 def _waiting(
-    common: Common, since: date | None, until: date | None, action: str | None, *, overturned: bool
-) -> tuple[Lake, pl.DataFrame, int]:
-    """The lake, the answers to act on, and how many are left out because people overturned what failed."""
+    common: Common,
+    since: date | None,
+    until: date | None,
+    action: str | None,
+    *,
+    overturned: bool,
+    done: bool,
+) -> tuple[Lake, pl.DataFrame, dict[str, int]]:
+    """The lake, the answers to act on, and how many are left out: overturned, or done."""
     from tasks.review import action_sheets
 
     if since and until and since > until:
         raise InputError(f"--from {since} is after --to {until}")
     lake = common.open_lake(common.reading())
     found = action_sheets.waiting(lake, since, until, action)
-    kept = found if overturned else found.filter(~found["is_overturned"])
-    return lake, kept, found.height - kept.height
+    left_out = {"overturned": 0, "done": 0}
+    for name, is_shown in (("overturned", overturned), ("done", done)):
+        kept = found if is_shown else found.filter(~found[f"is_{name}"])
+        left_out[name] = found.height - kept.height
+        found = kept
+    return lake, found, left_out
 
 
-def _left_out(count: int) -> list[str]:
-    """How many are not shown, and how they can be."""
-    answers = "1 answer is" if count == 1 else f"{count} answers are"
-    said = f"{answers} left out: people overturned every claim that had failed (--overturned shows them)"
-    return [said] if count else []
+_WHY = {"overturned": "people overturned every claim that had failed", "done": "it was done already"}
+
+
+def _left_out(counts: dict[str, int]) -> list[str]:
+    """How many are not shown, why, and how they can be."""
+    answers = {name: "1 answer is" if n == 1 else f"{n} answers are" for name, n in counts.items() if n}
+    return [f"{said} left out: {_WHY[name]} (--{name} shows them)" for name, said in answers.items()]
 
 
 @app.command(name="list")
@@ -68,22 +84,24 @@ def list_(
     to: ToDay = None,
     action: Action = None,
     overturned: Overturned = False,
+    done: Finished = False,
     limit: Annotated[int, Parameter(help="Answers shown.")] = 20,
     common: Common = DEFAULTS,
 ) -> int:
     """Show the answers to rephrase or escalate, escalated ones first, with the claims that failed.
 
     Of an answer with confidential data only ids and places are shown. A correction is a quotation from the
-    evidence, nobody's words. An answer leaves the list once people have overturned every claim that failed.
+    evidence, nobody's words. An answer leaves the list once people have overturned every claim that failed,
+    or once it is known that it was done (`actions import`, or mapped from the record).
 
     Example: claimledger actions list --action escalated --from 2026-07-01
     """
     if limit < 1:
         raise InputError(f"--limit is {limit}, expected 1 or more")
-    _, found, left_out = _waiting(common, from_, to, action, overturned=overturned)
+    _, found, left_out = _waiting(common, from_, to, action, overturned=overturned, done=done)
     shown = found.head(limit).to_dicts()
     counts = {name: (found["action"] == name).sum() for name in ("escalated", "rephrased")}
-    document = {"answers": found.height, "actions": counts, "overturned": left_out, "shown": shown}
+    document = {"answers": found.height, "actions": counts, **left_out, "shown": shown}
     if not shown:
         common.answer(document, ["no answer is to be rephrased or escalated", *_left_out(left_out)])
         return DONE
@@ -91,7 +109,7 @@ def list_(
     lines = [f"answers to act on: {found.height} ({named})"]
     for answer in shown:
         lines += ["", *_paragraph(answer)]
-    lines += ["", *_left_out(left_out)] if left_out else []
+    lines += ["", *_left_out(left_out)] if any(left_out.values()) else []
     if found.height > limit:
         lines += ["", f"and {found.height - limit} more, shown by --limit"]
     common.answer(document, [*lines, "", "next: claimledger actions export actions.jsonl"])
@@ -107,6 +125,7 @@ def export(
     to: ToDay = None,
     action: Action = None,
     overturned: Overturned = False,
+    done: Finished = False,
     common: Common = DEFAULTS,
 ) -> int:
     """Write them for a pipeline: an answer a line for a name that ends in .jsonl, a claim a row for .csv.
@@ -119,10 +138,10 @@ def export(
     from tasks.review import action_sheets
 
     action_sheets.require_kind(file)
-    lake, found, left_out = _waiting(common, from_, to, action, overturned=overturned)
+    lake, found, left_out = _waiting(common, from_, to, action, overturned=overturned, done=done)
     count = action_sheets.export(lake, found, file)
     common.answer(
-        {"file": str(file), "lines": count, "answers": found.height, "overturned": left_out},
+        {"file": str(file), "lines": count, "answers": found.height, **left_out},
         [f"wrote {file}: {found.height} answers, {count} lines", *_left_out(left_out)],
     )
     return DONE

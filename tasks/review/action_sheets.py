@@ -40,6 +40,7 @@ def waiting(
             passages=lake.scan("passages"),
             findings=of_days("findings"),
             reviews=of_days("reviews"),
+            actions_taken=of_days("actions_taken"),
         ),
         action,
     )
@@ -72,7 +73,7 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
         frame = by_claim(frame)
         texts = frame.with_columns(
             pl.col("p_supported").round(3),
-            pl.col("is_withheld", "is_overturned").replace_strict({True: "yes", False: "no"}),
+            pl.col("is_withheld", "is_overturned", "is_done").replace_strict({True: "yes", False: "no"}),
         ).select(pl.all().cast(pl.String).fill_null(""))
         data = review_sheets.write(tuple(texts.columns), [list(row) for row in texts.iter_rows()])
     reviews.write_noted(lake, path, found["output_id"].to_list(), data)

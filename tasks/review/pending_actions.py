@@ -50,12 +50,15 @@ PENDING: dict[str, pl.DataType] = {
     "policy": pl.String(),
     "is_withheld": pl.Boolean(),
     "is_overturned": pl.Boolean(),
+    "is_done": pl.Boolean(),
     "response": pl.String(),
     "claims": pl.List(pl.Struct(CLAIM)),
 }
 """Columns of `pending`. `is_withheld`: the answer has a finding, so `response` and of its claims `text`,
 `reason`, `suggested_correction` and `evidence_uri` are null; offsets and ids say where to look.
-`is_overturned`: people settled that every claim that failed is supported, so nothing is left to act on."""
+`is_overturned`: people settled that every claim that failed is supported, so nothing is left to act on.
+`is_done`: this action is what was last really done with the answer, or it was escalated where it was to be
+rephrased."""
 
 _WITHHELD = ("text", "reason", "suggested_correction", "evidence_uri")
 
@@ -71,6 +74,7 @@ class Rows:
     passages: pl.LazyFrame
     findings: pl.LazyFrame
     reviews: pl.LazyFrame
+    actions_taken: pl.LazyFrame
 
 
 def pending(rows: Rows, action: str | None = None) -> pl.DataFrame:
@@ -95,6 +99,14 @@ def pending(rows: Rows, action: str | None = None) -> pl.DataFrame:
         )
         .join(withheld, on="output_id", how="left")
         .with_columns(pl.col("is_withheld").fill_null(value=False))
+        .join(
+            current.ACTIONS_TAKEN.of(rows.actions_taken).select("output_id", done="action"),
+            on="output_id",
+            how="left",
+        )
+        .with_columns(
+            is_done=pl.col("done").eq_missing(pl.col("action")) | pl.col("done").eq_missing(ACTED_ON[0])
+        )
         .with_columns(response=_open("response"))
     )
     order = pl.col("action").replace_strict({a: i for i, a in enumerate(ACTED_ON)}, return_dtype=pl.Int64)

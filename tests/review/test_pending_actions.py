@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from datetime import timedelta
@@ -36,7 +37,7 @@ def built() -> report_lake.Rows:
 def found(built: report_lake.Rows, action: str | None = None) -> dict[str, dict[str, Any]]:
     """The rows by the source's id of the answer."""
     frames = {name: frame.lazy() for name, frame in built.frames().items()}
-    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings", "reviews")
+    names = [field.name for field in dataclasses.fields(Rows)]
     frame = pending(Rows(**{name: frames.get(name, TABLES[name].empty().lazy()) for name in names}), action)
     assert frame.schema == pl.Schema(PENDING)
     return {row["source_id"]: row for row in frame.to_dicts()}
@@ -52,6 +53,34 @@ def test_answers_to_act_on_come_escalated_first_and_delivered_ones_never(built):
     assert list(rows) == ["ada-wrong", "hostile", "bob-conflict", "bob-open"]
     assert [row["action"] for row in rows.values()] == ["escalated"] * 2 + ["rephrased"] * 2
     assert set(found(built, "rephrased")) == {"bob-conflict", "bob-open"}
+
+
+def done(built: report_lake.Rows, name: str, action: str) -> None:
+    """What was really done with an answer, told a day after everything else."""
+    (decided,) = [row for row in built.of["actions"] if row["output_id"] == ids.digest("output", name)]
+    built.of["actions_taken"].append(
+        {key: decided[key] for key in ("output_id", "produced_at", "run_id")}
+        | {"taken_id": ids.digest("taken", name, action), "action": action, "origin": "import"}
+        | {"decided": decided["action"], "action_id": decided["action_id"], "is_before": False}
+        | {"is_deviation": action != decided["action"], "noted_at": NOW + timedelta(days=1), "taken_at": None}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "is_done"),
+    [
+        ("bob-open", "rephrased", True),
+        ("bob-open", "escalated", True),
+        ("ada-wrong", "escalated", True),
+        ("ada-wrong", "rephrased", False),
+        ("bob-open", "delivered", False),
+    ],
+)
+def test_an_answer_with_which_it_was_done_is_no_more_to_be_acted_on(built, name, action, is_done):
+    done(built, name, action)
+    rows = found(built)
+    assert rows[name]["is_done"] is is_done
+    assert {other for other, row in rows.items() if row["is_done"]} - {name} == {"bob-conflict"}
 
 
 def overturned(built: report_lake.Rows, name: str, corrected: str | None = "supported") -> None:
@@ -116,8 +145,8 @@ def test_an_answer_that_was_escalated_for_another_reason_has_no_claims_and_one_r
     silent = next(a for a in built.of["actions"] if a["output_id"] == ids.digest("output", "bob-silent"))
     silent["action"] = "escalated"
     frames = {name: frame.lazy() for name, frame in built.frames().items()}
-    names = ("actions", "outputs", "claims", "verdicts", "passages", "findings", "reviews")
-    flat = by_claim(pending(Rows(**{name: frames[name] for name in names})))
+    rows = Rows(**{field.name: frames[field.name] for field in dataclasses.fields(Rows)})
+    flat = by_claim(pending(rows))
     [row] = flat.filter(pl.col("source_id") == "bob-silent").to_dicts()
     assert row["claim_id"] is None
     assert flat.height == 6  # two claims of "hostile", one of each other answer, and this one
@@ -163,13 +192,14 @@ def test_the_command_lists_and_exports_for_a_pipeline_and_an_erasure_reaches_the
     place = ["--lake", str(lake.root)]
     assert main(["actions", "list", *place]) == 0
     shown = capsys.readouterr().out
-    assert "answers to act on: 4 (2 escalated, 2 rephrased)" in shown
+    assert "answers to act on: 3 (2 escalated, 1 rephrased)" in shown
+    assert "1 answer is left out: it was done already (--done shows them)" in shown
     assert f"quoted from the evidence: “{SENTENCE}”" in shown
     assert not any(character in shown for character in "\x1b\u202e\u200b")
 
     records, sheet = tmp_path / "a.jsonl", tmp_path / "a.csv"
     for file in (records, sheet):
-        assert main(["actions", "export", str(file), *place, "--quiet"]) == 0
+        assert main(["actions", "export", str(file), "--done", *place, "--quiet"]) == 0
     first = json.loads(records.read_text().splitlines()[0])
     assert first["claims"][0]["suggested_correction"] == SENTENCE
     assert first["produced_at"].startswith("2026-03-03T09:30")
