@@ -163,7 +163,8 @@ def task(
         def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
             again = range(run.retries if is_retried else 0)
             delays = [RETRY_DELAYS_S[min(number, len(RETRY_DELAYS_S) - 1)] for number in again]
-            if has_prefect():
+            # Outside a flow run Prefect's tasks would log into nothing, and fail where warnings are errors.
+            if in_flow_run():
                 here = titled(run, *args, **kwargs)
                 return _prefect_task(name, here, limited, delays)(run, *args, **kwargs)
             for delay in delays:

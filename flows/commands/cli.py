@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import select
 import signal
 import sys
 import threading
@@ -239,7 +240,11 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings_shown(verbose="--verbose" in tokens):
             result = app(tokens, exit_on_error=False, print_error=False)
         return result if isinstance(result, int) else DONE
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not _reader_is_gone():  # another pipe than ours: a worker or a peer that went away
+            sentence, status = _explained(error)
+            fail(sentence)
+            return status
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except SystemExit as ended:
@@ -253,6 +258,16 @@ def main(arguments: list[str] | None = None) -> int:
         sentence, status = _explained(KeyboardInterrupt() if _interrupted.is_set() else error)
         fail(sentence)
         return status
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads standard output any more, as after `| head`."""
+    try:
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), 0)
+        return any(event & select.POLLERR for _, event in watch.poll(0))
+    except (OSError, ValueError):  # it is no file, or closed
+        return False
 
 
 def _require_processor(tokens: list[str]) -> None:

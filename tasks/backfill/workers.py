@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -118,7 +118,8 @@ class Workers:
                 return
             worker = next((each for each in self._workers if each.order is None), None) or self._hire()
             worker.order, worker.due = order, time.monotonic() + self._limit_s
-            worker.connection.send(order)
+            with suppress(OSError):  # a worker that is dead already says so when its answer is waited for
+                worker.connection.send(order)
 
     def _hire(self) -> _Worker:
         here, there = _context.Pipe()

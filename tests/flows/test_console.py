@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -256,3 +257,25 @@ def test_every_command_with_a_range_of_days_understands_both_pairs_of_names(
     _, bound, _ = cli.app.parse_args([command, *days, *needed], exit_on_error=False, print_error=False)
     days_read = [value for value in bound.arguments.values() if isinstance(value, date)]
     assert days_read == [date(2026, 11, 1), date(2026, 11, 2)]
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_only_a_reader_who_went_away_ends_a_command_well(
+    is_read: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker or a peer that is gone breaks a pipe too: exit status 0 would hide that."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    reading, writing = os.pipe()
+    if not is_read:
+        os.close(reading)
+    monkeypatch.setattr(cli, "app", broken)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert cli.main(["health"]) == (2 if is_read else 0)
+        monkeypatch.undo()
+    assert ("Broken pipe" in capsys.readouterr().err) is is_read
+    if is_read:
+        os.close(reading)
