@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.run import Run, opened, record_events
+from flows.run import Run, close, opened
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
 from tasks.settings import Settings
@@ -28,10 +28,7 @@ def import_actions(settings: Settings, file: Path) -> dict[str, Any]:
         now = run.record.started_at
         said = imports.read(run.lake, file, settings.limits, run_id=run.run_id, now=now)
         rows = _publish(run, said)
-        run.check("runs", run.record.row("completed", datetime.now(UTC)))
-        run.record.warnings += run.validator.finish()
-        runs.close_run(run.record, run.lake, "completed")
-        checkpoint = record_events(run)
+        checkpoint = close(run)
         runs.forget(run.record, run.lake)
     counts = run.record.counts["actions_taken"]
     return {

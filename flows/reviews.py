@@ -12,7 +12,7 @@ import polars as pl
 from flows.actor import actor
 from flows.orchestrator import task, tell
 from flows.progress import counted
-from flows.run import Run, opened, record_events
+from flows.run import Run, close, opened
 from tasks import ids
 from tasks.errors import GateError, SourceError
 from tasks.gate.reconcile import Counts, reconcile
@@ -45,10 +45,7 @@ def import_reviews(
         )
         result = evaluation.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
         refusals = publish(run, answers)
-        run.check("runs", run.record.row("completed", datetime.now(UTC)))
-        run.record.warnings += run.validator.finish()
-        runs.close_run(run.record, run.lake, "completed")
-        checkpoint = record_events(run)
+        checkpoint = close(run)
         runs.forget(run.record, run.lake)
     counts = run.record.counts["reviews"]
     return {

@@ -231,6 +231,14 @@ def _record_start(record: runs.Run, lake: Lake, settings: Settings) -> list[str]
     ).notices
 
 
+def close(run: Run) -> dict[str, Any]:
+    """Ends a run that completed: its row is validated and kept, its events are signed; the checkpoint."""
+    run.check("runs", run.record.row("completed", datetime.now(UTC)))
+    run.record.warnings += run.validator.finish()
+    runs.close_run(run.record, run.lake, "completed")
+    return record_events(run)
+
+
 def _close_badly(run: Run, error: BaseException) -> None:
     """A failed or interrupted run is closed and recorded too; what stopped it stays the failure."""
     status = "failed" if isinstance(error, Exception) else "interrupted"
@@ -282,10 +290,7 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
     run.reached = reached = run.check("health", checked)
     record.warnings += _tell_alarms(health.new_alarms(reached, lake), run.settings)
     lake.commit(run.run_id, "health", {"health": reached}, run_day=run.day)
-    run.check("runs", record.row("completed", datetime.now(UTC)))
-    record.warnings += run.validator.finish()
-    runs.close_run(record, lake, "completed")
-    checkpoint = record_events(run)
+    checkpoint = close(run)
     run.verification = verify_ledger(run)
     if run.settings.webhooks:
         checkpoint |= send_events(run)

@@ -311,13 +311,9 @@ def _verdicts(
 
 def _actions(lake: Lake, period: Period) -> pl.LazyFrame:
     rows = period.rows(lake, "actions")
-    newest = (
-        current.ACTIONS.of(rows)
-        .join(current.current_outputs(period.rows(lake, "outputs")), on="output_id", how="semi")
-        .select("action_id", is_current=pl.lit(value=True))
-    )
+    newest = current.ACTIONS.of(rows)
     return (
-        rows.join(newest, on="action_id", how="left")
+        _marked(rows, newest, period, lake, key="action_id", flag="is_current")
         .select(
             "action_id",
             "output_id",
@@ -327,10 +323,19 @@ def _actions(lake: Lake, period: Period) -> pl.LazyFrame:
             "outcome",
             "policy",
             "run_id",
-            pl.col("is_current").fill_null(value=False),
+            "is_current",
         )
         .sort("produced_at", "action_id")
     )
+
+
+def _marked(
+    rows: pl.LazyFrame, newest: pl.LazyFrame, period: Period, lake: Lake, *, key: str, flag: str
+) -> pl.LazyFrame:
+    """Rows about outputs with `flag`: whether the row is the newest of its output, and that is current."""
+    outputs = current.current_outputs(period.rows(lake, "outputs"))
+    last = newest.join(outputs, on="output_id", how="semi").select(key, pl.lit(value=True).alias(flag))
+    return rows.join(last, on=key, how="left").with_columns(pl.col(flag).fill_null(value=False))
 
 
 def _caught(lake: Lake, period: Period, erased: Sequence[str]) -> pl.LazyFrame:
@@ -370,13 +375,9 @@ def _caught(lake: Lake, period: Period, erased: Sequence[str]) -> pl.LazyFrame:
 def _actions_taken(lake: Lake, period: Period) -> pl.LazyFrame:
     """What was really done with answers, beside what was decided; `is_last` of each current answer."""
     rows = period.rows(lake, "actions_taken")
-    last = (
-        current.ACTIONS_TAKEN.of(rows)
-        .join(current.current_outputs(period.rows(lake, "outputs")), on="output_id", how="semi")
-        .select("taken_id", is_last=pl.lit(value=True))
-    )
+    last = current.ACTIONS_TAKEN.of(rows)
     return (
-        rows.join(last, on="taken_id", how="left")
+        _marked(rows, last, period, lake, key="taken_id", flag="is_last")
         .select(
             "taken_id",
             "output_id",
@@ -390,7 +391,7 @@ def _actions_taken(lake: Lake, period: Period) -> pl.LazyFrame:
             "is_before",
             "noted_at",
             "run_id",
-            pl.col("is_last").fill_null(value=False),
+            "is_last",
         )
         .sort("produced_at", "taken_id")
     )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.test_report_page import BROWSER_MS, CHROMIUM, FLAGS
 from tests.pack.test_pack import OWNERS, made, settings_of
 from tests.support import pack_lake
+from tests.support.browsers import BROWSER_MS, NEEDS_CHROMIUM
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed, so no page can be looked at"
-)
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +28,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         has_summary=True,
     )
     return root / "pack"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=BROWSER_MS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

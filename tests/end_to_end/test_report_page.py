@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -22,22 +21,9 @@ from tasks.lake.store import Lake
 from tasks.report import numbers, report, site
 from tasks.tables import REPORT, RUNS
 from tests.support import report_lake
+from tests.support.browsers import BROWSER_MS, NEEDS_CHROMIUM
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-BROWSER_MS = 180_000
-"""A busy machine takes its time; half a minute is the library's own limit."""
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed, so no page can be looked at"
-)
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +42,6 @@ def unmeasured_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake, run = report_lake.build(tmp_path_factory.mktemp("unmeasured") / "lake", measured=False)
     checkpoint = {"size": 12, "root": "ab" * 32}
     return report.write(lake, report.gather(lake, run["run_id"], checkpoint=checkpoint, now=report_lake.NOW))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=BROWSER_MS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -13,23 +13,11 @@ from flows.review_page import ReviewPage
 from tasks.decide.policies import Policy
 from tasks.lake.store import Lake
 from tasks.settings import Settings
-from tests.end_to_end.test_report_page import BROWSER_MS, CHROMIUM, FLAGS
 from tests.support import ledger_lake, report_lake, review_pages
+from tests.support.browsers import BROWSER_MS, NEEDS_CHROMIUM
 
 ITEMS = 50
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed, so no page can be looked at"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=BROWSER_MS)
-        yield opened
-        opened.close()
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
