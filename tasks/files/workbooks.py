@@ -52,6 +52,22 @@ class Table:
     merged: frozenset[int]
     """Lines, from 1, some cell of which is one with a cell of another line."""
 
+    @property
+    def names(self) -> list[str]:
+        """Cells of the first line."""
+        return self.rows[0][1] if self.rows else []
+
+    @property
+    def whole(self) -> list[tuple[int, list[str]]]:
+        """The lines below the first of which each cell is one line's own."""
+        return [(line, cells) for line, cells in self.rows[1:] if line not in self.merged]
+
+    @property
+    def refused(self) -> list[tuple[int, str]]:
+        """The others, each with the reason."""
+        reason = "a cell of it is merged with one of another line; take them apart"
+        return [(line, reason) for line, _ in self.rows[1:] if line in self.merged]
+
 
 def is_workbook(data: bytes) -> bool:
     """By its first bytes, whatever its name says."""

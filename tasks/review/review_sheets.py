@@ -117,15 +117,13 @@ def _of_workbook(data: bytes) -> Sheet:
         raise SheetError(str(error)) from None
     if not table.rows:
         raise SheetError("it is empty")
-    places = _places([cell.strip().lower() for cell in table.rows[0][1]])
-    lines: list[dict[str, object]] = []
-    refused: list[tuple[int, str]] = []
-    for line, row in table.rows[1:]:
-        if line in table.merged:
-            refused.append((line, "a cell of it is merged with one of another line; take them apart"))
-        elif any(cell.strip() for cell in row):
-            lines.append({"line": line, **_values(row, places)})
-    return Sheet(pl.DataFrame(lines, schema=SHEET), refused)
+    places = _places([cell.strip().lower() for cell in table.names])
+    lines = [
+        {"line": line, **_values(row, places)}
+        for line, row in table.whole
+        if any(cell.strip() for cell in row)
+    ]
+    return Sheet(pl.DataFrame(lines, schema=SHEET), table.refused)
 
 
 def _places(header: list[str]) -> dict[str, int]:
@@ -268,7 +266,7 @@ def without_texts_of_workbook(data: bytes, subjects: set[str], instead: str) -> 
         table = workbooks.table(data)
     except WorkbookError:
         return data
-    header = [cell.strip().lower() for cell in table.rows[0][1]] if table.rows else []
+    header = [cell.strip().lower() for cell in table.names]
     keys = [header.index(name) for name in KEYS if name in header]
     texts = [at for at, name in enumerate(header) if name in TEXTS]
     changes = {

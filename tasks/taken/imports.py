@@ -110,13 +110,10 @@ def _of_workbook(
         table = workbooks.table(path.read_bytes())
     except workbooks.WorkbookError as error:
         raise Refusal("workbook", str(error)) from None
-    names = table.rows[0][1] if table.rows else []
-    for line, cells_of in table.rows[1:]:
-        if line in table.merged:
-            broken.append((line, "a cell of it is merged with one of another line; take them apart"))
-        else:
-            filled = zip(names, cells_of, strict=False)
-            yield line, {name: cells.original(cell) for name, cell in filled if name and cell}
+    broken += table.refused
+    for line, cells_of in table.whole:
+        filled = zip(table.names, cells_of, strict=False)
+        yield line, {name: cells.original(cell) for name, cell in filled if name and cell}
 
 
 def _original(record: Record, path: Path) -> Record:
