@@ -28,7 +28,7 @@ from tasks.backfill.estimate import Estimate
 from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.settings import load
-from tasks.sources.pull import Pulled
+from tasks.sources.pulled import Pulled
 from tasks.sources.units import Unit, together
 from tasks.tables import ERASED
 

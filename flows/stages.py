@@ -21,7 +21,8 @@ from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.files import inputs
 from tasks.gate.reconcile import Counts
 from tasks.sources import counting
-from tasks.sources.pull import Pulled, pull_sources
+from tasks.sources.pull import pull_sources
+from tasks.sources.pulled import Pulled
 from tasks.sources.units import Unit, together
 from tasks.taken import later
 

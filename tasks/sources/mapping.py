@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from tasks.files.encodings import Encoding
 from tasks.files.portions import Piece, Portion, Record
-from tasks.files.refusal import Refusal
-from tasks.sources import clocks, messages, platform_names
+from tasks.sources import clocks, likeness, platform_names
 from tasks.sources.column_names import is_called, numbered, plain, speaks_of
-from tasks.sources.delivered import action_of
 from tasks.sources.joining import ADDRESSES, QUESTION, TEXTS, Joiner
-from tasks.sources.parameters import FieldMapping, JoinSettings, RecordParameters
+from tasks.sources.parameters import FieldMapping, JoinSettings
 from tasks.sources.paths import Step, at, locate, opened, parse
-from tasks.sources.times import Clock, instant
 
 SAMPLE = 200
 """Records looked at: enough to see which fields are usual, read in a blink."""
 SHOWN = 5
 """Records that a person is shown."""
-_SHARE = 0.5
-"""Share of the sample that must carry a path for it to be proposed; rarer ones are exceptions."""
 _DISTINCT = 0.9
 """Share of different records whose id differs too; the rest may be a record that changed."""
 _DEEPEST = 6
@@ -33,8 +27,6 @@ _DEEPEST = 6
 
 _SPOKEN = ("response", "prompt", "contexts")
 """Fields of running text: a name that merely speaks of one is enough where its values are prose."""
-_UNDIVIDED = 6
-"""Characters of a text without blanks that is more than a name."""
 _KIND_OF_MESSAGES = re.compile("role$")
 
 
@@ -85,7 +77,7 @@ def _proposed(records: Sequence[Record], join: JoinSettings | None) -> Proposal:
         for path, value in _paths(record):
             seen[path] += 1
             values.setdefault(path, []).append(value)
-    usual = {p: values[p] for p, count in seen.items() if count >= _SHARE * len(records)}
+    usual = {p: values[p] for p, count in seen.items() if count >= likeness.SHARE * len(records)}
     chosen = _chosen(usual, values, join)
     sentences = _missing(chosen, is_joined=join is not None)
     if "response" not in chosen:
@@ -137,7 +129,7 @@ def _retrieved(usual: Mapping[str, Sequence[object]]) -> dict[str, str]:
             for key, kind in step.items() if isinstance(step, dict) else ():
                 is_evidence = _KIND.search(key.lower()) and isinstance(kind, str) and kind.casefold() in kinds
                 held = next((name for name in step if _HELD.search(name.lower())), None)
-                if is_evidence and held and _holds_texts(step[held]):
+                if is_evidence and held and likeness.holds_texts(step[held]):
                     return {"contexts": f"{path}[{key}={kind}].{held}"}
     return {}
 
@@ -160,7 +152,7 @@ def _missing(chosen: Mapping[str, str], *, is_joined: bool) -> list[str]:
 def _times(path: str, values: Sequence[object]) -> tuple[str | None, str | None, list[str]]:
     """The format of times where it is not ISO 8601, their path where they name no zone, and what to say."""
     texts = [value for value in values if isinstance(value, str)]
-    forms = [] if all(_is_iso(value) for value in values) else clocks.formats_of(texts)
+    forms = [] if all(likeness.is_iso(value) for value in values) else clocks.formats_of(texts)
     sentences, form = [], forms[0] if forms else None
     if len(forms) > 1:
         listed = " and ".join(map(repr, forms[:2]))
@@ -168,7 +160,7 @@ def _times(path: str, values: Sequence[object]) -> tuple[str | None, str | None,
             f"times in {path!r} fit {listed}; time_format is a guess: is the day or the month first?"
         )
     is_zoned = form is not None and form.endswith("%z")
-    if is_zoned or not any(_has_no_zone(value) or form for value in values):
+    if is_zoned or not any(likeness.has_no_zone(value) or form for value in values):
         return form, None, sentences
     sentences.append(
         f'times in {path!r} have no zone; set time_zone to their zone, such as "Europe/Berlin" or "UTC"'
@@ -186,7 +178,7 @@ def _columns(contexts: str | None, values: Mapping[str, Sequence[object]]) -> tu
         for path, texts in values.items()
         if (number := numbered(path)[1]) is not None
         and plain(numbered(path)[0]) == name
-        and all(_holds_texts(text) for text in texts)
+        and all(likeness.holds_texts(text) for text in texts)
     }
     return tuple(sorted(columns, key=lambda path: (columns[path], path))) if len(columns) > 1 else ()
 
@@ -235,7 +227,9 @@ def _free(usual: dict[str, list[object]], chosen: dict[str, str], field: str) ->
     A list of messages holds the question and the answer.
     """
     taken = {
-        path for name, path in chosen.items() if not _is_conversation(usual.get(path, [])) or name == field
+        path
+        for name, path in chosen.items()
+        if not likeness.is_conversation(usual.get(path, [])) or name == field
     }
     within = tuple(f"{chosen[name]}." for name in ("contexts", "prompt") if chosen.get(name) in taken)
     return {
@@ -251,20 +245,6 @@ def _free(usual: dict[str, list[object]], chosen: dict[str, str], field: str) ->
 def _is_one_of_many(path: str) -> bool:
     """Whether a path leads to the first item of a list not of alternatives: a document, a turn."""
     return len(platform_names.ITEM.findall(path)) > len(platform_names.ALTERNATIVE.findall(path))
-
-
-def _is_conversation(values: Sequence[object]) -> bool:
-    """Lists of messages in which users speak as well as the assistant."""
-    return bool(values) and all(isinstance(opened(v), list | dict) and _has_two_sides(v) for v in values)
-
-
-def _has_two_sides(value: object) -> bool:
-    asked, said = _text_of(messages.question(value)), _text_of(messages.answer(value))
-    return bool(asked) and asked != said
-
-
-def _text_of(speech: messages.Speech | None) -> str:
-    return speech.text.strip() if speech else ""
 
 
 def _paths(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
@@ -283,72 +263,16 @@ def _paths(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[st
             yield from _paths(items[0], f"{path}.0", depth + 2)
 
 
-def _fits(field: str, value: object) -> bool:
-    if field in _CHECKS:
-        return _CHECKS[field](value)
-    return isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) <= 200
-
-
-def _is_answer(value: object) -> bool:
-    return bool(_text_of(messages.answer(value))) and not _is_bare_json(value)
-
-
-def _is_question(value: object) -> bool:
-    return bool(_text_of(messages.question(value))) and not _is_bare_json(value)
-
-
-def _is_bare_json(value: object) -> bool:
-    """JSON text that is neither a message nor a text: some other record."""
-    return isinstance(value, str) and isinstance(opened(value), dict | list) and not messages.is_spoken(value)
-
-
-_EVER = datetime(9000, 1, 1, tzinfo=UTC)
-"""A sample may be old or made: any time will do, today's clock has no say."""
-
-
-def _is_time(value: object) -> bool:
-    return _is_iso(value) or (isinstance(value, str) and bool(clocks.formats_of([value])))
-
-
-def _is_iso(value: object) -> bool:
-    try:
-        instant(value, clock=Clock("UTC"), now=_EVER, parameters=RecordParameters())
-    except Refusal:
-        return False
-    return True
-
-
-def _has_no_zone(value: object) -> bool:
-    try:
-        instant(value, clock=Clock(), now=_EVER, parameters=RecordParameters())
-    except Refusal:
-        return True
-    return False
-
-
-def _holds_texts(value: object) -> bool:
-    """A list of texts, of records with a text, or a list as tables without nesting carry it."""
-    value = opened(value)
-    if isinstance(value, str):
-        return _is_prose(value)
-    if not isinstance(value, list):
-        return False
-    if value and all(isinstance(item, str) for item in value):
-        return any(map(_is_prose, value))  # a list of ids or addresses is no evidence
-    return all(isinstance(item, str) or _text_key(item) is not None for item in value)
-
-
-def _text_key(item: object) -> str | None:
-    """Where a context keeps its text."""
-    return next((c for c in TEXTS if locate(item, parse(c)) is not None), None)
-
-
 def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) -> str | None:
     """The best path for a field: by a platform's name, a word for it in any language, a part of a name."""
-    fitting = [path for path, values in usual.items() if all(_fits(field, value) for value in values)]
+    fitting = [path for path, values in usual.items() if all(likeness.fits(field, value) for value in values)]
     if field == "id":
         fitting = [path for path in fitting if len(set(usual[path])) >= _DISTINCT * len(usual[path])]
-    texts = [path for path in fitting if sum(map(_is_prose_value, usual[path])) >= _SHARE * len(usual[path])]
+    texts = [
+        path
+        for path in fitting
+        if sum(map(likeness.is_prose_value, usual[path])) >= likeness.SHARE * len(usual[path])
+    ]
     stages = [[path for path in texts if field == "response" and platform_names.MADE.search(path.lower())]]
     stages += [[path for path in fitting if re.search(pattern, path.lower())] for pattern in patterns]
     stages.append([path for path in fitting if is_called(path.rsplit(".", 1)[-1] or path, field)])
@@ -360,7 +284,9 @@ def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) 
         ]
     )
     stages.append([path for path in texts if field in _SPOKEN and speaks_of(path, field)])
-    talks = [path for path in fitting if field in ("response", "prompt") and _is_conversation(usual[path])]
+    talks = [
+        path for path in fitting if field in ("response", "prompt") and likeness.is_conversation(usual[path])
+    ]
     stages.append(talks)
     for matches in stages:
         if matches:
@@ -370,18 +296,6 @@ def _first(field: str, patterns: Sequence[str], usual: dict[str, list[object]]) 
                 key=lambda p: (not all(isinstance(v, str) for v in usual[p]), p.count("."), len(p), p),
             )
     return None
-
-
-def _is_prose_value(value: object) -> bool:
-    return isinstance(value, str) and _is_prose(value)
-
-
-def _is_prose(text: str) -> bool:
-    """Neither an id nor JSON in a string; some scripts write no blanks."""
-    bare = text.strip()
-    return bare[:1] not in ("{", "[") and (
-        " " in bare or (len(bare) >= _UNDIVIDED and any(ord(c) > 0x2E7F for c in bare))
-    )
 
 
 def _guess(usual: Mapping[str, list[object]], chosen: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -394,38 +308,23 @@ def _guess(usual: Mapping[str, list[object]], chosen: Mapping[str, str]) -> tupl
         path: [value for value in values if isinstance(value, str)]
         for path, values in usual.items()
         if all(isinstance(value, str) for value in values)
-        and sum(map(_is_prose_value, values)) >= _SHARE * len(values)
+        and sum(map(likeness.is_prose_value, values)) >= likeness.SHARE * len(values)
     }
-    asked = {path for path, values in texts.items() if sum(map(_asks, values)) >= _SHARE * len(values)}
+    asked = {
+        path
+        for path, values in texts.items()
+        if sum(map(likeness.asks, values)) >= likeness.SHARE * len(values)
+    }
     lengths = {path: sum(map(len, texts[path])) / len(texts[path]) for path in texts if path not in asked}
     if not lengths:
         return {}, "no field holds text that could be the answer; set fields.response"
     longest, *others = sorted(lengths, key=lambda p: (lengths[p], p), reverse=True)
     guess = {"prompt": min(asked)} if asked and "prompt" not in chosen else {}
-    others = [path for path in others if not _is_preview(texts[path], texts[longest])]
-    if others and "contexts" not in chosen and _is_retold(texts[others[0]], texts[longest]):
+    others = [path for path in others if not likeness.is_preview(texts[path], texts[longest])]
+    if others and "contexts" not in chosen and likeness.is_retold(texts[others[0]], texts[longest]):
         said = f"{others[0]!r} is the answer and {longest!r} its evidence, which has the same words and more"
         return guess | {"response": others[0], "contexts": longest}, f"fields.response is a guess: {said}"
     return guess | {"response": longest}, f"fields.response is a guess: {longest!r} holds the longest texts"
-
-
-def _asks(text: str) -> bool:
-    return text.rstrip(" \"'”»)").endswith(("?", "？", "؟"))
-
-
-def _is_preview(texts: Sequence[str], whole: Sequence[str]) -> bool:
-    """Whether most texts are only the beginning of the one beside them."""
-    begins = [b.startswith(a.rstrip(" .…")) for a, b in zip(texts, whole, strict=False)]
-    return sum(begins) >= _SHARE * len(begins)
-
-
-def _is_retold(answers: Sequence[str], evidence: Sequence[str]) -> bool:
-    """Whether most words of most answers stand in the text beside them."""
-    pairs = [
-        (set(plain(answer).split()), set(plain(text).split()))
-        for answer, text in zip(answers, evidence, strict=False)
-    ]
-    return sum(len(said & given) >= _SHARE * len(said) for said, given in pairs) >= _SHARE * len(pairs)
 
 
 def _inner(lists: Sequence[object]) -> dict[str, str]:
@@ -441,17 +340,3 @@ def _inner(lists: Sequence[object]) -> dict[str, str]:
                 paths[name] = candidate
                 break
     return paths
-
-
-_CHECKS: dict[str, Callable[[object], bool]] = {
-    "contexts": _holds_texts,
-    "tools": lambda value: isinstance(value, list | str),
-    "metadata": lambda value: isinstance(value, dict | str),
-    "produced_at": _is_time,
-    "delivered_at": _is_time,
-    "delivered": lambda value: str(value).casefold() in ("true", "false", "yes", "no", "1", "0"),
-    "action_taken": lambda value: isinstance(value, str) and action_of(value) is not None,
-    "response": _is_answer,
-    "prompt": _is_question,
-}
-"""Whether a value can be of a field; other fields are short names."""

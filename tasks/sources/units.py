@@ -13,6 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.sources.staging import Staged, write
+from tasks.tables import OUTPUTS
+
+UNIT_BYTES = 64 * 2**20
+"""A unit is closed early at this size, so that 500 answers of 2 MB do not meet in memory."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -64,3 +70,37 @@ def _joined(units: Sequence[Unit], most: int) -> Iterator[Unit]:
 
 def _one(units: Sequence[Unit]) -> Unit:
     return replace(units[0], rows=sum(unit.rows for unit in units), more=tuple(units[1:]))
+
+
+def cut(new: pl.DataFrame, staged: Sequence[Staged], folder: Path, most: int) -> Iterator[Unit]:
+    """Each day's new outputs, in the order they were pulled, in files of at most `most` rows."""
+    for day in sorted({day for part in staged for day in part.days}):
+        of_day = new.filter(pl.col("_day") == day).select("_sequence", "supersedes")
+        if of_day.is_empty():
+            continue
+        held: list[pl.DataFrame] = []
+        rows = size = shard = 0
+        for path in (path for part in staged for path in part.days.get(day, [])):
+            left = (
+                pl.read_parquet(path)
+                .drop("supersedes")
+                .join(of_day, on="_sequence", how="inner", maintain_order="left")
+                .select(OUTPUTS.schema.names())
+            )
+            while left.height:
+                taken = left.head(most - rows)
+                left = left.slice(taken.height)
+                held.append(taken)
+                rows += taken.height
+                size += int(taken.estimated_size())
+                if rows == most or size >= UNIT_BYTES:
+                    yield _unit(held, day, shard, folder)
+                    held, rows, size, shard = [], 0, 0, shard + 1
+        if rows:
+            yield _unit(held, day, shard, folder)
+
+
+def _unit(parts: list[pl.DataFrame], day: date, shard: int, folder: Path) -> Unit:
+    frame = pl.concat(parts)
+    path = write(frame, folder / "units" / day.isoformat() / f"{shard:06d}.parquet")
+    return Unit(day, shard, path, frame.height)

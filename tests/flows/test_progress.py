@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flows import progress
-from tasks.sources.pull import Unit
+from tasks.sources.units import Unit
 
 UNITS = [Unit(date(2026, 11, day), 0, Path("unit"), rows) for day, rows in ((1, 30), (2, 10))]
 

@@ -18,7 +18,7 @@ from tasks.sources.gathering import Traces
 from tasks.sources.minimise import MASK, Minimiser, MinimiseSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled
+from tasks.sources.pulled import Pulled
 from tests.support.otlp_files import lines, span
 from tests.support.pulls import pull_into
 from tests.support.scopes import NOW, scope

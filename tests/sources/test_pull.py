@@ -20,12 +20,13 @@ from tasks.errors import GateError, LakeError, SourceError
 from tasks.lake.store import Lake
 from tasks.schema import mismatches
 from tasks.settings import RunnerSettings, Settings
-from tasks.sources import files
+from tasks.sources import files, staging, units
 from tasks.sources import pull as pulling
 from tasks.sources.base import Batch
 from tasks.sources.files import propose
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled, watermark
+from tasks.sources.pull import watermark
+from tasks.sources.pulled import Pulled
 from tasks.tables import OUTPUTS, QUARANTINE
 from tests.support.pulls import pull_into
 from tests.support.scopes import scope
@@ -112,7 +113,7 @@ def test_a_unit_never_has_more_rows_than_the_runner_allows(tmp_path, lake):
 
 
 def test_a_unit_is_closed_early_when_its_answers_are_large(tmp_path, lake, monkeypatch):
-    monkeypatch.setattr(pulling, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
     path = write(tmp_path / "a.jsonl", *(record(i, out="x" * 100) for i in range(3)))
     assert sum(u.rows for u in run(lake, configured(path)).units) == 3
 
@@ -214,9 +215,9 @@ def test_quarantine_is_staged_and_published_with_its_places(tmp_path, lake):
 
 def test_many_records_are_held_a_batch_at_a_time(tmp_path, lake, monkeypatch):
     sizes = []
-    stage = pulling._stage
+    stage = pulling.stage
     monkeypatch.setattr(
-        pulling, "_stage", lambda b, *rest: (sizes.append(b.outputs.height), stage(b, *rest))[1]
+        pulling, "stage", lambda b, *rest: (sizes.append(b.outputs.height), stage(b, *rest))[1]
     )
     path = write(tmp_path / "a.jsonl", *(record(i, i % 3 + 1) for i in range(4_500)))
     pulled = run(lake, configured(path))
@@ -238,7 +239,7 @@ def test_records_that_a_filter_leaves_out_are_in_the_sum_and_not_in_the_share_of
 def test_a_sum_that_does_not_come_out_stops_the_run(tmp_path, lake, monkeypatch):
     with pytest.raises(GateError, match="2 records became 0 outputs, 0 quarantined, 0 filtered"):
         Batch(OUTPUTS.empty(), QUARANTINE.empty(), 2)
-    monkeypatch.setattr(pulling, "_units", lambda *_: iter(()))
+    monkeypatch.setattr(units, "cut", lambda *_: iter(()))
     with pytest.raises(GateError, match="1 records came in and 0 are accounted for"):
         run(lake, configured(write(tmp_path / "a.jsonl", record(1))))
 
@@ -296,20 +297,20 @@ def test_an_old_version_that_is_read_again_does_not_get_a_second_successor(tmp_p
 
 
 def test_a_full_disk_under_the_lake_is_not_blamed_on_the_source(tmp_path, lake, monkeypatch):
-    write_frame = pulling._write
-    monkeypatch.setattr(pulling, "_write", lambda frame, _: write_frame(frame, Path("/dev/full")))
+    write_frame = staging.write
+    monkeypatch.setattr(staging, "write", lambda frame, _: write_frame(frame, Path("/dev/full")))
     with pytest.raises(LakeError, match=r"lake/_work/.*No space left on device .*make room and run again"):
         run(lake, configured(write(tmp_path / "a.jsonl", record(1))), pause=never)
 
 
 def test_a_batch_that_could_not_be_written_is_not_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(pulling, "_write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
-    staged = pulling._Staged("s", tmp_path, 0, {})
+    monkeypatch.setattr(staging, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    staged = staging.Staged("s", tmp_path, 0, {})
     wanted = configured(write(tmp_path / "a.jsonl", record(1), b"bad"))
     batches = pulling._batches(wanted.sources[0], scope(now=NOW))
     with pytest.raises(LakeError, match="broken"):
         pulling._read(batches, staged)
-    assert staged == pulling._Staged("s", tmp_path, 0, {})
+    assert staged == staging.Staged("s", tmp_path, 0, {})
 
 
 def never(seconds: float) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tasks.lake.store import Lake
 from tasks.settings import Settings
 from tasks.sources.parameters import FieldMapping, FilesSettings
-from tasks.sources.pull import Pulled
+from tasks.sources.pulled import Pulled
 from tasks.sources.sample import SampleSettings, draw
 from tests.support.lake_frames import made
 from tests.support.pulls import pull_into

@@ -20,7 +20,8 @@ from tasks.sources.base import Batch
 from tasks.sources.counting import Compared
 from tasks.sources.minimise import MinimiseSettings
 from tasks.sources.parameters import FieldMapping
-from tasks.sources.pull import Pulled, watermark
+from tasks.sources.pull import watermark
+from tasks.sources.pulled import Pulled
 from tasks.sources.sample import SampleSettings
 from tasks.sources.sql import SqlSettings
 from tasks.starter import write_starter

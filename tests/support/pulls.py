@@ -13,7 +13,8 @@ from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 from tasks.sources.base import Batch
 from tasks.sources.parameters import SourceSettings
-from tasks.sources.pull import Pulled, pull_sources
+from tasks.sources.pull import pull_sources
+from tasks.sources.pulled import Pulled
 from tasks.tables import OUTPUTS, QUARANTINE
 from tests.support.scopes import NOW, scope
 

@@ -1,0 +1,90 @@
+"""What one source leaves behind while it is pulled: rows by day on disk, and what is counted of them."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from tasks.sources.base import Batch, Marks
+from tasks.tables import QUARANTINE
+
+KEYS = ("_sequence", "source", "source_id", "output_id", "delivered_at", "action_taken")
+"""What is kept of every record."""
+
+
+@dataclass
+class Staged:
+    """What one source leaves behind."""
+
+    source: str
+    folder: Path
+    first: int
+    """Number of its first record: records are numbered through all sources."""
+    marks: Marks
+    inputs: dict[str, str] = field(default_factory=dict)
+    keys: list[pl.DataFrame] = field(default_factory=list)
+    days: dict[date, list[Path]] = field(default_factory=dict)
+    quarantine_paths: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    quarantined: int = 0
+    outputs: int = 0
+    records_in: int = 0
+    filtered: int = 0
+    joined: int = 0
+    sampled_out: int = 0
+    first_refusal: str = ""
+    lacks: Counter[str] = field(default_factory=Counter)
+    minimised: Counter[str] = field(default_factory=Counter)
+    aside: dict[str, str] = field(default_factory=dict)
+
+
+def stage(batch: Batch, staged: Staged) -> None:
+    """Writes a batch, and counts it only once it is written."""
+    start = staged.first + staged.outputs
+    outputs = batch.outputs.with_columns(_sequence=pl.int_range(pl.len(), dtype=pl.Int64) + start)
+    day = pl.col("produced_at").dt.date()
+    written: dict[date, Path] = {}
+    for (of_day,), rows in outputs.group_by(day, maintain_order=True):
+        if not isinstance(of_day, date):
+            raise TypeError("produced_at has no day")
+        path = staged.folder / "batches" / of_day.isoformat() / f"{start:012d}.parquet"
+        written[of_day] = write(rows, path)
+    if batch.quarantine.height:
+        first = batch.quarantine.row(0, named=True)
+        staged.first_refusal = staged.first_refusal or f"{first['locator']}: {first['reason']}"
+        # The stem names the commit, so it is another for every source.
+        name = f"{staged.folder.name}-{len(staged.quarantine_paths):06d}.parquet"
+        rows = batch.quarantine.select(QUARANTINE.schema.names())
+        staged.quarantine_paths.append(write(rows, staged.folder / "quarantine" / name))
+    for of_day, path in written.items():
+        staged.days.setdefault(of_day, []).append(path)
+    staged.keys.append(outputs.select(*KEYS, day.alias("_day")))
+    staged.outputs += outputs.height
+    staged.quarantined += batch.quarantine.height
+    staged.records_in += batch.records_in
+    staged.filtered += batch.filtered
+    staged.joined += batch.joined
+    staged.sampled_out += batch.sampled_out
+    staged.lacks.update(batch.lacks)
+    staged.minimised.update(batch.minimised)
+    staged.aside |= batch.aside
+    staged.marks.update(batch.marks)
+    staged.inputs.update(batch.inputs)
+    staged.problems += batch.problems
+    staged.warnings += batch.warnings
+
+
+def write(frame: pl.DataFrame, path: Path) -> Path:
+    """Writes a frame as Parquet, and gives its path."""
+    # Through memory, which holds the frame: writing by itself, Polars calls a full disk a ComputeError.
+    data = io.BytesIO()
+    frame.write_parquet(data, compression="zstd")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.getbuffer())
+    return path
