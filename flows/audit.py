@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from flows.compaction import join_small_files
 from flows.heartbeat import beating
 from flows.leaks import find_leaks
 from flows.orchestrator import flow
@@ -55,5 +56,6 @@ def audit(
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)
             keep_inventory(run)
+            join_small_files(run)
             finish(run, marks=pulled.marks)
         return conclude(run, {"completeness": completeness, "drift": drift})

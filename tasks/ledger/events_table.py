@@ -45,23 +45,25 @@ def render(lake: Lake, log: Log) -> None:
         frame = rendered(segment.read())
         last = frame["occurred_at"].max()
         assert isinstance(last, datetime)  # noqa: S101 - a segment is never empty
-        lake.commit(segment.run_id, _unit(segment), {"events": frame}, run_day=last.date())
+        lake.commit(segment.run_id, _unit(segment.number), {"events": frame}, run_day=last.date())
     lake.write_state(STATE, {**state, "origin": log.origin, "rendered": log.head.size})
 
 
-def _unit(segment: Segment) -> str:
-    return f"{_UNIT}{segment.number:06d}"
+def _unit(number: int) -> str:
+    return f"{_UNIT}{number:06d}"
 
 
 def rendered_places(lake: Lake, segment: Segment) -> list[Path]:
-    """Files of the `events` table that the commit of a segment names, below the lake's root.
+    """Files of the `events` table that the commits of a segment name, below the lake's root.
 
     Only a hint where to look: a manifest that is damaged or gone names none.
     """
     places = []
-    for path in sorted((lake.root / "runs" / segment.run_id / "commits").glob(f"{_unit(segment)}*.json")):
-        with contextlib.suppress(IntegrityError, ValueError, OSError):
-            places += [file.place for file in commits.record_files(commits.load(path))]
+    for part in segment.parts_written:
+        folder = lake.root / "runs" / part.run_id / "commits"
+        for path in sorted(folder.glob(f"{_unit(part.number)}*.json")):
+            with contextlib.suppress(IntegrityError, ValueError, OSError):
+                places += [file.place for file in commits.record_files(commits.load(path))]
     return [place for place in places if place.parts[1] == "events"]
 
 

@@ -35,7 +35,7 @@ import polars as pl
 
 from tasks.errors import IntegrityError, LakeError
 from tasks.files import durable
-from tasks.ledger import keys, merkle, notes, segments, tiles
+from tasks.ledger import joining, keys, merkle, notes, segments, tiles
 from tasks.ledger.events import FRAME
 from tasks.ledger.keys import Signer
 from tasks.ledger.notes import Checkpoint, Note, NoteError, PublicKey, UnknownKey
@@ -113,10 +113,9 @@ class Log:
                     break
                 if segment.first < self.head.size:
                     raise IntegrityError(f"{segment.path}: the checkpoint ends inside this segment")
-                segment.path.with_suffix(".json").unlink()
-                segment.path.unlink(missing_ok=True)
-                segment.index_path.unlink(missing_ok=True)
+                segments.remove(segment)
                 sentences.append(f"ledger: removed {segment.rows} events that no checkpoint ever covered")
+            sentences += joining.finish(self.folder / "segments")
             for path in [*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")]:
                 path.unlink()
             durable.sync_folder(self.folder / "segments")
@@ -224,7 +223,7 @@ class Log:
             return self.head
         tree = self._tree()
         with durable.touching(self.folder):
-            number = self.segments[-1].number + 1 if self.segments else 0
+            number = max((segment.number for segment in self.segments), default=-1) + 1
             for at, part in enumerate(events.iter_slices(segments.MAX_ROWS)):
                 frame = _rows(part, tree.size)
                 segments.write(self.folder / "segments", number + at, frame, run_id)

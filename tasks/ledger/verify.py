@@ -305,12 +305,14 @@ def _remembered(lake: Lake, log: Log, findings: Findings) -> int:
     try:
         size, root = int(state["size"]), bytes.fromhex(state["root"])
         is_same = size <= log.head.size and Tree.load(size, log.read_tile).root() == root
+        # Segments joined since may cover where that check ended; the tree is then built up to it again.
+        first = next((s.first for s in log.segments if s.first < size < s.end), size)
     except (KeyError, ValueError, IntegrityError):
         return 0
     if not is_same:
         findings.fail(f"history was rewritten: the first {size} events are not those that the last check saw")
         return 0
-    return size
+    return first
 
 
 def _remember(lake: Lake, log: Log, whole: datetime | None) -> None:

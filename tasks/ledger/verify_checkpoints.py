@@ -60,7 +60,7 @@ def checkpoints(log: Log, findings: Findings) -> list[Checkpoint]:
                     f"{log.folder / 'checkpoint'}: signed for {log.head.size} events although a "
                     f"checkpoint of {size} was signed before: the ledger was rolled back"
                 )
-    appends = {0, *(s.end for s in segments.listed(log.folder / "segments") if s.ends_append)}
+    appends = {0, *(end for s in segments.listed(log.folder / "segments") for end in s.append_ends)}
     for size in sorted(appends - set(sizes)):
         if size < log.head.size:
             findings.fail(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.lake.store import Lake
-from tasks.ledger import events_table, keys
+from tasks.ledger import events_table, keys, segments
 from tasks.ledger.findings import Findings
 from tasks.ledger.log import Log
 from tasks.ledger.notes import NoteError
@@ -49,11 +49,14 @@ def _vkey(log: Log, findings: Findings) -> None:
 def _segments(log: Log, findings: Findings) -> None:
     """Files that no append wrote, or in the writing of which one was interrupted."""
     numbers = {segment.number for segment in log.segments}
+    retired = {segment.number for segment in segments.retired(log.folder / "segments")}
     for path in sorted((log.folder / "segments").iterdir()):
         if _is_temporary(path):
             findings.note(f"{path}: left by an interrupted write; the next run removes it")
         elif path.suffix not in (".parquet", ".json") or not path.stem.isdigit():
             findings.fail(f"{path}: not a file of a ledger")
+        elif int(path.stem) in retired:
+            findings.note(f"{path}: joined into a bigger segment; the next run removes it")
         elif int(path.stem) not in numbers:
             findings.note(f"{path}: beyond the checkpoint, left by an interrupted append")
 
