@@ -12,6 +12,8 @@ Runs on Python 3.11 to 3.14 with nothing installed; its syntax is old, so that o
    only); when that is one for CUDA, uv takes the CPU one from PyTorch's own index, pinned by version: the
    index states its digest, the lock file does not. CLAIMLEDGER_TORCH=cuda keeps CUDA.
 3. Everything else is checked against the hashes of the lock files; nothing is built, so no compiler runs.
+4. Bytecode is written at once. uv leaves it out, and where Python may not write it later (a read-only image,
+   PYTHONDONTWRITEBYTECODE) every process would compile some 7,000 files again.
 
 What was downloaded stays in uv's cache. A run that was cut off leaves `.venv/.unfinished`, and the next one
 lays every file anew from that cache, since a package may have been half written.
@@ -137,7 +139,9 @@ def install(dev: bool) -> None:
     rest = "\n".join(text for lock in locks for text in entries(lock) if text != torch)
     install_torch(uv, torch, anew)
     listed(uv, rest, "the other packages", "--no-build", "--require-hashes", *anew)
-    run([*uv, "--no-build-isolation", "--editable", str(ROOT)], "claimledger itself")
+    run([*uv, "--no-build-isolation", "--compile-bytecode", "--editable", str(ROOT)], "claimledger itself")
+    own = [str(ROOT / folder) for folder in ("claimledger", "flows", "tasks", "training")]
+    run([str(PYTHON), "-m", "compileall", "-q", *own], "claimledger's own bytecode")
     shutil.rmtree(str(VENV / ".uv"), ignore_errors=True)
     STAMP.write_text("\n".join(digest(locks[:count]) for count in range(1, len(locks) + 1)) + "\n", "utf-8")
     UNFINISHED.unlink()
