@@ -139,7 +139,7 @@ def install(dev: bool) -> None:
     rest = "\n".join(text for lock in locks for text in entries(lock) if text != torch)
     install_torch(uv, torch, anew)
     listed(uv, rest, "the other packages", "--no-build", "--require-hashes", *anew)
-    run([*uv, "--no-build-isolation", "--compile-bytecode", "--editable", str(ROOT)], "claimledger itself")
+    run([*uv, "--no-build-isolation", "--editable", str(ROOT)], "claimledger itself")
     own = [str(ROOT / folder) for folder in ("claimledger", "flows", "tasks", "training")]
     run([str(PYTHON), "-m", "compileall", "-q", *own], "claimledger's own bytecode")
     shutil.rmtree(str(VENV / ".uv"), ignore_errors=True)
@@ -176,7 +176,8 @@ def bring_uv() -> "list[str]":
         hashed = ["--no-deps", "--require-hashes", "--upgrade", "--target", str(folder)]
         listed([*PIP, *hashed], requirement, "uv")
         binary = folder / "bin" / "uv"
-    return [str(binary), "pip", "install", "--python", str(PYTHON), "--no-deps", "--no-config"]
+    options = ["--python", str(PYTHON), "--no-deps", "--no-config", "--compile-bytecode"]
+    return [str(binary), "pip", "install", *options]
 
 
 def install_torch(uv: "list[str]", torch: str, anew: "list[str]") -> None:
