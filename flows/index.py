@@ -29,4 +29,7 @@ def index(config: str | None = None, lake: str | None = None) -> Outcome:
         stages.index(run)
         finish(run)
     corpus = run.corpus
-    return conclude(run, {"snapshot": corpus.snapshot, **corpus.summary} if corpus else {})
+    return conclude(
+        run,
+        {"snapshot": corpus.snapshot, **corpus.summary, "index": corpus.method.as_dict()} if corpus else {},
+    )

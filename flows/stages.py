@@ -84,13 +84,17 @@ def index(run: Run) -> None:
         check=lambda passages: run.check("passages", passages),
         run_id=run.run_id,
         now=run.record.started_at,
+        threads=run.settings.runner.threads,
     )
     run.record.snapshot = run.corpus.snapshot if run.corpus else EMPTY_SNAPSHOT
     if run.corpus is not None:
         run.record.count({"passages": counts["passages"]})
         run.record.warnings += _refused_documents(run.corpus.quarantine)
         run.record.warnings += _hidden_text(run.corpus.summary)
-        tell(_corpus(run.corpus.summary))
+        run.record.index = run.corpus.method.as_dict()
+        if run.corpus.method.refused:
+            run.record.warnings.append(f"corpus: {run.corpus.method.in_words()}")
+        tell(f"{_corpus(run.corpus.summary)}; {run.corpus.method.in_words()}")
 
 
 def _corpus(summary: Mapping[str, int]) -> str:

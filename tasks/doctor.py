@@ -125,6 +125,17 @@ def _sources(settings: Settings) -> Iterator[Check]:
             yield from _mapping(source, settings.limits)
     if settings.corpus.path:
         yield _reached("corpus", partial(corpus.reach, settings.corpus))
+        yield _attempt("corpus index", lambda: _index(settings))
+
+
+def _index(settings: Settings) -> str:
+    """How the published snapshot is searched by meaning, and how near to exact that was measured to be."""
+    from tasks.evidence import shards, snapshots
+
+    state = Lake.open(settings.lake).read_state(snapshots.state_name(settings.corpus.name))
+    if "index" not in state:
+        return "none yet; the next audit builds it"
+    return f"snapshot {state['snapshot'][:12]}: {shards.Method(**state['index']).in_words()}"
 
 
 def _mapping(source: FilesSettings, limits: LimitSettings) -> Iterator[Check]:

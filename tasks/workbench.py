@@ -118,7 +118,19 @@ class Workbench:
             "passages": asdict(settings.corpus.passages),
             "embedder": self.embedder.fingerprint,
         }
+        if searched := self._search_name():
+            chosen["index"] = searched
         return ids.digest("verifier", fingerprint, json.dumps(chosen, sort_keys=True))
+
+    def _search_name(self) -> str:
+        """Which approximate search the corpus has: other cells may find other passages, and empty of an exact
+        one.
+        """
+        from tasks.evidence import shards, snapshots
+
+        published = self.lake.read_state(snapshots.state_name(self.parameters.corpus.name)).get("index")
+        is_searched = bool(self.parameters.corpus.path and published)
+        return shards.Method(**published).name if is_searched else ""
 
     @property
     def usage(self) -> Usage | None:

@@ -69,6 +69,7 @@ DOORS = {
     "evidence.documents": "disk, through its neighbours: evidence.reading",
     "evidence.embeddings": "disk",
     "evidence.dense": "disk, faiss",
+    "evidence.dense_files": "disk, log, through its neighbours: evidence.dense",
     "evidence.html_text": "selectolax",
     "evidence.index": "disk, log",
     "evidence.refresh": "disk",

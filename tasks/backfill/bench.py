@@ -103,7 +103,13 @@ class Bench:
     def _job(self, unit: Unit) -> Job:
         start = self._start
         if self._corpus is None and start.snapshot != EMPTY_SNAPSHOT:
-            self._corpus = index.reader(self._bench.lake.root, start.snapshot, self._bench.embedder)
+            self._corpus = index.reader(
+                self._bench.lake.root,
+                start.snapshot,
+                self._bench.embedder,
+                start.parameters.corpus.index,
+                threads=start.parameters.threads,
+            )
         gate = Gate(self._validator)
         return Job(unit.name, self._bench, self._corpus, gate, start.run_id, datetime.now(UTC))
 

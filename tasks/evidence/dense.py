@@ -1,94 +1,150 @@
 """Door to FAISS: vectors in, the rows nearest to a vector out.
 
-An index file is parsed only after its digest was checked (`tasks/files/cache.py`).
+An index file is parsed only after its digest was checked (`tasks/files/cache.py`), and then mapped into
+memory, so that opening costs its digest and a search what it looks into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tasks.evidence.models import Embedder, Vectors
-
-FLAT_ROWS = 200_000
-"""Up to here every query is compared with every row: exact, nothing to train, 4 ms a query at the limit."""
-
-CELLS_PER_ROOT = 4
-"""Beyond: cells of an inverted file per square root of rows, FAISS's own advice."""
-
-PROBES = 64
-"""Cells looked into per query; see docs/decisions/0004-retrieval.md for recall and time."""
+from tasks.evidence import shards
+from tasks.evidence.models import Vectors
+from tasks.evidence.shards import ROWS, Method
 
 TRAINING_ROWS = 64
 """Rows a cell is trained with: enough, and a quarter of the time that FAISS's default of 256 takes."""
 
-ENCODED_TEXTS = 8192
-"""Texts whose vectors are in memory at once while an index is built."""
 
-ROWS = pl.Schema({"query": pl.UInt32, "row": pl.UInt32, "score": pl.Float32})
+@dataclass(frozen=True)
+class Shard:
+    """One FAISS index, and the row of the snapshot that each of its rows is, -1 for one that left."""
+
+    index: Any
+    rows: np.ndarray
 
 
 class DenseIndex:
-    """Rows of unit vectors; row i is the i-th text it was built from."""
+    """Unit vectors of a snapshot's passages, in shards of one method."""
 
-    def __init__(self, index: Any) -> None:
-        self._index = index
+    def __init__(self, parts: Sequence[Shard], method: Method, *, threads: int = 0) -> None:
+        self.method = method
+        self._parts = parts
+        self._threads = threads
 
-    @classmethod
-    def build(cls, texts: pl.Series, embedder: Embedder) -> DenseIndex:
-        """The index of these texts: exact, or an inverted file where they are many."""
-        import faiss
-
-        index: Any = faiss.IndexFlatIP(embedder.dimension)
-        if len(texts) > FLAT_ROWS:
-            cells = int(CELLS_PER_ROOT * len(texts) ** 0.5)
-            index = faiss.IndexIVFFlat(index, embedder.dimension, cells, faiss.METRIC_INNER_PRODUCT)
-            sample = texts.gather_every(max(1, len(texts) // (TRAINING_ROWS * cells)))
-            index.train(np.concatenate(list(_encoded(sample, embedder))))
-            index.nprobe = PROBES
-        for vectors in _encoded(texts, embedder):
-            index.add(vectors)
-        return cls(index)
-
-    def search(self, vectors: Vectors, k: int) -> pl.DataFrame:
-        """query, row, score: the up to k nearest rows for each vector, best first.
+    def search(self, vectors: Vectors, k: int, *, probes: int | None = None) -> pl.DataFrame:
+        """query, row, score: the up to k nearest rows for each vector, best first, equal scores by row.
 
         FAISS pads with row -1 where it has fewer than k; Polars and NumPy would take that for the last row.
         """
-        if len(vectors) == 0 or self._index.ntotal == 0:
+        if len(vectors) == 0 or not self._parts:
             return ROWS.to_frame()
-        scores, rows = self._index.search(np.ascontiguousarray(vectors, dtype=np.float32), k)
-        is_row = rows.ravel() >= 0
-        queries = np.repeat(np.arange(len(vectors), dtype=np.uint32), k)
-        return pl.DataFrame(
-            {
-                "query": queries[is_row],
-                "row": rows.ravel()[is_row].astype(np.uint32),
-                "score": scores.ravel()[is_row],
-            }
-        )
+        use_threads(self._threads)
+        queries = np.ascontiguousarray(vectors, dtype=np.float32)
+        if self.method.kind == "flat":
+            return shards.best((_flat(part, queries, k) for part in self._parts), k)
+        return shards.best(self._in_cells(queries, k, probes or self.method.probes), k)
 
-    def save(self, path: Path) -> None:
-        """Writes one file."""
+    def _in_cells(self, queries: Vectors, k: int, probes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Every shard has the same cells, so those nearest to a query are looked for once."""
+        distances, cells = self._parts[0].index.quantizer.search(queries, probes)
+        return [_near(part, queries, k, (distances, cells)) for part in self._parts]
+
+
+def use_threads(threads: int) -> None:
+    """FAISS has a number of threads of its own; 0 leaves it at one per core."""
+    if threads:
         import faiss
 
-        faiss.write_index(self._index, str(path))
-
-    @classmethod
-    def load(cls, path: Path, rows: int, dimension: int) -> DenseIndex:
-        """What `save` wrote. Raises ValueError where it is an index of other rows."""
-        import faiss
-
-        index = faiss.read_index(str(path))
-        if (index.ntotal, index.d) != (rows, dimension):
-            raise ValueError(f"{path.name} holds {index.ntotal} rows of {index.d} numbers, not these texts")
-        return cls(index)
+        faiss.omp_set_num_threads(threads)
 
 
-def _encoded(texts: pl.Series, embedder: Embedder) -> Iterator[Vectors]:
-    for first in range(0, len(texts), ENCODED_TEXTS):
-        yield embedder.encode(texts[first : first + ENCODED_TEXTS].to_list())
+def _flat(part: Shard, queries: Vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
+    # Asking for as many more as have left costs less than asking about every row whether it has.
+    dead = int((part.rows < 0).sum())
+    scores, numbers = part.index.search(queries, min(k + dead, len(part.rows)))
+    return scores, _rows(part, numbers)
+
+
+def _near(
+    part: Shard, queries: Vectors, k: int, assigned: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and rows among what is in the assigned cells."""
+    import faiss
+
+    distances, cells = assigned
+    scores = np.empty((len(queries), k), dtype=np.float32)
+    numbers = np.empty((len(queries), k), dtype=np.int64)
+    # The wrapper for Python takes no parameters, and a selection is one.
+    part.index.search_preassigned_c(
+        len(queries),
+        faiss.swig_ptr(queries),
+        k,
+        faiss.swig_ptr(cells),
+        faiss.swig_ptr(distances),
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(numbers),
+        False,
+        _parameters(part, cells.shape[1]),
+    )
+    return scores, _rows(part, numbers)
+
+
+def _rows(part: Shard, numbers: np.ndarray) -> np.ndarray:
+    return np.where(numbers < 0, -1, part.rows[numbers])
+
+
+def _parameters(part: Shard, probes: int) -> Any:
+    """Of a search in cells: rows that left take no place among the nearest."""
+    import faiss
+
+    alive = part.rows >= 0
+    if alive.all():
+        return faiss.SearchParametersIVF(nprobe=probes)
+    bits = np.packbits(alive, bitorder="little")
+    return faiss.SearchParametersIVF(nprobe=probes, sel=faiss.IDSelectorBitmap(bits))
+
+
+def train(sample: Vectors, cells: int, path: Path) -> None:
+    """Writes an empty index whose cells and codes are learnt from the sample."""
+    import faiss
+
+    dimension = sample.shape[1]
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimension),
+        dimension,
+        cells,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    index.train(np.ascontiguousarray(sample))
+    faiss.write_index(index, str(path))
+
+
+def fill(trained: Path | None, dimension: int, vectors: Iterable[Vectors], path: Path) -> None:
+    """Writes an index of these vectors: as trained, or exact."""
+    import faiss
+
+    index: Any = faiss.read_index(str(trained)) if trained else faiss.IndexFlatIP(dimension)
+    for block in vectors:
+        index.add(np.ascontiguousarray(block, dtype=np.float32))
+    faiss.write_index(index, str(path))
+
+
+def mapped(path: Path, rows: int, dimension: int) -> Any:
+    """What `fill` wrote, mapped. Raises ValueError where it is an index of other rows."""
+    import faiss
+
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise ValueError(f"{path.name} is no index: {' '.join(str(error).split())}") from None
+    if (index.ntotal, index.d) != (rows, dimension):
+        raise ValueError(f"{path.name} holds {index.ntotal} rows of {index.d} numbers, not these texts")
+    return index

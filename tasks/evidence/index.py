@@ -1,9 +1,9 @@
 """Door to a corpus's snapshots on disk: the passages of each, and its indexes by meaning and by word.
 
 LAKE/index/SNAPSHOT/ is a cache (`tasks/files/cache.py`) with the entries `passages` (row i of every index is
-row i here), `words` (BM25) and `dense-FINGERPRINT` (FAISS). All of it can be deleted: it is built again from
-the documents and the embedding cache. A snapshot is named by the content of its documents, so the same corpus
-is the same snapshot on every machine.
+row i here), `words` (BM25) and `vectors-FINGERPRINT` (which of `dense_files.py`'s shards). All of it can be
+deleted: it is built again from the documents and the embedding cache. A snapshot is named by the
+content of its documents, so the same corpus is the same snapshot on every machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +22,22 @@ import polars as pl
 
 from tasks import ids
 from tasks.errors import LakeError
+from tasks.evidence import dense_files
 from tasks.evidence.dense import DenseIndex
+from tasks.evidence.dense_files import DenseFiles
 from tasks.evidence.lexical import LexicalIndex
 from tasks.evidence.models import Embedder, Vectors
+from tasks.evidence.shards import IndexParameters, Method, Plan
 from tasks.files import durable
 from tasks.files.cache import Cache, Entry
 from tasks.tables import PASSAGES, QUARANTINE
 
 log = logging.getLogger("claimledger.evidence")
 
-DENSE = "dense-"
+DENSE = dense_files.SHARED
 """Begins the names of indexes by meaning; the embedder's fingerprint ends them."""
+
+SNAPSHOT_NAME = re.compile(r"[0-9a-f]{64}")
 
 EMPTY_SNAPSHOT = ids.digest("snapshot")
 """Snapshot of a run without a corpus."""
@@ -45,6 +51,9 @@ class SnapshotFiles:
     """The files of one snapshot; whatever is missing or damaged is built again from what is below it."""
 
     folder: Path
+    parameters: IndexParameters = IndexParameters()
+    threads: int = 0
+    """Threads that search and build an index by meaning; 0 is one per core."""
 
     @property
     def _cache(self) -> Cache:
@@ -54,8 +63,15 @@ class SnapshotFiles:
         """The passages, where they were stored."""
         return self._cache.read("passages", lambda entry: pl.read_parquet(entry.data("passages.parquet")))
 
-    def ensure(self, passages: pl.DataFrame, embedder: Embedder) -> None:
+    def plan(self, embedder: Embedder) -> Plan | None:
+        """What the index by meaning consists of, where there is one."""
+        return self._cache.read(_dense_name(embedder), dense_files.read_plan)
+
+    def ensure(self, passages: pl.DataFrame, embedder: Embedder, before: Plan | None = None) -> None:
         """Stores the passages and both indexes, unless they are there.
+
+        Args:
+            before: of the snapshot that this one follows; its shards are used again.
 
         Raises:
             LakeError: the disk refuses.
@@ -64,24 +80,35 @@ class SnapshotFiles:
             data = parquet(passages)
             self._cache.write(lambda folder: durable.write_new(folder / "passages.parquet", data), "passages")
         stored = self._cache.names()
-        if _dense_name(embedder) not in stored:
-            if any(name.startswith(DENSE) for name in stored):
+        own = self.plan(embedder)
+        if own is None or own.parameters != self.parameters:
+            if own is None and any(name.startswith(DENSE) for name in stored):
                 log.warning(
                     "corpus index: made by another embedder; %d passages are embedded anew", len(passages)
                 )
-            self._build_dense(passages["text"], embedder)
+            self._cache.remove(_dense_name(embedder))
+            self._build_dense(passages, embedder, own or before)
         if "words" not in stored:
             self._build_words(passages["text"])
         with durable.touching(self.folder):
             os.utime(self.folder)
 
-    def dense(self, texts: pl.Series, embedder: Embedder) -> DenseIndex:
-        """The index of the texts by meaning."""
+    def dense(self, passages: pl.DataFrame, embedder: Embedder) -> DenseIndex:
+        """The index of the passages by meaning."""
+        files = self._shared(embedder)
 
         def parse(entry: Entry) -> DenseIndex:
-            return DenseIndex.load(entry.path("dense.faiss"), len(texts), embedder.dimension)
+            plan = dense_files.read_plan(entry)
+            return files.open(plan, dense_files.read_placed(entry, plan))
 
-        return self._cache.read(_dense_name(embedder), parse) or self._build_dense(texts, embedder)
+        before = self.plan(embedder)  # a damaged shard costs that shard
+        index = self._cache.read(_dense_name(embedder), parse)
+        if index is None:
+            self._build_dense(passages, embedder, before)
+            index = self._cache.read(_dense_name(embedder), parse)
+        if index is None:
+            raise LakeError(f"{self.folder}: an index that was just written is damaged; check the disk")
+        return index
 
     def words(self, texts: pl.Series) -> LexicalIndex:
         """The index of the texts by word."""
@@ -91,10 +118,12 @@ class SnapshotFiles:
 
         return self._cache.read("words", parse) or self._build_words(texts)
 
-    def _build_dense(self, texts: pl.Series, embedder: Embedder) -> DenseIndex:
-        index = DenseIndex.build(texts, embedder)
-        self._cache.write(lambda folder: index.save(folder / "dense.faiss"), _dense_name(embedder))
-        return index
+    def _shared(self, embedder: Embedder) -> DenseFiles:
+        return DenseFiles(self.folder.parent, embedder, self.threads)
+
+    def _build_dense(self, passages: pl.DataFrame, embedder: Embedder, before: Plan | None) -> None:
+        made = self._shared(embedder).build(passages, self.parameters, before)
+        self._cache.write(lambda folder: dense_files.write_plan(folder, *made), _dense_name(embedder))
 
     def _build_words(self, texts: pl.Series) -> LexicalIndex:
         index = LexicalIndex.build(texts)
@@ -150,22 +179,35 @@ class CorpusIndex:
         assert frame is not None  # noqa: S101 - `refresh` has just read or written it
         return frame
 
+    @property
+    def method(self) -> Method:
+        """How passages are found by meaning, as it was chosen and measured when the index was built."""
+        plan = self.files.plan(self.embedder)
+        return plan.method if plan else Method()
+
     @cached_property
     def _dense(self) -> DenseIndex:
-        return self.files.dense(self._rows["text"], self.embedder)
+        return self.files.dense(self._rows, self.embedder)
 
     @cached_property
     def _words(self) -> LexicalIndex:
         return self.files.words(self._rows["text"])
 
 
-def reader(root: Path, snapshot: str, embedder: Embedder) -> CorpusIndex:
+def reader(
+    root: Path,
+    snapshot: str,
+    embedder: Embedder,
+    parameters: IndexParameters = IndexParameters(),  # noqa: B008 - frozen
+    *,
+    threads: int = 0,
+) -> CorpusIndex:
     """A snapshot that the run of another process has published, to be searched; it has nothing to publish.
 
     Raises:
         LakeError: its files are gone.
     """
-    files = SnapshotFiles(root / "index" / snapshot)
+    files = SnapshotFiles(root / "index" / snapshot, parameters, threads)
     passages = files.passages()
     if passages is None:
         raise LakeError(f"{files.folder}: the passages of the snapshot are gone; run again")
@@ -183,12 +225,21 @@ def reader(root: Path, snapshot: str, embedder: Embedder) -> CorpusIndex:
 
 
 def prune(folder: Path, used: set[str]) -> None:
-    """Removes the files of snapshots that nobody reads any more, oldest use first."""
+    """Removes the files of snapshots that nobody reads any more, oldest use first, and then the shards that
+    no other snapshot has.
+    """
     with durable.touching(folder):
-        places = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime_ns)
+        places = sorted(
+            (p for p in folder.iterdir() if SNAPSHOT_NAME.fullmatch(p.name)),
+            key=lambda p: p.stat().st_mtime_ns,
+        )
     for place in places[:-KEPT_SNAPSHOTS]:
         if place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
+    for shared in folder.glob(f"{DENSE}*"):
+        caches = [Cache(place, "it is built again") for place in places if place.is_dir()]
+        plans = [plan for cache in caches if (plan := cache.read(shared.name, dense_files.read_plan))]
+        dense_files.prune(shared, plans)
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

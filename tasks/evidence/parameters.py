@@ -9,6 +9,7 @@ from annotated_types import Interval
 
 from tasks.evidence.passages import PassageParameters
 from tasks.evidence.retrieval import RetrieveParameters
+from tasks.evidence.shards import IndexParameters
 from tasks.knobs import Example, Section
 
 EmbedderType = Literal["auto", "float32", "bfloat16"]
@@ -29,6 +30,7 @@ class CorpusSettings(Section):
     uri_field: str = "uri"
     """And of its address."""
     passages: PassageParameters = PassageParameters()
+    index: IndexParameters = IndexParameters()
 
 
 @dataclass(frozen=True, kw_only=True)

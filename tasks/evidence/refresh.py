@@ -61,6 +61,7 @@ def refresh(
     *,
     run_id: str,
     now: datetime,
+    threads: int = 0,
 ) -> CorpusIndex | None:
     """Brings passages and index up to the documents as they are; None where no corpus is configured.
 
@@ -76,7 +77,7 @@ def refresh(
     # (1) what there is, and what of it is known
     mirror = lake.root / "index" / "mirrors" / hashlib.sha256(section.name.encode()).hexdigest()[:16]
     listing = corpus_files.list_files(section, limits, mirror=mirror)
-    state = lake.read_state(_state_name(section.name))
+    state = lake.read_state(snapshots.state_name(section.name))
     folder = lake.root / "index"
     cut = snapshots.cut_digest(section.passages, documents.rules(section, limits))
     manifest, before = _previous(folder, state, cut)
@@ -90,8 +91,9 @@ def refresh(
     # (3) the snapshot and its files
     snapshot = passages_stage.snapshot_id(unique, section.passages, corpus=section.name)
     current = snapshots.current([before, *changed.passages], unique)
-    stored = SnapshotFiles(folder / snapshot)
-    stored.ensure(current, embedder)
+    stored = SnapshotFiles(folder / snapshot, section.index, threads)
+    last = SnapshotFiles(folder / str(state.get("snapshot")))
+    stored.ensure(current, embedder, last.plan(embedder))
     index_files.prune(folder, {snapshot, str(state.get("snapshot"))})
     # (4) what the lake does not hold yet
     new, closed = snapshots.changes(
@@ -137,6 +139,7 @@ def publish(
     check: Callable[[pl.DataFrame], pl.DataFrame],
     run_id: str,
     now: datetime,
+    threads: int = 0,
 ) -> tuple[CorpusIndex | None, dict[str, Counts]]:
     """`refresh`, then the lake: new passages, passages that left, quarantine, and last the manifest.
 
@@ -145,7 +148,7 @@ def publish(
 
     Interrupted anywhere, it is done again from the old manifest; rows that are there already stay.
     """
-    index = refresh(section, limits, lake, embedder, segment, run_id=run_id, now=now)
+    index = refresh(section, limits, lake, embedder, segment, run_id=run_id, now=now, threads=threads)
     if index is None:
         return None, {}
     frames = {"passages": check(index.passages), "quarantine": index.quarantine}
@@ -156,18 +159,15 @@ def publish(
     with durable.touching(path):
         durable.replace(path, index.manifest)
     lake.write_state(
-        _state_name(section.name),
+        snapshots.state_name(section.name),
         {
             "snapshot": index.snapshot,
+            "index": index.method.as_dict(),
             "manifest_sha256": durable.sha256_file(path),
             "cut": snapshots.cut_digest(section.passages, documents.rules(section, limits)),
         },
     )
     return index, counts
-
-
-def _state_name(corpus: str) -> str:
-    return f"corpus-{corpus}"
 
 
 def _left_out(entries: pl.DataFrame) -> dict[str, int]:

@@ -42,6 +42,11 @@ LEFT_OUT = ["hidden_characters", "surrounding_characters"]
 """Characters of a document that are in none of its passages."""
 
 
+def state_name(corpus: str) -> str:
+    """Where the lake keeps what it has published of a corpus."""
+    return f"corpus-{corpus}"
+
+
 def cut_digest(parameters: PassageParameters, reading: str) -> str:
     """Names how documents are cut and, with `reading`, how they are read; else they are read and cut anew."""
     rules = (passages_stage.RULES, parameters.target_characters, parameters.overlap_sentences)

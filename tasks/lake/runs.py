@@ -70,6 +70,8 @@ class Run:
     """By source whose people's scores become reviews, how many were read, and left for what reason."""
     minimised: dict[str, dict[str, int]] = field(default_factory=dict)
     """By source that is minimised, values dropped, hashed and masked at the door, by path."""
+    index: dict[str, object] = field(default_factory=dict)
+    """How the corpus was searched by meaning, and with what recall."""
     verifier: str | None = None
     snapshot: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -96,6 +98,8 @@ class Run:
     def tables(self) -> dict[str, dict[str, Any]]:
         """Counts per table, for the `counts` column; those of outputs with what never came in."""
         counts: dict[str, dict[str, Any]] = {name: c.as_dict() for name, c in sorted(self.counts.items())}
+        if self.index:
+            counts.setdefault("passages", Counts().as_dict())["index"] = self.index
         if self.minimised:
             counts.setdefault("outputs", Counts().as_dict())["minimised"] = self.minimised
         if self.scores:

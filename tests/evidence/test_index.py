@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,17 @@ import polars as pl
 import pytest
 
 from tasks import tables
-from tasks.evidence import dense
 from tasks.evidence import index as index_door
 from tasks.evidence import passages as passages_stage
-from tasks.evidence.dense import DenseIndex
+from tasks.evidence.dense import DenseIndex, Shard
 from tasks.evidence.embeddings import CachedEmbedder
-from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
+from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex, reader
 from tasks.evidence.models import Vectors, load_embedder
 from tasks.evidence.parameters import CorpusSettings
 from tasks.evidence.pieces import unit
 from tasks.evidence.refresh import publish, refresh
 from tasks.evidence.roles import Role
+from tasks.evidence.shards import IndexParameters, Method
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 
@@ -246,7 +248,7 @@ def test_altered_files_are_never_loaded_but_built_again(
     before = bench.publish()
     root = bench.lake.root / "index"
     path = {
-        "dense": before.files.folder / f"dense-{bench.embedder.fingerprint[:16]}" / "dense.faiss",
+        "dense": next(root.glob(f"vectors-{bench.embedder.fingerprint[:16]}/shard-*")) / "vectors.faiss",
         "words": before.files.folder / "words" / "vocab.index.json",
         "passages": before.files.folder / "passages" / "passages.parquet",
         "manifest": root / "manifest.parquet",
@@ -255,7 +257,13 @@ def test_altered_files_are_never_loaded_but_built_again(
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     if file == "dense":
-        monkeypatch.setattr(faiss, "read_index", lambda *_: pytest.fail("parsed before its digest matched"))
+        read = faiss.read_index
+
+        def read_unaltered(place: str, *flags: int) -> Any:
+            assert Path(place).read_bytes() != bytes(data), "parsed before its digest matched"
+            return read(place, *flags)
+
+        monkeypatch.setattr(faiss, "read_index", read_unaltered)
     if file == "words":
         monkeypatch.setattr(bm25s.BM25, "load", lambda *_: pytest.fail("parsed before its digest matched"))
     index = bench.publish()
@@ -292,8 +300,10 @@ def test_old_snapshots_do_not_pile_up(bench: Bench) -> None:
     for i in range(6):
         bench.write("changing.txt", f"Version {i}.")
         bench.publish()
-    folders = [p for p in (bench.lake.root / "index").iterdir() if p.is_dir()]
-    assert len(folders) == index_door.KEPT_SNAPSHOTS
+    root = bench.lake.root / "index"
+    assert len(list(root.glob("?" * 64))) == index_door.KEPT_SNAPSHOTS
+    plans = [json.loads(path.read_bytes()) for path in root.glob("*/vectors-*/plan.json")]
+    assert {p.name for p in root.glob("vectors-*/shard-*")} == {name for p in plans for name in p["shards"]}
 
 
 def test_an_empty_corpus_is_a_snapshot_of_its_own_that_finds_nothing(tmp_path: Path) -> None:
@@ -316,34 +326,60 @@ def test_fewer_neighbours_than_asked_for_never_become_the_last_row() -> None:
     flat.add(np.eye(4, dtype=np.float32)[:2])
     raw = flat.search(np.eye(4, dtype=np.float32)[:1], 5)[1]
     assert raw.tolist() == [[0, 1, -1, -1, -1]]
-    hits = DenseIndex(flat).search(np.eye(4, dtype=np.float32)[:1], 5)
+    part = Shard(flat, np.arange(2))
+    hits = DenseIndex([part], Method()).search(np.eye(4, dtype=np.float32)[:1], 5)
     assert hits.select("query", "row", "score").rows() == [(0, 0, 1.0), (0, 1, 0.0)]
-    assert DenseIndex(faiss.IndexFlatIP(4)).search(np.eye(4, dtype=np.float32), 5).height == 0
+    cells = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(4), 4, 2, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    )
+    cells.cp.min_points_per_centroid = 1
+    cells.train(np.eye(4, dtype=np.float32))
+    cells.add(np.eye(4, dtype=np.float32)[:2])
+    searched = DenseIndex([Shard(cells, np.array([5, -1]))], Method("ivf", probes=2))
+    assert searched.search(np.eye(4, dtype=np.float32)[:1], 5)["row"].to_list() == [5]
+    assert DenseIndex([], Method()).search(np.eye(4, dtype=np.float32), 5).height == 0
 
 
-def test_a_large_corpus_gets_an_inverted_file_that_finds_the_same(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_large_corpus_gets_cells_its_record_says_so_and_yesterday_answers_beside_today(
+    bench: Bench,
 ) -> None:
-    import faiss
+    bench.section = replace(
+        bench.section, index=IndexParameters(flat_passages=100, shard_passages=1024, cells_per_root=1)
+    )
+    for part in range(3):
+        lines = "\n".join(
+            f'{{"text": "Line {i} about subject{i % 97} and matter{i % 89}.", "uri": "{i}"}}'
+            for i in range(1000 * part, 1000 * (part + 1))
+        )
+        bench.write(f"part{part}.jsonl", lines)
+    first = bench.publish()
+    assert first.method.kind == "ivf"
+    state = bench.lake.read_state("corpus-corpus")
+    assert state["index"] == first.method.as_dict()
+    assert state["index"]["recall"] >= 0.95
+    yesterday = reader(bench.lake.root, first.snapshot, bench.embedder, bench.section.index, threads=1)
+    (bench.docs / "part0.jsonl").unlink()
+    bench.write("new.txt", "Something about pelicans.")
+    today = bench.publish()
+    asked = bench.model.encode(["Line 7 about subject7 and matter7."])
+    old, new = yesterday.search(asked, 5), today.search(asked, 5)
+    assert yesterday.describe(old.head(1))["document_uri"].to_list() == ["7"]
+    assert today.describe(new).filter(pl.col("document_uri").cast(pl.Int64) < 1000).is_empty()
+    assert new.height == 5
+    assert today.method.trained == first.method.trained
+    again = reader(bench.lake.root, first.snapshot, bench.embedder, bench.section.index)
+    assert again.search(asked, 5).equals(old)
 
-    monkeypatch.setattr(dense, "FLAT_ROWS", 100)
-    lines = "\n".join(
-        f'{{"text": "Line {i} about subject{i % 97} and matter{i % 89}."}}' for i in range(3000)
-    )
-    bench.write("many.jsonl", lines)
+
+def test_other_parameters_of_the_index_take_effect_on_the_same_snapshot(bench: Bench) -> None:
+    before = bench.publish()
+    assert before.method == Method()
+    bench.section = replace(bench.section, index=IndexParameters(flat_passages=10, cells_per_root=1))
     index = bench.publish()
-    assert isinstance(index._dense._index, faiss.IndexIVFFlat)
-    assert index._dense._index.nprobe == dense.PROBES
-    texts = [f"subject{i} matter{i}" for i in range(50)]
-    found = index.search(bench.model.encode(texts), 5)
-    exact = faiss.IndexFlatIP(64)
-    exact.add(bench.model.encode(index._rows["text"].to_list()))
-    expected = DenseIndex(exact).search(bench.model.encode(texts), 5)
-    assert found.group_by("query").agg(pl.col("score").max()).sort("query")[
-        "score"
-    ].to_list() == pytest.approx(
-        expected.group_by("query").agg(pl.col("score").max()).sort("query")["score"].to_list(), abs=1e-5
-    )
+    assert index.snapshot == before.snapshot
+    assert index.method.kind == "ivf"
+    best = index.describe(index.search(bench.model.encode(["topic7 topic7"]), 1))
+    assert best["document_uri"].to_list() == ["07.txt"]
 
 
 def test_the_real_model_finds_a_paraphrase(tmp_path: Path) -> None:
