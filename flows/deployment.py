@@ -149,7 +149,7 @@ def deployments(settings: Settings, config: str | None) -> tuple[list[RunnerDepl
     lake = Lake.open(settings.lake)
     named = identity(lake)
     schedules = _schedules(settings)
-    parameters = {"config": str(Path(config or DEFAULT_FILE).resolve()), "lake": str(lake.root)}
+    parameters = {"config": str(Path(config or DEFAULT_FILE).resolve()), "lake": lake.place}
     made: list[RunnerDeployment] = []
     notes: list[str] = []
     for command, entry in FLOWS.items():

@@ -10,25 +10,20 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.errors import SourceError
-from tasks.files import durable, streams
+from tasks.files import durable, objects, streams
+from tasks.files.objects import STORES
 from tasks.files.refusal import Refusal, shown
 from tasks.files.web import Web
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
-STORES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 WEB = ("https", "http")
 _SHOWN_FILES = 100_000
 """Files of one listing; more are a prefix too wide, and would be listed every night."""
@@ -91,7 +86,7 @@ def fetched(place: Place, folder: Path, limit: int) -> Iterator[Path]:
             with Web("file", place.base) as web:
                 web.download(place.key, target, limit)
         else:
-            _fetch(place, target)
+            objects.fetch(place.base, place.key, target)
         yield target
     finally:
         target.unlink(missing_ok=True)
@@ -152,8 +147,8 @@ def _of_store(url: str, hidden: str) -> list[Place]:
         pattern = "**"
     matches = re.compile(_expression(pattern))
     places = []
-    with _told(root):
-        for page in _module().list(_store(root)):
+    with objects.told(root):
+        for page in objects.library().list(objects.open_store(root)):
             for meta in page:
                 name = meta["path"]
                 if matches.fullmatch(name) and not any(part[:1] in hidden for part in name.split("/")):
@@ -195,82 +190,8 @@ def _place(root: str, name: str, meta: Any) -> Place:
 
 def _head(root: str, name: str) -> Place | None:
     """The file of that name, None where it is no file but perhaps a folder."""
-    exceptions = _exceptions()
-    with _told(root):
+    with objects.told(root):
         try:
-            return _place(root, name, _module().head(_store(root), name))
-        except (exceptions.NotFoundError, FileNotFoundError):
+            return _place(root, name, objects.library().head(objects.open_store(root), name))
+        except FileNotFoundError:
             return None
-
-
-def _fetch(place: Place, target: Path) -> None:
-    with _told(place.base), target.open("wb") as stream:
-        for block in _module().get(_store(place.base), place.key).stream(min_chunk_size=2**20):
-            stream.write(block)
-
-
-def _store(url: str) -> ObjectStore:
-    from obstore.store import from_url
-
-    scheme = urlsplit(url).scheme
-    more: dict[str, Any] = {}
-    if scheme in ("s3", "s3a"):
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        if endpoint:
-            more["client_options"] = {"allow_http": endpoint.startswith("http://")}
-            more["endpoint"] = endpoint
-        if os.environ.get("AWS_PROFILE") and not os.environ.get("AWS_ACCESS_KEY_ID"):
-            more["credential_provider"] = _profile()
-    return from_url(url, retry_config={"max_retries": 5, "retry_timeout": timedelta(minutes=2)}, **more)
-
-
-def _profile() -> Any:
-    """Credentials of the profile of AWS that the environment names."""
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        raise SourceError(
-            "AWS_PROFILE is set, and profiles are read by boto3; run `pip install boto3`"
-        ) from None
-    return Boto3CredentialProvider()
-
-
-def _module() -> Any:
-    try:
-        import obstore
-    except ImportError:
-        raise SourceError(
-            "s3://, gs:// and az:// need the package obstore; run `pip install 'claimledger[cloud]'`"
-        ) from None
-    return obstore
-
-
-def _exceptions() -> Any:
-    _module()
-    from obstore import exceptions
-
-    return exceptions
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """What a store refuses, in one sentence."""
-    exceptions = _exceptions()
-    missing = f"{shown(url, 300)}: no such bucket, container or file; correct the path"
-    refused = (
-        f"{shown(url, 300)}: the store refuses these credentials; they come from the environment, a profile "
-        "or this machine's identity, and must allow to list and to read"
-    )
-    try:
-        yield
-    except (exceptions.NotFoundError, FileNotFoundError):
-        raise SourceError(missing) from None
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError):
-        raise SourceError(refused) from None
-    except exceptions.BaseError as error:
-        reason = " ".join(str(error).split())
-        if any(code in reason for code in ("NoSuchBucket", "ContainerNotFound")):
-            raise SourceError(missing) from None
-        if any(code in reason for code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
-            raise SourceError(refused) from None
-        raise SourceError(f"{shown(url, 300)}: the store cannot be read ({shown(reason, 300)})") from None

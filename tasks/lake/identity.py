@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from tasks import ids
 from tasks.lake.store import Lake
@@ -30,7 +31,7 @@ def identity(lake: Lake) -> Identity:
     """The lake's identity, made at the first call; a lake that is moved keeps it, and so does a copy."""
     state = lake.read_state(STATE)
     if not state:
-        folder = lake.root.resolve()
+        folder = PurePath(lake.place)
         name = folder.parent.name if folder.name.lower() in _GENERIC else folder.name
         label = ids.readable(name) or "lake"
         state = {"id": secrets.token_hex(8), "label": label}

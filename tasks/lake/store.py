@@ -21,7 +21,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -37,15 +37,20 @@ from tasks.files import durable, parquet
 from tasks.gate import references
 from tasks.gate.reconcile import Counts
 from tasks.lake import commits, locks, verification
+from tasks.remote.remote import Remote, is_remote
 from tasks.schema import Table, conform
 from tasks.tables import TABLES
 
 __all__ = ["Counts", "Lake"]
 
 _PLAIN = re.compile("[a-z0-9_-]{1,80}")
+_FETCH_WAIT_S = 60.0
+"""For another process of this machine that fetches the same."""
 _ALIVE = ".alive"
 """Held in the scratch of a run that has given way to another one."""
 _mutexes: dict[Path, threading.RLock] = {}
+_remotes: dict[Path, Remote] = {}
+"""By working copy: lakes in buckets that this process has opened."""
 _scratch: dict[Path, set[str]] = {}
 """Per lake: runs of this process whose scratch is in use, so that recovery leaves it alone."""
 
@@ -57,14 +62,20 @@ class Lake:
     root: Path
     wait_s: float = 0.0
     """How long a writer waits for another one before it gives up, in seconds."""
+    remote: Remote | None = field(default=None, compare=False)
+    """The bucket that `root` is a working copy of."""
 
     @classmethod
     def open(cls, url: str, *, wait_s: float = 0.0) -> Lake:
-        """The lake at a local path or file: URL.
+        """The lake at a local path, file: URL or URL of an object store, whose working copy is brought up to
+        date unless somebody writes to it at this moment.
 
         Raises:
-            LakeError: another URL scheme, or something other than a folder stands there.
+            LakeError: another URL scheme, or something other than a folder stands there, or the bucket
+                cannot be read. IntegrityError: the bucket does not hold what was published.
         """
+        if is_remote(url):
+            return cls._in_bucket(url, wait_s)
         parts = urlsplit(url)
         if "://" in url and parts.scheme != "file":
             raise LakeError(f"{url}: lakes on {parts.scheme}:// are not supported; give a local folder")
@@ -72,6 +83,30 @@ class Lake:
         if path.exists() and not path.is_dir():
             raise LakeError(f"{path}: not a folder; give the lake's folder or a path that does not exist yet")
         return cls(path, wait_s)
+
+    @classmethod
+    def _in_bucket(cls, url: str, wait_s: float) -> Lake:
+        remote = Remote.open(url, commits.ORDER)
+        remote = _remotes.setdefault(remote.root, remote)
+        if not locks.held(remote.root) and locks.holder(remote.root) is None:
+            with locks.lock(remote.root, "fetching", wait_s=_FETCH_WAIT_S, is_urgent=False):
+                remote.refresh()
+        return cls(remote.root, wait_s, remote)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as configurations name it."""
+        return str(self.root) if self.remote is None else self.remote.url
+
+    def publish(self) -> None:
+        """A lake in a bucket shows everybody what was committed here so far; only while it is locked.
+
+        Raises:
+            LakeError: the bucket refuses, or another machine took over.
+        """
+        if self.remote is not None and locks.held(self.root):
+            with _mutexes.setdefault(self.root, threading.RLock()):
+                self.remote.publish()
 
     # Folders ------------------------------------------------------------------------------------------
 
@@ -160,9 +195,24 @@ class Lake:
             LakeError: somebody else still holds it, named; or the lake cannot be written.
         """
         wait_s = self.wait_s if wait_s is None else wait_s
-        return locks.lock(
-            self.root, purpose, wait_s=wait_s, tell=tell or locks.log.warning, is_urgent=is_urgent
-        )
+        tell = tell or locks.log.warning
+        held = locks.lock(self.root, purpose, wait_s=wait_s, tell=tell, is_urgent=is_urgent)
+        return held if self.remote is None else self._leased(held, self.remote, purpose, wait_s, tell)
+
+    @contextmanager
+    def _leased(
+        self,
+        held: AbstractContextManager[str | None],
+        remote: Remote,
+        purpose: str,
+        wait_s: float,
+        tell: Callable[[str], object],
+    ) -> Iterator[str | None]:
+        """Holds the bucket as well, once this machine's other writers are gone."""
+        with held as sentence:
+            is_mine = remote.lease is not None
+            with nullcontext() if is_mine else remote.held(purpose, wait_s=wait_s, tell=tell):
+                yield sentence
 
     def is_wanted(self) -> bool:
         """Whether somebody urgent waits for the lake that this process holds."""
@@ -175,7 +225,11 @@ class Lake:
             LakeError: somebody still writes after `wait_s` seconds.
         """
         with locks.marked(self.work(run_id) / _ALIVE):
+            if self.remote is not None:
+                self.remote.end()
             locks.give_way(self.root, wait_s=self.wait_s, tell=tell)
+            if self.remote is not None:
+                self.remote.begin("a run that gave way", wait_s=self.wait_s, tell=tell)
 
     def gives_way(self, run_id: str) -> bool:
         """Whether a run has given way and is alive."""
@@ -198,6 +252,7 @@ class Lake:
         with self._writing(f"commit of {unit}"), durable.touching(self.root):
             commits.recover(self.root, commits.pending(self.root))
             yield
+            self.publish()
 
     def recover(self) -> list[str]:
         """Finishes what a crash left: one sentence for each commit completed or discarded.

@@ -25,9 +25,10 @@ USAGE = "judge-usage.json"
 """In a run's folder: what a remote judge was asked and cost."""
 
 
-def sql(lake: Path) -> str:
-    """The text of `LAKE/views.sql`."""
-    folder, place = resources.files("tasks.lake") / "sql", str(lake.resolve())
+def sql(lake: str | Path) -> str:
+    """The text of `LAKE/views.sql`, for a lake in a folder or at the URL of an object store."""
+    folder = resources.files("tasks.lake") / "sql"
+    place = str(lake) if "://" in str(lake) else str(Path(lake).resolve())
     one = Template((folder / "table.sql").read_text("utf-8"))
     return Template((folder / "views.sql").read_text("utf-8")).substitute(
         file=f"{place}/{FILE}".replace("\n", " "),
@@ -42,7 +43,7 @@ def sql(lake: Path) -> str:
 
 def write(lake: Lake) -> None:
     """Writes `LAKE/views.sql`, where it is not what it should be."""
-    path, data = lake.root / FILE, sql(lake.root).encode()
+    path, data = lake.root / FILE, sql(lake.place).encode()
     with durable.touching(path):
         if not path.exists() or path.read_bytes() != data:
             durable.replace(path, data)
@@ -56,7 +57,7 @@ def table(
     Raises:
         InputError: there is no such lake or table.
     """
-    root = Path(lake)
+    root = _folder(lake)
     if not (root / "tables").is_dir():
         raise InputError(f"{root}: no lake; give the folder that has `tables` in it")
     if name not in TABLES:
@@ -64,6 +65,11 @@ def table(
     files = Lake(root).files(name, since=since, until=until)
     day = pl.col("_file").str.extract("date=([0-9-]{10})[^=]*$").str.to_date("%Y-%m-%d")
     return parquet.scan(TABLES[name], files, path_column="_file").with_columns(date=day).drop("_file")
+
+
+def _folder(lake: str | Path) -> Path:
+    """Where the tables are on this disk: of a lake in a bucket, its working copy as it is now."""
+    return Lake.open(str(lake)).root if "://" in str(lake) else Path(lake)
 
 
 def current_outputs(lake: str | Path) -> pl.LazyFrame:
@@ -111,7 +117,7 @@ def verifiers(lake: str | Path) -> pl.LazyFrame:
             "model": known.get("settings", {}).get("model"),
             "settings": json.dumps(known.get("settings"), separators=(",", ":")),
         }
-        for verifier, known in Lake(Path(lake)).read_state(VERIFIERS).items()
+        for verifier, known in Lake(_folder(lake)).read_state(VERIFIERS).items()
     ]
     names = ("verifier", "name", "fingerprint", "model", "settings")
     return pl.LazyFrame(rows, schema=dict.fromkeys(names, pl.String))
@@ -142,7 +148,7 @@ def run_costs(lake: str | Path) -> pl.LazyFrame:
     return (
         work.with_columns(share=share)
         .join(table(lake, "runs"), on="run_id")
-        .join(_bills(Path(lake)), on="run_id", how="left")
+        .join(_bills(_folder(lake)), on="run_id", how="left")
         .select(
             *("run_id", "flow", "started_at", "agent", "claims", "pairs", "tokens", "share"),
             seconds=pl.col("share") * seconds,

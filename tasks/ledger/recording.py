@@ -223,6 +223,7 @@ def _append(
             ledger.log.append(pl.concat(waiting), ledger.signers, run_id)
         ledger.remember(**state)
         events_table.render(lake, ledger.log)
+        lake.publish()  # no witness may see what a bucket could still lose
         problems = tell(ledger, settings, before) if tells else []
         return Recorded(ledger.log.head, ledger.log.head.size - before, ledger.notices, problems)
 

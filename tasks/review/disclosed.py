@@ -13,6 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,16 @@ log = logging.getLogger("claimledger.erase")
 
 
 def remember(lake: Lake, path: Path, output_ids: Sequence[str]) -> None:
-    """Notes that texts of outputs were written to a path. Appending needs no lock and waits for nobody."""
+    """Notes that texts of outputs were written to a path. Appending needs no lock and waits for nobody, but
+    in a lake in a bucket, where others must not lose the note.
+    """
     if not output_ids:
         return
+    with nullcontext() if lake.remote is None else lake.lock("note of a disclosure"):
+        _append(lake, path, output_ids)
+
+
+def _append(lake: Lake, path: Path, output_ids: Sequence[str]) -> None:
     line = json.dumps({"path": str(path.resolve()), "outputs": sorted(set(output_ids))}) + "\n"
     register = _register(lake)
     try:

@@ -111,6 +111,7 @@ def erase(
                 shutil.rmtree(cache)
                 done.files.append(str(cache))
             _commit(lake, run_id, output_id, rows, done)
+        lake.publish()  # before the key goes: until then all of it can be done again
         done.key_destroyed = opened.vault.destroy(output_id)
         events_table.render(lake, opened.log)
     return done

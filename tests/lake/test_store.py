@@ -190,8 +190,8 @@ def test_every_table_can_be_read_by_everybody_from_the_first_run_on(lake: Lake) 
 
 
 def test_other_url_schemes_and_plain_files_are_refused_with_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match=r"s3:// are not supported"):
-        Lake.open("s3://bucket/lake")
+    with pytest.raises(LakeError, match=r"hdfs:// are not supported"):
+        Lake.open("hdfs://bucket/lake")
     (tmp_path / "file").write_text("x")
     with pytest.raises(LakeError, match="not a folder"):
         Lake.open(str(tmp_path / "file"))

@@ -1,0 +1,1 @@
+"""The lake on object storage: the bucket is the truth, a working copy on this disk is where rooms work."""
