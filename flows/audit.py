@@ -56,6 +56,6 @@ def audit(
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)
             keep_inventory(run)
-            join_small_files(run)
+            join_small_files(run, run.settings.compaction)
             finish(run, marks=pulled.marks)
         return conclude(run, {"completeness": completeness, "drift": drift})

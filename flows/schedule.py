@@ -36,6 +36,7 @@ FLOWS = {
     "drift": Entry("flows.drift", "drift"),
     "health": Entry("flows.health", "health"),
     "index": Entry("flows.index", "index", needs_corpus=True),
+    "compact": Entry("flows.compaction", "compact"),
     "deliver": Entry("flows.deliver", "deliver", cron="deliver_cron", needs_webhooks=True),
 }
 """By the command that runs each."""

@@ -37,6 +37,7 @@ from tasks.gate.parameters import ValidationSettings
 from tasks.health.parameters import HealthSettings
 from tasks.inventory.parameters import InventorySettings
 from tasks.knobs import Example, Section
+from tasks.lake.parameters import CompactionSettings
 from tasks.ledger.parameters import LedgerSettings
 from tasks.pack.parameters import PackSettings
 from tasks.privacy import confidential
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     pack: PackSettings = PackSettings()
     ledger: LedgerSettings = LedgerSettings()
+    compaction: CompactionSettings = CompactionSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -191,6 +191,7 @@ for _command in (
     flow_commands.drift,
     flow_commands.health,
     flow_commands.index,
+    flow_commands.compact,
     deliver_commands.deliver,
     auditor_commands.sample,
     auditor_commands.erase,

@@ -78,6 +78,11 @@ def parts(table: Table, data: bytes, columns: Sequence[str], rows: int) -> Itera
         yield pl.DataFrame(pl.from_arrow(batch)).select(columns).cast(types)  # type: ignore[arg-type]
 
 
+def height(path: Path) -> int:
+    """Rows of a file, as its last bytes say."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def scan(table: Table, files: Sequence[Path], *, path_column: str | None = None) -> pl.LazyFrame:
     """The files' rows with exactly the declared columns and types; no rows where there are no files.
 

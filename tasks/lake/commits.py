@@ -26,10 +26,12 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from tasks.errors import IntegrityError
 from tasks.files import durable
+from tasks.lake import swaps
+from tasks.lake.swaps import Swap
 from tasks.tables import TABLES
 
 ORDER = (
@@ -111,6 +113,16 @@ class Manifest(TypedDict):
     unit: str
     status: str
     files: list[dict[str, Any]]
+    removes: NotRequired[list[dict[str, Any]]]
+    """Files that were joined into those of `files`, and are gone."""
+
+
+@dataclass(frozen=True)
+class DayJoin:
+    """Files of one table and day that take the place of others with the same rows."""
+
+    added: Sequence[tuple[File, bytes]]
+    removed: Sequence[File]
 
 
 def describe(table: str, day: date, data: bytes, rows: int, replaces: tuple[str, str] | None = None) -> File:
@@ -152,6 +164,47 @@ def commit(root: Path, run_id: str, unit: str, files: Sequence[tuple[File, bytes
         _finish(root, manifest, staging)
 
 
+def commit_joins(root: Path, run_id: str, unit: str, joins: Iterable[DayJoin]) -> None:
+    """Puts joined files in the place of those they were joined from. Needs the lake's lock.
+
+    Raises:
+        LakeError, IntegrityError: as `commit`.
+    """
+    manifest = _free_manifest(root, checked_name(run_id), checked_name(unit))
+    staging = root / "_work" / run_id / (_STAGING + manifest.stem)
+    record: Manifest = {"format": 2, "run_id": run_id, "unit": unit, "status": "prepared", "files": []}
+    record["removes"] = []
+    with durable.touching(staging):
+        try:
+            shutil.rmtree(staging, ignore_errors=True)
+            for join in joins:
+                files = [file for file, _ in join.added]
+                [swap] = _swaps(root, files, join.removed, staging)
+                swaps.prepare(swap, [(file.name, data) for file, data in join.added])
+                record["files"] += [asdict(file) for file in files]
+                record["removes"] += [asdict(file) for file in join.removed]
+            durable.sync_folder(staging)
+            durable.make_folder(manifest.parent)
+            durable.replace_json(manifest, record)
+        except BaseException:
+            if not manifest.exists():
+                shutil.rmtree(staging, ignore_errors=True)
+            raise
+        _finish(root, manifest, staging)
+
+
+def _swaps(root: Path, files: Iterable[File], removed: Iterable[File], staging: Path) -> list[Swap]:
+    """The folders that a commit of joined files exchanges."""
+    folders: dict[Path, tuple[dict[str, str], dict[str, str]]] = {}
+    for number, each in enumerate((files, removed)):
+        for file in each:
+            folders.setdefault(file.place.parent, ({}, {}))[number][file.name] = file.sha256
+    return [
+        Swap(root / place, staging / f"{place.parts[1]}-{place.name.removeprefix('date=')}", added, gone)
+        for place, (added, gone) in folders.items()
+    ]
+
+
 def _free_manifest(root: Path, run_id: str, unit: str) -> Path:
     folder = root / "runs" / run_id / "commits"
     path = folder / f"{unit}.json"
@@ -181,7 +234,10 @@ def _stage(staging: Path, files: Sequence[tuple[File, bytes]]) -> None:
 
 def _finish(root: Path, manifest: Path, staging: Path) -> None:
     record = load(manifest)
-    publish(root, record_files(record), staging)
+    if "removes" in record:
+        swaps.publish(_swaps(root, record_files(record), removed_files(record), staging))
+    else:
+        publish(root, record_files(record), staging)
     if record["status"] != "done":
         durable.replace_json(manifest, {**record, "status": "done"})
     shutil.rmtree(staging, ignore_errors=True)
@@ -237,9 +293,34 @@ def record_files(record: Manifest) -> list[File]:
         ) from None
 
 
+def removed_files(record: Manifest) -> list[File]:
+    """The files that a commit of joined files took away; of other commits none.
+
+    Raises:
+        IntegrityError: as `record_files`.
+    """
+    return record_files({**record, "files": record.get("removes", [])})
+
+
 def pending(root: Path) -> list[Path]:
     """Staging folders that a crash or a failing disk left behind."""
     return sorted((root / "_work").glob(f"*/{_STAGING}*"))
+
+
+def prepared(root: Path) -> list[Path]:
+    """Places below the lake's root that the next recovery puts files at or takes them from."""
+    places: list[Path] = []
+    for staging in pending(root):
+        manifest = _manifest_of(root, staging)
+        if manifest.exists():
+            record = load(manifest)
+            places += [file.place for file in record_files(record) + removed_files(record)]
+    return places
+
+
+def _manifest_of(root: Path, staging: Path) -> Path:
+    unit = staging.name.removeprefix(_STAGING)
+    return root / "runs" / staging.parent.name / "commits" / f"{unit}.json"
 
 
 def recover(root: Path, staging_folders: Iterable[Path]) -> list[str]:
@@ -247,7 +328,7 @@ def recover(root: Path, staging_folders: Iterable[Path]) -> list[str]:
     sentences = []
     for staging in staging_folders:
         run_id, unit = staging.parent.name, staging.name.removeprefix(_STAGING)
-        manifest = root / "runs" / run_id / "commits" / f"{unit}.json"
+        manifest = _manifest_of(root, staging)
         with durable.touching(staging):
             if not manifest.exists():
                 shutil.rmtree(staging)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.files import durable
+from tasks.files import durable, exchange
 from tasks.lake import commits
 from tasks.lake.store import Lake
 
@@ -48,6 +48,8 @@ def _candidates(lake: Lake) -> Iterator[tuple[Path, str, str]]:
     for folder in sorted(work.iterdir()) if work.is_dir() else []:
         if any(folder.iterdir()) and not lake.gives_way(folder.name):
             yield folder, _of_work(lake.root, folder), NEXT_RUN
+    for folder in sorted((lake.root / "tables").glob(f"{exchange.PROBE}*")):
+        yield folder, "an empty folder of a run that died while it tried to swap folders", NOBODY
     for place in ("cache", "index"):
         for folder in sorted((lake.root / place).rglob("_writing-*")):
             yield folder, "an entry of a cache whose writer died", NOBODY

@@ -232,7 +232,8 @@ def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
     """Rows per table that a run's commit manifests name."""
     counts: dict[str, Counts] = {}
     for manifest in sorted((lake.run_folder(run_id) / "commits").glob("*.json")):
-        for file in json.loads(manifest.read_bytes())["files"]:
+        record = json.loads(manifest.read_bytes())
+        for file in record["files"] if "removes" not in record else []:  # joined rows were published before
             counts = add(counts, {file["table"]: Counts(rows_in=file["rows"], published=file["rows"])})
     return counts
 
@@ -240,7 +241,8 @@ def _published_by(run_id: str, lake: Lake) -> dict[str, Counts]:
 def published_bytes(run_id: str, lake: Lake) -> int:
     """Bytes of the files that a run's commit manifests name."""
     manifests = (lake.run_folder(run_id) / "commits").glob("*.json")
-    return sum(file["bytes"] for path in manifests for file in json.loads(path.read_bytes())["files"])
+    records = [json.loads(path.read_bytes()) for path in manifests]
+    return sum(file["bytes"] for record in records if "removes" not in record for file in record["files"])
 
 
 def known_policies(lake: Lake) -> list[Policy]:

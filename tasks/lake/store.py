@@ -247,7 +247,7 @@ class Lake:
             yield
 
     @contextmanager
-    def _publishing(self, unit: str) -> Iterator[None]:
+    def publishing(self, unit: str) -> Iterator[None]:
         """`_writing` a commit, once what an earlier one left is finished: a disk may have been full then."""
         with self._writing(f"commit of {unit}"), durable.touching(self.root):
             commits.recover(self.root, commits.pending(self.root))
@@ -284,7 +284,7 @@ class Lake:
             LakeError: the lake is locked, full or cannot be written; run again after mending it.
             IntegrityError: a file of the lake is not what was committed.
         """
-        with self._publishing(unit):
+        with self.publishing(unit):
             counts, files = {}, []
             for name in sorted(frames, key=commits.ORDER.index):
                 table = TABLES[name]
@@ -347,7 +347,7 @@ class Lake:
         frame = conform(declared, frame).unique(declared.key, keep="last", maintain_order=True)
         keys = frame.select(declared.key)
         replaced, files = 0, []
-        with self._publishing(unit):
+        with self.publishing(unit):
             for day, path in self._files(table):
                 old = self._affected(declared, path, keys)
                 if old is None:
@@ -378,7 +378,7 @@ class Lake:
 
         Returns the names of the tables that had none.
         """
-        with self._publishing("empty tables"):
+        with self.publishing("empty tables"):
             data = {name: parquet.encode(TABLES[name], TABLES[name].empty()) for name in commits.ORDER}
             files = {name: commits.describe(name, run_day, data[name], 0) for name in commits.ORDER}
             kept = {name: {file.name for _, file in self._files(name)} for name in commits.ORDER}

@@ -66,6 +66,9 @@ def standing(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
             continue
         try:
             files = commits.record_files(record)
+            for file in commits.removed_files(record):
+                first.setdefault(file.place, set())
+                changes.setdefault(file.place, Counter())[file.sha256] -= 1
             for file in files:
                 first.setdefault(file.place, set())
                 if file.replaces is None:
@@ -80,6 +83,8 @@ def standing(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
     for place, digests in first.items():
         count = changes.get(place, Counter())
         standing[place] = {d for d in digests | set(count) if (d in digests) + count[d] > 0}
+        if not standing[place]:
+            del standing[place]  # joined into another file
     return standing, sentences
 
 

@@ -73,12 +73,15 @@ def inputs(root: Path, run_id: str) -> list[InputFile] | None:
 
 
 def commits_digest(root: Path, run_id: str) -> str:
-    """Digest over what a run's commit manifests name: `sha256  path` of every file, sorted, events apart."""
+    """Digest over what a run's commit manifests name: `sha256  path` of every file, sorted, events apart.
+
+    Files that were joined and are gone are lines of their own, `removed sha256  path`.
+    """
     lines = []
     for path in sorted((root / "runs" / run_id / "commits").glob("*.json")):
         if path.name.startswith((".", "_", _UNIT)):
             continue
-        lines += [
-            f"{file.sha256}  {file.place.as_posix()}" for file in commits.record_files(commits.load(path))
-        ]
+        record = commits.load(path)
+        lines += [f"{file.sha256}  {file.place.as_posix()}" for file in commits.record_files(record)]
+        lines += [f"removed {file.sha256}  {file.place.as_posix()}" for file in commits.removed_files(record)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

@@ -58,9 +58,6 @@ class LedgerSettings(Section):
     whole_verification_days: Annotated[int, Ge(0), Le(366)] = 7
     """Days between checks of the whole ledger at the end of a run; other runs check what is new and every
     table file. 0 checks all of it every time."""
-    join_segments: Annotated[int, Ge(2), Le(100_000)] = 32
-    """Small segments from which on a night joins them: each append writes one, so each decision on the
-    review page does."""
     timestamp_url: Annotated[str | None, Example("https://tsa.example")] = None
     """RFC 3161 time-stamping authority that stamps every checkpoint a run ends with."""
     timestamp_roots: Annotated[str | None, Example("tsa-roots.pem")] = None

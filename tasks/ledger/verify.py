@@ -29,13 +29,12 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from tasks.errors import IntegrityError, Unverifiable
 from tasks.files import durable
 from tasks.lake import commits, verification
 from tasks.lake.store import Lake
-from tasks.ledger import events, events_table, opening, segments, verify_checkpoints, verify_folder
+from tasks.ledger import opening, segments, verify_checkpoints, verify_folder, verify_manifests
 from tasks.ledger.erasures import Erasure, erasures
 from tasks.ledger.findings import Findings
 from tasks.ledger.log import Log
@@ -159,8 +158,9 @@ def verify(
     verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, verified)  # (1)
     verify_folder.check(lake, log, verified)
     _files(lake, walk.files.digests, verified)  # (6)
+    verify_manifests.removals(lake, log, verified)
     if start:
-        _earlier_manifests(lake, log, start, verified)
+        verify_manifests.earlier(lake, log, start, verified)
     with verified.catching():
         verified.erasures = erasures(log)
     counts = verification.row_counts(lake.root)
@@ -273,30 +273,12 @@ class _Walk:
 def _files(lake: Lake, digests: dict[str, str], findings: Findings) -> None:
     """Files are those of commits; those that a crash left prepared are still to be published."""
     with findings.catching():
-        prepared = set()
-        for staging in commits.pending(lake.root):
-            for path in staging.iterdir():
-                table, _, rest = path.name.partition("-")
-                prepared.add(f"tables/{table}/date={rest[:10]}/{rest[11:]}")
+        prepared = {place.as_posix() for place in commits.prepared(lake.root)}
         for sentence in verification.verify(lake.root, digests):
             if sentence.split(":")[0] in prepared:
                 findings.note(f"{sentence}; it is prepared, and the next run publishes it")
             else:
                 findings.fail(sentence)
-
-
-def _earlier_manifests(lake: Lake, log: Log, start: int, findings: Findings) -> None:
-    """Manifests of the runs that incremental mode passes over: whoever changes a file changes these too."""
-    with findings.catching():
-        run_ids = lake.scan("runs").select("run_id").unique().collect()["run_id"]
-        ends = log.find(events.run_subjects(run_ids, "end")).filter(pl.col("sequence") < start)
-        for run_id, sequence in ends.select("run_id", "sequence").iter_rows():
-            bound = events.read(log.entry(sequence)).get("commits_sha256")
-            if bound is not None and events_table.commits_digest(lake.root, run_id) != bound:
-                findings.fail(
-                    f"{lake.root / 'runs' / run_id / 'commits'}: the manifests of this run name other files "
-                    "than its event says"
-                )
 
 
 def _remembered(lake: Lake, log: Log, findings: Findings) -> int:
