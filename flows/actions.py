@@ -12,7 +12,7 @@ from flows.run import Run, close, opened
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.lake import runs
 from tasks.settings import Settings
-from tasks.sources.pulled import DELIVERED
+from tasks.sources.receipts import DELIVERED
 from tasks.taken import imports, later
 from tasks.taken.imports import Statements
 

@@ -27,11 +27,16 @@ def test_where_one_value_ends_and_the_next_begins_matters() -> None:
     assert digest("t", "a") != digest("ta")
 
 
-@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.integers(0, 9)), max_size=20))
-def test_ids_of_rows_are_the_ids_of_each_row(rows: list[tuple[str, int]]) -> None:
+TEXTS = st.one_of(st.none(), st.text(st.characters(codec="utf-8")))
+ROWS = st.tuples(TEXTS, st.integers(-(2**63), 2**63 - 1), st.one_of(st.none(), st.floats(), st.booleans()))
+
+
+@given(st.lists(ROWS, max_size=20))
+def test_ids_of_rows_are_the_ids_of_each_row(rows: list[tuple[str | None, int, float | None]]) -> None:
     columns = [
         pl.Series([r[0] for r in rows], dtype=pl.String),
         pl.Series([r[1] for r in rows], dtype=pl.Int64),
+        pl.Series([r[2] for r in rows], dtype=pl.Object),
     ]
     assert digest_rows("t", columns).to_list() == [digest("t", *row) for row in rows]
 

@@ -84,6 +84,8 @@ for _meaning, _names in _ORDERED.items():
         _NAMES.setdefault(_name, []).append((_meaning, _rank))
 _NAMED = frozenset({"model", "agent", "session"})
 """Meanings that are fields of a span by the same name."""
+_USUAL = 20_000
+"""Characters of the names of a span's attributes, of which the meaning is kept for the next span."""
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,4})(?:\.(.+))?")
 
 
@@ -120,9 +122,10 @@ def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]
 
 def describe(span: Span, attributes: Attributes) -> Span:
     """The span with what its attributes say of it."""
-    meanings = _meanings(attributes)
-    names = "\n".join(attributes)
-    is_flat = ".0." in names
+    own = tuple(attributes)
+    is_usual = sum(map(len, own)) <= _USUAL
+    names, has_messages = _shape(own) if is_usual else _shape.__wrapped__(own)
+    meanings = _meanings(attributes, names)
     span.role = role(attributes)
     for field in _NAMED & meanings.keys():
         setattr(span, field, _text(meanings[field]))
@@ -131,7 +134,6 @@ def describe(span: Span, attributes: Attributes) -> Span:
         span.call_id = _text(meanings.get("call"))
         span.output = meanings.get("tool_result")
     else:
-        has_messages = is_flat and ("_messages." in names or "gen_ai." in names)
         span.input = _messages(attributes, "input", "prompt") if has_messages else None
         span.output = _messages(attributes, "output", "completion") if has_messages else None
         for name in ("input", "output"):
@@ -147,18 +149,26 @@ def describe(span: Span, attributes: Attributes) -> Span:
     return span
 
 
-def _meanings(attributes: Attributes) -> dict[str, Any]:
-    """The value of each meaning under the newest of its names that has one; one pass over the attributes."""
-    best: dict[str, tuple[int, Any]] = {}
-    # Few names mean something: the views' intersection leaves the others out without a step of Python each.
-    for name in attributes.keys() & _NAMES.keys():
-        value = attributes[name]
-        if value is None or value == "":
-            continue
-        for meaning, rank in _NAMES[name]:
-            if meaning not in best or rank < best[meaning][0]:
-                best[meaning] = (rank, value)
-    return {meaning: value for meaning, (_, value) in best.items()}
+@lru_cache(maxsize=512)
+def _shape(names: tuple[str, ...]) -> tuple[list[tuple[str, str]], bool]:
+    """(name, meaning) of the attributes that mean something, the newest name first, and whether there are
+    messages as attributes of numbers; the spans of a source have few different sets of names.
+    """
+    meaning = [(rank, name, of) for name in names for of, rank in _NAMES.get(name, ())]
+    text = "\n".join(names)
+    has_messages = ".0." in text and ("_messages." in text or "gen_ai." in text)
+    return [(name, of) for _, name, of in sorted(meaning)], has_messages
+
+
+def _meanings(attributes: Attributes, names: list[tuple[str, str]]) -> dict[str, Any]:
+    """The value of each meaning under the newest of its names that has one."""
+    meanings: dict[str, Any] = {}
+    for name, meaning in names:
+        if meaning not in meanings:
+            value = attributes[name]
+            if value is not None and value != "":
+                meanings[meaning] = value
+    return meanings
 
 
 def role(attributes: Attributes) -> Role:

@@ -21,6 +21,8 @@ import polars as pl
 from tasks.sources.base import LEFT_OUT, QUARANTINED, Tally
 from tasks.tables import COMPLETENESS
 
+COUNTED_AT_ONCE = 500_000
+"""Ids that are held to be told apart: some 100 MB."""
 IDS_KEPT = 1_000
 """Missing ids of a day that a row names; the count has all."""
 DRAFT = pl.Schema({name: COMPLETENESS.schema[name] for name in COMPLETENESS.schema if name != "run_id"})
@@ -48,40 +50,62 @@ class CompletenessParameters:
 class Accounted:
     """What is known of a source's records."""
 
-    outputs: pl.DataFrame
-    """`day` and `source_id` of published and of just read outputs around the days in question, each once."""
-    aside: Mapping[str, str]
-    """Ids of records that are no output, each with QUARANTINED or LEFT_OUT."""
+    published: pl.LazyFrame
+    """`day` and `source_id` of published outputs around the days in question."""
+    read: pl.LazyFrame
+    """The same of outputs that were read just now; some may be published."""
     erased: str
     """What stands in the place of an erased output's id."""
 
     @cached_property
     def counts(self) -> dict[date, tuple[int, int]]:
         """By day, the records that are held, and how many of them are erased."""
-        is_erased = pl.col("source_id") == self.erased
-        whole = pl.col("source_id").filter(~is_erased).n_unique() + is_erased.sum()
-        rows = self.outputs.group_by("day").agg(whole, erased=is_erased.sum())
+        rows = pl.concat(map(self._counts, range(self._passes()))).group_by("day").sum()
         return {day: (held, erased) for day, held, erased in rows.iter_rows()}
 
     def held(self, day: date) -> int:
         """Distinct records of a day."""
         return self.counts.get(day, (0, 0))[0]
 
+    def _passes(self) -> int:
+        rows = pl.concat([self.published, self.read]).select(pl.len()).collect(engine="streaming").item()
+        return 1 + int(rows) // COUNTED_AT_ONCE
 
-def unmatched(tally: Tally, accounted: Accounted) -> list[str]:
-    """Ids that the source lists and neither the outputs near the day nor what was set aside have."""
+    def _counts(self, number: int) -> pl.DataFrame:
+        """Counts of a share of all ids: distinct ids have to be held, and a day may have millions."""
+        share = pl.col("source_id").hash() % self._passes() == number
+        published, read = (
+            frame.filter(share).collect(engine="streaming") for frame in (self.published, self.read)
+        )
+        new = read.unique().join(published, on=["source_id", "day"], how="anti")
+        # Erased outputs have one id in common, and each counts.
+        is_erased = pl.col("source_id") == self.erased
+        whole = pl.col("source_id").filter(~is_erased).n_unique() + is_erased.sum()
+        outputs = pl.concat([published.select("source_id", "day"), new.select("source_id", "day")])
+        return outputs.group_by("day").agg(whole, erased=is_erased.sum())
+
+
+def unmatched(tally: Tally, accounted: Accounted, aside: Mapping[str, str]) -> list[str]:
+    """Ids that the source lists and neither the outputs near the day nor what was set aside have.
+
+    Args:
+        aside: of records that are no output, QUARANTINED or LEFT_OUT.
+    """
     near = [tally.day + timedelta(days=n) for n in (-1, 0, 1)]
-    own = accounted.outputs.lazy().filter(pl.col("day").is_in(near)).select(id="source_id")
+    both = pl.concat([each.select("source_id", "day") for each in (accounted.published, accounted.read)])
+    own = both.filter(pl.col("day").is_in(near)).select(id="source_id")
     # An answer of a further root of a trace is called TRACE:SPAN.
     whole = own.filter(pl.col("id").str.contains(":", literal=True)).select(
         pl.col("id").str.replace(":[^:]*$", "")
     )
     listed = pl.LazyFrame({"id": tally.ids or []}, schema={"id": pl.String})
     left = listed.join(own, on="id", how="anti").join(whole, on="id", how="anti").collect()["id"]
-    return [each for each in left if each not in accounted.aside]
+    return [each for each in left if each not in aside]
 
 
-def compared(tally: Tally, missing: Sequence[str], accounted: Accounted, *, today: date) -> Draft:
+def compared(
+    tally: Tally, missing: Sequence[str], accounted: Accounted, aside: Mapping[str, str], *, today: date
+) -> Draft:
     """A row of DRAFT for a day that the source counts, but for source and time.
 
     Args:
@@ -94,7 +118,7 @@ def compared(tally: Tally, missing: Sequence[str], accounted: Accounted, *, toda
         lacking, ours = max(0, tally.count - held), held
         names = None if lacking else []
     else:
-        fates = [accounted.aside[each] for each in tally.ids if each in accounted.aside]
+        fates = [aside[each] for each in tally.ids if each in aside]
         refused, waiting = fates.count(QUARANTINED), fates.count(LEFT_OUT)
         # Which of the ids an erased output had is not known any more.
         lacking = max(0, len(missing) - erased)
@@ -128,15 +152,14 @@ def uncounted(day: date, held: int, why: str) -> Draft:
     }  # fmt: skip
 
 
-def of_reader(read: pl.DataFrame) -> list[Draft]:
-    """Rows of DRAFT for the days that a reader handed over; `read` has `day` and `output_id`."""
-    counts = read.group_by("day").agg(theirs=pl.col("output_id").n_unique()).sort("day")
+def of_reader(counts: pl.DataFrame) -> list[Draft]:
+    """Rows of DRAFT for the days of which a reader handed over so many outputs: `day`, `theirs`."""
     return [
         {
             "day": day, "theirs": count, "ours": count, "missing_ids": [], "missing_count": 0,
             "quarantined": 0, "left_out": 0, "basis": "reader", "state": "complete", "reason": None,
         }
-        for day, count in counts.iter_rows()
+        for day, count in counts.select("day", "theirs").sort("day").iter_rows()
     ]  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -23,6 +22,8 @@ from tasks.sources import completeness, kinds
 from tasks.sources.base import Tally
 from tasks.sources.completeness import DRAFT, Accounted, CompletenessParameters, Draft
 from tasks.sources.parameters import SourceSettings
+from tasks.sources.receipts import READ, Receipt
+from tasks.sources.shelves import write
 from tasks.tables import ERASED, OUTPUTS
 
 ASIDE = "aside"
@@ -33,9 +34,6 @@ ASIDE_IDS = 200_000
 FORGOTTEN = "more records were left out by rule than are remembered; read the day whole to compare it"
 NAMED = 3
 """Days and ids that a sentence names."""
-READ = pl.Schema({"source": pl.String, "source_id": pl.String, "output_id": pl.String, "day": pl.Date})
-"""What readers handed over in this run."""
-SET_ASIDE = pl.Schema({"source": pl.String, "id": pl.String, "fate": pl.String})
 
 
 class Lake(Protocol):
@@ -54,18 +52,6 @@ class Lake(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """Staged by the pull: what was read and set aside, and what the sources counted."""
-
-    read: Path
-    """Parquet of READ."""
-    aside: Path
-    """Parquet of SET_ASIDE."""
-    draft: Path
-    """Parquet of `completeness.DRAFT`."""
-
-
 @dataclass
 class Compared:
     """What became of the comparison."""
@@ -79,37 +65,37 @@ class Compared:
 def ask(
     sources: Sequence[SourceSettings],
     lake: Lake,
-    folder: Path,
+    receipt: Receipt,
     *,
-    read: pl.DataFrame,
-    aside: pl.DataFrame,
     now: datetime,
     since: date | None,
     until: date | None,
     parameters: CompletenessParameters | None = None,
-) -> Receipt:
-    """Compares what each source counts with what it gave, now or earlier; stages it all in `folder`.
+) -> None:
+    """Compares what each source counts with what it gave, now or earlier; stages that in the receipt.
 
     Args:
-        read: READ frame of this pull.
-        aside: SET_ASIDE frame of this pull.
+        receipt: what this pull read and set aside.
         since, until: UTC days of a range, to which the comparison is limited.
     """
     bounds = parameters or CompletenessParameters()
     days = _days_with_outputs(lake)
-    parts = []
+    counts = _counts_of_reader(receipt)
+    parts = [DRAFT.to_frame()]
     for source in sources:
-        of = _Source(source, lake, bounds, now.date(), (since, until), _last(lake, source.name))
-        own = read.filter(pl.col("source") == source.name)
-        rows = list(of.rows(own, aside.filter(pl.col("source") == source.name), days.get(source.name, set())))
-        frame = pl.DataFrame([{**row, "source": source.name, "checked_at": now} for row in rows], DRAFT)
-        parts.append(frame)
-    folder.mkdir(parents=True, exist_ok=True)
-    receipt = Receipt(*(folder / f"{name}.parquet" for name in ("read", "aside", "counts")))
-    read.write_parquet(receipt.read)
-    aside.write_parquet(receipt.aside)
-    pl.concat([DRAFT.to_frame(), *parts]).write_parquet(receipt.draft)
-    return receipt
+        of = _Source(source, lake, bounds, now.date(), (since, until), _last(lake, source.name), receipt)
+        own = counts.filter(pl.col("source") == source.name)
+        rows = list(of.rows(own, days.get(source.name, set())))
+        parts.append(pl.DataFrame([{**row, "source": source.name, "checked_at": now} for row in rows], DRAFT))
+    write(pl.concat(parts), receipt.draft)
+
+
+def _counts_of_reader(receipt: Receipt) -> pl.DataFrame:
+    """`source`, `day` and `theirs`: how many different outputs a reader handed over."""
+    key, empty = ["source", "day"], {"source": pl.String, "day": pl.Date, "theirs": pl.UInt32}
+    # Rows of one record are in one group, so that groups can be counted one after the other.
+    parts = [rows.group_by(key).agg(theirs=pl.col("output_id").n_unique()) for rows in receipt.groups()]
+    return pl.concat([pl.DataFrame(schema=empty), *parts]).group_by(key).sum()
 
 
 def _days_with_outputs(lake: Lake) -> dict[str, set[date]]:
@@ -133,13 +119,14 @@ class _Source:
     """UTC days of a range, if there is one."""
     last: Mapping[date, tuple[int | None, str]]
     """Count and state of the newest row of each day."""
+    receipt: Receipt
 
     @property
     def counts(self) -> bool:
         """Whether it can be asked; exports of a server cannot."""
         return self.source.kind in kinds.COUNTING and not getattr(self.source, "path", "")
 
-    def rows(self, read: pl.DataFrame, aside: pl.DataFrame, published: set[date]) -> Iterator[Draft]:
+    def rows(self, read: pl.DataFrame, published: set[date]) -> Iterator[Draft]:
         """A row for each day that was asked for, read, or is named because it is empty."""
         held = published | set(read["day"])
         empty = [day for day, (theirs, _) in self.last.items() if theirs == 0]
@@ -148,7 +135,7 @@ class _Source:
             yield from completeness.of_reader(read)
         else:
             days = self._days(set(read["day"]), gaps)
-            asked = {row["day"]: row for row in self._asked(days, read, aside)}
+            asked = {row["day"]: row for row in self._asked(days)}
             gaps = [day for day in gaps if day not in asked or asked[day]["state"] == "unknown"]
             asked = {day: row for day, row in asked.items() if day not in gaps}
             yield from asked.values()
@@ -175,13 +162,13 @@ class _Source:
         days |= {day for day, (_, state) in self.last.items() if state == "missing" and day >= oldest}
         return sorted(day for day in days | set(gaps) if day <= self.today)
 
-    def _asked(self, days: Sequence[date], read: pl.DataFrame, aside: pl.DataFrame) -> Iterator[Draft]:
+    def _asked(self, days: Sequence[date]) -> Iterator[Draft]:
         """Rows of days that the source is asked for, some weeks at a time."""
         for first in range(0, len(days), DAYS_AT_ONCE):
-            yield from self._some(days[first : first + DAYS_AT_ONCE], read, aside)
+            yield from self._some(days[first : first + DAYS_AT_ONCE])
 
-    def _some(self, days: Sequence[date], read: pl.DataFrame, aside: pl.DataFrame) -> Iterator[Draft]:
-        accounted = self._accounted(days, read, aside)
+    def _some(self, days: Sequence[date]) -> Iterator[Draft]:
+        accounted = self._accounted(days)
         left = dict.fromkeys(days)
         try:
             for tally in kinds.COUNTING[self.source.kind].tally(
@@ -193,23 +180,26 @@ class _Source:
             for day in left:
                 yield completeness.uncounted(day, accounted.held(day), shown(str(failure), 300))
 
-    def _accounted(self, days: Sequence[date], read: pl.DataFrame, aside: pl.DataFrame) -> Accounted:
+    def _accounted(self, days: Sequence[date]) -> Accounted:
         # A trace that begins before midnight may be answered after it.
         since, until = min(days) - timedelta(days=1), max(days) + timedelta(days=1)
-        published = (
-            self.lake.scan(OUTPUTS.name, since=since, until=until)
-            .filter(pl.col("source") == self.source.name)
-            .select("source_id", day=pl.col("produced_at").dt.date())
-            .collect(engine="streaming")
-        )
-        # Erased outputs have one id in common, and each counts.
-        new = read.filter(pl.col("day").is_between(since, until)).select("source_id", "day").unique()
+        is_own = pl.col("source") == self.source.name
+        published = self.lake.scan(OUTPUTS.name, since=since, until=until).filter(is_own)
+        read = self.receipt.read().filter(is_own, pl.col("day").is_between(since, until))
         return Accounted(
-            outputs=pl.concat([published, new.join(published, on=["source_id", "day"], how="anti")]),
-            aside=_Aside(dict(aside.select("id", "fate").iter_rows()), self._remembered()),
+            published=published.select("source_id", day=pl.col("produced_at").dt.date()),
+            read=read.select("source_id", "day"),
             erased=ERASED,
         )
 
+    def _aside(self, tally: Tally) -> Mapping[str, str]:
+        """What became of a day's records that are no output."""
+        listed = pl.LazyFrame({"id": tally.ids or []}, schema={"id": pl.String})
+        own = self.receipt.aside().filter(pl.col("source") == self.source.name).select("id", "fate")
+        found = own.join(listed, on="id", how="semi", maintain_order="left").collect()
+        return _Aside(dict(found.iter_rows()), self._remembered)
+
+    @cached_property
     def _remembered(self) -> dict[str, str]:
         kept = self.lake.read_state(f"{ASIDE}-{self.source.name}").get("ids", {})
         return {identity: fate for identity, (fate, _) in kept.items()}
@@ -222,7 +212,8 @@ class _Source:
         return not any(self.days) and bool(forgotten >= oldest.isoformat())
 
     def _compared(self, tally: Tally, accounted: Accounted) -> Draft:
-        missing = completeness.unmatched(tally, accounted)
+        aside = self._aside(tally)
+        missing = completeness.unmatched(tally, accounted, aside)
         if missing:
             elsewhere = (
                 self.lake.scan(OUTPUTS.name)
@@ -235,7 +226,7 @@ class _Source:
         if missing and self._has_forgotten:
             held = accounted.held(tally.day)
             return completeness.uncounted(tally.day, held, FORGOTTEN)
-        return completeness.compared(tally, missing, accounted, today=self.today)
+        return completeness.compared(tally, missing, accounted, aside, today=self.today)
 
 
 class _Aside(Mapping[str, str]):
@@ -256,20 +247,21 @@ class _Aside(Mapping[str, str]):
 
 def settle(receipt: Receipt, lake: Lake, *, run_id: str, now: datetime) -> Compared:
     """The rows, once everything is published; remembers what is no output."""
-    read, aside, draft = (pl.read_parquet(path) for path in (receipt.read, receipt.aside, receipt.draft))
     there = lake.scan(OUTPUTS.name).select("output_id")
-    absent = read.unique("output_id").join(
-        there.join(read.lazy().select("output_id"), on="output_id", how="semi").collect(engine="streaming"),
-        on="output_id", how="anti",
-    )  # fmt: skip
+    parts = [READ.to_frame()]
+    for read in receipt.groups():
+        ids = read.lazy().select("output_id")
+        published = there.join(ids, on="output_id", how="semi").collect(engine="streaming")
+        parts.append(read.unique("output_id").join(published, on="output_id", how="anti"))
+    absent = pl.concat(parts)
     refused = absent.clear()
     if absent.height:
         quarantine = lake.scan("quarantine").filter(pl.col("table") == OUTPUTS.name).select("locator")
         locators = quarantine.with_columns(output_id=pl.col("locator").str.head(64)).collect()
         refused = absent.join(locators, on="output_id", how="semi")
     lost = absent.join(refused, on="output_id", how="anti")
-    rows = completeness.settled(draft, lost, refused, run_id)
-    _remember(lake, aside, now)
+    rows = completeness.settled(pl.read_parquet(receipt.draft), lost, refused, run_id)
+    _remember(lake, receipt.aside(), now)
     return Compared(rows, *_sentences(rows))
 
 
@@ -289,18 +281,21 @@ def in_words(rows: pl.DataFrame) -> str:
     return f"{known['days']} days compared" + (f": {states}" if states else "")
 
 
-def _remember(lake: Lake, aside: pl.DataFrame, now: datetime) -> None:
+def _remember(lake: Lake, aside: pl.LazyFrame, now: datetime) -> None:
     oldest = (now.date() - timedelta(days=CompletenessParameters().recheck_days)).isoformat()
-    for (source,), rows in aside.group_by("source"):
-        name = f"{ASIDE}-{source!s}"
+    today = now.date().isoformat()
+    heights = aside.group_by("source").len().collect(engine="streaming")
+    for source, height in heights.iter_rows():
+        rows = aside.filter(pl.col("source") == source).tail(ASIDE_IDS).collect(engine="streaming")
+        name = f"{ASIDE}-{source}"
         state = lake.read_state(name)
         kept = {each: mark for each, mark in state.get("ids", {}).items() if mark[1] >= oldest}
-        today = now.date().isoformat()
         new = {_digest(identity): [fate, today] for identity, fate in rows.select("id", "fate").iter_rows()}
         # The newest last, so that the oldest are forgotten.
         ordered = list(({each: mark for each, mark in kept.items() if each not in new} | new).items())
         dropped = ordered[:-ASIDE_IDS]
         forgotten = dropped[-1][1][1] if dropped else state.get("forgotten", "")
+        forgotten = today if height > ASIDE_IDS else forgotten
         lake.write_state(name, {"ids": dict(ordered[-ASIDE_IDS:]), "forgotten": forgotten})
 
 

@@ -110,6 +110,7 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
     for file in files:
         kind = _Reading if file.place is None else _Fetched
         reading = kind(file, source, scope, reader=reader, rows=rows)
+        is_read = True
         try:
             old = reading.unchanged(marks.get(file.name))
             if old is not None:
@@ -127,7 +128,9 @@ def pull(source: FilesSettings, scope: Scope) -> Iterator[Batch]:
         except OSError as error:
             gone = Refusal("missing", f"cannot be read ({error.strerror})")
             yield from collector.add(file, Portion(failure=gone))
-        mark = reading.mark()
+            is_read = False
+        # Without a mark it is read again: what the disk refused tonight it may give tomorrow.
+        mark = reading.mark() if is_read else None
         if mark is not None:
             collector.inputs[file.name] = mark["sha256"]
         mark = None if scope.is_range else mark

@@ -47,8 +47,8 @@ class Traces:
             traces: dict[str, list[Raw]] = {}
             with path.open("rb") as stream:
                 for line in stream:
-                    span = orjson.loads(line)
-                    traces.setdefault(span[0], []).append(span)
+                    spans = orjson.loads(line)
+                    traces.setdefault(spans[0][0], []).extend(spans)
             yield from traces.values()
 
     def ids(self) -> set[str]:
@@ -60,7 +60,7 @@ class Traces:
         parts: dict[int, list[bytes]] = {}
         for trace_id, spans in self._held.items():
             part = parts.setdefault(zlib.crc32(trace_id.encode("utf-8", "replace")) % BUCKETS, [])
-            part += [orjson.dumps(span, option=orjson.OPT_APPEND_NEWLINE) for span in spans]
+            part.append(orjson.dumps(spans, option=orjson.OPT_APPEND_NEWLINE))
         for number, lines in parts.items():
             with (self._folder / f"{number:03d}.spans").open("ab") as stream:
                 stream.writelines(lines)

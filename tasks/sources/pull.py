@@ -3,8 +3,8 @@
 Several sources at once, the same record twice, a changed record, units of a day, and the sum that must come
 out; how one source is read is in a module of its own.
 
-Texts are held for one batch or one unit at a time; of every other record only its ids are kept (some 200
-bytes each), because a record and the one it supersedes may be far apart.
+Texts are held for one batch or one unit at a time. Of every other record its ids are kept, because a record
+and the one it supersedes may be far apart; where there are many, they are on the disk too (`shelves.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -26,11 +25,12 @@ from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
-from tasks.sources import counting, kinds, units, versions
+from tasks.sources import counting, kinds, news, units
 from tasks.sources.base import LEFT_OUT, Batch, Marks, Scope
-from tasks.sources.counting import READ, SET_ASIDE, Receipt
+from tasks.sources.news import News
 from tasks.sources.parameters import SourceSettings
-from tasks.sources.pulled import DELIVERED, Lake, Pulled
+from tasks.sources.pulled import Lake, Pulled
+from tasks.sources.receipts import DELIVERED, Receipt
 from tasks.sources.sample import draw
 from tasks.sources.staging import Staged, stage
 from tasks.sources.units import Unit
@@ -89,21 +89,23 @@ def pull_sources(
         with _collecting_seldom():
             staged.append(_read_patiently(batches, empty, retries, pause))
         _suspect(staged[-1], marks, refused_share)
-    new, duplicates, already_there = versions.new(
-        [keys for part in staged for keys in part.keys], lake.scan(OUTPUTS.name)
-    )
+    receipt = Receipt(folder / "counts")
+    shelves, links = [part.keys for part in staged], news.links(folder / "links")
+    new = news.of(shelves, lake.scan(OUTPUTS.name), links, receipt)
     with durable.touching(folder):
         cut = list(units.cut(new, staged, folder, unit_outputs))
     for part in staged:
-        for name in ("batches", "work"):
+        for name in ("batches", "work", "keys"):
             shutil.rmtree(part.folder / name, ignore_errors=True)
-    receipt = _counted(sources, staged, lake, folder, now=now, since=since, until=until)
-    is_said = pl.any_horizontal(pl.col("delivered_at", "action_taken").is_not_null())
-    keys = [part.filter(is_said).select(*DELIVERED) for each in staged for part in each.keys]
-    delivered = pl.concat([pl.DataFrame(schema=DELIVERED), *keys]).unique("output_id", keep="last")
-    pulled = _pulled(staged, cut, duplicates, already_there)
+    shutil.rmtree(folder / "links", ignore_errors=True)
+    with durable.touching(folder):
+        for path in (path for part in staged for path in part.aside):
+            receipt.add_aside(pl.read_parquet(path))
+        counting.ask(sources, lake, receipt, now=now, since=since, until=until)
+    delivered = pl.concat([pl.DataFrame(schema=DELIVERED), *new.delivered]).unique("output_id", keep="last")
+    pulled = _pulled(staged, cut, new)
     pulled = replace(pulled, receipt=receipt, delivered=delivered)
-    known = duplicates + already_there
+    known = pulled.duplicates + pulled.already_there
     left_out = pulled.filtered + pulled.joined + pulled.sampled_out
     accounted = pulled.outputs + known + pulled.quarantined + left_out
     if accounted != pulled.records_in:
@@ -127,37 +129,12 @@ def _collecting_seldom() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _counted(
-    sources: Sequence[SourceSettings],
-    staged: Sequence[Staged],
-    lake: Lake,
-    folder: Path,
-    *,
-    now: datetime,
-    since: date | None,
-    until: date | None,
-) -> Receipt:
-    """What was read, beside what each source counts of the same days."""
-    names = READ.names()
-    read = [keys.rename({"_day": "day"}).select(names) for part in staged for keys in part.keys]
-    aside = [
-        {"source": part.source, "id": identity, "fate": fate}
-        for part in staged
-        for identity, fate in part.aside.items()
-    ]
-    with durable.touching(folder):
-        return counting.ask(
-            sources, lake, folder / "counts", read=pl.concat([READ.to_frame(), *read]),
-            aside=pl.DataFrame(aside, SET_ASIDE), now=now, since=since, until=until,
-        )  # fmt: skip
-
-
-def _pulled(staged: Sequence[Staged], cut: list[Unit], duplicates: int, already_there: int) -> Pulled:
+def _pulled(staged: Sequence[Staged], cut: list[Unit], new: News) -> Pulled:
     return Pulled(
         units=cut,
         records_in=sum(part.records_in for part in staged),
-        duplicates=duplicates,
-        already_there=already_there,
+        duplicates=new.duplicates,
+        already_there=new.already_there,
         quarantined=sum(part.quarantined for part in staged),
         quarantine_paths=[path for part in staged for path in part.quarantine_paths],
         marks={part.source: part.marks for part in staged},

@@ -12,13 +12,10 @@ import polars as pl
 
 from tasks.files.inputs import InputFile
 from tasks.sources.base import Marks
-from tasks.sources.counting import Receipt
 from tasks.sources.minimise import Taken
+from tasks.sources.receipts import DELIVERED, Receipt
 from tasks.sources.units import Unit
-from tasks.tables import OUTPUTS, QUARANTINE
-
-DELIVERED = {name: OUTPUTS.schema[name] for name in ("output_id", "delivered_at", "action_taken")}
-"""When an output was delivered and what was done with it; one of both may be null."""
+from tasks.tables import QUARANTINE
 
 
 class Lake(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,10 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from tasks.sources.base import Batch, Marks
+from tasks.sources.receipts import SET_ASIDE
+from tasks.sources.shelves import Shelf, write
 from tasks.tables import QUARANTINE
 
 KEYS = ("_sequence", "source", "source_id", "output_id", "delivered_at", "action_taken")
 """What is kept of every record."""
+BUCKETS = 256
+"""Parts that records are divided into by their ids: of 5 million, 20,000 each."""
 
 
 @dataclass
@@ -27,7 +30,8 @@ class Staged:
     """Number of its first record: records are numbered through all sources."""
     marks: Marks
     inputs: dict[str, str] = field(default_factory=dict)
-    keys: list[pl.DataFrame] = field(default_factory=list)
+    keys: Shelf = field(init=False)
+    """KEYS and the day of every record; versions of one record are in one part."""
     days: dict[date, list[Path]] = field(default_factory=dict)
     quarantine_paths: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -41,7 +45,11 @@ class Staged:
     first_refusal: str = ""
     lacks: Counter[str] = field(default_factory=Counter)
     minimised: Counter[str] = field(default_factory=Counter)
-    aside: dict[str, str] = field(default_factory=dict)
+    aside: list[Path] = field(default_factory=list)
+    """Parquet files of SET_ASIDE."""
+
+    def __post_init__(self) -> None:
+        self.keys = Shelf(self.folder / "keys", pl.col("source_id").hash() % BUCKETS)
 
 
 def stage(batch: Batch, staged: Staged) -> None:
@@ -64,7 +72,7 @@ def stage(batch: Batch, staged: Staged) -> None:
         staged.quarantine_paths.append(write(rows, staged.folder / "quarantine" / name))
     for of_day, path in written.items():
         staged.days.setdefault(of_day, []).append(path)
-    staged.keys.append(outputs.select(*KEYS, day.alias("_day")))
+    staged.keys.add(outputs.select(*KEYS, day.alias("_day")))
     staged.outputs += outputs.height
     staged.quarantined += batch.quarantine.height
     staged.records_in += batch.records_in
@@ -73,18 +81,11 @@ def stage(batch: Batch, staged: Staged) -> None:
     staged.sampled_out += batch.sampled_out
     staged.lacks.update(batch.lacks)
     staged.minimised.update(batch.minimised)
-    staged.aside |= batch.aside
+    if batch.aside:
+        aside = pl.DataFrame({"id": list(batch.aside), "fate": list(batch.aside.values())})
+        aside = aside.select(pl.lit(staged.source).alias("source"), "id", "fate").cast(SET_ASIDE)
+        staged.aside.append(write(aside, staged.folder / "aside" / f"{len(staged.aside):06d}.parquet"))
     staged.marks.update(batch.marks)
     staged.inputs.update(batch.inputs)
     staged.problems += batch.problems
     staged.warnings += batch.warnings
-
-
-def write(frame: pl.DataFrame, path: Path) -> Path:
-    """Writes a frame as Parquet, and gives its path."""
-    # Through memory, which holds the frame: writing by itself, Polars calls a full disk a ComputeError.
-    data = io.BytesIO()
-    frame.write_parquet(data, compression="zstd")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.getbuffer())
-    return path

@@ -96,6 +96,8 @@ class _File:
     is_open: bool = False
     shares: set[int] = field(default_factory=set)
     refused: int = 0
+    is_read: bool = True
+    """Whether it could be read to its end, whatever was in it."""
     problem: str | None = None
 
     def met(self, start_ns: int, end_ns: int) -> None:
@@ -193,6 +195,7 @@ class _Pull:
                 self._gatherer.refuse(f"{name}: the rest", failure.check, f"the file {failure.reason}")
         except OSError as error:
             file.problem = f"{shown(place.address)} cannot be read ({error.strerror})"
+            file.is_read = False
 
     def _trace(self, group: list[Raw]) -> None:
         """Step (3) for one trace."""
@@ -219,6 +222,9 @@ class _Pull:
         """Step (4) for one file; a file that was only searched keeps what is known of it."""
         file = self._read[name]
         before = self._mark(name)
+        if not file.is_read:
+            # As if it had not been tried: what the disk refused tonight it may give tomorrow.
+            return {**before, "open": True} if before else {}
         shares = {self._names[number] for number in file.shares} | set(before.get("with", ()))
         return {
             **file.mark,

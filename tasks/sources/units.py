@@ -13,7 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.sources.staging import Staged, write
+from tasks.sources.news import News
+from tasks.sources.shelves import write
+from tasks.sources.staging import Staged
 from tasks.tables import OUTPUTS
 
 UNIT_BYTES = 64 * 2**20
@@ -72,21 +74,15 @@ def _one(units: Sequence[Unit]) -> Unit:
     return replace(units[0], rows=sum(unit.rows for unit in units), more=tuple(units[1:]))
 
 
-def cut(new: pl.DataFrame, staged: Sequence[Staged], folder: Path, most: int) -> Iterator[Unit]:
+def cut(new: News, staged: Sequence[Staged], folder: Path, most: int) -> Iterator[Unit]:
     """Each day's new outputs, in the order they were pulled, in files of at most `most` rows."""
-    for day in sorted({day for part in staged for day in part.days}):
-        of_day = new.filter(pl.col("_day") == day).select("_sequence", "supersedes")
-        if of_day.is_empty():
-            continue
+    for day in sorted(new.days):
         held: list[pl.DataFrame] = []
         rows = size = shard = 0
         for path in (path for part in staged for path in part.days.get(day, [])):
-            left = (
-                pl.read_parquet(path)
-                .drop("supersedes")
-                .join(of_day, on="_sequence", how="inner", maintain_order="left")
-                .select(OUTPUTS.schema.names())
-            )
+            read = pl.read_parquet(path).drop("supersedes")
+            links = new.between(read["_sequence"][0], read["_sequence"][-1])
+            left = read.join(links, on="_sequence", maintain_order="left").select(OUTPUTS.schema.names())
             while left.height:
                 taken = left.head(most - rows)
                 left = left.slice(taken.height)

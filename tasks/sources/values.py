@@ -10,6 +10,8 @@ import math
 import re
 from typing import TypedDict
 
+import orjson
+
 from tasks.files.portions import Record
 from tasks.files.refusal import RAW_CHARACTERS, Refusal, shown
 from tasks.sources import messages
@@ -17,12 +19,14 @@ from tasks.sources.parameters import RecordParameters
 from tasks.sources.paths import Keys, Step, at, kind, locate, opened, without
 from tasks.tables import CORPUS
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and halves of characters: an escape within JSON text can spell what no text may hold."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _BROKEN = re.compile(r"\s*(?:\[\s*[\[{\"]|\{\s*\")")
 """How JSON text of a list or a record begins; text that does and cannot be parsed was cut off."""
+
+
+_SIMPLE = (str, int, bool, type(None))
+"""Types that orjson writes as the standard library does; of floats it spells the exponent otherwise."""
 
 
 class Context(TypedDict):
@@ -52,9 +56,25 @@ def name(value: object, field: str, parameters: RecordParameters) -> str | None:
 
 def spoken(text: str, field: str) -> str:
     """The text; refused where an escape within JSON text spelled what the record's bytes did not show."""
-    if _UNSPEAKABLE.search(text):
+    if "\0" in text or not is_encodable(text):
         raise Refusal(field, f"{field} contains a NUL character or half a character (a lone surrogate)")
     return text
+
+
+def is_encodable(text: str) -> bool:
+    """Whether it holds no half of a character, which an escape within JSON text can spell."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def metadata(value: object) -> str:
+    """What a record has for its metadata: JSON text as it is, everything else as JSON."""
+    return value if isinstance(value, str) and _is_json(value) else as_json(value)
 
 
 def answer(value: object, path: str) -> messages.Speech:
@@ -159,7 +179,7 @@ def _context(
         # By far the commonest form, text and address and nothing else, is spared the general search.
         text, uri = item.get(str(text_path[0])), item.get(str(uri_path[0]))
         if isinstance(text, str) and isinstance(uri, str) and text:
-            return {"uri": uri, "text": spoken(text, "contexts")}, {}
+            return {"uri": spoken(uri, "contexts"), "text": spoken(text, "contexts")}, {}
     text_keys, uri_keys = locate(item, text_path), locate(item, uri_path)
     text = None if text_keys is None else at(item, text_keys)
     if address and uri_keys and text in (None, "") and isinstance(own := at(item, uri_keys), str) and own:
@@ -171,7 +191,8 @@ def _context(
     if isinstance(uri, dict | list):
         raise Refusal("contexts", f"{name}'s address is {kind(uri)}, expected text")
     rest = without(item, [text_keys] if uri_keys is None else [text_keys, uri_keys])
-    return {"uri": None if uri is None else str(uri), "text": spoken(text, "contexts")}, rest
+    own = None if uri is None else spoken(str(uri), "contexts")
+    return {"uri": own, "text": spoken(text, "contexts")}, rest
 
 
 def tools(value: object) -> list[str]:
@@ -180,7 +201,7 @@ def tools(value: object) -> list[str]:
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        return [value]
+        return [spoken(value, "tools")]
     if not isinstance(value, list):
         raise Refusal("tools", f"tools is {kind(value)}, expected a list of names")
     names = []
@@ -191,15 +212,21 @@ def tools(value: object) -> list[str]:
             name = item.get("name") or (function.get("name") if isinstance(function, dict) else None)
         if not isinstance(name, str):
             raise Refusal("tools", f"a tool is {kind(item)} without a name, expected names")
-        names.append(name)
+        names.append(spoken(name, "tools"))
     return names
 
 
 def as_json(value: object) -> str:
     """Compact JSON with sorted keys, so that a record whose keys changed places is the same record."""
-    return json.dumps(
+    if type(value) is dict and all(type(each) in _SIMPLE for each in value.values()):
+        try:
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        except TypeError:
+            pass  # an integer beyond 64 bits, half a character or a key that is no text
+    text = json.dumps(
         _finite(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain
     )
+    return spoken(text, "metadata")
 
 
 def _finite(value: object) -> object:
@@ -217,3 +244,21 @@ def _finite(value: object) -> object:
 
 def _plain(value: object) -> str:
     return shown(value, 10 * RAW_CHARACTERS) if isinstance(value, bytes) else str(value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except ValueError:
+        pass  # the standard library reads more: half a character, numbers of any size
+    else:
+        return True
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")

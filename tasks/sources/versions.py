@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
 
-def new(parts: Sequence[pl.DataFrame], table: pl.LazyFrame) -> tuple[pl.DataFrame, int, int]:
+def new(keys: pl.DataFrame, table: pl.LazyFrame) -> tuple[pl.DataFrame, int, int]:
     """Keys of new outputs with what they supersede; how many were the same twice, or known already."""
-    if not parts:
-        return pl.DataFrame(schema={"_sequence": pl.Int64, "_day": pl.Date, "supersedes": pl.String}), 0, 0
-    keys = pl.concat(parts)
     once = keys.unique("output_id", keep="first", maintain_order=True)
     # By output_id alone: an erased output has lost its source_id, and must not come back with its text.
     published = (

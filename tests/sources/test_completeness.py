@@ -12,12 +12,13 @@ import pytest
 from tasks.errors import SourceError
 from tasks.gate import outcomes, suite_files
 from tasks.lake.store import Lake
-from tasks.sources import counting, kinds
+from tasks.sources import counting, kinds, receipts
 from tasks.sources.base import LEFT_OUT, QUARANTINED, Tally
 from tasks.sources.completeness import Accounted, compared, gaps, unmatched
-from tasks.sources.counting import READ, SET_ASIDE, Compared
+from tasks.sources.counting import Compared
 from tasks.sources.langfuse import LangfuseSettings
 from tasks.sources.parameters import FilesSettings, SourceSettings
+from tasks.sources.receipts import READ, SET_ASIDE
 from tasks.tables import OUTPUTS, QUARANTINE, TABLES
 
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -25,22 +26,25 @@ DAY, TODAY = date(2026, 11, 18), NOW.date()
 RUN = "f" * 64
 
 
-def accounted(*ids: str, day: date = DAY, aside: dict[str, str] | None = None) -> Accounted:
-    frame = pl.DataFrame({"source_id": ids}, {"source_id": pl.String}).with_columns(day=day)
-    return Accounted(frame, aside or {}, "[erased]")
+def accounted(*ids: str, day: date = DAY) -> Accounted:
+    frame = pl.LazyFrame({"source_id": ids}, {"source_id": pl.String}).with_columns(day=day)
+    return Accounted(frame, frame.filter(source_id="a"), "[erased]")
 
 
-def row(ids: list[str], known: Accounted, *, day: date = DAY, today: date = TODAY) -> dict[str, Any]:
+def row(
+    ids: list[str], known: Accounted, aside: dict[str, str] | None = None, *, day: date = DAY,
+    today: date = TODAY,
+) -> dict[str, Any]:  # fmt: skip
     tally = Tally(day, len(ids), ids)
-    return compared(tally, unmatched(tally, known), known, today=today)
+    return compared(tally, unmatched(tally, known, aside or {}), known, aside or {}, today=today)
 
 
 def test_each_record_is_accounted_for_once_by_what_became_of_it():
-    known = accounted("a", "b:span", aside={"c": QUARANTINED, "d": LEFT_OUT})
-    whole = row(["a", "b", "c", "d"], known)
+    known, aside = accounted("a", "b:span"), {"c": QUARANTINED, "d": LEFT_OUT}
+    whole = row(["a", "b", "c", "d"], known, aside)
     assert (whole["theirs"], whole["ours"], whole["quarantined"], whole["left_out"]) == (4, 4, 1, 1)
     assert (whole["state"], whole["missing_ids"]) == ("complete", [])
-    lacking = row(["a", "b", "c", "d", "e"], known)
+    lacking = row(["a", "b", "c", "d", "e"], known, aside)
     assert (lacking["ours"], lacking["state"], lacking["missing_ids"]) == (4, "missing", ["e"])
 
 
@@ -57,7 +61,7 @@ def test_an_erased_answer_is_no_missing_one():
 def test_a_day_that_is_not_over_is_open_and_one_with_more_here_than_there_is_no_loss():
     assert row(["a", "b"], accounted("a"), day=TODAY)["state"] == "open"
     known = accounted("a", "b")
-    counted = compared(Tally(DAY, 1), [], known, today=TODAY)
+    counted = compared(Tally(DAY, 1), [], known, {}, today=TODAY)
     assert (counted["state"], counted["theirs"], counted["ours"]) == ("surplus", 1, 2)
 
 
@@ -106,8 +110,10 @@ def night(
     lake: Lake, source: SourceSettings, work: Path, given: pl.DataFrame, kept: pl.DataFrame, **more: Any
 ) -> Compared:
     """A night that reads `given` and publishes `kept` of it."""
-    ranged = {"now": NOW, "since": None, "until": None, "aside": pl.DataFrame(schema=SET_ASIDE), **more}
-    receipt = counting.ask([source], lake, work, read=read(given), **ranged)
+    receipt = receipts.Receipt(work / f"{len(list(work.glob('*')))}")
+    receipt.add_read(read(given))
+    receipt.add_aside(more.pop("aside", pl.DataFrame(schema=SET_ASIDE)))
+    counting.ask([source], lake, receipt, **{"now": NOW, "since": None, "until": None, **more})
     lake.commit(RUN, f"unit-{len(list(lake.files('outputs')))}", {"outputs": kept}, run_day=TODAY)
     done = counting.settle(receipt, lake, run_id=RUN, now=NOW)
     assert all(o.success for o in outcomes.by_rules(
@@ -191,15 +197,15 @@ def test_what_is_set_aside_is_remembered_by_digest_and_forgotten_after_a_month(l
     def remembered() -> set[str]:
         return set(lake.read_state("aside-desk")["ids"])
 
-    aside = pl.DataFrame([("desk", "waits", LEFT_OUT)], schema=SET_ASIDE, orient="row")
-    receipt = counting.ask(
-        [FILES], lake, tmp_path / "w", read=pl.DataFrame(schema=READ), aside=aside, now=NOW,
-        since=None, until=None,
-    )  # fmt: skip
+    receipt = receipts.Receipt(tmp_path / "w")
+    receipt.add_aside(pl.DataFrame([("desk", "waits", LEFT_OUT)], schema=SET_ASIDE, orient="row"))
+    counting.ask([FILES], lake, receipt, now=NOW, since=None, until=None)
     counting.settle(receipt, lake, run_id=RUN, now=NOW)
     first = remembered()
     assert (len(first), "waits" in str(first)) == (1, False)
-    pl.DataFrame([("desk", "new", LEFT_OUT)], schema=SET_ASIDE, orient="row").write_parquet(receipt.aside)
+    receipt = receipts.Receipt(tmp_path / "w2")
+    receipt.add_aside(pl.DataFrame([("desk", "new", LEFT_OUT)], schema=SET_ASIDE, orient="row"))
+    counting.ask([FILES], lake, receipt, now=NOW, since=None, until=None)
     counting.settle(receipt, lake, run_id=RUN, now=NOW + timedelta(days=40))
     assert remembered().isdisjoint(first)
 

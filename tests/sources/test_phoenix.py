@@ -17,8 +17,8 @@ from tasks.errors import SourceError
 from tasks.lake.store import Lake
 from tasks.settings import load
 from tasks.sources import counting, phoenix
-from tasks.sources.counting import READ, SET_ASIDE
 from tasks.sources.phoenix import PhoenixSettings
+from tasks.sources.receipts import READ, Receipt
 from tasks.starter import write_starter
 from tasks.write_back.write_back import write_back
 from tests.support import servers
@@ -118,10 +118,9 @@ def compared(night: Night, answers: pl.DataFrame) -> pl.DataFrame:
     lake = Lake.open(str(night.work / "lake"))
     read = answers.with_columns(day=pl.col("produced_at").dt.date()).select(READ.names())
     now = datetime.now(UTC) + timedelta(days=3)
-    receipt = counting.ask(
-        [night.source], lake, night.work / "counts", read=read, aside=pl.DataFrame(schema=SET_ASIDE),
-        now=now, since=None, until=None,
-    )  # fmt: skip
+    receipt = Receipt(night.work / f"counts-{answers.height}")
+    receipt.add_read(read)
+    counting.ask([night.source], lake, receipt, now=now, since=None, until=None)
     lake.commit("f" * 64, "unit", {"outputs": answers}, run_day=now.date())
     return counting.settle(receipt, lake, run_id="f" * 64, now=now).rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
 from tasks.sources.base import Batch
 from tasks.sources.parameters import SourceSettings
-from tasks.sources.pull import pull_sources
+from tasks.sources.pull import pull_sources, watermark
 from tasks.sources.pulled import Pulled
 from tasks.tables import OUTPUTS, QUARANTINE
 from tests.support.scopes import NOW, scope
@@ -55,3 +56,58 @@ def check_answers(outputs: pl.DataFrame, *traces: int) -> None:
     for number, row in zip(traces, outputs.to_dicts(), strict=True):
         fact = {"uri": "kb://1", "text": f"Fact {number}."}
         assert row["contexts"] == [fact, {"uri": "tool:look", "text": "42"}]
+
+
+def rows(lake: Lake) -> list[tuple[Any, ...]]:
+    """What is published and not superseded: each record's id and content."""
+    outputs = lake.scan("outputs").select("source_id", "content_sha256", "output_id", "supersedes").collect()
+    last = outputs.join(outputs.select(output_id="supersedes").drop_nulls(), on="output_id", how="anti")
+    return sorted(last.select("source_id", "content_sha256").iter_rows())
+
+
+def check_cuts(
+    source: SourceSettings,
+    folder: Path,
+    cut: Callable[[random.Random | None], object],
+    *,
+    undisturbed: SourceSettings | None = None,
+    now: datetime = NOW,
+) -> None:
+    """That ten nights, each cut somewhere, and a whole one publish what one undisturbed pull does.
+
+    Args:
+        cut: cuts the next pull somewhere; given None, it cuts no more.
+        undisturbed: the same source by a way that is never cut.
+    """
+    lake, chance = Lake.open(str(folder / "cut")), random.Random(7)  # noqa: S311
+    new = []
+    for number in range(10):
+        cut(chance)
+        pulled = pull_into(lake, (source,), number, now=now, retries=number % 2, pause=lambda _: None)
+        new.append(_publish(lake, pulled, number, chance))
+    cut(None)
+    whole_pull(source, lake, now=now)
+    whole = Lake.open(str(folder / "whole"))
+    assert whole_pull(undisturbed or source, whole, now=now) > 0
+    assert rows(lake) == rows(whole)
+    assert sum(map(bool, new)) >= 3, f"the cuts did not matter: {new} were new by night"
+
+
+def whole_pull(source: SourceSettings, lake: Lake, *, now: datetime = NOW, number: int = 99) -> int:
+    """Publishes all that an undisturbed pull gives, and says how many outputs that are."""
+    pulled = pull_into(lake, (source,), number, now=now)
+    assert not pulled.problems, pulled.problems
+    return _publish(lake, pulled, number, None)
+
+
+def _publish(lake: Lake, pulled: Pulled, number: int, chance: random.Random | None) -> int:
+    """Publishes units and then marks; a night that is cut itself ends after some of its units."""
+    kept = pulled.units
+    if chance is not None and chance.random() < 0.3:
+        kept = kept[: chance.randrange(len(kept) + 1)]
+    for unit in kept:
+        frame = pl.read_parquet(unit.path)
+        lake.commit(f"{number:064x}", f"{unit.day}-{unit.shard:06d}", {"outputs": frame}, run_day=NOW.date())
+    for name, marks in pulled.marks.items() if len(kept) == len(pulled.units) else ():
+        lake.write_state(watermark(name), marks)
+    return sum(unit.rows for unit in kept)
