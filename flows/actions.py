@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def import_actions(settings: Settings, file: Path) -> dict[str, Any]:
     with opened("actions import", settings, {"file": file.name}) as run:
         now = run.record.started_at
         said = imports.read(run.lake, file, settings.limits, run_id=run.run_id, now=now)
+        if run.cover is not None:
+            said = replace(said, quarantine=run.cover.refusals(said.quarantine))
         rows = _publish(run, said)
         checkpoint = close(run)
         runs.forget(run.record, run.lake)

@@ -11,6 +11,7 @@ from flows.commands.console import new_run
 from flows.reviews import decide
 from tasks.errors import InputError
 from tasks.lake.store import Lake
+from tasks.privacy import leak_files
 from tasks.review.queue import QueueParameters
 from tasks.review.review_sheets import MAX_REVIEWER
 from tasks.review_page.desk import Desk
@@ -65,6 +66,7 @@ def open_page(
         queue_parameters(settings),
         parameters,
         due_hours=due_hours(settings),
+        cover=leak_files.cover(settings.privacy),
     )
     opened = bound(port)
     port = opened.getsockname()[1]

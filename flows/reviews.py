@@ -41,7 +41,12 @@ def import_reviews(
     """
     with opened("review import", settings, {"file": file.name}) as run:
         answers = reviews.read_sheet(
-            run.lake, file, run_id=run.run_id, now=run.record.started_at, default_reviewer=reviewer
+            run.lake,
+            file,
+            run_id=run.run_id,
+            now=run.record.started_at,
+            default_reviewer=reviewer,
+            cover=run.cover,
         )
         result = evaluation.evaluate(run.lake, file.parent, answers.outcomes, confidence=confidence)
         refusals = publish(run, answers)
@@ -138,6 +143,8 @@ def commit(run: Run, answers: Answers, unit: str) -> tuple[list[str], Counts]:
     """Commits what can be used and quarantines the rest: why lines were refused, and the counts."""
     checked = run.validator.check("reviews", answers.reviews, source="review import")
     refused = answers.quarantine.vstack(checked.quarantine)
+    if run.cover is not None:
+        refused = run.cover.refusals(refused)
     frames = {"reviews": checked.good, "quarantine": refused}
     published = run.lake.commit(run.run_id, unit, frames, run_day=run.day)["reviews"]
     counts = Counts(
@@ -170,7 +177,10 @@ def _take_scores(run: Run, source: SourceSettings) -> None:
     except SourceError as failure:
         run.record.problems.append(f"scores were not taken: {failure}")
         return
-    answers, left = reviews.of_scores(run.lake, taken.frame(), source.name, run_id=run.run_id, now=now)
+    scores = taken.frame()
+    if run.cover is not None:
+        scores = scores.with_columns(run.cover.plain(scores["comment"]))
+    answers, left = reviews.of_scores(run.lake, scores, source.name, run_id=run.run_id, now=now)
     refusals, counts = commit(run, answers, f"scores-{ids.digest('scores', source.name)[:16]}")
     run.record.scores[source.name] = {**+taken.counts, **left, "reviews": counts.published}
     run.record.warnings += [f"scores of source {source.name!r}: {reason}" for reason in refusals[:3]]

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from flows import progress, unit_costs
+from flows import covering, progress, unit_costs
 from flows.actor import actor
 from flows.commands.console import one_line
 from flows.orchestrator import PATIENT, log, show_markdown, shown, task, tell
@@ -36,6 +36,8 @@ from tasks.lake import runs, views
 from tasks.lake.store import Lake
 from tasks.ledger import nightly, recording
 from tasks.ledger.nightly import Verification
+from tasks.privacy import leak_files
+from tasks.privacy.cover import Cover
 from tasks.report import report
 from tasks.settings import Settings
 from tasks.sources.kinds import reach
@@ -58,6 +60,8 @@ class Run:
     lake: Lake
     bench: Workbench
     validator: Validator
+    cover: Cover | None = None
+    """Covers confidential data before it reaches the lake."""
     corpus: CorpusIndex | None = None
     judged: list[Judged] = field(default_factory=list)
     unhealthy: dict[str, str] = field(default_factory=dict)
@@ -186,6 +190,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
     """Steps (1) to (3), and a run that is closed as failed or interrupted if need be."""
     team = load_team_suites(settings.validation.suites)
     actor()  # one that cannot be recorded is refused before anything is touched
+    cover = leak_files.cover(settings.privacy)
     with turn(flow, settings) as lake:
         durable.require_room(lake.root, LEAST_ROOM_BYTES)
         left = lake.recover()
@@ -195,10 +200,11 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
         for sentence in left + died:
             log().warning("%s", sentence)
         lake.ensure_tables(datetime.now(UTC).date())
+        changes = covering.remember(lake, cover)
         plain = json.loads(json.dumps(parameters, default=str))
         record = runs.open_run(flow, lake, plain, settings.policies, settings.sections())
         record.follows_interruption = bool(left or died)
-        record.warnings += died
+        record.warnings += died + changes
         record.warnings += _record_start(record, lake, settings)
         run = Run(
             record,
@@ -213,6 +219,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
                 maximum_quarantine_ratio=settings.validation.maximum_quarantine_ratio,
                 team=team,
             ),
+            cover,
         )
         try:
             yield run

@@ -60,6 +60,7 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
         now=run.record.started_at,
         since=since,
         until=until,
+        cover=run.cover,
     )
     inputs.keep(run.lake.run_folder(run.run_id), pulled.inputs)
     run.record.records_in = pulled.records_in
@@ -85,6 +86,7 @@ def index(run: Run) -> None:
         run_id=run.run_id,
         now=run.record.started_at,
         threads=run.settings.runner.threads,
+        cover=run.cover,
     )
     run.record.snapshot = run.corpus.snapshot if run.corpus else EMPTY_SNAPSHOT
     if run.corpus is not None:

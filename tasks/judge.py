@@ -37,6 +37,7 @@ from tasks.lake.store import Lake
 from tasks.ledger import recording
 from tasks.privacy import addressing, confidential, redaction
 from tasks.schema import conform
+from tasks.sources import covering
 from tasks.sources.units import Unit
 from tasks.text import nearest
 from tasks.text import pairs as pairs_stage
@@ -213,13 +214,17 @@ def published_units(
 def extract(outputs: pl.DataFrame, job: Job) -> Material:
     """Claims, passages and findings of outputs (OUTPUTS frame) as the present rules extract them."""
     settings = job.bench.parameters
+    outputs, covered = covering.parted(outputs, run_id=job.run_id, now=job.now)
     outputs = job.gate.check("outputs", outputs)
     extracted = claims_stage.extract(
         outputs, job.bench.segment, settings.extract, run_id=job.run_id, now=job.now
     )
     claims = job.gate.check("claims", extracted.claims, extracted.quarantine)
     passages = _passages(outputs, job)
-    findings = confidential.scan(outputs, settings.privacy.active, run_id=job.run_id, now=job.now)
+    if covered is None:
+        findings = confidential.scan(outputs, settings.privacy.active, run_id=job.run_id, now=job.now)
+    else:
+        findings = covered.join(outputs, on="output_id", how="semi", maintain_order="left")
     addresses = addressing.scan(outputs, run_id=job.run_id, now=job.now)
     found = [findings, addresses]
     if settings.privacy.enabled:

@@ -1178,9 +1178,10 @@ def quarantine_rows(
         run_id=pl.lit(run_id),
         quarantined_at=pl.lit(quarantined_at, dtype=UTC),
     )
-    row_sha256 = ids.digest_rows(
-        "quarantine", [frame[c] for c in ("table", "source", "locator", "check", "raw")]
-    )
-    return conform(
-        QUARANTINE, frame.with_columns(row_sha256=row_sha256).unique("row_sha256", maintain_order=True)
-    )
+    return conform(QUARANTINE, with_digests(frame).unique("row_sha256", maintain_order=True))
+
+
+def with_digests(refused: pl.DataFrame) -> pl.DataFrame:
+    """Rows of QUARANTINE with their key, which is a digest of what they show."""
+    columns = [refused[name] for name in ("table", "source", "locator", "check", "raw")]
+    return refused.with_columns(row_sha256=ids.digest_rows("quarantine", columns))

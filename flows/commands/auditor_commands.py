@@ -77,11 +77,18 @@ def erase(
     Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject, ticket 4711'
     """
     from flows.erase import erase as erase_output
+    from tasks.privacy import leak_files
 
     run_id, now = new_run("erase")
     settings = common.settings()
+    cover = leak_files.cover(settings.privacy)
     done = erase_output(
-        common.open_lake(settings), settings.ledger, output_id, reason=reason, run_id=run_id, now=now
+        common.open_lake(settings),
+        settings.ledger,
+        output_id,
+        reason=cover.text(reason) if cover else reason,
+        run_id=run_id,
+        now=now,
     )
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
     lines = [

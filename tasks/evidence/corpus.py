@@ -24,6 +24,7 @@ from tasks.evidence.parameters import CorpusSettings
 from tasks.files import places, streams
 from tasks.files.limits import LimitSettings
 from tasks.files.refusal import Refusal
+from tasks.privacy.cover import Cover
 
 BATCH_CHARACTERS = 32 * 2**20
 """Text that is in memory at once while reading: a batch ends when it has this much."""
@@ -58,9 +59,12 @@ class Documents:
     refused: list[dict[str, str]]
 
 
-def quarantine(refused: list[dict[str, str]], *, corpus: str, run_id: str, now: datetime) -> pl.DataFrame:
+def quarantine(
+    refused: list[dict[str, str]], *, corpus: str, run_id: str, now: datetime, cover: Cover | None = None
+) -> pl.DataFrame:
     """Refused files and records as a QUARANTINE frame."""
-    return tables.quarantine_rows(refused, table="passages", source=corpus, run_id=run_id, quarantined_at=now)
+    rows = tables.quarantine_rows(refused, table="passages", source=corpus, run_id=run_id, quarantined_at=now)
+    return rows if cover is None else cover.refusals(rows)
 
 
 def reach(settings: CorpusSettings) -> str:
@@ -128,7 +132,9 @@ def list_files(settings: CorpusSettings, limits: LimitSettings, *, mirror: Path 
     return Listing(pl.DataFrame(rows, schema=FILES, orient="row").sort("file"), refused, ignored)
 
 
-def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -> Iterator[Documents]:
+def read(
+    files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings, cover: Cover | None = None
+) -> Iterator[Documents]:
     """Documents of the files (FILES frame) in batches of bounded size; every batch has whole documents."""
     batch: list[tuple[str, str, str, str, int, int]] = []
     refused: list[dict[str, str]] = []
@@ -147,9 +153,19 @@ def read(files: pl.DataFrame, settings: CorpusSettings, limits: LimitSettings) -
         batch.append((name, uri, text, digest, record.content.hidden, record.content.surroundings))
         characters += len(text)
         if characters >= BATCH_CHARACTERS:
-            yield Documents(pl.DataFrame(batch, schema=DOCUMENTS, orient="row"), refused)
+            yield Documents(_frame(batch, cover), refused)
             batch, refused, characters = [], [], 0
-    yield Documents(pl.DataFrame(batch, schema=DOCUMENTS, orient="row"), refused)
+    yield Documents(_frame(batch, cover), refused)
+
+
+def _frame(batch: list[tuple[str, str, str, str, int, int]], cover: Cover | None) -> pl.DataFrame:
+    """DOCUMENTS; with a cover, texts as the lake holds them, and digests of these."""
+    frame = pl.DataFrame(batch, schema=DOCUMENTS, orient="row")
+    if cover is None:
+        return frame
+    texts = cover.plain(frame["text"])
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    return frame.with_columns(texts, pl.Series("content_sha256", digests, dtype=pl.String))
 
 
 def _records(

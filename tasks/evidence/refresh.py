@@ -29,6 +29,7 @@ from tasks.files import durable
 from tasks.files.limits import LimitSettings
 from tasks.gate.reconcile import Counts
 from tasks.lake.store import Lake
+from tasks.privacy.cover import Cover
 
 
 @dataclass
@@ -62,6 +63,7 @@ def refresh(
     run_id: str,
     now: datetime,
     threads: int = 0,
+    cover: Cover | None = None,
 ) -> CorpusIndex | None:
     """Brings passages and index up to the documents as they are; None where no corpus is configured.
 
@@ -79,12 +81,12 @@ def refresh(
     listing = corpus_files.list_files(section, limits, mirror=mirror)
     state = lake.read_state(snapshots.state_name(section.name))
     folder = lake.root / "index"
-    cut = snapshots.cut_digest(section.passages, documents.rules(section, limits))
+    cut = _cut_digest(section, limits, cover)
     manifest, before = _previous(folder, state, cut)
     kept = manifest.join(listing.files, on=snapshots.IDENTITY, how="semi")
     files = listing.files.join(manifest, on=snapshots.IDENTITY, how="anti").sort("file")
     # (2) read and cut what is not
-    changed = _read(files, before, section, limits, segment=segment, now=now)
+    changed = _read(files, before, section, limits, segment=segment, now=now, cover=cover)
     entries = snapshots.manifest(kept, files, changed.documents)
     unique, contested = snapshots.one_per_uri(entries)
     refused = [*listing.refused, *changed.refused, *contested]
@@ -109,7 +111,7 @@ def refresh(
         size=current.height,
         passages=new,
         closed=closed,
-        quarantine=corpus_files.quarantine(refused, corpus=section.name, run_id=run_id, now=now),
+        quarantine=corpus_files.quarantine(refused, corpus=section.name, run_id=run_id, now=now, cover=cover),
         summary={
             "files": listing.files.height,
             "files_read": files.height,
@@ -140,6 +142,7 @@ def publish(
     run_id: str,
     now: datetime,
     threads: int = 0,
+    cover: Cover | None = None,
 ) -> tuple[CorpusIndex | None, dict[str, Counts]]:
     """`refresh`, then the lake: new passages, passages that left, quarantine, and last the manifest.
 
@@ -148,7 +151,17 @@ def publish(
 
     Interrupted anywhere, it is done again from the old manifest; rows that are there already stay.
     """
-    index = refresh(section, limits, lake, embedder, segment, run_id=run_id, now=now, threads=threads)
+    index = refresh(
+        section,
+        limits,
+        lake,
+        embedder,
+        segment,
+        run_id=run_id,
+        now=now,
+        threads=threads,
+        cover=cover,
+    )
     if index is None:
         return None, {}
     frames = {"passages": check(index.passages), "quarantine": index.quarantine}
@@ -164,10 +177,16 @@ def publish(
             "snapshot": index.snapshot,
             "index": index.method.as_dict(),
             "manifest_sha256": durable.sha256_file(path),
-            "cut": snapshots.cut_digest(section.passages, documents.rules(section, limits)),
+            "cut": _cut_digest(section, limits, cover),
         },
     )
     return index, counts
+
+
+def _cut_digest(section: CorpusSettings, limits: LimitSettings, cover: Cover | None) -> str:
+    """Names how documents are read, covered and cut; otherwise done, they are read anew."""
+    rules = documents.rules(section, limits)
+    return snapshots.cut_digest(section.passages, rules if cover is None else rules + cover.digest)
 
 
 def _left_out(entries: pl.DataFrame) -> dict[str, int]:
@@ -199,11 +218,12 @@ def _read(
     *,
     segment: Segment,
     now: datetime,
+    cover: Cover | None,
 ) -> _Changed:
     """The documents of the files, a batch at a time, and the passages of those that are new."""
     changed = _Changed([])
     known = before.select("document_uri", "content_sha256").unique()
-    for batch in corpus_files.read(files, section, limits):
+    for batch in corpus_files.read(files, section, limits, cover):
         changed.refused += batch.refused
         changed.documents.append(batch.documents.drop("text"))
         fresh = batch.documents.join(known, on=["document_uri", "content_sha256"], how="anti")

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tasks import ids
 from tasks.gate.suites import CONFIDENTIAL
 from tasks.schema import Table, conform
-from tasks.tables import QUARANTINE, UTC
+from tasks.tables import QUARANTINE, UTC, with_digests
 
 MAXIMUM_RAW = 2000
 """Characters of `raw`: enough for every key and number, and no room for a document."""
@@ -51,10 +50,7 @@ def refuse(
     times = pl.int_range(1, pl.len() + 1).over("source", "locator", "check", "raw")
     numbered = pl.when(times == 1).then("locator").otherwise(pl.format("{} ({})", "locator", times))
     frame = frame.with_columns(locator=numbered)
-    digests = ids.digest_rows(
-        "quarantine", [frame[c] for c in ("table", "source", "locator", "check", "raw")]
-    )
-    return conform(QUARANTINE, frame.with_columns(row_sha256=digests))
+    return conform(QUARANTINE, with_digests(frame))
 
 
 def shown_value(table: Table, column: str) -> pl.Expr:

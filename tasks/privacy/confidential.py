@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -41,19 +41,22 @@ def scan(outputs: pl.DataFrame, detectors: tuple[str, ...], *, run_id: str, now:
     Raises:
         ConfigError: a detector does not exist.
     """
-    active = detectors_of(detectors)
     numbered = outputs.select("output_id", "produced_at", "response").with_row_index("row")
-    screened = numbered.select(
-        "row", "response", *(d.screened(numbered["response"]).alias(d.kind) for d in active)
-    ).filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in active)))
     rows = [
         (row, detector.kind, detector.label, finding)
-        for row, response, *passes in screened.iter_rows()
-        for detector, finding in _find(
-            response, [d for d, is_on in zip(active, passes, strict=True) if is_on]
-        )
+        for row, detector, finding in located(numbered["response"], detectors_of(detectors))
     ]
     return as_findings(rows, numbered, run_id=run_id, now=now)
+
+
+def located(texts: pl.Series, active: Sequence[Detector]) -> Iterator[tuple[int, Detector, Finding]]:
+    """What detectors find in texts (String, n): which text, by which, and where; in that order, apart."""
+    screened = texts.alias("text").to_frame().with_row_index("row")
+    screened = screened.with_columns(detector.screened(texts).alias(detector.kind) for detector in active)
+    screened = screened.filter(pl.any_horizontal(pl.lit(value=False), *(d.kind for d in active)))
+    for row, text, *passes in screened.iter_rows():
+        for detector, finding in _find(text, [d for d, is_on in zip(active, passes, strict=True) if is_on]):
+            yield row, detector, finding
 
 
 def as_findings(

@@ -17,7 +17,7 @@ KIND = "leak"
 LABEL = f"{KIND}@1"
 _SHOWN = 60
 """Characters of an excerpt."""
-_EXACT, _NEAR = 0.95, 0.6
+EXACT, _NEAR = 0.95, 0.6
 """Confidence (ratio) of a copy word for word, and of one of which nothing would be covered."""
 
 
@@ -92,4 +92,4 @@ def keyed(piece: str, key: bytes) -> str | None:
 
 
 def _confidence(ratio: float) -> float:
-    return _EXACT if ratio >= 1 else round(_NEAR + (_EXACT - 0.05 - _NEAR) * ratio, 3)
+    return EXACT if ratio >= 1 else round(_NEAR + (EXACT - 0.05 - _NEAR) * ratio, 3)

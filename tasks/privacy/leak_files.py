@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from tasks.errors import ConfigError
+from tasks.privacy.cover import Cover
 from tasks.privacy.leaks import TEXTS
 from tasks.privacy.listed import SHORTEST
-from tasks.privacy.parameters import LeakSettings
+from tasks.privacy.parameters import LeakSettings, PrivacySettings
 
 HASH_KEY = "CLAIMLEDGER_PRIVACY_HASH_KEY"
 SHORTEST_KEY = 16
@@ -34,9 +35,7 @@ def read(parameters: LeakSettings) -> Guarded:
     Raises:
         ConfigError: a file is missing, too large, no UTF-8, or has a string too short to look for.
     """
-    key = os.environ.get(HASH_KEY, "").encode()
-    if key and len(key) < SHORTEST_KEY:
-        raise ConfigError(f"{HASH_KEY} has {len(key)} characters; at least {SHORTEST_KEY} are needed")
+    key = _key()
     prompts = [(file.name, text) for file, text in _texts(parameters.system_prompts, "system_prompts")]
     rows = [(None, "system_prompt", name, None, text) for name, text in prompts]
     return Guarded(
@@ -44,6 +43,31 @@ def read(parameters: LeakSettings) -> Guarded:
         prompts=pl.DataFrame(rows, schema=TEXTS, orient="row"),
         key=key,
     )
+
+
+def cover(parameters: PrivacySettings) -> Cover | None:
+    """What covers confidential data before it reaches the lake; None where the lake holds it as it is.
+
+    Raises:
+        ConfigError: as `read`, or values are to be hashed and there is no key.
+    """
+    if parameters.lake == "clear":
+        return None
+    key = _key()
+    if parameters.lake == "hashed" and not key:
+        raise ConfigError(
+            f"privacy.lake = 'hashed' needs a key, and {HASH_KEY} is not set; set it to at least "
+            f"{SHORTEST_KEY} characters that nobody can guess, and keep it: with another, hashes differ"
+        )
+    strings = dict(_strings(parameters.leaks.confidential)) if parameters.leaks.enabled else {}
+    return Cover(mode=parameters.lake, detectors=parameters.active, key=key, strings=strings)
+
+
+def _key() -> bytes:
+    key = os.environ.get(HASH_KEY, "").encode()
+    if key and len(key) < SHORTEST_KEY:
+        raise ConfigError(f"{HASH_KEY} has {len(key)} characters; at least {SHORTEST_KEY} are needed")
+    return key
 
 
 def _strings(path: str) -> Iterator[tuple[str, str]]:

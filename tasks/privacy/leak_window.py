@@ -70,7 +70,7 @@ def texts(outputs: pl.LazyFrame, parameters: LeakSettings) -> Iterator[pl.DataFr
         )
     for frame in frames:
         yield from (
-            frame.filter(pl.col("text").str.len_chars() > 0).select(*TEXTS).collect().iter_slices(_SLICE)
+            frame.filter(pl.col("text").str.len_chars() > 0).select(*TEXTS).collect_batches(chunk_size=_SLICE)
         )
 
 
@@ -80,7 +80,7 @@ def public(passages: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         owner=pl.lit(None, pl.String), place=pl.lit(PUBLIC), origin="document_uri",
         document=pl.lit(None, pl.String), text="text",
     )  # fmt: skip
-    yield from shared.select(*TEXTS).collect().iter_slices(_SLICE)
+    yield from shared.select(*TEXTS).collect_batches(chunk_size=_SLICE)
 
 
 def _owner(parameters: LeakSettings) -> tuple[pl.Expr, pl.Expr]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Interval
 
@@ -24,6 +24,10 @@ class LeakSettings(Section):
     """Share of a copy's words that must be the text's own; 1 finds copies word for word only."""
     shared_by: Annotated[int, Interval(ge=2)] = 3
     """Sessions or tenants from which on a text is everybody's: documents, greetings, templates."""
+    public_ratio: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    """Share of what was given out of a folder (documents' addresses up to the last /) that several sessions
+    or tenants were given, from which on the folder is everybody's, once `shared_by` have got some of it. 1:
+    only where everything was. What tools returned is never everybody's by this rule."""
     tenant: Annotated[str, Example("tenant.id")] = ""
     """Dotted path in `outputs.metadata` that names the tenant; where there is one, tenants are compared and
     not sessions."""
@@ -56,8 +60,17 @@ class PrivacySettings(Section):
     detectors: tuple[str, ...] = ("email", "phone", "credit_card", "iban", "ssn", "ip_address", "secret")
     """What is looked for; beside these `national_id`: identity numbers of persons of over forty countries,
     with the extra `privacy`."""
+    lake: Literal["clear", "masked", "hashed"] = "clear"
+    """What the lake holds where a detector or `leaks.confidential` finds something: the text as it is, its
+    outline, or a token of its keyed hash (CLAIMLEDGER_PRIVACY_HASH_KEY)."""
     leaks: LeakSettings = LeakSettings()
     redaction: RedactionSettings = RedactionSettings()
+
+    def __post_init__(self) -> None:
+        if self.lake != "clear" and not self.active:
+            raise ValueError(
+                f"lake is {self.lake!r}, but nothing is looked for; set enabled = true and name detectors"
+            )
 
     @property
     def active(self) -> tuple[str, ...]:

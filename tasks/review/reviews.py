@@ -8,7 +8,7 @@ verdicts wait (`review/queue.py`), what a line must say (`review/review_sheets.p
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from tasks.files import durable, workbooks
 from tasks.files.workbooks import WorkbookError
 from tasks.lake import current
 from tasks.lake.store import Lake
+from tasks.privacy.cover import Cover
 from tasks.review import disclosed, opinions, review_sheets, scores
 from tasks.review.queue import QueueParameters, queue
 from tasks.review.review_sheets import FILLED, Sheet, SheetError
@@ -247,7 +248,13 @@ class Answers:
 
 
 def read_sheet(
-    lake: Lake, path: Path, *, run_id: str, now: datetime, default_reviewer: str | None = None
+    lake: Lake,
+    path: Path,
+    *,
+    run_id: str,
+    now: datetime,
+    default_reviewer: str | None = None,
+    cover: Cover | None = None,
 ) -> Answers:
     """Reads a filled-in sheet (CSV, or `.jsonl`) against the lake.
 
@@ -274,6 +281,7 @@ def read_sheet(
         run_id=run_id,
         now=now,
         default_reviewer=default_reviewer,
+        cover=cover,
     )
 
 
@@ -286,6 +294,7 @@ def taken(
     run_id: str,
     now: datetime,
     default_reviewer: str | None = None,
+    cover: Cover | None = None,
 ) -> Answers:
     """What people's decisions amount to against the lake: the one way into `reviews`.
 
@@ -293,7 +302,10 @@ def taken(
         name: where they are from, for the quarantine.
         channel: a line of a sheet that says what the reviewer said before is the sheet imported again; on the
             page it is so only where nothing was decided in between.
+        cover: covers confidential data in comments; of refused lines it is not shown anyway.
     """
+    if cover is not None:
+        sheet = replace(sheet, rows=sheet.rows.with_columns(cover.plain(sheet.rows["comment"])))
     usable, refused, blank = review_sheets.judged(
         sheet.rows, _named(lake, sheet.rows), now=now.isoformat(), default_reviewer=default_reviewer
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -22,6 +22,7 @@ import polars as pl
 from tasks.errors import ClaimledgerError
 from tasks.lake import current
 from tasks.lake.store import Lake
+from tasks.privacy.cover import Cover
 from tasks.review import reviews, service
 from tasks.review.agreement import agreement
 from tasks.review.journal import Decision, Journal, State
@@ -61,6 +62,7 @@ class Desk:
         parameters: ReviewPageParameters = DEFAULTS,
         *,
         due_hours: Mapping[str, float],
+        cover: Cover | None = None,
     ) -> None:
         self.lake, self.parameters = lake, parameters
         self.journal = Journal(lake.root)
@@ -68,6 +70,7 @@ class Desk:
         """Hours within which a verdict should be decided, by policy, where it says so."""
         self.blocked = ""
         """Why decisions wait, in a sentence; empty where they are recorded."""
+        self._cover = cover
         self._record, self._queue_parameters = record, queue
         self._queue = Queue(pl.DataFrame(schema=QUEUE), {}, queue.people)
         self._items: dict[str, Item] = {}
@@ -225,6 +228,8 @@ class Desk:
 
     def decide(self, decision: Decision) -> State:
         """(1) Stores a decision, and waits for the ledger to have it, up to `wait_s`."""
+        if self._cover is not None:
+            decision = replace(decision, comment=self._cover.text(decision.comment))
         if self.journal.add(decision):
             with self._lock:
                 self._queue.say(decision.verdict_id, decision.reviewer, _opinion(decision))

@@ -100,6 +100,7 @@ def _turn(
         "agent.name": agent.get("name"),
         "llm.model_name": (spoken[-1].get("model_name") if spoken else None) or agent.get("model_name"),
         "session.id": trajectory.get("session_id"),
+        "metadata": _extra(trajectory, *spoken[-1:]),
     }
     root = raw(identity, "turn", None, start_ns=known[0], end_ns=known[-1], attributes=_set(attributes))
     tools = [
@@ -116,6 +117,15 @@ def _turn(
         for number, (name, result) in enumerate(_results(step))
     ]
     return [root, *tools]
+
+
+def _extra(*records: dict[str, Any]) -> dict[str, Any] | None:
+    """What trajectory and step hold beside what every one does; the later has the last word."""
+    found: dict[str, Any] = {}
+    for record in records:
+        inner = record.get("extra")
+        found |= inner if isinstance(inner, dict) else {}
+    return found or None
 
 
 def _set(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.sources.messages import decoded
+from tasks.sources.paths import at as at_path
+from tasks.sources.paths import locate, parse
 from tasks.sources.spans import Document, Role, Span
 
 Attributes = Mapping[str, Any]
@@ -118,6 +120,25 @@ def with_events(attributes: Attributes, events: Iterable[tuple[str, Attributes]]
     if answered:
         whole.setdefault("gen_ai.output.messages", answered)
     return {**whole, **attributes}
+
+
+def named(attributes: Attributes, names: Mapping[str, str]) -> dict[str, object]:
+    """Values of named attributes, by field; what is not there has no entry.
+
+    A dotted name may lead into an attribute that is JSON or a record.
+    """
+    values: dict[str, object] = {}
+    for field, name in names.items():
+        cuts = [at for at, character in enumerate(name) if character == "."]
+        for head, rest in [(name, ""), *((name[:at], name[at + 1 :]) for at in reversed(cuts))]:
+            if head not in attributes:
+                continue
+            inner = decoded(attributes[head]) if rest else attributes[head]
+            keys = locate(inner, parse(rest)) if rest and isinstance(inner, dict) else None
+            if not rest or keys is not None:
+                values[field] = at_path(inner, keys) if keys is not None else inner
+                break
+    return values
 
 
 def describe(span: Span, attributes: Attributes) -> Span:

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.errors import GateError
 from tasks.files.limits import LimitSettings
+from tasks.privacy.cover import Cover
 from tasks.sources.minimise import Taken
 from tasks.sources.parameters import SourceSettings
 
@@ -28,7 +29,8 @@ class Batch:
     """Records of a source, each either an output or a quarantined row; small enough to hold in memory."""
 
     outputs: pl.DataFrame
-    """OUTPUTS schema; `supersedes` is null, because only the pull knows what came before."""
+    """OUTPUTS schema; `supersedes` is null, because only the pull knows what came before. Beside it, where
+    the lake is covered, `covering.FOUND`."""
     quarantine: pl.DataFrame
     """QUARANTINE schema."""
     records_in: int
@@ -78,6 +80,8 @@ class Scope:
     """First and last UTC day of a range; a range is read whole, without marks, and gives none."""
     work: Path
     """A folder of the run for this source alone, which may not exist yet; the caller removes it."""
+    cover: Cover | None = None
+    """Covers confidential data before anything is written; None where the lake holds texts as they are."""
 
     @property
     def is_range(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tasks.files.portions import Record
@@ -11,7 +12,7 @@ from tasks.files.refusal import Refusal, shown
 from tasks.sources import fidelity, traces
 from tasks.sources.base import LEFT_OUT, QUARANTINED, Batch, Scope
 from tasks.sources.minimise import WITHHELD, Minimiser
-from tasks.sources.parameters import AnswerSettings, RecordSettings
+from tasks.sources.parameters import RecordSettings, SpanSettings
 from tasks.sources.records import Mapper
 from tasks.sources.traces import Trace
 from tasks.tables import OUTPUTS, quarantine_rows
@@ -101,6 +102,8 @@ class Gatherer:
             run_id=self._scope.run_id,
             quarantined_at=self._scope.now,
         )
+        if self._scope.cover is not None:
+            quarantine = self._scope.cover.refusals(quarantine)
         self.records += mapped.outputs.height
         self.refused += quarantine.height
         # The same refusal twice is one row of quarantine.
@@ -134,8 +137,9 @@ class Gatherer:
         self._rows.append({"locator": shown(locator), "check": check, "reason": reason, "raw": shown(raw)})
 
 
-def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
+def trace_mapper(source: SpanSettings, scope: Scope) -> Mapper:
     """What turns records of traces into outputs; what they lack is said by the source's own constants."""
+    delivery = source.fields.names()
     record = RecordSettings(
         name=source.name,
         kind=source.kind,
@@ -143,7 +147,7 @@ def trace_mapper(source: AnswerSettings, scope: Scope) -> Mapper:
         model=source.model,
         use_case=source.use_case,
         look_up=source.look_up,
-        fields=traces.FIELDS,
+        fields=replace(traces.FIELDS, **{field: field for field in delivery}),
     )
     return Mapper(record, scope)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from tasks.files.portions import Piece, Portion, Record
 from tasks.files.refusal import Refusal, shown
 from tasks.sources import fidelity
@@ -72,7 +74,7 @@ class Collector:
     ) -> None:
         self._mapper, self._row_filter, self._source = mapper, rows, source
         self._minimiser = minimiser
-        self._run_id, self._now = scope.run_id, scope.now
+        self._run_id, self._now, self._cover = scope.run_id, scope.now, scope.cover
         self._filtered = self._joined = 0
         self._lacks: Counter[str] = Counter()
         self._records: list[tuple[Record, Piece, File]] = []
@@ -165,6 +167,8 @@ class Collector:
             run_id=self._run_id,
             quarantined_at=self._now,
         )
+        if self._cover is not None:
+            frame = self._cover.refusals(frame)
         records_in -= len(mapped.refused)  # they are among the rows by now
         warnings = self._settle()
         self._lacks.update(mapped.lacks)
@@ -174,8 +178,8 @@ class Collector:
             records_in=records_in + self._filtered + self._joined,
             marks=dict(self.marks),
             inputs=self.inputs,
-            problems=tuple(self.problems),
-            warnings=tuple(warnings),
+            problems=self._sentences(self.problems),
+            warnings=self._sentences(warnings),
             filtered=self._filtered,
             joined=self._joined,
             lacks=mapped.lacks,
@@ -184,6 +188,12 @@ class Collector:
         self._records, self._rows, self._bytes, self._filtered, self._joined = [], [], 0, 0, 0
         self.marks, self.inputs, self.problems = {}, {}, []
         return batch
+
+    def _sentences(self, sentences: list[str]) -> tuple[str, ...]:
+        """What runs say of files; a reason may quote a value."""
+        if self._cover is None or not sentences:
+            return tuple(sentences)
+        return tuple(self._cover.plain(pl.Series(sentences, dtype=pl.String)))
 
     def _settle(self) -> list[str]:
         """Marks, problems and warnings of the files whose last record is in this batch."""

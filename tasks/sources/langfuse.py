@@ -205,6 +205,7 @@ def observation(row: Record) -> Raw:
         "user.id": row.get("user_id"),
         "tool.name": row.get("name"),
         "tag.tags": decoded(row.get("tags")) or None,
+        "metadata": decoded(row.get("metadata")) or None,
         "llm.prompt_template.version": row.get("prompt_version"),
         "gen_ai.usage.input_tokens": tokens.get("input"),
         "gen_ai.usage.output_tokens": tokens.get("output"),

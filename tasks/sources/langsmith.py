@@ -179,6 +179,7 @@ def run(row: Record) -> Raw:
         "session.id": next((told[name] for name in _SESSIONS if told.get(name)), None),
         "tool.name": row.get("name"),
         "tag.tags": decoded(row.get("tags")) or None,
+        "metadata": told or None,
     }
     return raw(
         str(row["trace_id"]),

@@ -179,6 +179,13 @@ def of_trace(trace: Mapping[str, Any]) -> list[Raw]:
         for key, name in (("session.id", "mlflow.trace.session"), ("user.id", "mlflow.trace.user"))
         if told.get(name)
     }
+    tags = info.get("tags")
+    own = {
+        k: v
+        for k, v in {**(tags if isinstance(tags, dict) else {}), **told}.items()
+        if not k.startswith("mlflow.")
+    }
+    common |= {"metadata": own} if own else {}
     if not spans:
         return [_preview(identity, info, told, common)]
     return [_span(identity, span, common) for span in spans]

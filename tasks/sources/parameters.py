@@ -60,6 +60,23 @@ class FieldMapping(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeliveryFields(Section):
+    """Attributes of spans that say whether an answer was delivered; a dotted name may lead into an attribute
+    that is JSON, such as `metadata.delivered_at`."""
+
+    delivered_at: Annotated[str | None, Example("metadata.delivered_at")] = None
+    """When the answer reached its user; empty where it was not delivered when the trace was written."""
+    delivered: Annotated[str | None, Example("metadata.is_delivered")] = None
+    """Whether it was delivered when the trace was written, true or false, where there is no time."""
+    action_taken: Annotated[str | None, Example("metadata.action")] = None
+    """What the agent's own system did with it: delivered, rephrased or escalated."""
+
+    def names(self) -> dict[str, str]:
+        """The attributes that are named, by what they say."""
+        return {field: name for field, name in asdict(self).items() if name}
+
+
+@dataclass(frozen=True, kw_only=True)
 class JoinSettings(Section):
     """Rows of a file that are one answer together, such as the observations of a trace."""
 
@@ -116,8 +133,10 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     del settings["write_back"]
     settings.pop("reviews", None)
     if "fields" in settings:
-        unset = {name for name in _LATER_FIELDS if settings["fields"][name] is None}
+        unset = {name for name in _LATER_FIELDS if settings["fields"].get(name) is None}
         settings["fields"] = {k: v for k, v in settings["fields"].items() if k not in unset}
+        if not settings["fields"]:
+            del settings["fields"]
     # A key of a later release that is not set decides nothing: an upgrade reads nothing again.
     later = ("minimise", "look_up")
     return {key: value for key, value in settings.items() if key not in later or value is not None}
@@ -150,6 +169,13 @@ class AnswerSettings(SourceSettings):
         super().__post_init__()
         if self.look_up is not None and "{id}" not in self.look_up:
             raise ValueError(f"look_up is {self.look_up!r}, expected {{id}} where a document's id belongs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanSettings(AnswerSettings):
+    """A source of spans, whose names are those of conventions."""
+
+    fields: DeliveryFields = DeliveryFields()
 
 
 @dataclass(frozen=True, kw_only=True)

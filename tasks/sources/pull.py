@@ -25,6 +25,7 @@ from tasks.errors import GateError, SourceError
 from tasks.files import durable
 from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
+from tasks.privacy.cover import Cover
 from tasks.sources import counting, kinds, news, units
 from tasks.sources.base import LEFT_OUT, Batch, Marks, Scope
 from tasks.sources.news import News
@@ -61,6 +62,7 @@ def pull_sources(
     now: datetime,
     since: date | None,
     until: date | None,
+    cover: Cover | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Pulled:
     """Pulls all sources: (1) stage every batch by day, (2) find by ids what is new and what it supersedes,
@@ -82,7 +84,14 @@ def pull_sources(
         marks = lake.read_state(watermark(source.name))
         own = folder / f"{len(staged):06d}"
         scope = Scope(
-            limits=limits, marks=marks, run_id=run_id, now=now, since=since, until=until, work=own / "work"
+            limits=limits,
+            marks=marks,
+            run_id=run_id,
+            now=now,
+            since=since,
+            until=until,
+            work=own / "work",
+            cover=cover,
         )
         batches = partial(_batches, source, scope)
         empty = Staged(source.name, own, sum(part.outputs for part in staged), marks)

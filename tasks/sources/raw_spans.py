@@ -6,11 +6,11 @@ OpenInference, so that `attributes.py` alone knows what names mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.sources.attributes import describe, with_events
+from tasks.sources.attributes import describe, named, with_events
 from tasks.sources.spans import Span
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,16 +82,18 @@ def is_complete(group: Sequence[Raw]) -> bool:
     return len(below) < len(own) and known.issuperset(below)
 
 
-def spans(group: Sequence[Raw]) -> list[Span]:
-    """The spans of a trace, each with what its attributes, events and logs say."""
+def spans(group: Sequence[Raw], delivery: Mapping[str, str] | None = None) -> list[Span]:
+    """The spans of a trace, each with what its attributes, events and logs say; of the delivery what those
+    say that `delivery` names, by field.
+    """
     logs: dict[str, list[Any]] = {}
     for span in group:
         if span[START] is None:
             logs.setdefault(span[SPAN], []).extend(span[EVENTS])
-    return [_span(span, logs.get(span[SPAN])) for span in group if span[START] is not None]
+    return [_span(span, logs.get(span[SPAN]), delivery or {}) for span in group if span[START] is not None]
 
 
-def _span(span: Raw, logs: list[Any] | None) -> Span:
+def _span(span: Raw, logs: list[Any] | None, delivery: Mapping[str, str]) -> Span:
     read = Span(
         trace_id=span[TRACE],
         span_id=span[SPAN],
@@ -108,4 +110,6 @@ def _span(span: Raw, logs: list[Any] | None) -> Span:
         return read
     attributes = attributes or {}
     read.is_preview, read.is_cut = IS_PREVIEW in attributes, IS_CUT in attributes
-    return describe(read, with_events(attributes, events) if events else attributes)
+    attributes = with_events(attributes, events) if events else attributes
+    read.delivery = named(attributes, delivery) if delivery else {}
+    return describe(read, attributes)

@@ -20,7 +20,7 @@ from tasks import ids
 from tasks.files.portions import Record
 from tasks.files.refusal import Refusal
 from tasks.schema import conform
-from tasks.sources import fidelity, messages, values
+from tasks.sources import covering, fidelity, messages, values
 from tasks.sources.base import Scope
 from tasks.sources.columns import Columns
 from tasks.sources.delivered import ACTION, FLAG, TIME, Delivery, delivery
@@ -108,6 +108,8 @@ class Mapper:
     ) -> None:
         self._source, self._run_id, self._now = source, scope.run_id, scope.now
         self._since, self._until = scope.since, scope.until
+        self._cover = scope.cover
+        self._personal: Counter[str] = Counter()
         self._parameters = parameters or RecordParameters()
         fields = source.fields
         self._written = _written(fields)
@@ -209,6 +211,11 @@ class Mapper:
                 f"{place}: {self._repeated} times happened twice, when clocks were put back, and were read "
                 "as the earlier; times with an offset leave no doubt"
             )
+        warnings += [
+            f"{place}: {count} values of {name} look like confidential data, and are kept; hash the field "
+            "by [sources.minimise]"
+            for name, count in sorted(self._personal.items())
+        ]
         if self._records < DOUBTED_RECORDS:
             return [], warnings
         of = f"of {self._records} records"
@@ -352,9 +359,17 @@ class Mapper:
         frame = pl.DataFrame(
             [_series(name, list(values)) for name, values in zip(Row._fields, columns, strict=True)]
         )
+        contexts: Sequence[Sequence[object]] = [row.contexts for row in rows]
+        tools: Sequence[Sequence[object]] = [row.tools for row in rows]
+        extra = []
+        if self._cover is not None:
+            self._personal.update(covering.personal(frame, self._cover))
+            frame = covering.covered(frame, self._cover)
+            contexts, tools = frame["contexts"].to_list(), frame["tools"].to_list()
+            extra = [frame[covering.FOUND]]
         content = [frame["produced_at"].to_physical()]
         content += [frame[c] for c in ("agent", "model", "use_case", "session_id", "prompt", "response")]
-        content += [_joined([r.contexts for r in rows]), _joined([r.tools for r in rows]), frame["metadata"]]
+        content += [_joined(contexts), _joined(tools), frame["metadata"]]
         # A delivery is no part of the content: an answer that is delivered later is the same answer.
         frame = frame.with_columns(content_sha256=ids.digest_rows("content", content))
         # A record that has no id of its own is what it says: its content is its id.
@@ -362,9 +377,9 @@ class Mapper:
             source=pl.lit(self._source.name), source_id=pl.coalesce("source_id", "content_sha256")
         )
         output_id = ids.digest_rows("output", [frame[c] for c in ("source", "source_id", "content_sha256")])
-        return conform(
+        outputs = conform(
             OUTPUTS,
-            frame.with_columns(
+            frame.drop(covering.FOUND, strict=False).with_columns(
                 output_id=output_id,
                 supersedes=pl.lit(None, dtype=pl.String),
                 ingested_at=pl.lit(self._now, dtype=OUTPUTS.schema["ingested_at"]),
@@ -373,6 +388,7 @@ class Mapper:
                 language=pl.Series([language(row.response) for row in rows], dtype=pl.String),
             ),
         )
+        return outputs.with_columns(extra)
 
 
 def _is_echo(row: Row) -> bool:

@@ -50,5 +50,7 @@ class Span:
     """Whether it holds previews of what went in and out, and not all of it."""
     is_cut: bool = False
     """Whether attributes were dropped when it was recorded, because there were too many."""
+    delivery: dict[str, object] = field(default_factory=dict)
+    """What it says of the delivery of the answer, by field."""
     more: dict[str, object] = field(default_factory=dict)
     """What else is worth keeping: tokens, cost, tags, who asked."""

@@ -27,7 +27,7 @@ from tasks.sources import traces
 from tasks.sources.base import Batch, Scope
 from tasks.sources.batches import Gatherer, gather, trace_mapper
 from tasks.sources.gathering import Traces
-from tasks.sources.parameters import AnswerSettings, deciding
+from tasks.sources.parameters import SpanSettings, deciding
 from tasks.sources.raw_spans import END, START, TRACE, Raw, ends, is_complete, spans
 from tasks.sources.secrets import minimiser
 
@@ -43,7 +43,7 @@ Reader = Callable[[Path, LimitSettings], Iterator[tuple[Raw | Refusal, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TraceSettings(AnswerSettings):
+class TraceSettings(SpanSettings):
     """A source of spans."""
 
     wait_hours: Annotated[float, Ge(0), Le(720)] = 6.0
@@ -216,7 +216,7 @@ class _Pull:
                 for file in files:
                     file.is_open = True
                 return
-        gather(traces.read(spans(group)), self._gatherer)
+        gather(traces.read(spans(group, self._source.fields.names())), self._gatherer)
 
     def _marked(self, name: str) -> dict[str, Any]:
         """Step (4) for one file; a file that was only searched keeps what is known of it."""

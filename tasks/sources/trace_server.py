@@ -195,7 +195,7 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
             still_open.append(group[0][TRACE])
             gatherer.set_aside(group[0][TRACE], LEFT_OUT)
             continue
-        trace = traces.read(spans(group))
+        trace = traces.read(spans(group, source.fields.names()))
         if not trace.records:
             gatherer.set_aside(group[0][TRACE], LEFT_OUT)
         gather(trace, gatherer)

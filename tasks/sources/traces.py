@@ -163,6 +163,8 @@ def _record(identity: str, root: Span, members: Sequence[Span]) -> Record | None
         "context_ids": list(dict.fromkeys(blank)),
         "tools": tools,
         "metadata": json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str),
+        # The root has the last word, then the span that answered, then what came last.
+        **{field: value for span in (*members, answering, root) for field, value in span.delivery.items()},
     }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.sources.covering import FOUND
 from tasks.sources.news import News
 from tasks.sources.shelves import write
 from tasks.sources.staging import Staged
@@ -50,7 +51,7 @@ class Unit:
         return str(self.day) if len(set(self.days)) == 1 else f"{self.day}..{self.days[-1]}"
 
     def outputs(self) -> pl.DataFrame:
-        """OUTPUTS, day after day."""
+        """OUTPUTS, day after day; of a covered lake with `covering.FOUND`."""
         return pl.concat(pl.read_parquet(unit.path) for unit in (self, *self.more))
 
 
@@ -82,7 +83,9 @@ def cut(new: News, staged: Sequence[Staged], folder: Path, most: int) -> Iterato
         for path in (path for part in staged for path in part.days.get(day, [])):
             read = pl.read_parquet(path).drop("supersedes")
             links = new.between(read["_sequence"][0], read["_sequence"][-1])
-            left = read.join(links, on="_sequence", maintain_order="left").select(OUTPUTS.schema.names())
+            left = read.join(links, on="_sequence", maintain_order="left").select(
+                *OUTPUTS.schema.names(), f"^{FOUND}$"
+            )
             while left.height:
                 taken = left.head(most - rows)
                 left = left.slice(taken.height)

@@ -229,3 +229,40 @@ def test_nothing_to_look_at_gives_nothing() -> None:
     assert listed.copies(
         pl.Series([], dtype=pl.String), {"secret": "a"}, pl.Series([], dtype=pl.String)
     ).is_empty()
+
+
+def rows_of(contexts: list[dict[str, str]]) -> list[dict[str, object]]:
+    return [{"response": "Hello.", "session_id": f"s{n}", "contexts": one} for n, one in enumerate(contexts)]
+
+
+THIEF = {"response": PRIVATE, "session_id": "thief"}
+
+
+def test_a_document_beside_others_that_many_sessions_read_is_everybodys() -> None:
+    pages = {"kb/leave.md": "Leave is asked for three days before it begins, in the form for leave."}
+    read = [pages, pages, {**pages, "kb/rare.md": PRIVATE}]
+    assert window(*rows_of(read), dict(THIEF)).is_empty()
+    # A ratio of 1 asks that everything was given to several.
+    assert window(*rows_of(read), dict(THIEF), settings=LeakSettings(public_ratio=1)).height == 1
+
+
+@pytest.mark.parametrize("address", ["crm/{n}", "crm", "tool:account", "https://crm.example/c/{n}/notes"])
+def test_files_of_customers_are_not_though_all_lie_in_one_place(address: str) -> None:
+    own = [{address.format(n=n): f"Customer number {n} pays by the month and lives alone."} for n in range(5)]
+    own.append({address.format(n=5): PRIVATE})
+    assert window(*rows_of(own), dict(THIEF)).height == 1
+
+
+def test_what_a_tool_says_to_most_makes_nothing_it_says_everybodys() -> None:
+    said = [{"tool:account": "There is no account of that name."}] * 4
+    assert window(*rows_of([*said, {"tool:account": PRIVATE}]), dict(THIEF)).height == 1
+
+
+def test_texts_are_read_in_batches_and_not_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leak_window, "_SLICE", 10)
+    frame = outputs_of([f"Answer {n}." for n in range(95)])
+    batches = list(leak_window.texts(frame.lazy(), LeakSettings()))
+    assert max(batch.height for batch in batches) < 95
+    assert sum(batch.height for batch in batches) == (
+        frame["contexts"].list.len().sum() + frame["prompt"].drop_nulls().len()
+    )

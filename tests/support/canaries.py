@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -65,6 +66,10 @@ def texts_of(folder: Path) -> Iterator[tuple[str, str]]:
             yield name, "\n".join(map(str, frame.rows()))
         elif file.suffix == ".gz":
             yield name, gzip.decompress(file.read_bytes()).decode("utf-8", "replace")
+        elif zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                for part in archive.namelist():
+                    yield f"{name}/{part}", archive.read(part).decode("utf-8", "replace")
         else:
             yield name, file.read_bytes().decode("utf-8", "replace")
 
