@@ -24,10 +24,10 @@ def deciding(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
 
     The first of equals. Pair i depends on row i alone.
     """
-    cut = nearest.sentences(passages).with_row_index("at")
+    cut = nearest.said(passages).with_row_index("at")
     of_claims = words.content_stems(claims).select("row", "term").unique()
     shared = (
-        words.content_stems(cut["sentence"])
+        words.content_stems(cut["said"])
         .select(at="row", term="term")
         .unique()
         .join(cut.select("at", "row"), on="at")

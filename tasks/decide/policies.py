@@ -82,7 +82,8 @@ class Policy(Section):
     """Fewer scored passages than this is *insufficient*, whatever the scores say."""
 
     on_conflict: Literal["contradicted", "insufficient", "supported"] = "insufficient"
-    """Verdict where one passage supports and another contradicts; the cautious default settles nothing."""
+    """Verdict where one passage supports and another contradicts, unless all of them together clearly
+    contradict; the cautious default settles nothing."""
 
     when_supported: Action = "delivered"
     """Action for an output all of whose factual claims are supported, or that makes none."""

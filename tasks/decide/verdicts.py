@@ -5,7 +5,8 @@ The order in which a verdict is reached, first that applies:
 1. no passage at all: insufficient;
 2. no passage fitted the verifier: insufficient, `input_too_long`;
 3. fewer scored passages than the policy's minimum: insufficient;
-4. one passage supports and another contradicts: conflict, and the policy says what then;
+4. one passage supports and another contradicts, and all of them together do not clearly contradict:
+   conflict, and the policy says what then;
 5. p_supported or p_contradicted at or above its threshold, the larger where both are, support on a tie
    only where it is strictly larger;
 6. else insufficient.
@@ -30,6 +31,10 @@ from tasks.text import pairs, rules
 
 MILLION = 1_000_000
 """Probabilities are kept to six decimals, so that they are whole millionths in the audit trail."""
+CLEARLY_AGAINST = 0.85
+"""p_contradicted of all evidence read together, from which a passage that seems to support the claim no
+longer counts: it may share the claim's words and not its number or negation. Scores of single passages,
+combined, stay below it where one of them supports."""
 ADDRESSED = r"; \d+ of \d+ passages address(?:es)? the verifier \(rank [\d, ]+\)$"
 """How the reason of a verdict ends where evidence addresses the verifier (linear-time regular expression)."""
 
@@ -238,6 +243,10 @@ TOO_FEW = (pl.col("scored") == 0) | (pl.col("scored") < pl.col("minimum_evidence
 """Whether a claim has fewer scored passages than its policy asks for."""
 
 
+DISAGREE = pl.col("is_conflict") & (pl.col("p_contradicted") < CLEARLY_AGAINST)
+"""Whether passages contradict each other and all of them together do not tell which is right."""
+
+
 def by_policy() -> pl.Expr:
     """The verdict on a claim: from its probabilities, `scored`, `is_conflict` and the columns of a policy.
 
@@ -246,7 +255,7 @@ def by_policy() -> pl.Expr:
     return (
         pl.when(TOO_FEW)
         .then(pl.lit("insufficient"))
-        .when("is_conflict")
+        .when(DISAGREE)
         .then(pl.col("on_conflict"))
         .otherwise(judged(pl.col("threshold_supported"), pl.col("threshold_contradicted")))
     )
@@ -313,7 +322,7 @@ def _reason() -> pl.Expr:
         .then(pl.format(too_long, "longest"))
         .when("too_few")
         .then(pl.format(too_few, "scored", "minimum_evidence"))
-        .when("is_conflict")
+        .when(DISAGREE)
         .then(pl.format("two passages disagree, and the policy then says {}", "verdict"))
         .otherwise(explanation.worded(score.round(2).cast(pl.String)))
     )
@@ -332,7 +341,7 @@ def _insufficient_because() -> pl.Expr:
         .then(pl.lit("too_long"))
         .when("too_few")
         .then(pl.lit("too_few"))
-        .when("is_conflict")
+        .when(DISAGREE)
         .then(pl.lit("conflict"))
         .when(pl.col("rule") == rules.LANGUAGE)
         .then(pl.lit("language"))

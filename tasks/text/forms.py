@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import numbers, quantities
+from tasks.text import calendar_days, numbers, quantities
 
+MEASURES = ("m", "g", "l", "w", "m²")
+"""Units in which a figure of another system is a rounded one: "1,063 feet" for 324 metres."""
 MOST_REWRITTEN = 4
 """Quantities of one claim; a claim with more is a table, and the network reads it as it is."""
 
@@ -20,6 +22,7 @@ def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
     A form is exchanged only for one of the same value and unit, with its unit where both have one.
     """
     claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
+    claims = _with_days(claims, passages)
     claimed = quantities.quantities(claims).filter(
         pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES
     )
@@ -30,7 +33,37 @@ def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
         return claims
     given = quantities.quantities(numbers.only(passages, claimed["row"]))
     forms = given.select("row", "value", "unit", pl.col("shown", "bare", "key").name.suffix("_e"))
-    return _rewritten(claims, claimed.join(forms, on=["row", "value", "unit"]))
+    same = claimed.join(forms, on=["row", "value", "unit"])
+    rounded = given.select("row", "unit", pl.col("value", "step", "shown", "bare", "key").name.suffix("_e"))
+    near = (
+        claimed.filter(pl.col("unit").is_in(MEASURES))
+        .join(same, on="id", how="anti")
+        .join(rounded, on=["row", "unit"])
+        .filter((pl.col("value") - pl.col("value_e")).abs() <= 0.5 * pl.min_horizontal("step", "step_e"))
+    )
+    return _rewritten(claims, pl.concat([same, near.select(same.columns)]))
+
+
+def _with_days(claims: pl.Series, passages: pl.Series) -> pl.Series:
+    """The claims, with dates written as the passage writes them."""
+    claimed = calendar_days.days(claims)
+    if not claimed.height:
+        return claims
+    given = calendar_days.days(numbers.only(passages, claimed["row"]))
+    both = claimed.join(given, on=["row", "day"], suffix="_e").select("row", old="shown", new="shown_e")
+    changes = both.filter(pl.col("old") != pl.col("new")).unique("row", keep="first", maintain_order=True)
+    return _replaced(claims, changes)
+
+
+def _replaced(claims: pl.Series, changes: pl.DataFrame) -> pl.Series:
+    """The claims with `old` written as `new`, once a row."""
+    frame = claims.to_frame("claim").with_row_index("row")
+    replaced = pl.col("claim").str.split(pl.col("old")).list.join(pl.col("new"))
+    return (
+        frame.join(changes, on="row", how="left", maintain_order="left")
+        .select(claim=pl.when(pl.col("old").is_not_null()).then(replaced).otherwise("claim"))["claim"]
+        .rename(claims.name)
+    )
 
 
 def _rewritten(claims: pl.Series, both: pl.DataFrame) -> pl.Series:
@@ -47,15 +80,9 @@ def _rewritten(claims: pl.Series, both: pl.DataFrame) -> pl.Series:
         .with_columns(turn=pl.int_range(pl.len()).over("row"))
         .filter(pl.col("turn") < MOST_REWRITTEN)
     )
-    frame = claims.to_frame("claim").with_row_index("row")
     for turn in range(MOST_REWRITTEN):
         now = changes.filter(pl.col("turn") == turn).select("row", "old", "new")
         if not now.height:
             break
-        replaced = pl.col("claim").str.split(pl.col("old")).list.join(pl.col("new"))
-        frame = (
-            frame.join(now, on="row", how="left", maintain_order="left")
-            .with_columns(claim=pl.when(pl.col("old").is_not_null()).then(replaced).otherwise("claim"))
-            .select("row", "claim")
-        )
-    return frame["claim"].rename(claims.name)
+        claims = _replaced(claims, now)
+    return claims

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from tasks.text import nearest
+
+LEAST_REPORTED = 0.5
+"""Of the claim's words that stand behind "alleged that": with fewer something else is alleged."""
 LEAST_SHARE = 0.8
 """Of the claim's words that the limited sentence holds: with fewer the claim rests on something else."""
 LONGEST_SENTENCE = 300
@@ -18,8 +22,11 @@ _CONDITION = (
     r"provided (?:that|you|they|it|the|we|there)|as long as|so long as|"
     r"subject to|on condition|with (?:the |prior |written ){0,3}(?:approval|consent|permission) (?:of|from)|"
     r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
-    r"between|within|under|over)|if|once you|not before)\b[^.;:!?]{2,80}"
+    r"between|within|under|over)|if|once (?:you|they|all)|"
+    r"(?:when|whenever|where) (?:the|a|an|you|your|it|they|there|all|no|any|one|this|that)|"
+    r"not before|in case|until (?:the|a|an|one|two|\d\d?))\b[^.;:!?]{2,80}"
 )
+_TOLD = r"(?i)^(?:when|whenever|where)\b.*\b(?:was|were|had|did|\p{L}{2,}ed)\b"
 _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|twelve)"
 _THING = (
     r"(?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
@@ -27,12 +34,15 @@ _THING = (
 )
 _LIMIT = (
     r"(?i)\b(?:(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
-    r"(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|a maximum of)(?: the age of)? "
+    r"with (?:fewer|less|more) than|(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|"
+    r"a maximum of)(?: the age of)? "
     rf"(?:[$€£]?\d(?:[\d.,]*\d)?(?:%|[ -]{_THING})?|{_NUMBER}[ -]{_THING})|"
-    r"during the first (?:year|month|week|day)\b|(?:after|before) \d\d?(?::\d\d)? ?[ap]m\b)"
+    r"during the first (?:year|month|week|day)\b|(?:after|before) \d\d?(?::\d\d)? ?[ap]m\b|"
+    r"on the (?:first|second|third|last) \p{L}+day\b)"
 )
 _ONLY_AFTER = (
-    r"(?i)\b(?:in|on|for|during|at|from|after|before|between|to|with|by|within|under|over|as)\b"
+    r"(?i)\b(?:in|on|for|during|at|from|after|before|between|to|with|by|within|under|over|as|outside|near|via|"
+    r"through|without)\b"
     r"[^.,;:!?]{2,60}\bonly\b"
 )
 _MENTION = (
@@ -43,12 +53,15 @@ _MENTION = (
     r"purportedly|den(?:y|ies|ied)(?: that| having)?|hypothetical(?:ly)?|imagine(?:s|d)?|"
     r"(?:it (?:is|was|has been)|(?:is|was|were|are)) (?:claimed|alleged|rumou?red)|claim(?:s|ed)? that|"
     r"(?:the|a) (?:myth|rumou?r|legend|claim|allegation|hoax) (?:that|of)|falsely|mistakenly|"
-    r"refused to (?:confirm|comment)|(?:plan(?:s|ned)?|propos(?:es|ed)|hop(?:es|ed)|want(?:s|ed)|"
-    r"intend(?:s|ed)) to|"
-    r"propos(?:al|ed) (?:that|to)|speculat(?:es|ed|ion)|(?:accused|suspected) of)\b"
+    r"refused to (?:confirm|comment)|"
+    r"(?:plan(?:s|ned)?|propos(?:es?|ed)|hop(?:es?|ed|ing)|wants?|wanted|intend(?:s|ed)?|expect(?:s|ed)?|"
+    r"aim(?:s|ed)?|tr(?:y|ies|ied)) to|"
+    r"(?:fear|hope|believe|think|suspect|expect|predict|speculate|warn|assume|guess)(?:s|ed|d)? that|"
+    r"propos(?:al|ed) (?:that|to)|speculat(?:es|ed|ion)|(?:accused|suspected) of|suspect(?:s|ed)? (?:the|a)|"
+    r"(?:could|may) have|might|perhaps|possibly)\b"
 )
 _FIRST_PERSON = (
-    r"(?:^|[.!?]\s)(?:I|We|My|Our)\b|\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
+    r"(?:^|[.!?]\s+)(?:I|We|My|Our)\b|\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
 )
 
 
@@ -65,17 +78,18 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         claim=pl.lit(claims).gather(pl.col("row"))
     )
     text, claim = pl.col("sentence"), pl.col("claim")
+    general = _lacking(_CONDITION, _CONDITION + "|" + _ONLY_AFTER)
     condition = pl.coalesce(
-        _lacking(_CONDITION, _CONDITION + "|" + _ONLY_AFTER),
+        # "When the town was founded" tells when it happened, and is no condition.
+        pl.when(~general.str.contains(_TOLD) & ~text.str.ends_with("?")).then(general),
         _lacking(_ONLY_AFTER, r"(?i)\bonly\b"),
         _new_limit(),
     )
     # In a page without stops, words of one sentence report what another says.
     is_one = text.str.len_chars() <= LONGEST_SENTENCE
     mention = pl.when(~claim.str.contains(_MENTION) & is_one).then(text.str.extract(f"({_MENTION})"))
-    marked = close.with_columns(condition=condition, mention=mention).with_columns(
-        words=pl.coalesce("condition", "mention")
-    )
+    marked = close.with_columns(condition=condition, mention=mention)
+    marked = _about_the_claim(marked).with_columns(words=pl.coalesce("condition", "mention"))
     free = marked.filter(pl.col("words").is_null()).group_by("row").agg(free=pl.col("share").max())
     return (
         marked.drop_nulls("words")
@@ -84,6 +98,31 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         .unique("row", keep="first", maintain_order=True)
         .select("row", "at", "words", is_condition=pl.col("condition").is_not_null())
     )
+
+
+def _about_the_claim(marked: pl.DataFrame) -> pl.DataFrame:
+    """Without conditions whose words the claim has, and reports of something else than what it says."""
+    after = pl.col("sentence").str.extract(rf"{_MENTION}(.*)$")
+    said = _held(marked["claim"], marked.select(after).to_series())
+    condition = _held(marked["condition"], marked["claim"])
+    mention = _held(marked["mention"], marked["claim"])
+    return marked.with_columns(
+        condition=pl.when(condition < 1.0).then("condition"),
+        mention=pl.when((said >= LEAST_REPORTED) & (mention < 1.0)).then("mention"),
+    )
+
+
+def _held(some: pl.Series, texts: pl.Series) -> pl.Series:
+    """(n,) share of the first texts' words that the others have; 0 where there are none."""
+    asked = nearest.terms(some.fill_null("")).select("row", "term").unique()
+    given = nearest.terms(texts.fill_null("")).select("row", "term").unique()
+    shares = (
+        asked.join(given.with_columns(is_held=pl.lit(1)), on=["row", "term"], how="left")
+        .group_by("row")
+        .agg(share=pl.col("is_held").fill_null(0).mean())
+    )
+    rows = pl.DataFrame({"row": pl.int_range(len(some), dtype=pl.UInt32, eager=True)})
+    return rows.join(shares, on="row", how="left", maintain_order="left")["share"].fill_null(0.0)
 
 
 def _lacking(pattern: str, of_claim: str) -> pl.Expr:
@@ -95,7 +134,9 @@ def _lacking(pattern: str, of_claim: str) -> pl.Expr:
 def _new_limit() -> pl.Expr:
     """ "under 12", where the claim has no such limit and does not name the number."""
     words = pl.col("sentence").str.extract(f"({_LIMIT})")
-    number = words.str.extract(rf"(?i)(\d[\d.,]*\d|\d|{_NUMBER}\b|first\b)")
+    number = pl.coalesce(
+        words.str.extract(rf"(?i)(\d[\d.,]*\d|\d|{_NUMBER}\b)"), words.str.extract(r"(?i)(first\b)")
+    )
     has_number = pl.col("claim").str.contains(number, literal=True).fill_null(value=True)
     return pl.when(~pl.col("claim").str.contains(_LIMIT) & ~has_number).then(words)
 

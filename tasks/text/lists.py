@@ -12,18 +12,39 @@ from tasks.text import numbers, quantities
 
 LEAST_LISTED = 2
 _HIGHEST = (
-    r"best|highest|top|maximum|largest|strongest|longest|biggest|greatest|tallest|fastest|most expensive"
+    r"best|highest|top|maximum|largest|strongest|longest|biggest|greatest|tallest|fastest|most expensive|"
+    r"warmest|hottest|oldest|heaviest|deepest|widest|latest"
 )
-_LOWEST = r"worst|weakest|lowest|minimum|smallest|shortest|cheapest|slowest|youngest|least expensive"
-_BELOW = r"(?:below|under|less than|fewer than|lower than)"
-_ABOVE = r"(?:above|over|more than|greater than|higher than|exceed(?:s|ed)?)"
+_LOWEST = (
+    r"worst|weakest|lowest|minimum|smallest|shortest|cheapest|slowest|youngest|least expensive|coldest|"
+    r"coolest|lightest|shallowest|narrowest|earliest"
+)
+_BELOW = r"(?:below|under|(?:less|fewer|lower|smaller|shorter|younger|lighter|cheaper|colder|earlier) than)"
+_ABOVE = (
+    r"(?:above|over|exceed(?:s|ed)?|"
+    r"(?:more|greater|higher|larger|bigger|longer|older|heavier|taller|later|warmer|hotter|deeper|wider) "
+    r"than)"
+)
+_MEAN = r"^(?:the |their |its |on )?(?:average|mean)\b"
+_SUM = (
+    r"^(?:the |their )?(?:total|sum)\b|^(?:together|altogether|in total|in all)\b|\b(?:in total|altogether)\b"
+)
+_COUNT = r"^(?:exactly |only )?(one|two|three|four|five|six|seven|eight|nine|ten|\d\d?) of the \b"
 _EACH = r"^(?:all|every|each|both)\b"
 _NO = r"^(?:no|none|neither|nobody)\b"
 _SOME = r"^(?:at least one|one or more)\b"
+_COUNTS = {
+    word: str(n)
+    for n, word in enumerate(
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1
+    )
+}
 _LIST = r"\d[\d.,]*\s?%?(?:\s\p{L}+)?(?:,? and |,? or |, )[$€£]?\d"
 _COMPARING = (
-    "every each all both least most less fewer between lower greater higher "
-    "exceed exceeds exceeded range ranged ranges"
+    "every each all both least most less fewer between lower greater higher larger bigger smaller longer "
+    "shorter older younger heavier lighter taller cheaper warmer hotter colder later earlier deeper wider "
+    "exceed exceeds exceeded range ranged ranges average mean total sum together altogether amount amounts "
+    "amounted come comes came add adds added one two three four five six seven eight nine ten only exactly"
 )
 _FRAME = sorted(
     {*_HIGHEST.replace("|", " ").split(), *_LOWEST.replace("|", " ").split()} | set(_COMPARING.split())
@@ -61,7 +82,13 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
     lower = claims.str.to_lowercase().str.strip_chars()
     text = pl.col("text")
     which = (
-        pl.when(text.str.contains(_NO))
+        pl.when(text.str.contains(_COUNT))
+        .then(pl.lit("count"))
+        .when(text.str.contains(_MEAN))
+        .then(pl.lit("mean"))
+        .when(text.str.contains(_SUM))
+        .then(pl.lit("sum"))
+        .when(text.str.contains(_NO))
         .then(pl.lit("no"))
         .when(text.str.contains(_SOME))
         .then(pl.lit("some"))
@@ -71,7 +98,7 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
         .then(pl.lit("lowest"))
         .when(
             text.str.contains(_EACH)
-            | text.str.contains(r"\b(?:between|rang(?:es|ed|ing) from) \S+ (?:and|to)\b")
+            | text.str.contains(r"\b(?:between|rang(?:e|es|ed|ing) from) \S+ (?:and|to)\b")
         )
         .then(pl.lit("each"))
     )
@@ -84,12 +111,14 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
                 "which": pl.String,
                 "low": pl.Float64,
                 "high": pl.Float64,
+                "asked": pl.Float64,
             }
         )
+    forms = forms.with_columns(asked=text.str.extract(_COUNT).replace(_COUNTS).cast(pl.Float64, strict=False))
     only = forms["text"]
     ranges = quantities.ranges(only).unique("row", keep="last").select("row", "unit", "low", "high")
     last = quantities.quantities(only).unique("row", keep="last", maintain_order=True)
-    compared = forms.select("row", "text", "which").with_row_index("at")
+    compared = forms.select("row", "text", "which", "asked").with_row_index("at")
     singles = (
         last.rename({"row": "at"}).join(compared, on="at").join(ranges.select(at="row"), on="at", how="anti")
     )
@@ -98,18 +127,32 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
     least = text.str.contains(r"\b(?:at least|no less than) [^\d]{0,4}\d")
     most = text.str.contains(r"\b(?:at most|no more than|up to) [^\d]{0,4}\d")
     value, little = pl.col("value"), 1e-9
+    # "The average is 68" of 68.3.
+    about = pl.when(pl.col("which") == "mean").then(0.5 * pl.col("step")).otherwise(0.0)
     single = singles.select(
         "row",
         "unit",
         "which",
-        low=pl.when(above).then(value + little).when(below | most).then(-float("inf")).otherwise(value),
-        high=pl.when(below).then(value - little).when(above | least).then(float("inf")).otherwise(value),
+        low=pl.when(above)
+        .then(value + little)
+        .when(below | most)
+        .then(-float("inf"))
+        .otherwise(value - about),
+        high=pl.when(below)
+        .then(value - little)
+        .when(above | least)
+        .then(float("inf"))
+        .otherwise(value + about),
+        asked="asked",
     )
     ranged = (
-        ranges.rename({"row": "at"}).join(compared, on="at").select("row", "unit", "which", "low", "high")
+        ranges.rename({"row": "at"})
+        .join(compared, on="at")
+        .select("row", "unit", "which", "low", "high", "asked")
     )
     # Two operands of a kind are two claims; years are given as spans and not as lists.
-    operands = quantities.quantities(only).group_by(at="row", unit="unit").len()
+    counted = quantities.quantities(only).filter(~(pl.col("is_word") & (pl.col("unit") == "")))
+    operands = counted.group_by(at="row", unit="unit").len()
     ones = compared.join(operands, on="at").filter(pl.col("len") == 1).select("row", "unit")
     return pl.concat([single.join(ones, on=["row", "unit"], how="semi"), ranged]).filter(
         pl.col("unit") != "year"
@@ -133,19 +176,25 @@ def _listed(
     whole = close.join(lacking.select("at"), on="at", how="anti").filter(
         pl.col("sentence").str.contains(_LIST)
     )
-    named = pl.when(pl.col("unit") != "").then("unit")
-    following = named.fill_null(strategy="backward").over("at")
-    following = pl.when(following.is_in([*numbers.MONEY, "%"])).then(following).otherwise(pl.lit(""))
-    is_bare = (pl.col("unit") == "") & pl.col("key").is_in(["", "and", "or"])
+    has_unit = pl.col("unit") != ""
+    following = pl.when(has_unit).then("unit").fill_null(strategy="backward").over("at")
+    times = pl.when(has_unit & ~pl.col("unit").is_in([*numbers.MONEY, "%"])).then("times")
+    times = times.fill_null(strategy="backward").over("at").fill_null(1.0)
+    is_bare = ~has_unit & pl.col("key").is_in(["", "and", "or"]) & ~pl.col("is_word")
     percent = pl.when(pl.col("unit") == "%").then(pl.lit("%")).otherwise(pl.lit(""))
     return (
         quantities.quantities(whole["sentence"])
         .with_columns(
             at=pl.lit(whole["at"]).gather(pl.col("row")), row=pl.lit(whole["row"]).gather(pl.col("row"))
         )
-        .with_columns(shown=pl.col("bare") + percent, following=following)
-        # "60, 75 and 95 euros": the money of the last is that of all.
-        .with_columns(unit=pl.when(is_bare).then(pl.col("following")).otherwise("unit"))
+        # "Three tests": how many there are is none of the values.
+        .filter(~(pl.col("is_word") & ~has_unit))
+        # "60, 75 and 95 euros": the unit of the last is that of all.
+        .with_columns(
+            shown=pl.col("bare") + percent,
+            unit=pl.when(is_bare).then(following.fill_null("")).otherwise("unit"),
+            value=pl.when(is_bare).then(pl.col("value") * times).otherwise("value"),
+        )
         .select("row", "at", "value", "unit", "shown")
     )
 
@@ -155,8 +204,13 @@ def _holds() -> pl.Expr:
     value, which = pl.col("value"), pl.col("which").first()
     low, high = pl.col("low").first(), pl.col("high").first()
     inside = (value >= low) & (value <= high)
+    together = pl.when(which == "sum").then(value.sum()).otherwise(value.mean())
     return (
-        pl.when(which == "each")
+        pl.when(which == "count")
+        .then(inside.sum() == pl.col("asked").first())
+        .when(which.is_in(["sum", "mean"]))
+        .then((together >= low - 1e-9) & (together <= high + 1e-9))
+        .when(which == "each")
         .then(inside.all())
         .when(which == "no")
         .then(~inside.any())

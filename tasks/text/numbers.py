@@ -16,6 +16,8 @@ NEAR = 0.1
 """How far "about 100" may be from it."""
 _STOPS = sorted(words.STOP_WORDS)
 MONEY = sorted(set(quantities.CURRENCIES.values()))
+NEAR_MONTH = 0.1
+"""How far days and weeks may be from the months that they are told as: "four weeks", "30 days", "a month"."""
 _OPEN = ("", "year", "o'clock")
 """Units that a bare number may have: the other text may leave the word out."""
 
@@ -74,12 +76,19 @@ def _is_compatible() -> pl.Expr:
     value, e, step, hedge = pl.col("value"), pl.col("e"), pl.col("step"), pl.col("hedge")
     return (
         ((hedge == "near") & ((value - e).abs() <= NEAR * e.abs()))
+        | (_in_months(value, e) & ((value - e).abs() <= NEAR_MONTH * e.abs()))
         | ((hedge == "more") & (e >= value))
         | ((hedge == "less") & (e <= value))
         | ((hedge == "decade") & (e >= value) & (e < value + 10))
         # "1.2 million" for 1,234,567; two digits at least, or everything would be a rounding.
         | ((pl.col("unit") != "year") & ((value - e).abs() <= 0.5 * step) & (value.abs() >= 10 * step))
     )
+
+
+def _in_months(value: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Whether one of two durations is in months or years, and the other is not."""
+    each = [(v / quantities.MONTH - (v / quantities.MONTH).round()).abs() < 1e-6 for v in (value, other)]
+    return (pl.col("unit") == "s") & (value > 0) & (other > 0) & (each[0] != each[1])
 
 
 def _outside_ranges(
@@ -138,7 +147,11 @@ def same_place() -> pl.Expr:
 
 
 def _is_named() -> pl.Expr:
-    same_unit = (pl.col("unit") == pl.col("unit_e")) & (pl.col("unit") != "")
+    same_unit = (
+        (pl.col("unit") == pl.col("unit_e"))
+        & (pl.col("unit") != "")
+        & ~_in_months(pl.col("value"), pl.col("value_e"))
+    )
     same_thing = _alike("key", "key_e") | _alike("key", "next_e") | _alike("next", "key_e")
     labelled = _alike("key", "before_e") | _alike("before", "key_e")
     # "$5" for "€5": the value is the same and the money is not.

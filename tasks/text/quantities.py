@@ -28,6 +28,7 @@ SCHEMA = pl.Schema(
         "hedge": pl.String,
         "before": pl.String,
         "step": pl.Float64,
+        "times": pl.Float64,
         "is_word": pl.Boolean,
     }
 )
@@ -48,6 +49,16 @@ _WORD_VALUES = (
     | {"zero": 0}
 )
 HALVES = [f"{word} and a half" for word in _ONES.split()[:9]]
+FRACTIONS = {
+    "three quarters of an hour": "45 minutes", "a quarter of an hour": "15 minutes",
+    "half an hour": "30 minutes", "half a year": "6 months", "half a million": "500,000",
+    "half a billion": "500 million", "three quarters of": "75% of", "three-quarters of": "75% of",
+    "two thirds of": "about 66.7% of", "two-thirds of": "about 66.7% of", "a quarter of": "25% of",
+    "one quarter of": "25% of", "a third of": "about 33.3% of", "one third of": "about 33.3% of",
+    "a fifth of": "20% of", "one fifth of": "20% of", "a tenth of": "10% of", "half of": "50% of",
+    "half the": "50% of the", "half its": "50% of its", "half their": "50% of their",
+}  # fmt: skip
+"""Shares and parts of an hour in words; longer ones first, since the first that fits is taken."""
 _SCALES = {
     "hundred": 1e2, "dozen": 12, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
     "lakh": 1e5, "crore": 1e7, "mn": 1e6, "bn": 1e9, "k": 1e3, "m": 1e6, "b": 1e9, "mio": 1e6, "mrd": 1e9,
@@ -86,14 +97,19 @@ UNITS = {
     if (parts := entry.split(maxsplit=2))
     for unit, factor, name in [parts]
 }
+MONTH = 2629746.0
+"""Seconds: a twelfth of the mean year. Months and years are durations too, and no whole number of days."""
+UNITS |= {name: ("s", MONTH * factor) for name, (unit, factor) in UNITS.items() if unit == "mo"}
 """Name, in lower case and singular → (unit that its kind is measured in, factor)."""
 CURRENCIES = {"$": "$", "us$": "$", "usd": "$", "€": "€", "eur": "€", "£": "£", "gbp": "£", "¥": "¥",
                "chf": "CHF", "rs": "₹", "₹": "₹", "a$": "A$", "c$": "C$", "元": "元"}  # fmt: skip
 _HEDGES = {
     "near": "about around roughly approximately approx circa ca nearly almost some close ~ ≈ near estimated "
     "ungefähr etwa rund environ près aproximadamente unos circa",
-    "more": "over above exceeding > ≥ more least minimum exceeds exceeded plus beyond über mindestens",
-    "less": "under below < ≤ less most maximum fewer upto up",
+    "more": "over above exceeding > ≥ more least minimum exceeds exceeded plus beyond über mindestens "
+    "larger longer higher older heavier taller bigger later greater deeper wider warmer hotter",
+    "less": "under below < ≤ less most maximum fewer upto up "
+    "smaller shorter lower younger lighter cheaper earlier colder",
 }
 HEDGES = {word: kind for kind, listed in _HEDGES.items() for word in listed.split()}
 """Word before a number → how the number may differ: near it, or anything above or below."""
@@ -142,6 +158,9 @@ def plain(texts: pl.Series) -> pl.Series:
         .str.replace_all(r"(\d0)'s\b", "${1}s")
         .str.replace_many(HALVES, [f"{n}.5" for n in range(1, 10)], ascii_case_insensitive=True)
         .str.replace_all(r"(\d) ?½|(\d) and a half\b", "${1}${2}.5")
+        .str.replace_many(
+            list(FRACTIONS), list(FRACTIONS.values()), ascii_case_insensitive=True, leftmost=True
+        )
         .str.replace_all(r"\b(1\d|20)(\d\d)[-/](\d\d)([\s,.;:)]|$)", "${1}${2} - ${1}${3}${4}")
     )
 
@@ -150,10 +169,10 @@ def quantities(texts: pl.Series) -> pl.DataFrame:
     """`SCHEMA`, in the order of the text.
 
     `shown` is the number as written with its scale and the word after it. `value` is in the unit's base
-    (seconds, months, metres, grams ...; `unit` "" where it has none) and `other` a second reading, where
+    (seconds, metres, grams ...; `unit` "" where it has none) and `other` a second reading, where
     there is one ("1.410" is 1.41 or 1410), else null. `key` is the stem of the word after, `next` of the one
     after that; `hedge` is near, more, less or "". `step` is the place of the last digit written, in base
-    units: "1.2 million" is exact to 100,000.
+    units: "1.2 million" is exact to 100,000. `times` is one of the unit, with its scale, in base units.
     """
     found = words.matches(plain(texts), _QUANTITY)
     if not found.height:
@@ -298,6 +317,7 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         hedge=pl.when((unit == "year") & (lower == "s"))
         .then(pl.lit("decade"))
         .otherwise(hedge.replace_strict(HEDGES, default="", return_dtype=pl.String)),
+        times=times,
         step=pl.when(clock).then(0.0).otherwise(pl.lit(10.0).pow(exponent)) * times,
         is_word=pl.col("digits").is_null(),
         shown=shown.str.strip_chars_end(".").str.replace_all("\u202f", " "),

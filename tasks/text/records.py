@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import nearest, numbers, quantities
+from tasks.text import nearest, numbers, quantities, words
 
 LEAST_LIKENESS = 0.4
 """Share of the words of the shorter of two records that the other has."""
 LEAST_SHARE = 0.5
 """Of the claim's words, by weight, that its own record holds."""
 _CLAUSE = r"[,;]\s+|\s(?:and|while|whereas|but|und|et)\s"
+_TELLING = r"^\p{Lu}|^(?:first|second|third|fourth|fifth|sixth|last)$"
+"""Words that tell records apart: names and ordinals."""
+LEAST_SHARE_OF_YEARS = 0.7
+"""The same where the number is a year: a sentence about the claim's subject tells of other years as well."""
 SCHEMA = pl.Schema(
     {"row": pl.UInt32, "at": pl.UInt32, "claim": pl.String, "evidence": pl.String, "is_open": pl.Boolean}
 )
@@ -42,6 +46,7 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
         .filter(~(pl.col("is_word") & (pl.col("value") == 1)) & (pl.col("hedge") == ""))
         .join(near.select("row"), on="row", how="semi")
         .with_row_index("id")
+        .with_columns(is_single=pl.len().over("row") == 1)
     )
     if not claimed.height:
         return SCHEMA.to_frame()
@@ -51,7 +56,8 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
         .explode("text")
         .with_row_index("record")
     )
-    by_line = _compared(claimed, lines, of_claims, 2)
+    clauses = _with_lead(clauses)
+    by_line = _compared(claimed, lines.with_columns(lead=pl.lit("")), of_claims, 2)
     # A clause may lack what its sentence began with, so that two that fit equally say nothing.
     by_clause = _compared(claimed, clauses, of_claims, 1).filter(~pl.col("is_open"))
     by_clause = by_clause.join(_said_elsewhere(claimed, near), on=["row", "at"], how="anti")
@@ -87,12 +93,37 @@ def _said_elsewhere(claimed: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _with_lead(clauses: pl.DataFrame) -> pl.DataFrame:
+    """Adds `lead`: what a sentence's first clause says before its number, for clauses that go on from it.
+
+    "The notice period is 4 weeks for staff and 3 months for managers": the second is about a notice period as
+    well. A clause that has one of those words itself begins anew.
+    """
+    first = pl.col("text").first().over("at").str.extract(r"^(\D*)")
+    nth = pl.int_range(pl.len()).over("at")
+    led = clauses.with_columns(lead=pl.when(nth > 0).then(first).otherwise(pl.lit("")))
+    led_by = nearest.terms(led["lead"]).select("row", "term").unique()
+    own = nearest.terms(led["text"]).select("row", "term").unique()
+    anew = led_by.join(own, on=["row", "term"], how="semi")["row"].unique()
+    return led.with_columns(
+        lead=pl.when(pl.int_range(pl.len(), dtype=pl.UInt32).is_in(anew.implode()))
+        .then(pl.lit(""))
+        .otherwise("lead")
+    )
+
+
 def _compared(
     claimed: pl.DataFrame, records: pl.DataFrame, of_claims: pl.DataFrame, common: int
 ) -> pl.DataFrame:
-    terms = nearest.terms(records["text"]).select(record="row", term="term").unique()
+    whole = records["lead"] + " " + records["text"]
+    at = pl.lit(records["record"]).gather(pl.col("row"))
+    # "The lowest price" and "the highest price" are of two records, though they share what they are about.
+    turned = pl.col("term").str.starts_with("=") & pl.col("is_negated")
+    polar = pl.when(turned).then(pl.lit("-") + pl.col("term")).otherwise("term").alias("term")
+    of_claims = of_claims.with_columns(polar)
+    terms = nearest.terms(whole).select(polar, record=at).unique()
     owned = terms.join(records.select("record", "row"), on="record").join(of_claims, on=["row", "term"])
-    is_name = pl.col("shown").str.contains(r"^\p{Lu}")
+    is_name = pl.col("shown").str.contains(_TELLING)
     weight = pl.when(is_name).then(2).otherwise(1).sum()
     weights = owned.group_by("record").agg(own=weight)
     wholes = of_claims.group_by("row").agg(whole=weight)
@@ -109,13 +140,19 @@ def _compared(
     pairs = (
         # A year tells records apart and is seldom what they give.
         places.filter(
-            ~pl.col("holds")
-            & pl.col("is_same_place")
-            & ~pl.col("is_year")
-            & (pl.col("own") >= LEAST_SHARE * pl.col("whole"))
+            ~pl.col("holds") & pl.col("is_same_place") & (pl.col("own") >= LEAST_SHARE * pl.col("whole"))
         )
         .join(best_holding, on="id")
         .filter((pl.col("weight") >= pl.col("held_weight")) & (pl.col("weight") > 0))
+        # ... unless a name tells them apart, and the claim's only number is a year.
+        .filter(
+            ~pl.col("is_year")
+            | (
+                pl.col("is_single")
+                & (pl.col("weight") > pl.col("held_weight"))
+                & (pl.col("own") >= LEAST_SHARE_OF_YEARS * pl.col("whole"))
+            )
+        )
         .join(holding.select("id", "other"), on="id")
     )
     return (
@@ -133,8 +170,10 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """A row per quantity of a claim and record that gives a number: does it hold it, or one for the same?"""
     given = (
         quantities.quantities(records["text"])
-        .rename({"row": "record"})
-        .select("record", pl.exclude("record").name.suffix("_e"))
+        .with_columns(record=pl.lit(records["record"]).gather(pl.col("row")))
+        .select("record", pl.exclude("record", "row").name.suffix("_e"))
+        # The one number of a kind in its record: what it is of needs no word beside it.
+        .with_columns(is_alone=(pl.len().over("record", pl.col("unit_e") == "year") == 1) & ~_is_of_a_date())
     )
     both = claimed.join(records.select("row", "record", "at"), on="row").join(given, on="record")
     value = pl.col("value")
@@ -144,11 +183,17 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         | (value == pl.col("other_e")).fill_null(value=False)
     )
     own = claimed.select("row", value_e="value").unique()
+    both_or_neither = (pl.col("unit") == "year") == (pl.col("unit_e") == "year")
     places = (
         both.join(own.with_columns(is_claimed=pl.lit(value=True)), on=["row", "value_e"], how="left")
         .with_columns(
             holds=equal & numbers.same_kind(),
-            is_same_place=numbers.same_place() & numbers.same_kind() & pl.col("is_claimed").is_null(),
+            is_same_place=(
+                numbers.same_place() | (pl.col("is_alone") & ~pl.col("is_word") & ~pl.col("is_word_e"))
+            )
+            & both_or_neither
+            & numbers.same_kind()
+            & pl.col("is_claimed").is_null(),
         )
         .with_columns(**numbers.shown())
         .sort("is_same_place", descending=True, maintain_order=True)
@@ -158,9 +203,16 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
             pl.col("holds", "is_same_place").any(),
             pl.col("unit").first(),
             is_year=(pl.col("unit") == "year").first(),
+            is_single=pl.col("is_single").first(),
         )
     )
     return places.with_columns(held=pl.col("holds").sum().over("row", "record"), holds=pl.col("holds"))
+
+
+def _is_of_a_date() -> pl.Expr:
+    """Whether a bare number of the evidence is likely a day of a month or a year."""
+    is_day = pl.col("key_e").is_in([word.lower() for word in (*words.MONTHS, *words.DATES_ELSEWHERE)])
+    return is_day | ((pl.col("unit_e") == "") & pl.col("value_e").is_between(1000, 2100))
 
 
 def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int) -> pl.DataFrame:

@@ -15,10 +15,10 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import limits, lists, nearest, numbers, records, words
+from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,
@@ -60,9 +60,11 @@ def findings(claims: pl.Series, passages: pl.Series, reads: Collection[str] | No
     near, of_claims, of_sentences = nearest.nearest(claims, passages)
     found = [
         _lists(claims, near, of_claims, of_sentences),
+        _days(claims, near),
         _numbers(claims, passages, near),
         _dates(claims, passages, near),
         _records(claims, near, of_claims),
+        _names(near, of_claims, of_sentences),
         _negations(claims, near),
     ]
     if reads is not None:
@@ -114,6 +116,29 @@ def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.Dat
     return _located(differing, near, "date", "contradicted", words_of_it)
 
 
+def _days(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+    """Another day than the claim's, which no sentence about it gives."""
+    claimed = calendar_days.days(claims)
+    close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
+        claimed.select("row"), on="row", how="semi"
+    )
+    given = calendar_days.days(close["sentence"]).select(
+        at=pl.lit(close["at"]).gather(pl.col("row")), evidence="shown", day_e="day", other_e="other"
+    )
+    both = claimed.join(close.select("row", "at", "share"), on="row").join(given, on="at")
+    days, days_e = [pl.col("day"), pl.col("other")], [pl.col("day_e"), pl.col("other_e")]
+    is_same = pl.any_horizontal((a == b).fill_null(value=False) for a in days for b in days_e)
+    same = both.filter(is_same).select("row").unique()
+    differing = (
+        both.join(same, on="row", how="anti")
+        .sort("row", "share", descending=[False, True], maintain_order=True)
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", "at", "evidence", claim="shown")
+    )
+    words_of_it = pl.format("evidence says {}, the claim says {}", quoted("evidence"), quoted("claim"))
+    return _located(differing, near, "date", "contradicted", words_of_it)
+
+
 def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """The claim's words with a negation, or an opposite, on one side alone; no other sentence agrees."""
     in_claim = pl.lit(claims).gather(pl.col("row"))
@@ -157,6 +182,15 @@ def _records(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) -> 
     return pl.concat([by_name, _located(found.filter("is_open"), near, "record", "insufficient", unclear)])
 
 
+def _names(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
+    """A name that the passage gives for another row or thing."""
+    found = other_names.misplaced(near, of_claims, of_sentences)
+    other = pl.format(
+        "evidence gives {} for this, and {} for something else", quoted("evidence"), quoted("claim")
+    )
+    return _located(found, near, "name", "contradicted", other)
+
+
 def _limits(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """A condition that the claim leaves out, or words that only report or suppose what it says."""
     found = limits.limited(claims, near)
@@ -187,7 +221,7 @@ def _unlocated(found: pl.DataFrame, rule: str) -> pl.DataFrame:
 def _located(
     found: pl.DataFrame, near: pl.DataFrame, rule: str, effect: str, finding: pl.Expr
 ) -> pl.DataFrame:
-    places = near.select("at", "start", "end", "sentence")
+    places = near.select("at", "start", "end", sentence="shown")
     return (
         found.join(places, on="at")
         .with_columns(rule=pl.lit(rule), effect=pl.lit(effect), finding=finding)

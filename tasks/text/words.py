@@ -111,12 +111,45 @@ def numbers(texts: pl.Series) -> pl.DataFrame:
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
+_MONTHS_ELSEWHERE = """
+Januar Februar März April Mai Juni Juli August September Oktober November Dezember
+janvier février mars avril mai juin juillet août septembre octobre novembre décembre
+enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro
+januari februari maart april mei juni juli augustus september oktober november december
+января февраля марта апреля мая июня июля августа сентября октября ноября декабря
+"""
+_DAYS_ELSEWHERE = """
+Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag
+lundi mardi mercredi jeudi vendredi samedi dimanche
+lunes martes miércoles jueves viernes sábado domingo
+lunedì martedì mercoledì giovedì venerdì sabato domenica
+maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+понедельник вторник среду четверг пятницу субботу воскресенье
+"""
+_ENGLISH_MONTHS = [*MONTHS[:4], "may", *MONTHS[4:]]
+
+
+def _elsewhere(listed: str, english: list[str]) -> dict[str, str]:
+    lines = [line.split() for line in listed.strip().splitlines()]
+    return {word: name for line in lines for word, name in zip(line, english, strict=True)}
+
+
+DATES_ELSEWHERE = _elsewhere(_MONTHS_ELSEWHERE, _ENGLISH_MONTHS) | _elsewhere(_DAYS_ELSEWHERE, DAYS)
+"""Months and days of other languages, as their languages write them, and the English name of each."""
+
+
 def dates(texts: pl.Series) -> pl.DataFrame:
-    """Months and days of the week written out: `term` in lower case and singular, `key` month or day."""
+    """Months and days of the week written out: `term` the English name in lower case, `key` month or day."""
     named = "|".join(MONTHS + DAYS)
-    term = pl.col("shown").str.to_lowercase().str.strip_chars_end("s")
+    elsewhere = "|".join(sorted(DATES_ELSEWHERE, key=len, reverse=True))
+    term = pl.coalesce(
+        pl.col("shown").replace_strict(DATES_ELSEWHERE, default=None, return_dtype=pl.String),
+        pl.col("shown").str.to_lowercase().str.strip_chars_end("s"),
+    )
     key = pl.when(term.is_in(DAYS)).then(pl.lit("day")).otherwise(pl.lit("month"))
-    return matches(texts, rf"\b(?i:{named})s?\b").with_columns(term=term, key=key)
+    return matches(texts, rf"\b(?:{elsewhere}|(?i:{named})s?)\b").with_columns(term=term, key=key)
 
 
 def names(texts: pl.Series) -> pl.DataFrame:

@@ -4,7 +4,8 @@ Belongs here: composing the parts and loading them. Does not belong here: the ne
 windows and batches (`pair_classifier.py`), the rules (`text/pairs.py`), the choice of sentences
 (`selection.py`) or how the fusion was fitted (`training/fusion.py`).
 
-How a pair is judged, once equal quantities are written alike (`text/forms.py`):
+How a pair is judged, once equal quantities are written alike (`text/forms.py`) and rows of tables say what
+their values are (`text/rows.py`):
 
 1. Parts of the passage that are about something else are left out of all that follows. Every sentence of
    the rest is weighed by the claim's words it holds; the best are read together, in the order of the text,
@@ -31,7 +32,7 @@ import numpy as np
 import polars as pl
 
 from tasks.errors import ModelError
-from tasks.text import forms, pairs, rules, words
+from tasks.text import forms, pairs, rows, rules, words
 from tasks.verify import guards, selection, softmax
 from tasks.verify.artefact import load_artefact
 from tasks.verify.protocol import Scores, Verifier, fingerprint, score_distinct
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 KIND = "fused-cross-encoder"
 FUSION_FILE = "fusion.json"
-CODE_VERSION = 5
+CODE_VERSION = 6
 """Bump with a change here or in `selection.py` that can change a score."""
 CHUNK_PAIRS = 512
 """Pairs whose terms are in memory at once; enough to sort batches by length, few enough for progress."""
@@ -168,14 +169,14 @@ class FusedCrossEncoder:
         probabilities = np.zeros((len(claims), 3))
         probabilities[:, 2] = 1.0
         windows = fits.astype(np.int64)
-        rows = np.flatnonzero(judged)
-        if len(rows):
-            written = forms.aligned(claims[rows], passages[rows])
-            values, read = compute(written, passages[rows], self._network, self._fusion)
+        at = np.flatnonzero(judged)
+        if len(at):
+            written = forms.aligned(claims[at], passages[at])
+            values, read = compute(written, passages[at], self._network, self._fusion)
             fused = softmax.cooled(self._fusion.model.logits(values), self._fusion.temperature)
-            fused = guards.guarded(fused, claims[rows], passages[rows], READS)
-            probabilities[rows] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))
-            windows[rows] = read
+            fused = guards.guarded(fused, claims[at], passages[at], READS)
+            probabilities[at] = np.where((read > 0)[:, None], fused, (0.0, 0.0, 1.0))
+            windows[at] = read
         offered = claim_tokens + passage_tokens
         return Scores(
             probabilities,
@@ -193,6 +194,7 @@ def compute(
     `weakest_part` and `strongest_objection` are the least log support and the greatest log contradiction
     over the sentences of a claim that has several, else those of the whole.
     """
+    passages = rows.told(passages)
     lines = claims.str.strip_chars()
     parts = selection.sentences(lines).filter(
         (pl.len().over("row") > 1) & (pl.col("sentence").str.count_matches(r"\w+") >= 3)

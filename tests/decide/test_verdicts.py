@@ -146,6 +146,18 @@ def test_in_a_conflict_the_policy_decides(then):
     assert "two passages disagree" in result["reason"][0]
 
 
+@pytest.mark.parametrize(("p_contradicted", "verdict"), [(0.9, "contradicted"), (0.8, "supported")])
+def test_what_all_passages_together_clearly_contradict_is_no_conflict(p_contradicted, verdict):
+    both = passage(p=(0.6, 0.2, 0.2)), passage(rank=1, p=(0.05, 0.9, 0.05))
+    scores = {"p_supported": 0.05, "p_contradicted": p_contradicted, "p_insufficient": 0.95 - p_contradicted}
+    together = pl.DataFrame([{"claim_id": digest("claim 0"), **scores}])
+    result = decide(
+        claims("Paris is large."), *both, policy=Policy(on_conflict="supported"), together=together
+    )
+    assert result.select("verdict", "is_conflict").row(0) == (verdict, True)
+    assert ("two passages disagree" in result["reason"][0]) == (verdict == "supported")
+
+
 def test_one_passage_alone_is_never_a_conflict():
     policy = Policy(threshold_supported=0.3, threshold_contradicted=0.3)
     result = decide(claims("Paris is large."), passage(p=(0.5, 0.4, 0.1)), policy=policy)

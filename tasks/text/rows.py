@@ -1,0 +1,149 @@
+"""Tables and lists in plain text, told row by row: each row says what its values are.
+
+Belongs here: Markdown tables, rows of delimited values and lists under a heading. Does not belong here:
+tables of documents, which are told so when they are read (`evidence/document_text.py`), or what follows
+from a row.
+
+A row stays one line, and the lines stay as many, so that a row of the result is found again in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from tasks.text import quantities
+
+_CANDIDATE = (
+    r"\n\s*(?:[-*•] |\|)|[^\n|]\|[^\n]*\n|\t[^\n]*\n|\n\s*\d{1,2}[.)] |\n[^\n:]{1,40}: |"
+    r"\n[^\n,;]+[,;][^\n ,;]+[,;]?[^\n]*(?:\n|$)"
+)
+"""Quick look for a text that may hold a table or list at all: most do not."""
+_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?=\S)")
+_PAIR = re.compile(r"^[^\s:][^:.!?]{0,39}: \S")
+_UNIT = re.compile(r"[(\[]([^\s()\[\]]{1,12})[)\]]\s*$|\bin (\S{1,12})$|^(\S{1,12})$")
+_NUMBER = re.compile(r"^\d[\d.,]*$")
+LONGEST_CELL = 80
+"""Characters of a cell or heading; what is longer is prose."""
+MOST_COLUMNS = 50
+_DELIMITERS = ("\t", "|", ";", ",")
+
+
+def told(texts: pl.Series) -> pl.Series:
+    """The texts, with every row of a table as `column: value; column: value` and every item of a list under a
+    heading as `heading: item`. A text without either is as it was.
+    """
+    texts = texts.cast(pl.String).fill_null("")
+    candidates = texts.str.contains(_CANDIDATE)
+    if not candidates.any():
+        return texts
+    few = texts.filter(candidates).unique()
+    changed = pl.DataFrame(
+        {"text": few, "told": [_told(text) for text in few]}, schema_overrides={"told": pl.String}
+    )
+    joined = texts.alias("text").to_frame().join(changed, on="text", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("told", "text").alias(texts.name)).to_series()
+
+
+def _told(text: str) -> str:
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        at = _table(lines, at) or _list(lines, at) or at + 1
+    return "\n".join(lines)
+
+
+def _table(lines: list[str], at: int) -> int:
+    """Tells the table that begins at a line; the line behind it, 0 where none begins."""
+    ruled = at + 1 < len(lines) and "|" in lines[at] and _RULE.match(lines[at + 1]) is not None
+    if ruled:
+        names = _cells(lines[at], "|")
+        end = at + 2
+        while end < len(lines) and "|" in lines[end]:
+            end += 1
+        lines[at], lines[at + 1] = "; ".join(names), ""
+        _name(lines, at + 2, end, "|", names)
+        return end
+    for delimiter in _DELIMITERS:
+        if delimiter in lines[at] and (end := _delimited(lines, at, delimiter)):
+            names = _cells(lines[at], delimiter)
+            lines[at] = "; ".join(names)
+            _name(lines, at + 1, end, delimiter, names)
+            return end
+    return 0
+
+
+def _delimited(lines: Sequence[str], at: int, delimiter: str) -> int:
+    """The line behind rows of as many short cells as their header has; 0 where the lines are prose."""
+    names = _cells(lines[at], delimiter)
+    if not _is_header(names, lines[at], delimiter):
+        return 0
+    end = at + 1
+    while end < len(lines):
+        cells = _cells(lines[end], delimiter)
+        if len(cells) != len(names) or max(map(len, cells)) > LONGEST_CELL:
+            break
+        if delimiter == "," and ", " in lines[end]:
+            break
+        end += 1
+    return end if end > at + 1 else 0
+
+
+def _is_header(names: Sequence[str], line: str, delimiter: str) -> bool:
+    """A comma needs more than one beside it and no space behind it, or prose would be a table."""
+    least = 3 if delimiter == "," else 2
+    return (
+        least <= len(names) <= MOST_COLUMNS
+        and all(names)
+        and max(map(len, names)) <= LONGEST_CELL
+        and not any(any(c.isdigit() for c in name) for name in names)
+        and not line.rstrip().endswith((".", "!", "?"))
+        and not (delimiter == "," and ", " in line)
+    )
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    inner = line.strip().removeprefix("|").removesuffix("|") if delimiter == "|" else line.strip("\r ")
+    return [cell.strip().strip('"*_`') for cell in inner.split(delimiter)]
+
+
+def _name(lines: list[str], start: int, end: int, delimiter: str, names: Sequence[str]) -> None:
+    for at in range(start, end):
+        cells = _cells(lines[at], delimiter)
+        pairs = [
+            f"{names[place]}: {_with_unit(cell, names[place])}"
+            if place < len(names) and names[place]
+            else cell
+            for place, cell in enumerate(cells)
+            if cell
+        ]
+        lines[at] = "; ".join(pairs)
+
+
+def _with_unit(cell: str, name: str) -> str:
+    """A bare number with the unit that its column is named by: "Weight (kg)", "price in euros", "hours"."""
+    unit = _UNIT.search(name)
+    if unit is None or _NUMBER.match(cell) is None:
+        return cell
+    word = next(filter(None, unit.groups()))
+    known = word.lower().removesuffix("s") in quantities.UNITS or word.lower() in quantities.UNITS
+    return f"{cell} {word}" if known or word in "%€£$" else cell
+
+
+def _list(lines: list[str], at: int) -> int:
+    """Puts a heading before each item below it; the line behind the list, 0 where none begins."""
+    heading = lines[at].strip().strip("#*_ ").rstrip(":").strip()
+    is_heading = heading and len(heading) <= LONGEST_CELL and not heading.endswith((".", "!", "?", ";", ","))
+    if not is_heading or _ITEM.match(lines[at]) or _PAIR.match(lines[at].strip()):
+        return 0
+    first = at + 1
+    while first < len(lines) and first <= at + 2 and not lines[first].strip():
+        first += 1
+    end = first
+    while end < len(lines) and (_ITEM.match(lines[end]) or _PAIR.match(lines[end].strip())):
+        lines[end] = f"{heading}: {_ITEM.sub('', lines[end]).strip()}"
+        end += 1
+    return end if end > first else 0
