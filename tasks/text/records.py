@@ -183,14 +183,13 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         | (value == pl.col("other_e")).fill_null(value=False)
     )
     own = claimed.select("row", value_e="value").unique()
+    is_worded = pl.col("is_word") | pl.col("is_word_e")
     both_or_neither = (pl.col("unit") == "year") == (pl.col("unit_e") == "year")
     places = (
         both.join(own.with_columns(is_claimed=pl.lit(value=True)), on=["row", "value_e"], how="left")
         .with_columns(
             holds=equal & numbers.same_kind(),
-            is_same_place=(
-                numbers.same_place() | (pl.col("is_alone") & ~pl.col("is_word") & ~pl.col("is_word_e"))
-            )
+            is_same_place=(numbers.same_place() | (pl.col("is_alone") & pl.col("is_single") & ~is_worded))
             & both_or_neither
             & numbers.same_kind()
             & pl.col("is_claimed").is_null(),
