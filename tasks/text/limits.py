@@ -102,14 +102,18 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
 
 def _about_the_claim(marked: pl.DataFrame) -> pl.DataFrame:
     """Without conditions whose words the claim has, and reports of something else than what it says."""
+    is_marked = pl.col("condition").is_not_null() | pl.col("mention").is_not_null()
+    free, marked = marked.filter(~is_marked), marked.filter(is_marked)
     after = pl.col("sentence").str.extract(rf"{_MENTION}(.*)$")
     said = _held(marked["claim"], marked.select(after).to_series())
     condition = _held(marked["condition"], marked["claim"])
     mention = _held(marked["mention"], marked["claim"])
-    return marked.with_columns(
+    marked = marked.with_columns(
         condition=pl.when(condition < 1.0).then("condition"),
         mention=pl.when((said >= LEAST_REPORTED) & (mention < 1.0)).then("mention"),
     )
+    order = ["row", "share", "start"]
+    return pl.concat([free, marked]).sort(order, descending=[False, True, False])
 
 
 def _held(some: pl.Series, texts: pl.Series) -> pl.Series:

@@ -30,10 +30,14 @@ def misplaced(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.Data
         of_claims: terms of claims, as given there.
         of_sentences: terms of all sentences, as given there.
     """
-    given = of_sentences.select("at", "row", "place", "shown", "term").unique(["at", "term"], keep="first")
-    given = given.join(near.select("at"), on="at", how="semi")
     asked = near.filter(pl.col("count").is_between(LEAST_TERMS, MOST_TERMS) & ~pl.col("turned")).filter(
         (pl.col("shared") < pl.col("count")) & (pl.col("shared") >= pl.col("count") - MOST_MISSING)
+    )
+    given = (
+        of_sentences.join(asked.select("row"), on="row", how="semi")
+        .join(near.select("at"), on="at", how="semi")
+        .select("at", "row", "place", "shown", "term")
+        .unique(["at", "term"], keep="first", maintain_order=True)
     )
     lacking = (
         asked.select("at", "row")

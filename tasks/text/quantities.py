@@ -59,6 +59,7 @@ FRACTIONS = {
     "half the": "50% of the", "half its": "50% of its", "half their": "50% of their",
 }  # fmt: skip
 """Shares and parts of an hour in words; longer ones first, since the first that fits is taken."""
+_SHARED = r"(?i)\b(?:half|quarters?|thirds?|fifth|tenth)\b"
 _SCALES = {
     "hundred": 1e2, "dozen": 12, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
     "lakh": 1e5, "crore": 1e7, "mn": 1e6, "bn": 1e9, "k": 1e3, "m": 1e6, "b": 1e9, "mio": 1e6, "mrd": 1e9,
@@ -150,17 +151,22 @@ _QUANTITY = (
 _GLUED = r"(?i)\p{Latin}\d"
 
 
+def _fractions(texts: pl.Series) -> pl.Series:
+    found, values = list(FRACTIONS), list(FRACTIONS.values())
+    return texts.str.replace_many(found, values, ascii_case_insensitive=True, leftmost=True)
+
+
 def plain(texts: pl.Series) -> pl.Series:
     """The texts with digits, separators and spaces of other scripts as ASCII."""
+    texts = texts.cast(pl.String)
+    shared = texts.str.contains(_SHARED).fill_null(value=False)
+    if shared.any():
+        texts = texts.zip_with(~shared, _fractions(texts.set(~shared, None)))
     return (
-        texts.cast(pl.String)
-        .str.replace_many(list(DIGITS), list(DIGITS.values()))
+        texts.str.replace_many(list(DIGITS), list(DIGITS.values()))
         .str.replace_all(r"(\d0)'s\b", "${1}s")
         .str.replace_many(HALVES, [f"{n}.5" for n in range(1, 10)], ascii_case_insensitive=True)
         .str.replace_all(r"(\d) ?½|(\d) and a half\b", "${1}${2}.5")
-        .str.replace_many(
-            list(FRACTIONS), list(FRACTIONS.values()), ascii_case_insensitive=True, leftmost=True
-        )
         .str.replace_all(r"\b(1\d|20)(\d\d)[-/](\d\d)([\s,.;:)]|$)", "${1}${2} - ${1}${3}${4}")
     )
 

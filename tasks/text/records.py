@@ -50,6 +50,7 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
     )
     if not claimed.height:
         return SCHEMA.to_frame()
+    near = near.join(claimed.select("row"), on="row", how="semi", maintain_order="left")
     lines = near.select("row", "at", text="sentence").with_row_index("record")
     clauses = (
         lines.select("row", "at", pl.col("text").str.replace_all(_CLAUSE, "\n").str.split("\n"))

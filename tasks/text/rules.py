@@ -99,7 +99,8 @@ def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.D
 def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """Another month or day of the week than the claim's, which the passage gives nowhere."""
     claimed = words.dates(claims).unique(["row", "term"], keep="first", maintain_order=True)
-    absent = claimed.join(words.dates(passages), on=["row", "term"], how="anti", maintain_order="left")
+    given = words.dates(numbers.only(passages, claimed["row"]))
+    absent = claimed.join(given, on=["row", "term"], how="anti", maintain_order="left")
     close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
         absent.select("row"), on="row", how="semi"
     )
