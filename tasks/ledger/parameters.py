@@ -24,7 +24,7 @@ class WitnessSettings(Section):
     url: Annotated[str | None, Example("https://witness.example")] = None
     """Submission prefix of an http witness, S3 endpoint, or address that takes PUT; https, or loopback."""
     region: str = "us-east-1"
-    """Region of a bucket. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
+    """Region of a bucket. Credentials are found as boto3 finds them."""
     retention_days: Annotated[Annotated[int, Ge(1), Le(36_500)] | None, Example(365)] = None
     """Object lock of a bucket: nobody can delete a checkpoint before so many days, its owner included."""
     token_variable: Annotated[str | None, Example("CHECKPOINT_TOKEN")] = None

@@ -1,14 +1,9 @@
-"""Stores for tests: an S3 API and an address that takes PUT, in this process; and moto's, where it is."""
+"""Stores for tests: an S3 API and an address that takes PUT, in this process."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import subprocess
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,6 +33,7 @@ class Store(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Store
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self._handle("GET")
@@ -116,27 +112,3 @@ def serving(store: Store) -> Iterator[Store]:
         store.shutdown()
         thread.join()
         store.server_close()
-
-
-def moto() -> str | None:
-    """moto's S3 server, in an environment of its own: CLAIMLEDGER_MOTO_SERVER names its command."""
-    return os.environ.get("CLAIMLEDGER_MOTO_SERVER") or shutil.which("moto_server")
-
-
-@contextmanager
-def moto_serving(command: str, port: int) -> Iterator[str]:
-    """The URL of a running moto server."""
-    with subprocess.Popen(
-        [command, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(300):
-                try:
-                    with urllib.request.urlopen(f"{url}/moto-api/", timeout=1):  # noqa: S310 - our own
-                        break
-                except OSError:
-                    time.sleep(0.2)
-            yield url
-        finally:
-            process.terminate()

@@ -3,28 +3,28 @@
 Every checkpoint is an object of its own, written with `If-None-Match: *`, so that none is written over, and
 with object lock in compliance mode where retention is asked for, so that nobody can delete it before its day,
 the account's owner included. All versions of an object are read back: a delete marker or a second version
-hides nothing. Requests are signed by `ledger/witness/sigv4.py`; credentials come from AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN alone.
+hides nothing. Requests are boto3's, because it knows object lock; so are credentials: environment, profile,
+or this machine's identity.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
-from xml.etree import ElementTree
+from functools import cached_property
+from typing import Any
 
 from tasks.errors import ConfigError, IntegrityError, LakeError
-from tasks.ledger.witness import sigv4, web
-from tasks.ledger.witness.sigv4 import Credentials
-from tasks.ledger.witness.web import Reply
+from tasks.ledger.witness import web
 
 _MODE = "COMPLIANCE"
 _PAGES = 1000
 """A million versions under one log's prefix: more is not this program's doing."""
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,18 @@ class Bucket:
             LakeError: the bucket cannot be listed.
         """
         sizes: list[tuple[int, str]] = []
-        marker: dict[str, str] = {}
-        for _ in range(_PAGES):
-            reply = self._send("GET", "", {"versions": "", "prefix": self.prefix, **marker})
-            if reply.status != 200:
-                raise LakeError(f"{self._place}: cannot be listed ({reply.status}: {reply.text})")
-            tree = _xml(reply.body, self._place)
-            for version in tree.iterfind("{*}Version"):
-                name = (version.findtext("{*}Key") or "").removeprefix(self.prefix)
-                if name.isdecimal():
-                    sizes.append((int(name), version.findtext("{*}VersionId") or "null"))
-            if tree.findtext("{*}IsTruncated") != "true":
-                return sorted(sizes)
-            marker = {
-                "key-marker": tree.findtext("{*}NextKeyMarker") or "",
-                "version-id-marker": tree.findtext("{*}NextVersionIdMarker") or "",
-            }
-        raise LakeError(f"{self._place}: its listing has no end")
+        with self._told("", "cannot be listed"):
+            pages = self.client.get_paginator("list_object_versions")
+            for number, page in enumerate(pages.paginate(Bucket=self.bucket, Prefix=self.prefix)):
+                if number == _PAGES:
+                    raise LakeError(f"{self._place}: its listing has no end")
+                if "IsTruncated" not in page:
+                    raise LakeError(f"{self._place}: its listing is not what S3 answers")
+                for version in page.get("Versions", ()):
+                    name = version["Key"].removeprefix(self.prefix)
+                    if name.isdecimal():
+                        sizes.append((int(name), version.get("VersionId") or "null"))
+        return sorted(sizes)
 
     def read(self, size: int, version: str | None = None) -> bytes:
         """One checkpoint's bytes.
@@ -68,10 +63,15 @@ class Bucket:
         Raises:
             LakeError: it cannot be read.
         """
-        reply = self._send("GET", str(size), {"versionId": version} if version else {})
-        if reply.status != 200:
-            raise LakeError(f"{self._place}{size}: cannot be read ({reply.status}: {reply.text})")
-        return reply.body
+        of = {"VersionId": version} if version else {}
+        with self._told(size, "cannot be read"):
+            body = self.client.get_object(**self._at(size), **of)["Body"]
+            data = bytes(body.read(web.MAX_REPLY_BYTES + 1))
+        if len(data) > web.MAX_REPLY_BYTES:
+            raise LakeError(
+                f"{self._place}{size}: larger than {web.MAX_REPLY_BYTES >> 20} MiB, no checkpoint"
+            )
+        return data
 
     def write(self, size: int, data: bytes) -> bool:
         """Writes a checkpoint; False where one of that size is there already.
@@ -80,75 +80,94 @@ class Bucket:
             LakeError: it cannot be written.
             IntegrityError: retention was asked for, and the bucket does not keep the object.
         """
-        headers = {
-            "Content-Type": "text/plain; charset=utf-8",
-            "If-None-Match": "*",
-            # Object lock asks for one of the two; older stores know the first alone.
-            "Content-MD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
-            "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(data).digest()).decode(),
-        }
+        from botocore.exceptions import ClientError
+
+        more: dict[str, Any] = {}
         if self.retention_days:
             until = datetime.now(UTC) + timedelta(days=self.retention_days)
-            headers["x-amz-object-lock-mode"] = _MODE
-            headers["x-amz-object-lock-retain-until-date"] = until.strftime("%Y-%m-%dT%H:%M:%SZ")
-        reply = self._send("PUT", str(size), {}, headers, data)
-        if reply.status == 412:
-            return False
-        if reply.status != 200:
-            raise LakeError(f"{self._place}{size}: cannot be written ({reply.status}: {reply.text})")
-        if self.retention_days:
-            held = self._send("HEAD", str(size), {})
-            if held.headers.get("x-amz-object-lock-mode") != _MODE:
-                raise IntegrityError(
-                    f"{self._place}{size}: the bucket keeps no retention on it, so its owner can delete it; "
-                    "create the bucket with object lock"
+            more = {"ObjectLockMode": _MODE, "ObjectLockRetainUntilDate": until}
+        with self._told(size, "cannot be written"):
+            try:
+                self.client.put_object(
+                    **self._at(size),
+                    **more,
+                    Body=data,
+                    ContentType="text/plain; charset=utf-8",
+                    IfNoneMatch="*",
+                    # Object lock asks for one of the two; older stores know the first alone.
+                    ContentMD5=base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
+                    ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
                 )
+            except ClientError as error:
+                if _status(error) == 412:
+                    return False
+                raise
+            kept = self.client.head_object(**self._at(size)) if self.retention_days else {}
+        if self.retention_days and kept.get("ObjectLockMode") != _MODE:
+            raise IntegrityError(
+                f"{self._place}{size}: the bucket keeps no retention on it, so its owner can delete it; "
+                "create the bucket with object lock"
+            )
         return True
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's client.
+
+        Raises:
+            ConfigError: boto3 is not installed, or the address is not one for checkpoints.
+        """
+        web.require_address(self.endpoint)
+        try:
+            from boto3.session import Session
+            from botocore.config import Config
+        except ImportError:
+            raise ConfigError(
+                "ledger.witnesses: a bucket needs the package boto3; run `pip install 'claimledger[cloud]'`"
+            ) from None
+        # A session of its own: the library's common one keeps the credentials that it found first.
+        return Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            config=Config(
+                s3={"addressing_style": "path", "payload_signing_enabled": True},
+                retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+                connect_timeout=web.TIMEOUT_S,
+                read_timeout=web.TIMEOUT_S,
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def _at(self, size: int) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}{size}"}
 
     @property
     def _place(self) -> str:
         return f"{self.endpoint.rstrip('/')}/{self.bucket}/{self.prefix}"
 
-    def _send(
-        self,
-        method: str,
-        name: str,
-        query: dict[str, str],
-        headers: dict[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Reply:
-        parts = urlsplit(self.endpoint)
-        path = f"{parts.path.rstrip('/')}/{self.bucket}" + (f"/{self.prefix}{name}" if name else "")
-        signed = sigv4.signed_headers(
-            method,
-            parts.netloc,
-            path,
-            query,
-            headers=headers or {},
-            payload=body,
-            credentials=_credentials(),
-            region=self.region,
-            now=datetime.now(UTC),
-        )
-        tail = f"?{sigv4.query_string(query)}" if query else ""
-        url = f"{parts.scheme}://{parts.netloc}{sigv4.encode(path, safe='/')}{tail}"
-        return web.request(method, url, headers=signed, body=body)
+    @contextmanager
+    def _told(self, size: int | str, what: str) -> Iterator[None]:
+        """What the store or boto3 refuses, in one sentence without a secret."""
+        self.client  # noqa: B018 - what is wrong with the configuration is said first
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+        from botocore.parsers import ResponseParserError
+
+        try:
+            yield
+        except NoCredentialsError:
+            raise ConfigError(
+                "ledger.witnesses: a bucket needs credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                "AWS_PROFILE, or this machine's identity"
+            ) from None
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            raise LakeError(f"{self._place}{size}: {what} ({_status(error)}: {code!s:.80})") from None
+        except (BotoCoreError, ResponseParserError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise LakeError(f"{self._place}{size}: {what} ({reason}); the next run retries") from None
 
 
-def _credentials() -> Credentials:
-    access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not access or not secret:
-        raise ConfigError(
-            "ledger.witnesses: a bucket needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
-        )
-    return Credentials(access, secret, os.environ.get("AWS_SESSION_TOKEN"))
-
-
-def _xml(data: bytes, place: str) -> ElementTree.Element:
-    # A listing has no document type; without one there are no entities, so nothing can expand.
-    if b"<!DOCTYPE" in data:
-        raise LakeError(f"{place}: its listing is not what S3 answers")
-    try:
-        return ElementTree.fromstring(data)  # noqa: S314 - see above
-    except ElementTree.ParseError:
-        raise LakeError(f"{place}: its listing is not what S3 answers") from None
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -33,6 +33,15 @@ class Reply:
         return " ".join(self.body.decode("utf-8", "replace").split())[:200]
 
 
+def require_address(url: str) -> None:
+    """Raises ConfigError for an address that is neither https nor on this machine, or carries a password."""
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ConfigError(f"{parts.hostname}: no name or password in a url; secrets come by environment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ConfigError(f"{url[:200]}: checkpoints go to https addresses alone (http on loopback)")
+
+
 def request(
     method: str,
     url: str,
@@ -49,11 +58,8 @@ def request(
     """
     import httpx
 
+    require_address(url)
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ConfigError(f"{url[:200]}: checkpoints go to https addresses alone (http on loopback)")
-    if parts.username or parts.password:
-        raise ConfigError(f"{parts.hostname}: no name or password in a url; secrets come by environment")
     place = f"{parts.scheme}://{parts.netloc}{parts.path}"
     try:
         with (
