@@ -109,6 +109,7 @@ DOORS = {
     "lake.identity": "randomness, through its neighbours: lake.store",
     "lake.views": "disk",
     "lake.joins": "disk",
+    "lake.delta": "disk, through its neighbours: files.delta, lake.store",
     "lake.leftovers": "disk",
     "lake.locks": "disk, network, processes, clock",
     "lake.runs": "disk, network, clock",
