@@ -2,6 +2,7 @@
 
 `python benchmarks/otlp.py TRACES` writes so many traces of five spans (an agent, a retriever of three
 documents, a tool, two calls of a model; 1.4 kB a span) into files of 2,000, and reads them three times.
+Prints the best of wall clock and of processor time: on a busy machine only the second says something.
 """
 
 from __future__ import annotations
@@ -80,6 +81,12 @@ def write(folder: Path, traces: int) -> None:
                 stream.write(json.dumps({"resourceSpans": [{"resource": {}, "scopeSpans": [scope]}]}) + "\n")
 
 
+def faster(best: tuple[float, float], begin: tuple[float, float]) -> tuple[float, float]:
+    """The better one of each of wall clock and processor time."""
+    wall, processor = time.perf_counter() - begin[0], time.process_time() - begin[1]
+    return min(best[0], wall), min(best[1], processor)
+
+
 def main(traces: int) -> None:
     import orjson
 
@@ -93,26 +100,28 @@ def main(traces: int) -> None:
         (folder / "in").mkdir()
         write(folder / "in", traces)
         size = sum(file.stat().st_size for file in (folder / "in").iterdir())
-        best = {"bare": 1e9, "pull": 1e9}
+        best = {"bare": (1e9, 1e9), "pull": (1e9, 1e9)}
         for attempt in range(3):
-            begin = time.perf_counter()
+            begin = time.perf_counter(), time.process_time()
             for file in sorted((folder / "in").iterdir()):
                 for line in file.read_bytes().splitlines():
                     orjson.loads(line)
-            best["bare"] = min(best["bare"], time.perf_counter() - begin)
+            best["bare"] = faster(best["bare"], begin)
             lake = Lake.open(str(folder / f"lake-{attempt}"))
-            begin = time.perf_counter()
+            begin = time.perf_counter(), time.process_time()
             pulled = pull_sources(
                 (OtlpSettings(name="s", kind="otlp", path=str(folder / "in")),), LimitSettings(), lake,
                 unit_outputs=500, retries=0, refused_share=0.5, run_id="0" * 64, now=NOW, since=None,
                 until=None,
             )  # fmt: skip
-            best["pull"] = min(best["pull"], time.perf_counter() - begin)
+            best["pull"] = faster(best["pull"], begin)
             assert (pulled.outputs, pulled.records_in, pulled.problems) == (traces, traces * 5, [])
         peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
         print(f"{traces * 5} spans, {size / 2**20:.0f} MiB, best of 3, peak memory {peak:.0f} MiB")
-        for name, seconds in best.items():
-            print(f"{name:6} {traces * 5 / seconds:9.0f} spans/s {size / seconds / 2**20:6.0f} MiB/s")
+        for name, (wall, processor) in best.items():
+            speeds = traces * 5 / wall, traces * 5 / processor
+            print(f"{name:6} {speeds[0]:9.0f} spans/s of wall clock {speeds[1]:9.0f} of processor time")
+        print(f"pull takes {best['pull'][1] / best['bare'][1]:.1f} times the processor time of bare parsing")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Shelf:
     folder: Path
     part: pl.Expr = field(compare=False)
     """The number of a row's part."""
-    held_rows: int = field(default=HELD_ROWS, compare=False)
+    held_rows: int = field(default_factory=lambda: HELD_ROWS, compare=False)
     _held: list[pl.DataFrame] = field(default_factory=list)
     _held_count: int = 0
     _files: list[Path] = field(default_factory=list)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,9 +19,11 @@ import polars as pl
 import pytest
 
 from tasks.errors import SourceError
+from tasks.files import web
 from tasks.sources import langfuse
 from tasks.sources.langfuse import LangfuseSettings
-from tests.support.pulls import Pulls, check_answers
+from tests.support.postgres import Wire
+from tests.support.pulls import Pulls, check_answers, check_cuts, cut_wire
 from tests.support.scopes import NOW
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
@@ -206,3 +211,19 @@ def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
     monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_KEY", "old")
     with pytest.raises(SourceError, match=r"refused \(401\): .* set CLAIMLEDGER_SOURCE_BOT_KEY"):
         langfuse.reach(night.source)
+
+
+def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(api, tmp_path, monkeypatch):
+    """Four more traces come every night."""
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    traces = count(1)
+    with closing(Wire(api.server_address[1])) as wire:
+        cut_next = cut_wire(wire, 20_000)
+
+        def cut(chance: random.Random | None) -> None:
+            for trace in islice(traces, 0 if chance is None else 4):
+                api.rows += map(camel, rows(trace))
+            cut_next(chance)
+
+        own, other = (Night(tmp_path, url=url).source for url in (api.url, f"http://127.0.0.1:{wire.port}"))
+        check_cuts(other, tmp_path, cut, undisturbed=own)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,9 +18,11 @@ import polars as pl
 import pytest
 
 from tasks.errors import SourceError
+from tasks.files import web
 from tasks.sources import langsmith
 from tasks.sources.langsmith import LangsmithSettings
-from tests.support.pulls import Pulls, check_answers
+from tests.support.postgres import Wire
+from tests.support.pulls import Pulls, check_answers, check_cuts, cut_wire
 from tests.support.scopes import NOW
 
 NOON = datetime(2026, 11, 19, 12)
@@ -158,3 +163,19 @@ def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
     monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_KEY", "old")
     with pytest.raises(SourceError, match=r"refused \(403\): .* set CLAIMLEDGER_SOURCE_BOT_KEY"):
         night.pull()
+
+
+def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(api, tmp_path, monkeypatch):
+    """Four more traces come every night."""
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    traces = count(1)
+    with closing(Wire(api.server_address[1])) as wire:
+        cut_next = cut_wire(wire, 20_000)
+
+        def cut(chance: random.Random | None) -> None:
+            for trace in islice(traces, 0 if chance is None else 4):
+                api.rows += runs(trace)
+            cut_next(chance)
+
+        own, other = (Night(tmp_path, url=url).source for url in (api.url, f"http://127.0.0.1:{wire.port}"))
+        check_cuts(other, tmp_path, cut, undisturbed=own)

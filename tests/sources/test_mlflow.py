@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import polars as pl
 import pytest
 
 from tasks.errors import SourceError
+from tasks.files import web
 from tasks.sources import mlflow
 from tasks.sources.mlflow import MlflowSettings, of_trace
 from tasks.sources.raw_spans import spans
 from tasks.sources.traces import read
 from tasks.write_back.write_back import write_back
 from tests.support import servers
-from tests.support.pulls import Pulls
+from tests.support.postgres import Wire
+from tests.support.pulls import Pulls, check_cuts, cut_wire
 from tests.support.report_lake import NOW
 from tests.support.told_lake import SOURCE, told_lake
 
@@ -129,3 +133,11 @@ def test_verdicts_become_assessments_of_their_traces_once(server, tmp_path):
     found = answer["traces"][0]["trace_info"]["assessments"]
     assert sorted(each["feedback"]["value"] for each in found) == ["contradicted", "supported"]
     assert {each["metadata"]["p_supported"] for each in found} == {"0.9000", "0.0300"}
+
+
+def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    with closing(Wire(urlsplit(server).port or 0)) as wire:
+        own, cut = (Night(tmp_path, url=url).source for url in (server, f"http://127.0.0.1:{wire.port}"))
+        check_cuts(cut, tmp_path, cut_wire(wire, 30_000), undisturbed=own, now=later)

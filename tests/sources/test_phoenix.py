@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import polars as pl
 import pytest
 
 from tasks.errors import SourceError
+from tasks.files import web
 from tasks.lake.store import Lake
 from tasks.settings import load
 from tasks.sources import counting, phoenix
@@ -22,7 +25,8 @@ from tasks.sources.receipts import READ, Receipt
 from tasks.starter import write_starter
 from tasks.write_back.write_back import write_back
 from tests.support import servers
-from tests.support.pulls import Pulls
+from tests.support.postgres import Wire
+from tests.support.pulls import Pulls, check_cuts, cut_wire
 from tests.support.report_lake import NOW
 from tests.support.told_lake import SOURCE, told_lake
 
@@ -169,3 +173,11 @@ def test_verdicts_become_annotations_of_their_traces_and_a_trace_that_is_gone_st
         (trace, verdict) for trace in traces for verdict in ("supported", "contradicted")
     )
     assert {each["result"]["score"] for each in found} == {0.9, 0.03}
+
+
+def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    with closing(Wire(urlsplit(server).port or 0)) as wire:
+        own, cut = (Night(tmp_path, url=url).source for url in (server, f"http://127.0.0.1:{wire.port}"))
+        check_cuts(cut, tmp_path, cut_wire(wire, 30_000), undisturbed=own, now=later)
