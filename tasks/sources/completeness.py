@@ -60,7 +60,8 @@ class Accounted:
     @cached_property
     def counts(self) -> dict[date, tuple[int, int]]:
         """By day, the records that are held, and how many of them are erased."""
-        rows = pl.concat(map(self._counts, range(self._passes()))).group_by("day").sum()
+        passes = self._passes()
+        rows = pl.concat(self._counts(number, passes) for number in range(passes)).group_by("day").sum()
         return {day: (held, erased) for day, held, erased in rows.iter_rows()}
 
     def held(self, day: date) -> int:
@@ -71,9 +72,9 @@ class Accounted:
         rows = pl.concat([self.published, self.read]).select(pl.len()).collect(engine="streaming").item()
         return 1 + int(rows) // COUNTED_AT_ONCE
 
-    def _counts(self, number: int) -> pl.DataFrame:
+    def _counts(self, number: int, passes: int) -> pl.DataFrame:
         """Counts of a share of all ids: distinct ids have to be held, and a day may have millions."""
-        share = pl.col("source_id").hash() % self._passes() == number
+        share = pl.col("source_id").hash() % passes == number
         published, read = (
             frame.filter(share).collect(engine="streaming") for frame in (self.published, self.read)
         )

@@ -12,7 +12,7 @@ import pytest
 from tasks.errors import SourceError
 from tasks.gate import outcomes, suite_files
 from tasks.lake.store import Lake
-from tasks.sources import counting, kinds, receipts
+from tasks.sources import completeness, counting, kinds, receipts
 from tasks.sources.base import LEFT_OUT, QUARANTINED, Tally
 from tasks.sources.completeness import Accounted, compared, gaps, unmatched
 from tasks.sources.counting import Compared
@@ -56,6 +56,14 @@ def test_a_trace_that_began_before_midnight_is_found_among_the_answers_of_the_ne
 def test_an_erased_answer_is_no_missing_one():
     assert row(["a", "b"], accounted("a", "[erased]"))["state"] == "complete"
     assert row(["a", "b", "c"], accounted("a", "[erased]"))["missing_count"] == 1
+
+
+def test_ids_are_told_apart_a_share_of_them_at_a_time(monkeypatch):
+    known = accounted("a", "a", "b", "c", "[erased]", "[erased]", *map(str, range(40)))
+    whole = known.counts
+    monkeypatch.setattr(completeness, "COUNTED_AT_ONCE", 5)
+    assert accounted("a", "a", "b", "c", "[erased]", "[erased]", *map(str, range(40))).counts == whole
+    assert whole == {DAY: (45, 2)}
 
 
 def test_a_day_that_is_not_over_is_open_and_one_with_more_here_than_there_is_no_loss():
