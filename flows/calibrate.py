@@ -23,6 +23,7 @@ from tasks.verify.pair_files import labelled, read_pairs
 from tasks.verify.parameters import ScoringParameters
 from tasks.verify.protocol import Verifier, usage_of
 from tasks.verify.risk import RiskParameters, sentence
+from tasks.visible import shortened
 
 
 def calibrate(
@@ -55,7 +56,9 @@ def calibrate(
         scored, refused = scores_of_files(paths, verifier, scoring.max_record_bytes, progress)
     else:
         scored, refused = fitting.scores_of(decided, verifier), 0
-    fitted = fitting.calibrate(scored, parameters, seed=seed)
+    now = scoring.policy
+    limits = {"supported": now.threshold_supported, "contradicted": now.threshold_contradicted}
+    fitted = fitting.calibrate(scored, parameters, seed=seed, thresholds=limits)
     about = {
         **fitted.about(),
         "lines_refused": refused,
@@ -65,7 +68,7 @@ def calibrate(
     }
     calibration.write(output, fitted.calibration, verifier, about)
     today = datetime.now(UTC).date()
-    proposal = proposed_policy(scoring.policy, fitted, parameters, verifier.fingerprint, today)
+    proposal = proposed_policy(now, fitted, parameters, verifier.fingerprint, today)
     place = policy or output.with_suffix(".policy.toml")
     if proposal:
         durable.replace(place.resolve(), policy_text.toml(proposal, _TO_APPROVE).encode())
@@ -96,8 +99,8 @@ def proposed_policy(
         return None
     sentences = [sentence(name, fitted.thresholds[name], parameters) for name in held]
     rationale = (
-        f"{'; '.join(sentences)}. Holds for claims like the {fitted.rows} labelled pairs of the fit, and "
-        f"for verifier {verifier} with this calibration alone."
+        f"{'; '.join(sentences)}. {_holds(fitted)}, and for verifier {verifier} with this calibration alone. "
+        f"{' '.join(accuracy_sentences(fitted))}"
     )
     values: dict[str, Any] = {f"threshold_{name}": value for name, value in held.items()}
     return replace(
@@ -111,6 +114,34 @@ def proposed_policy(
         rationale=rationale,
         **values,
     )
+
+
+def _holds(fitted: fitting.Fitted) -> str:
+    """What a guarantee is of, as far as it reaches."""
+    if not fitted.is_weighted:
+        return f"Holds for claims like the {fitted.rows} labelled pairs of the fit"
+    return (
+        f"Holds for the claims that the {fitted.rows} labelled pairs stand for by their weights (worth "
+        f"{fitted.effective_rows:.0f} pairs of equal weight), by a bound for weighted rows, if each pair was "
+        "chosen by chance from those it stands for"
+    )
+
+
+def accuracy_sentences(fitted: fitting.Fitted) -> list[str]:
+    """Precision and recall of what would not be called supported, by slice, with 95% intervals."""
+    limits = ", ".join(f"threshold_{name} {value:.2f}" for name, value in fitted.used.items())
+    lines = [f"With {limits}, pairs judged by calibrations that never saw their evidence:"]
+    for row in fitted.accuracy.iter_rows(named=True):
+        name = row["value"] if row["slice"] == "all" else f"{row['slice']} {shortened(row['value'], 60)}"
+        shares = (f"{share} {_with_interval(row, share)}" for share in ("precision", "recall"))
+        lines.append(f"{name}: {', '.join(shares)} on {row['rows']} pairs.")
+    return lines
+
+
+def _with_interval(row: dict[str, Any], share: str) -> str:
+    if row[share] is None:
+        return "not known"
+    return f"{row[share]:.3f} ({row[f'{share}_low']:.3f} to {row[f'{share}_high']:.3f})"
 
 
 def reviewed(lake: str) -> pl.DataFrame:

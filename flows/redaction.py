@@ -27,6 +27,8 @@ def verify_redaction(run: Run) -> None:
     if settings.reviewed:
         reviewed = redaction_sample.read(settings.reviewed)
         rate, low, high = redaction.miss_rate(reviewed)
+        missed = reviewed.filter(pl.col("left") > 0).height
+        run.record.redaction = {"reviewed": reviewed.height, "missed": missed, "low": low, "high": high}
         sentence = (
             f"redaction: something was left in {rate:.1%} of {counted(reviewed.height, 'reviewed answer')} "
             f"({low:.1%} to {high:.1%} with 95% confidence)"

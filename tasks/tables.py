@@ -1017,7 +1017,8 @@ RUNS = Table(
             "Per table, as JSON: in, published, already_there, quarantined; also filtered, joined and "
             "sampled_out, if any; of outputs also minimised: by source and path, values dropped, "
             "hashed and masked at the door, and lacks: by source, what it could not tell, and documents "
-            "looked up in the corpus",
+            "looked up in the corpus; of findings also redaction: answers that people read, those with "
+            "something left, and the 95% interval of their share",
         ),
         Column(
             "rows_filtered",

@@ -177,20 +177,19 @@ def by_dataset(frame: pl.DataFrame, probabilities: np.ndarray) -> dict[str, dict
     result = {}
     supported = frame["label"].eq("supported").to_numpy()
     dataset = frame["dataset"].to_numpy()
+    weights = frame["weight"].to_numpy() if "weight" in frame.columns else np.ones(frame.height)
     for name in np.unique(dataset):
         rows = dataset == name
-        said = probabilities[rows, 0] >= 0.5
+        stated, hit, w = probabilities[rows, 0], supported[rows], weights[rows]
+        said = (stated >= 0.5) * 1
+        figures = {
+            "balanced_accuracy": metrics.balanced_accuracy(hit * 1, said, 2, weights=w),
+            "expected_calibration_error": metrics.expected_calibration_error(stated, hit, weights=w),
+            "balanced_calibration_error": metrics.balanced_calibration_error(stated, hit, weights=w),
+            "calibration_error_by_chance": metrics.calibration_error_by_chance(stated, weights=w),
+        }
         result[str(name)] = {
             "rows": int(rows.sum()),
-            "balanced_accuracy": round(metrics.balanced_accuracy(supported[rows] * 1, said * 1, 2), 4),
-            "expected_calibration_error": round(
-                metrics.expected_calibration_error(probabilities[rows, 0], supported[rows]), 4
-            ),
-            "balanced_calibration_error": round(
-                metrics.balanced_calibration_error(probabilities[rows, 0], supported[rows]), 4
-            ),
-            "calibration_error_by_chance": round(
-                metrics.calibration_error_by_chance(probabilities[rows, 0]), 4
-            ),
+            **{figure: round(value, 4) for figure, value in figures.items()},
         }
     return result

@@ -63,10 +63,12 @@ def _held_out_logits(
 
 
 def balanced_weights(frame: pl.DataFrame) -> np.ndarray:
-    """(n,) row weights: every data set weighs one, half of it its supported rows, half the others."""
+    """(n,) row weights: every data set weighs one, half of it its supported rows, half the others; within
+    these by the column `weight`, where there is one."""
+    weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0)
     return (
-        frame.with_columns(supported=pl.col("label") == "supported")
-        .select(1.0 / pl.len().over("dataset", "supported"))
+        frame.with_columns(supported=pl.col("label") == "supported", weight=weight)
+        .select(pl.col("weight") / pl.col("weight").sum().over("dataset", "supported"))
         .to_series()
         .to_numpy()
     )

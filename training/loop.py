@@ -44,6 +44,8 @@ class TrainParameters:
     """Share of evidence texts whose pairs are kept back for the report and for calibration, at least."""
     held_out_rows: int = 400
     """Rows that a smaller file keeps back, up to a fifth of it: a rate needs some hundreds."""
+    largest_weight: float = 10.0
+    """Of a pair, over the mean of its data set: a heavier one would make a step by itself."""
     checkpoint_minutes: float = 3.0
 
 
@@ -56,6 +58,8 @@ class Loop:
     target: str
     encoded: list[Encoded]
     classes: list[int]
+    weights: np.ndarray
+    """(n,) how much each row's loss counts; 1 is as much as the others on average."""
     plan: list[list[int]]
     fill: int
     checkpoint: Path
@@ -101,6 +105,7 @@ class Loop:
         batch = self.plan[self.step]
         ids, types, mask = pad([self.encoded[i] for i in batch], self.fill)
         classes = torch.tensor([self.classes[i] for i in batch]).to(self.target)
+        weights = torch.from_numpy(self.weights[batch].astype(np.float32)).to(self.target)
         with torch.autocast(
             torch.device(self.target).type,
             torch.bfloat16,
@@ -111,7 +116,7 @@ class Loop:
                 token_type_ids=types.to(self.target),
                 attention_mask=mask.to(self.target),
             )
-        loss = _loss(logits.float(), classes)
+        loss = _loss(logits.float(), classes, weights)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.parameters.gradient_norm)
         self.optimizer.step()
@@ -198,11 +203,12 @@ def pad(rows: Sequence[Encoded], fill: int) -> tuple[torch.Tensor, torch.Tensor,
     return ids, types, mask
 
 
-def _loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy; where only "not supported" is known, that of both other verdicts together."""
+def _loss(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy by weight; where only "not supported" is known, that of both other verdicts together."""
     log_p = torch.log_softmax(logits, dim=1)
     rest = torch.logsumexp(log_p[:, 1:], dim=1, keepdim=True)
-    return -torch.cat([log_p, rest], dim=1).gather(1, classes[:, None]).mean()
+    losses = -torch.cat([log_p, rest], dim=1).gather(1, classes[:, None])[:, 0]
+    return (weights * losses).mean()
 
 
 def _rate(share: float, warm_up: float) -> float:

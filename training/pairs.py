@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from tasks.errors import InputError
-from tasks.verify import pair_files
+from tasks.verify import pair_files, weighted
 from tasks.verify.pair_files import labelled
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ Encoded = tuple[list[int], list[int]]
 
 
 def read_pairs(files: Sequence[Path]) -> pl.DataFrame:
-    """Labelled pairs: `dataset`, `claim`, `evidence` (one string), `label`, in the order of the files."""
+    """Labelled pairs: `dataset`, `claim`, `evidence` (one string), `label`, `weight`, as the files have them.
+
+    Weights have the mean 1 in each data set.
+    """
     frames = []
     for file in files:
         chunks = list(pair_files.read_pairs(file))
@@ -31,12 +35,18 @@ def read_pairs(files: Sequence[Path]) -> pl.DataFrame:
         evidence = pl.col("evidence")
         if isinstance(frame.schema["evidence"], pl.List):
             evidence = evidence.list.join(" ", ignore_nulls=True)
-        frame = frame.select("dataset", pl.col("claim").cast(pl.String), evidence, "label")
+        frame = frame.select("dataset", pl.col("claim").cast(pl.String), evidence, "label", "weight")
         frames.append(frame.drop_nulls(["claim", "evidence"]))
     result = pl.concat(frames) if frames else pl.DataFrame()
     if result.height < 8:
         raise InputError(f"{result.height} labelled pairs are too few to train from, give at least 8")
-    return result
+    return result.with_columns(weight=weighted.evened(pl.col("weight")))
+
+
+def capped(weights: pl.Series, largest: float) -> np.ndarray:
+    """Weights of at most `largest`, scaled to the mean 1: equal ones stay exactly 1."""
+    kept = weights.clip(upper_bound=largest).to_numpy()
+    return np.asarray(kept / kept.mean())
 
 
 def split(frame: pl.DataFrame, share: float, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:

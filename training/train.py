@@ -23,13 +23,14 @@ from transformers.utils import logging
 
 from tasks.errors import ModelError
 from tasks.models import sentence_encoder
+from tasks.verify import metrics, weighted
 from tasks.verify.labels import CODES
 from tasks.verify.network import PairNetwork, load_network
 from tasks.verify.torch_pairs import use_threads
 from training import artefact
 from training.artefact import TRAINED, WEIGHTS
 from training.loop import Loop, TrainParameters, batch_plan, pad
-from training.pairs import encode, read_pairs, split
+from training.pairs import capped, encode, read_pairs, split
 
 OF_HEAD = "sharpness"
 """A weight that only this network has: what tells a trained one from an encoder."""
@@ -92,6 +93,7 @@ def train(
         target=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
         encoded=encoded,
         classes=[CODES[label] for label in learned["label"]],
+        weights=capped(learned["weight"], parameters.largest_weight),
         plan=batch_plan([len(ids) for ids, _ in encoded], epochs, seed, parameters.batch_tokens),
         fill=tokenizer.pad_token_id,
         checkpoint=out / "checkpoint.safetensors",
@@ -106,6 +108,8 @@ def train(
         **_progress_of(loop),
         "pairs": frame.height,
         "learned_from": learned.height,
+        "learned_from_effective": round(weighted.effective(loop.weights), 1),
+        "weights_capped": int((learned["weight"] > parameters.largest_weight).sum()),
         "seed": seed,
         "held_out": _judge(model, tokenizer, kept_back, parameters),
     }
@@ -205,7 +209,8 @@ def _run_id(pairs: Sequence[Path], base: Path, *settings: object) -> str:
 def _judge(
     model: PairNetwork, tokenizer: BertTokenizerFast, frame: pl.DataFrame, parameters: TrainParameters
 ) -> dict[str, dict[str, float | None]]:
-    """Balanced accuracy of supported against the rest at one half, by data set."""
+    """Supported against the rest at one half, by data set, every pair by its weight: recalls, their mean, and
+    precision and recall of what is not called supported, with 95% intervals."""
     if not frame.height:
         return {}
     encoded = encode(tokenizer, frame, parameters.max_tokens)
@@ -215,20 +220,28 @@ def _judge(
             ids, types, mask = pad([encoded[i] for i in batch], tokenizer.pad_token_id)
             logits = model(input_ids=ids, token_type_ids=types, attention_mask=mask)
             supported[batch] = torch.softmax(logits.float(), dim=1)[:, 0].numpy()
-    judged = frame.with_columns(p=pl.Series(supported), truth=pl.col("label") == "supported")
-    by_dataset = judged.group_by("dataset", maintain_order=True).agg(
-        rows=pl.len(),
-        recall_supported=(pl.col("p") >= 0.5).filter(pl.col("truth")).mean(),
-        recall_rest=(pl.col("p") < 0.5).filter(~pl.col("truth")).mean(),
-    )
+    verdict = pl.when(pl.Series(supported) >= 0.5).then(pl.lit("supported")).otherwise(pl.lit("insufficient"))
+    judged = frame.with_columns(verdict=verdict)
+    names = judged["dataset"].unique().sort()
+    return {str(name): _figures(judged.filter(pl.col("dataset") == name)) for name in names}
+
+
+def _figures(judged: pl.DataFrame) -> dict[str, float | None]:
+    of_rest = weighted.accuracy(judged.select("label", "verdict", "weight")).row(0, named=True)
+    truth, said = ((judged[name] != "supported").to_numpy().astype(int) for name in ("label", "verdict"))
+    hit, miss = metrics.recalls(truth, said, 2, weights=judged["weight"].to_numpy())
+    figures = {
+        "effective_rows": of_rest["effective_rows"],
+        "recall_supported": hit,
+        "recall_rest": miss,
+        "balanced_accuracy": (hit + miss) / 2,
+        **{name: of_rest[name] for name in ("precision", "precision_low", "precision_high")},
+        **{f"recall_rest{end}": of_rest[f"recall{end}"] for end in ("_low", "_high")},
+    }
+    known = {name: None if each is None or np.isnan(each) else float(each) for name, each in figures.items()}
     return {
-        name: {
-            "rows": rows,
-            "recall_supported": None if hit is None else round(hit, 4),
-            "recall_rest": None if miss is None else round(miss, 4),
-            "balanced_accuracy": None if hit is None or miss is None else round((hit + miss) / 2, 4),
-        }
-        for name, rows, hit, miss in by_dataset.sort("dataset").iter_rows()
+        "rows": judged.height,
+        **{n: each if each is None else round(each, 4) for n, each in known.items()},
     }
 
 
@@ -239,13 +252,25 @@ def _markdown(report: dict[str, Any]) -> str:
         "",
         f"{report['pairs_seen']} pairs seen in {report['steps']} steps and {report['minutes']} minutes"
         f" on {report['device']}, seed {report['seed']}.",
-        "Pairs whose evidence was kept back, supported against the rest at 0.5, uncalibrated:",
+        "Pairs whose evidence was kept back, supported against the rest at 0.5, uncalibrated, every pair by"
+        " its weight; intervals are of 95%:",
         "",
-        "| data set | rows | recall supported | recall rest | balanced accuracy |",
-        "|---|---|---|---|---|",
+        "| data set | rows | worth | recall supported | recall rest | precision rest | balanced accuracy |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in report["held_out"].items():
-        cells = [row["recall_supported"], row["recall_rest"], row["balanced_accuracy"]]
-        shown = " | ".join("" if c is None else f"{c:.3f}" for c in cells)
-        lines.append(f"| {name.replace('|', ' ')} | {row['rows']} | {shown} |")
+        cells = [
+            f"{row['effective_rows']:.0f}",
+            _cell(row["recall_supported"]),
+            _cell(row["recall_rest"], row["recall_rest_low"], row["recall_rest_high"]),
+            _cell(row["precision"], row["precision_low"], row["precision_high"]),
+            _cell(row["balanced_accuracy"]),
+        ]
+        lines.append(f"| {name.replace('|', ' ')} | {row['rows']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(share: float | None, low: float | None = None, high: float | None = None) -> str:
+    if share is None:
+        return ""
+    return f"{share:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")

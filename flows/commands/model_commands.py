@@ -15,6 +15,8 @@ from tasks.errors import DONE, ConfigError
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.verify.calibrate import Fitted
+
 
 def score(
     pairs: Path,
@@ -132,10 +134,11 @@ def calibrate(
 ) -> int:
     """Fit calibration to reviewed verdicts and propose thresholds, with the risk they guarantee.
 
-    From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake. Prints
-    calibration before and after, on evidence that the fit did not see; `verifier.calibration = "FILE"` in the
-    configuration then applies it. Thresholds with a guarantee are written as the next version of the policy
-    for `*`, with the guarantee as its rationale.
+    From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake, each
+    review weighted by the verdicts it stands for (column `weight` of PAIRS). Prints calibration before and
+    after, on evidence that the fit did not see, and precision and recall by agent and use case;
+    `verifier.calibration = "FILE"` in the configuration then applies it. Thresholds with a guarantee are
+    written as the next version of the policy for `*`, with the guarantee as its rationale.
 
     Example: claimledger calibrate -o calibration.json --risk 0.05
     """
@@ -161,15 +164,20 @@ def calibrate(
         f"{parts.temperature:.2f} and bias {parts.bias:+.2f} of supported, {parts.rest_temperature:.2f} and "
         f"{parts.rest_bias:+.2f} of contradicted among the rest",
         *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
+        *([_weighted(fitted)] if fitted.is_weighted else []),
         *([f"{refused} lines are not pairs"] if (refused := document["lines_refused"]) else []),
         *_asked(document["usage"]),
         "",
         *table(*_before_and_after(fitted.figures)),
         "after: each pair by a calibration that never saw its evidence; by chance: of a perfect one",
         "",
+        *table(*_accuracy(fitted.accuracy)),
+        f"of what is not called supported at {_limits(fitted.used)}, with 95% intervals",
+        "",
         *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
         f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
-        "for claims like these pairs: a review queue is not a random sample, `claimledger sample` draws one",
+        f"for claims {'that these pairs stand for' if fitted.is_weighted else 'like these pairs'}: a review "
+        "queue is not a random sample, `claimledger sample` draws one",
         *([f"proposed policy: {document['policy']}, to be approved"] if document["policy"] else []),
         f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
     ]
@@ -219,6 +227,33 @@ def _before_and_after(figures: pl.DataFrame) -> tuple[list[str], list[list[objec
         for row in figures.iter_rows(named=True)
     ]
     return ["dataset", "rows", *measures], rows
+
+
+def _weighted(fitted: Fitted) -> str:
+    return (
+        f"each pair weighs as many verdicts as it stands for: they are worth {fitted.effective_rows:.0f} "
+        "pairs of equal weight, and thresholds are held to a bound for weighted rows"
+    )
+
+
+def _limits(used: dict[str, float]) -> str:
+    return ", ".join(f"threshold_{name} {value:.2f}" for name, value in used.items())
+
+
+def _accuracy(figures: pl.DataFrame) -> tuple[list[str], list[list[object]]]:
+    names = ("precision", "recall")
+    rows = [
+        [
+            f"{row['slice']} {_short(row['value'])}" if row["slice"] != "all" else row["value"],
+            row["rows"],
+            *(
+                f"{_three(row[name])} ({_three(row[f'{name}_low'])} to {_three(row[f'{name}_high'])})"
+                for name in names
+            ),
+        ]
+        for row in figures.iter_rows(named=True)
+    ]
+    return ["slice", "rows", *names], rows
 
 
 def _three(value: float | None) -> str:

@@ -149,7 +149,8 @@ def export(
 def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
     """Write what people decided as labelled pairs, JSON Lines: the input of `train` and `evaluate`.
 
-    Confirmed verdicts and corrections; verdicts that reviewers disagree on are left out.
+    Confirmed verdicts and corrections; verdicts that reviewers disagree on are left out. `weight` says how
+    many verdicts a pair stands for, as people read doubtful ones first: `train` and `calibrate` weigh by it.
 
     Example: claimledger review pairs reviews.jsonl
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import polars as pl
 
@@ -69,7 +70,10 @@ IS_ACTED_ON = (pl.col("kind") == addressing.KIND) & (pl.col("confidence") >= add
 """Findings of an answer that addresses its verifier, of which actions take heed."""
 
 
-def decided(frame: pl.DataFrame) -> pl.DataFrame:
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+def decided(frame: Frame) -> Frame:
     """The frame with `outcome`, `action` and `reason`, from the counts of each output and the columns of a
     policy. The only place where a policy chooses an action.
     """
@@ -101,7 +105,7 @@ def _counted(verdicts: pl.DataFrame, findings: pl.DataFrame | None, claims: pl.D
     return by_verdict
 
 
-def _by_verdicts(frame: pl.DataFrame) -> pl.DataFrame:
+def _by_verdicts(frame: Frame) -> Frame:
     """The frame with the `outcome`, `action` and `reason` that follow from claims and verdicts alone."""
     against, unsettled, total = pl.col("contradicted"), pl.col("insufficient"), pl.col("total")
     outcome = (
@@ -147,7 +151,7 @@ def _reason(is_tolerated: pl.Expr) -> pl.Expr:
     )
 
 
-def _heeding_addresses(frame: pl.DataFrame) -> pl.DataFrame:
+def _heeding_addresses(frame: Frame) -> Frame:
     """The frame with `action` raised and `reason` continued where the verifier was addressed."""
     gravities = {action: number for number, action in enumerate(ACTIONS)}
     by_answer, by_evidence = pl.col("by_answer") > 0, pl.col("by_evidence") > 0

@@ -14,7 +14,7 @@ The order in which a verdict is reached, first that applies:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -221,11 +221,21 @@ def sides(scored: pl.LazyFrame) -> pl.LazyFrame:
         scored: `row` of the claim, `p_supported`, `p_contradicted` of a passage that the verifier read, and
             the claim's `threshold_supported` and `threshold_contradicted`.
     """
-    supports = pl.col("p_supported") >= pl.col("threshold_supported")
-    contradicts = pl.col("p_contradicted") >= pl.col("threshold_contradicted")
-    # Two different passages: one that is both by itself is unclear, not a conflict.
-    is_conflict = supports.any() & contradicts.any() & ((supports | contradicts).sum() > 1)
-    return scored.group_by("row").agg(scored=pl.len().cast(pl.Int64), is_conflict=is_conflict)
+    by = {"is_conflict": (pl.col("threshold_supported"), pl.col("threshold_contradicted"))}
+    return sides_by(scored, by)
+
+
+def sides_by(scored: pl.LazyFrame, by: Mapping[str, tuple[pl.Expr, pl.Expr]]) -> pl.LazyFrame:
+    """`sides` under several pairs of thresholds (of supported, of contradicted), by the names of the columns
+    that say whether passages are in conflict.
+    """
+    conflicts = {}
+    for name, (threshold_supported, threshold_contradicted) in by.items():
+        supports = pl.col("p_supported") >= threshold_supported
+        contradicts = pl.col("p_contradicted") >= threshold_contradicted
+        # Two different passages: one that is both by itself is unclear, not a conflict.
+        conflicts[name] = supports.any() & contradicts.any() & ((supports | contradicts).sum() > 1)
+    return scored.group_by("row").agg(scored=pl.len().cast(pl.Int64), **conflicts)
 
 
 def _with_together(frame: pl.DataFrame, together: pl.DataFrame) -> pl.DataFrame:

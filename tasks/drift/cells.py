@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks.drift.metrics import DOUBT_MARGIN, METRICS
-from tasks.lake import current
+from tasks.drift.metrics import METRICS
+from tasks.lake import current, reviewed
+from tasks.lake.reviewed import JUDGED_BY
 from tasks.privacy import addressing
 from tasks.tables import ACTIONS, DECISIVE, TABLES, UTC, VERDICTS
 
 IDENTITY = ("source", "agent", "model", "use_case")
-JUDGED_BY = ("verifier", "policy")
 SUMS = ("y", "x", "yy", "xy", "xx", "clusters")
 VERSION = "5"
 """Of the sums: another one whenever equal rows would give other sums, so that caches know."""
@@ -239,27 +239,12 @@ def _is_faulty() -> pl.Expr:
 
 
 def _representing(verdicts: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
-    """Verdicts with `represents`, how many of their kind each reviewed one stands for.
-
-    The review queue holds every doubtful verdict and of the others a share of the supported ones. So within
-    verifier, policy, verdict and doubt all had the same chance, and the reviewed ones stand for the rest
-    (post-stratification; Cochran, Sampling Techniques, 3rd ed., 1977, section 5A.9).
-    """
-    stratum = [*JUDGED_BY, "verdict", "is_doubted"]
-    supported = (pl.col("p_supported") - pl.col("threshold_supported")).abs()
-    contradicted = (pl.col("p_contradicted") - pl.col("threshold_contradicted")).abs()
-    margin = (
-        pl.when(pl.col("verdict") == "supported")
-        .then(supported)
-        .when(pl.col("verdict") == "contradicted")
-        .then(contradicted)
-        .otherwise(pl.min_horizontal(supported, contradicted))
-    )
+    """Verdicts with `represents`, how many of their kind each reviewed one stands for."""
+    read = decided.select("verdict_id", is_read=pl.lit(value=True))
     return (
-        verdicts.join(decided.select("verdict_id", is_read=pl.lit(1)), on="verdict_id", how="left")
-        .with_columns(is_doubted=pl.col("is_conflict") | (margin < DOUBT_MARGIN))
-        .with_columns(represents=pl.len().over(stratum) / pl.col("is_read").count().over(stratum))
-        .drop("is_doubted", "is_read")
+        verdicts.join(read, on="verdict_id", how="left")
+        .with_columns(represents=reviewed.represents(pl.col("is_read").fill_null(value=False)))
+        .drop("is_read")
     )
 
 

@@ -39,10 +39,6 @@ class Metric:
         return {"up": 1.0, "down": -1.0, "neither": 0.0}[self.bad]
 
 
-DOUBT_MARGIN = 0.05
-"""Probability between a score and its threshold below which the review queue holds every verdict."""
-
-
 def _claims(y: str, x: str = "claims") -> tuple[str, str, str]:
     return ("judged", y, x)
 

@@ -24,11 +24,12 @@ from tasks.drift import (
     series,
     slices,
 )
-from tasks.drift.cells import JUDGED_BY, Cells
+from tasks.drift.cells import Cells
 from tasks.drift.comparable import Comparable
 from tasks.drift.metrics import METRICS
 from tasks.drift.parameters import DriftParameters, Windows
 from tasks.drift.series import Calendar, Compared
+from tasks.lake.reviewed import JUDGED_BY
 from tasks.tables import DRIFT
 
 PAIR_WEIGHT = 0.5

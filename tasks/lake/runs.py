@@ -72,6 +72,9 @@ class Run:
     """By source that is minimised, values dropped, hashed and masked at the door, by path."""
     index: dict[str, object] = field(default_factory=dict)
     """How the corpus was searched by meaning, and with what recall."""
+    redaction: dict[str, int | float] = field(default_factory=dict)
+    """Of answers that people read after a redactor: `reviewed`, `missed`, and `low` and `high`, the ends of
+    the 95% interval of the share missed; empty where none were read."""
     verifier: str | None = None
     snapshot: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -106,6 +109,8 @@ class Run:
             counts.setdefault("reviews", Counts().as_dict())["scores"] = self.scores
         if self.lacks:
             counts.setdefault("outputs", Counts().as_dict())["lacks"] = self.lacks
+        if self.redaction:
+            counts.setdefault("findings", Counts().as_dict())["redaction"] = self.redaction
         return counts
 
     def row(self, status: str, finished_at: datetime) -> pl.DataFrame:

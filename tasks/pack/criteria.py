@@ -293,12 +293,20 @@ CRITERIA = (
     Criterion(
         "C1.1",
         "Confidential information is identified and kept.",
-        "Detectors look for personal and secret data in every answer; what is found is recorded masked.",
-        ("findings",),
-        _TABLES,
+        "Detectors look for personal and secret data in every answer; what is found is recorded masked. "
+        "Where a redactor ran before, people read answers drawn at random for what it left.",
+        ("findings", "redaction"),
+        f"{_TABLES} Answers that people read are those of the sheet that the newest run of the period had.",
         "Read: names and versions of the detectors are with each finding.",
-        "All findings of the period were matched with the decision on their answer.",
-        ("findings.confidential", "findings.let_through"),
+        "All findings of the period were matched with the decision on their answer. What people found left "
+        "was counted.",
+        (
+            "findings.confidential",
+            "findings.let_through",
+            "redaction.reviewed",
+            "redaction.missed",
+            "redaction.missed_share",
+        ),
         ("outputs.all",),
         "What the detectors do not know, and data in prompts and sources.",
     ),

@@ -141,6 +141,8 @@ MEASURES = (
     Measure(
         "findings.addressed", "answers' passages that address the verifier", (("kind", "=", "judge_address"),)
     ),
+    Measure("redaction.reviewed", "redacted answers that people read", of="sum:reviewed"),
+    Measure("redaction.missed", "of those, with something left", of="sum:missed"),
     Measure("reviews.all", "verdicts reviewed by people", (("is_last", "=", "true"),)),
     Measure(
         "reviews.confirmed", "of those, confirmed", (("is_last", "=", "true"), ("outcome", "=", "confirmed"))
@@ -255,6 +257,13 @@ RATIOS = (
         "share of answers that failed by their own record",
         "inventory.failed",
         "inventory.answers",
+    ),
+    Ratio(
+        "redaction.missed_share",
+        "share of read answers in which the redactor left something",
+        "redaction.missed",
+        "redaction.reviewed",
+        is_sampled=True,
     ),
     Ratio(
         "reviews.accuracy",

@@ -102,6 +102,7 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         "caught": _caught(lake, period, erased),
         "actions_taken": _actions_taken(lake, period),
         "findings": _findings(lake, period),
+        "redaction": _redaction(mine),
         "reviews": _reviews(lake, period),
         "reaudits": lake.scan("reaudits")
         .join(mine.lazy().select("run_id"), on="run_id", how="semi")
@@ -132,6 +133,20 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         "disclosures": _disclosures(lake),
         "inventory": _inventory(recorded.inventory),
     }
+
+
+def _redaction(runs: pl.DataFrame) -> pl.LazyFrame:
+    """What people found left by a redactor, as the newest run of the period with their sheet counted it."""
+    dtype = pl.Struct({"reviewed": pl.Int64, "missed": pl.Int64})
+    kept = pl.col("counts").str.json_path_match("$.findings.redaction").str.json_decode(dtype)
+    return (
+        runs.select("run_id", "started_at", kept.alias("kept"))
+        .filter(pl.col("kept").struct.field("reviewed") > 0)
+        .sort("started_at", "run_id")
+        .tail(1)
+        .unnest("kept")
+        .lazy()
+    )
 
 
 def _runs(runs: pl.DataFrame, period: Period) -> pl.LazyFrame:

@@ -128,10 +128,7 @@ def compare(
         decided = again.verdict_columns(judged, part.rows("evidence"), {"before": old, "after": new})
         judged = judged.with_columns(**decided)
         outputs = _current_outputs(part, meant, replaced)
-        acted = outputs.with_columns(
-            before=again.actions_by(outputs, judged, "before", old),
-            after=again.actions_by(outputs, judged, "after", new),
-        )
+        acted = outputs.with_columns(**again.action_columns(outputs, judged, {"before": old, "after": new}))
         changed = judged.filter(pl.col("before") != pl.col("after"))
         sums.verdicts.append(again.flows(judged))
         sums.actions.append(again.flows(acted))
@@ -179,7 +176,7 @@ def _current_verdicts(part: _Part, meant: pl.Expr, replaced: pl.DataFrame) -> pl
         .collect()
     )
     rows = rows.join(replaced, on="output_id", how="anti") if replaced.height else rows
-    if rows["claim_id"].n_unique() < rows.height:
+    if not again.are_distinct(rows["claim_id"]):
         rows = current.VERDICTS.of(rows.lazy()).collect()
     return rows
 
@@ -205,14 +202,18 @@ def _current_outputs(part: _Part, meant: pl.Expr, replaced: pl.DataFrame) -> pl.
 def _unexplained(judged: pl.DataFrame, old: Policy, new: Policy) -> int:
     """Verdicts that one of the policies reached, and would not reach from what is stored."""
     columns = {old.label: "before", new.label: "after"}
-    return sum(
-        judged.filter((pl.col("policy") == label) & (pl.col("verdict") != pl.col(column))).height
+    differing = [
+        ((pl.col("policy") == label) & (pl.col("verdict") != pl.col(column))).sum().alias(column)
         for label, column in columns.items()
-    )
+    ]
+    return sum(judged.select(differing).row(0))
 
 
 def _first(changed: pl.DataFrame) -> pl.DataFrame:
-    return changed.sort("verdict_id").group_by("before", "after", maintain_order=True).head(EXAMPLES)
+    """The examples of each flow, ordered by their ids."""
+    of_flow = changed.group_by("before", "after").agg(pl.col("verdict_id").bottom_k(EXAMPLES))
+    smallest = of_flow["verdict_id"].explode()
+    return changed.filter(pl.col("verdict_id").is_in(smallest.implode())).sort("verdict_id")
 
 
 def _difference(sums: _Sums, lake: Lake, old: Policy, new: Policy) -> Difference:

@@ -78,6 +78,7 @@ def _shown(page: Page) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "quarantine", page.run.quarantine
     yield "reconciliation", page.run.tables
     yield "minimised", page.run.minimised
+    yield "redaction", page.run.redaction
     yield "lacks", page.run.lacks
     yield "validation", page.run.validation
     yield "failures", page.run.failures

@@ -49,6 +49,8 @@ class RunFacts:
     tables: pl.DataFrame
     """`reconciliation`."""
     minimised: pl.DataFrame
+    redaction: pl.DataFrame
+    """One row where people read what a redactor left; else none."""
     lacks: pl.DataFrame
     validation: pl.DataFrame
     failures: pl.DataFrame

@@ -307,6 +307,7 @@ def _run(
         verdicts=results["of-run"],
         tables=results["reconciliation"],
         minimised=results["minimised"].head(bounds.groups),
+        redaction=results["redaction"],
         lacks=results["lacks"].head(bounds.groups),
         validation=results["validation"],
         failures=results["failures"],

@@ -20,7 +20,7 @@ from tasks import ids
 from tasks.errors import InputError
 from tasks.files import durable, workbooks
 from tasks.files.workbooks import WorkbookError
-from tasks.lake import current
+from tasks.lake import current, reviewed
 from tasks.lake.store import Lake
 from tasks.privacy.cover import Cover
 from tasks.review import disclosed, opinions, review_sheets, scores
@@ -120,39 +120,52 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
 
 
 def labelled(lake: Lake) -> pl.DataFrame:
-    """What people decided, as pairs to train and evaluate a verifier with.
+    """What people decided, as pairs to train, calibrate and evaluate a verifier with.
 
-    Columns: verdict_id, claim_id, output_id, dataset ("reviews"), claim, evidence (list, as the reviewer saw
-    it), label. A confirmed verdict is the label; of an overturned one it is the correction, and without any
-    `not_supported` where the verdict was *supported*. Left out: verdicts that reviewers disagree on (and
-    nobody adjudicated), and those of which nothing is known but that they were wrong.
+    Columns: verdict_id, claim_id, output_id, dataset ("reviews"), agent, use_case, claim, evidence (list, as
+    the reviewer saw it), label, weight. A confirmed verdict is the label; of an overturned one it is the
+    correction, and without any `not_supported` where the verdict was *supported*. Left out: verdicts that
+    reviewers disagree on (and nobody adjudicated), and those of which nothing is known but that they were
+    wrong.
+
+    The weight is how many verdicts the pair stands for: those of its kind by the read ones of its kind
+    (`lake/reviewed.py`), times the answers that its answer was drawn for.
     """
     agreed = (
         opinions.by_verdict(lake.scan("reviews"))
         .filter("is_settled")
         .select("verdict_id", "outcome", "corrected_verdict")
     )
-    erased = lake.scan("outputs").filter(pl.col("response") == ERASED).select("output_id")
-    unsaid = pl.when(pl.col("verdict") == "supported").then(pl.lit("not_supported"))
-    found = (
+    answers = lake.scan("outputs")
+    erased = answers.filter(pl.col("response") == ERASED).select("output_id")
+    drawn = answers.select("output_id", stands_for=1 / pl.col("sampling_probability").fill_null(1.0))
+    judged = (
         lake.scan("verdicts")
-        .join(agreed, on="verdict_id")
+        .select(*_OF_PAIRS, *reviewed.READ)
+        .join(agreed, on="verdict_id", how="left")
         .join(erased, on="output_id", how="anti")
-        .with_columns(
-            dataset=pl.lit("reviews"),
-            label=pl.when(pl.col("outcome") == "confirmed")
-            .then("verdict")
-            .otherwise(pl.coalesce("corrected_verdict", unsaid)),
-        )
+        .join(drawn, on="output_id", how="left")
+        .with_columns(label=_label(), dataset=pl.lit("reviews"))
+        .with_columns(weight=reviewed.represents(pl.col("label").is_not_null()) * pl.col("stands_for"))
         .filter(pl.col("label").is_not_null())
         .sort("verdict_id")
-        .collect()
     )
     return (
-        with_texts(lake, found)
+        with_texts(lake, judged.collect())
         .filter(pl.col("evidence").list.len() > 0)
-        .select("verdict_id", "claim_id", "output_id", "dataset", "claim", "evidence", "label")
-    )
+        .select(*("verdict_id", "claim_id", "output_id", "dataset", "agent", "use_case"),
+                *("claim", "evidence", "label", "weight"))
+    )  # fmt: skip
+
+
+_OF_PAIRS = ("verdict_id", "claim_id", "output_id", "produced_at", "agent", "use_case")
+
+
+def _label() -> pl.Expr:
+    """What a verdict should have been, null where no review says it."""
+    unsaid = pl.when(pl.col("verdict") == "supported").then(pl.lit("not_supported"))
+    corrected = pl.when(pl.col("outcome") == "overturned").then(pl.coalesce("corrected_verdict", unsaid))
+    return pl.when(pl.col("outcome") == "confirmed").then("verdict").otherwise(corrected)
 
 
 def export_labelled(lake: Lake, path: Path) -> int:

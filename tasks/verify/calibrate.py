@@ -3,6 +3,9 @@
 1. The pairs are scored by the verifier without any calibration (`scores_of`).
 2. Every pair is judged by a calibration that never saw its evidence (five folds): the report.
 3. Half of the evidence fits the calibration of the file; on the other half thresholds are proposed.
+4. Under those thresholds, precision and recall by slice (`weighted.py`), of the judgements of (2).
+
+Pairs that stand for unequal numbers of others weigh accordingly in all of it.
 
 How a calibration is applied and kept: `calibration.py`; what a threshold guarantees: `risk.py`.
 """
@@ -21,7 +24,7 @@ from tasks import ids
 from tasks.decide.verdicts import judged, rounded
 from tasks.errors import InputError
 from tasks.tables import PROBABILITIES
-from tasks.verify import metrics, risk, scoring
+from tasks.verify import metrics, risk, scoring, weighted
 from tasks.verify.calibration import (
     BIAS_LIMIT,
     TEMPERATURE_RANGE,
@@ -32,7 +35,7 @@ from tasks.verify.calibration import (
 )
 from tasks.verify.labels import CODES
 from tasks.verify.protocol import Verifier
-from tasks.verify.risk import RiskParameters, Threshold
+from tasks.verify.risk import RiskParameters, Rows, Threshold
 
 HALF = 0.5
 """Both thresholds of the verdicts that balanced accuracy is of, before and after."""
@@ -82,6 +85,17 @@ class Fitted:
     figures: pl.DataFrame
     """A row per data set, and `all` where there are several: each figure `_before` and `_after`."""
     thresholds: dict[str, Threshold]
+    accuracy: pl.DataFrame
+    """Precision and recall by slice (`weighted.ACCURACY`) under `used`."""
+    used: dict[str, float]
+    """Thresholds of both verdicts that `accuracy` is of: the proposed ones, else the policy's."""
+    effective_rows: float
+    """Pairs of equal weight that vary as much as these."""
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the pairs stand for unequal numbers of others."""
+        return self.effective_rows < self.rows * (1 - 1e-9)
 
     def about(self) -> dict[str, Any]:
         """JSON-able, without the calibration itself."""
@@ -89,8 +103,11 @@ class Fitted:
             "rows": self.rows,
             "rows_fitted": self.fitted_rows,
             "rows_not_read": self.unread,
+            "effective_rows": round(self.effective_rows, 1),
             "figures": self.figures.to_dicts(),
             "thresholds": {name: threshold.as_dict() for name, threshold in self.thresholds.items()},
+            "accuracy": self.accuracy.to_dicts(),
+            "accuracy_thresholds": self.used,
         }
 
 
@@ -100,37 +117,67 @@ def calibrate(
     *,
     seed: int = 7,
     local: LocalParameters | None = None,
+    thresholds: dict[str, float] | None = None,
 ) -> Fitted:
-    """Fits, measures and proposes, from `dataset`, `evidence` (a text or its digest), `label`, probabilities.
+    """Fits, measures and proposes, from `scores_of`: `evidence` is a text or its digest.
+
+    Args:
+        thresholds: of the policy, by verdict, for a verdict of which none is proposed.
 
     Raises:
         InputError: too few rows, one kind of label, or one evidence for all.
     """
     local = local or LocalParameters()
     _check(scored, local)
+    if "weight" not in scored.columns:
+        scored = scored.with_columns(weight=1.0)
+    scored = scored.with_columns(weight=weighted.evened(pl.col("weight")))
     codes = scored["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    weights = scored["weight"].to_numpy()
     before = matrix(scored)
     fold = parts(scored["evidence"], local.folds, seed)
-    after = cross_fitted(before, codes, fold, local)
+    after = cross_fitted(before, codes, fold, local, weights)
     fits = parts(scored["evidence"], 2, seed) == 0
-    calibration = fit(before[fits], codes[fits], local)
-    applied = calibration.apply(before)
-    thresholds = {}
-    for name, column in WRONG.items():
-        # A row that says not_supported may be contradicted or not: counted as wrong, it errs to caution.
-        if (codes == column).any():
-            stated, wrong = applied[:, column], codes != column
-            thresholds[name] = risk.propose(
-                (stated[fits], wrong[fits]), (stated[~fits], wrong[~fits]), parameters
-            )
+    calibration = fit(before[fits], codes[fits], local, weights[fits])
+    proposed = _proposed(calibration.apply(before), codes, weights, fits, parameters)
+    used = dict.fromkeys(WRONG, HALF) | (thresholds or {})
+    used |= {name: each.threshold for name, each in proposed.items() if each.threshold is not None}
     return Fitted(
         calibration=calibration,
         rows=scored.height,
         unread=int((~is_read(before)).sum()),
         fitted_rows=int(fits.sum()),
         figures=_report(scored, after),
-        thresholds=thresholds,
+        thresholds=proposed,
+        accuracy=weighted.accuracy(_judged(scored, after, used)),
+        used=used,
+        effective_rows=weighted.effective(weights),
     )
+
+
+def _proposed(
+    applied: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    fits: np.ndarray,
+    parameters: RiskParameters,
+) -> dict[str, Threshold]:
+    """By verdict; the rows that fitted the calibration say where to begin, the others decide."""
+    thresholds = {}
+    for name, column in WRONG.items():
+        # A row that says not_supported may be contradicted or not: counted as wrong, it errs to caution.
+        if (codes == column).any():
+            learned, tested = (
+                Rows(applied[which, column], codes[which] != column, weights[which])
+                for which in (fits, ~fits)
+            )
+            thresholds[name] = risk.propose(learned, tested, parameters)
+    return thresholds
+
+
+def _judged(frame: pl.DataFrame, probabilities: np.ndarray, by: dict[str, float]) -> pl.DataFrame:
+    limits = (pl.lit(by[name]) for name in ("supported", "contradicted"))
+    return frame.with_columns(rounded(probabilities)).with_columns(verdict=judged(*limits))
 
 
 def _check(scored: pl.DataFrame, local: LocalParameters) -> None:
@@ -186,13 +233,13 @@ def _with_few_data_sets(scored: pl.DataFrame) -> pl.DataFrame:
 
 def _figures(frame: pl.DataFrame, moment: str) -> dict[str, Any]:
     p = matrix(frame)
-    verdicts = frame.with_columns(rounded(p)).with_columns(verdict=judged(pl.lit(HALF), pl.lit(HALF)))
-    measured = metrics.figures(verdicts.select("label", "verdict", *PROBABILITIES))
+    verdicts = _judged(frame, p, dict.fromkeys(WRONG, HALF))
+    measured = metrics.figures(verdicts.select("label", "verdict", "weight", *PROBABILITIES))
     codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     return {
         "rows": frame.height,
         **{f"{to}_{moment}": measured[name] for name, to in REPORTED.items()},
-        f"log_loss_{moment}": metrics.log_loss(p, codes),
+        f"log_loss_{moment}": metrics.log_loss(p, codes, weights=frame["weight"].to_numpy()),
     }
 
 
@@ -201,57 +248,75 @@ def _columns(values: np.ndarray) -> list[pl.Series]:
 
 
 def scores_of(frame: pl.DataFrame, verifier: Verifier) -> pl.DataFrame:
-    """What `calibrate` takes, from pairs with `label` and `dataset`; of the evidence only its digest."""
+    """What `calibrate` takes, from labelled pairs; of the evidence only its digest.
+
+    Columns: `dataset`, `label`, `weight`, `weighted.SLICES` (null where the pairs have none), `evidence`,
+    probabilities.
+    """
     evidence = pl.col("evidence")
     if isinstance(frame.schema["evidence"], pl.List):
         evidence = evidence.cast(pl.List(pl.String)).list.join("\n", ignore_nulls=True)
     texts = frame.select(evidence.cast(pl.String).fill_null(""))["evidence"]
-    return frame.select("dataset", "label").with_columns(
+    slices = (
+        pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name)
+        for name in weighted.SLICES
+    )
+    weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0).alias("weight")
+    return frame.select("dataset", "label", weight, *slices).with_columns(
         ids.text_sha256(texts).alias("evidence"), *_columns(scoring.probabilities(frame, verifier))
     )
 
 
 def fit(
-    probabilities: np.ndarray, codes: np.ndarray, parameters: LocalParameters | None = None
+    probabilities: np.ndarray,
+    codes: np.ndarray,
+    parameters: LocalParameters | None = None,
+    weights: np.ndarray | None = None,
 ) -> Calibration:
     """Temperatures and biases of least log loss on these rows, held towards T = 1 and no bias.
 
     Bias-corrected temperature scaling (Alexandari, Kundaje, Shrikumar, ICML 2020; temperature alone: Guo et
     al., ICML 2017; of two classes it is Platt's scaling, 1999) of each question of `Calibration` by itself.
-    Rows weigh the same, whatever their label: the biases are there to learn how common each label is where
+    A label has no part in what a row weighs: the biases are there to learn how common each label is where
     these rows come from. The penalty is that of normal priors (`LocalParameters`): it rules where there are
-    20 rows and is lost among a thousand.
+    20 rows and is lost among a thousand. Unequal weights add up to the rows that they are worth
+    (`weighted.effective`), so that few heavy rows are not believed like many.
 
     Args:
         probabilities: (n, 3) uncalibrated.
         codes: (n,) of `labels.CODES`; `not_supported` counts for the first question alone.
         parameters: the priors and least numbers of rows.
+        weights: (n,) how many others each row stands for; equal without.
     """
     parameters = parameters or LocalParameters()
+    weights = np.ones(len(codes)) if weights is None else weights
     rows = np.asarray(probabilities, np.float64).reshape(-1, 3)
     read = is_read(rows)
-    rows, codes = rows[read], codes[read]
-    first = _fit(support_logit(rows[:, 0]), codes == 0, parameters)
+    rows, codes, weights = rows[read], codes[read], weights[read]
+    first = _fit(support_logit(rows[:, 0]), codes == 0, weights, parameters)
     share = contradicted_share(rows)
     labelled = ((codes == 1) | (codes == 2)) & (share > 0) & (share < 1)
     counts = np.bincount(codes[labelled], minlength=3)[1:3]
     second = (1.0, 0.0)
     if (counts >= parameters.minimum_rest).all():
-        second = _fit(logit(share[labelled]), codes[labelled] == 1, parameters)
+        second = _fit(logit(share[labelled]), codes[labelled] == 1, weights[labelled], parameters)
     return Calibration(*first, *second)
 
 
-def _fit(logits: np.ndarray, hit: np.ndarray, parameters: LocalParameters) -> tuple[float, float]:
+def _fit(
+    logits: np.ndarray, hit: np.ndarray, weights: np.ndarray, parameters: LocalParameters
+) -> tuple[float, float]:
     """(temperature, bias) of σ(logits / T + b)."""
+    worth = weights * weighted.effective(weights) / weights.sum() if len(weights) else weights
     scale = np.array([parameters.temperature_scale, parameters.bias_scale])
     sign = np.where(hit, 1.0, -1.0)
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         scaled = logits * np.exp(-values[0])
         margin = sign * (scaled + values[1])
-        slope = -sign * expit(-margin)
+        slope = -sign * expit(-margin) * worth
         distance = values / scale
-        value = -log_expit(margin).sum() + 0.5 * (distance**2).sum()
+        value = -(worth * log_expit(margin)).sum() + 0.5 * (distance**2).sum()
         gradient = np.array([-(slope * scaled).sum(), slope.sum()]) + distance / scale
         return float(value), gradient
 
@@ -279,11 +344,17 @@ def parts(evidence: pl.Series, count: int, seed: int) -> np.ndarray:
 
 
 def cross_fitted(
-    probabilities: np.ndarray, codes: np.ndarray, fold: np.ndarray, parameters: LocalParameters | None = None
+    probabilities: np.ndarray,
+    codes: np.ndarray,
+    fold: np.ndarray,
+    parameters: LocalParameters | None = None,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """(n, 3) calibrated probabilities, each row's by a fit on the rows of all other folds."""
     result = np.array(probabilities, np.float64)
+    weights = np.ones(len(codes)) if weights is None else weights
     for each in np.unique(fold):
         held = fold == each
-        result[held] = fit(probabilities[~held], codes[~held], parameters).apply(probabilities[held])
+        fitted = fit(probabilities[~held], codes[~held], parameters, weights[~held])
+        result[held] = fitted.apply(probabilities[held])
     return result

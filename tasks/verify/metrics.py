@@ -23,17 +23,22 @@ class MetricParameters:
     seed: int = 0
 
 
-def recalls(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+def recalls(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, *, weights: np.ndarray | None = None
+) -> np.ndarray:
     """(classes,) share of each class's rows that were predicted as it; NaN for a class without rows."""
-    totals = np.bincount(truth, minlength=classes).astype(float)
-    hits = np.bincount(truth[truth == predicted], minlength=classes)
+    share = np.ones(len(truth)) if weights is None else weights
+    totals = np.bincount(truth, share, minlength=classes)
+    hits = np.bincount(truth, share * (truth == predicted), minlength=classes)
     shares: np.ndarray = np.divide(hits, totals, out=np.full(classes, np.nan), where=totals > 0)
     return shares
 
 
-def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+def balanced_accuracy(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, *, weights: np.ndarray | None = None
+) -> float:
     """Mean recall over the classes that have rows; NaN for no rows."""
-    each = recalls(truth, predicted, classes)
+    each = recalls(truth, predicted, classes, weights=weights)
     return float(each[~np.isnan(each)].mean()) if (~np.isnan(each)).any() else float("nan")
 
 
@@ -86,22 +91,31 @@ def expected_calibration_error(
 
 
 def balanced_calibration_error(
-    probability: np.ndarray, hit: np.ndarray, parameters: MetricParameters | None = None
+    probability: np.ndarray,
+    hit: np.ndarray,
+    parameters: MetricParameters | None = None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> float:
     """Calibration error with rows weighted so that the event is as common as not.
 
     A probability that was fitted for equal shares cannot know a file's own share; this leaves that out.
     NaN where only one of the two is there.
     """
-    share = float(np.mean(hit)) if len(hit) else 0.0
-    if share in (0.0, 1.0):
+    if not len(hit) or np.all(hit) or not np.any(hit):
         return float("nan")
-    weights = np.where(hit, 0.5 / share, 0.5 / (1.0 - share))
-    return expected_calibration_error(probability, hit, parameters, weights=weights)
+    stated = np.ones(len(hit)) if weights is None else weights
+    share = float(np.average(hit, weights=stated))
+    evened = stated * np.where(hit, 0.5 / share, 0.5 / (1.0 - share))
+    return expected_calibration_error(probability, hit, parameters, weights=evened)
 
 
 def calibration_error_by_chance(
-    probability: np.ndarray, parameters: MetricParameters | None = None, draws: int = 100
+    probability: np.ndarray,
+    parameters: MetricParameters | None = None,
+    draws: int = 100,
+    *,
+    weights: np.ndarray | None = None,
 ) -> float:
     """Calibration error that a perfectly calibrated verifier would show on as many rows, on average.
 
@@ -113,10 +127,11 @@ def calibration_error_by_chance(
         return float("nan")
     random = np.random.default_rng(parameters.seed)
     drawn = (random.random(len(probability)) < probability for _ in range(draws))
-    return float(np.mean([expected_calibration_error(probability, hit, parameters) for hit in drawn]))
+    errors = [expected_calibration_error(probability, hit, parameters, weights=weights) for hit in drawn]
+    return float(np.mean(errors))
 
 
-def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
+def log_loss(probabilities: np.ndarray, codes: np.ndarray, *, weights: np.ndarray | None = None) -> float:
     """Mean −log of the probability of what a row is labelled, in nats; 0 is best.
 
     Of (n, 3) probabilities and (n,) codes of `labels.CODES`; of a row that says only *not supported*, the
@@ -124,7 +139,8 @@ def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
     """
     if not len(codes):
         return float("nan")
-    return float(-np.log(np.maximum(of_label(probabilities, codes), 1e-6)).mean())
+    losses = -np.log(np.maximum(of_label(probabilities, codes), 1e-6))
+    return float(np.average(losses, weights=weights))
 
 
 def of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -138,36 +154,42 @@ def of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.where(codes < 3, own, 1.0 - probabilities[:, 0])
 
 
-def brier(probability: np.ndarray, hit: np.ndarray) -> float:
+def brier(probability: np.ndarray, hit: np.ndarray, *, weights: np.ndarray | None = None) -> float:
     """Mean squared distance between stated probability and outcome (Brier 1950); 0 is best."""
-    return float(np.mean((probability - hit.astype(float)) ** 2)) if len(probability) else float("nan")
+    if not len(probability):
+        return float("nan")
+    return float(np.average((probability - hit.astype(float)) ** 2, weights=weights))
 
 
 def figures(frame: pl.DataFrame) -> dict[str, float | None]:
-    """Figures of one data set, from `label`, `verdict` and probabilities; None where there are no rows."""
+    """Figures of one data set, from `label`, `verdict` and probabilities; None where there are no rows.
+
+    With a column `weight` all but `rows` and the interval are weighted by it.
+    """
     codes = frame["label"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     said = frame["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
     truth, supported = (codes != 0).astype(int), (said != 0).astype(int)
-    stated = frame[PROBABILITIES[0]].to_numpy()
+    stated, hit = frame[PROBABILITIES[0]].to_numpy(), codes == 0
+    w = frame["weight"].to_numpy() if "weight" in frame.columns else np.ones(frame.height)
     low, high = balanced_accuracy_interval(truth, supported, 2)
     known = codes < 3
-    each = recalls(codes[known], said[known], 3)
+    each = recalls(codes[known], said[known], 3, weights=w[known])
     three_way = len(np.unique(codes[known])) > 1 and bool((codes[known] > 0).any())
     result: dict[str, float] = {
         "rows": frame.height,
-        "balanced_accuracy": balanced_accuracy(truth, supported, 2),
+        "balanced_accuracy": balanced_accuracy(truth, supported, 2, weights=w),
         "ci_low": low,
         "ci_high": high,
-        "three_way_balanced_accuracy": balanced_accuracy(codes[known], said[known], 3)
+        "three_way_balanced_accuracy": balanced_accuracy(codes[known], said[known], 3, weights=w[known])
         if three_way
         else float("nan"),
         "recall_supported": each[0],
         "recall_contradicted": each[1],
         "recall_insufficient": each[2],
-        "recall_not_supported": recalls(truth, supported, 2)[1],
-        "expected_calibration_error": expected_calibration_error(stated, codes == 0),
-        "balanced_calibration_error": balanced_calibration_error(stated, codes == 0),
-        "calibration_error_by_chance": calibration_error_by_chance(stated),
-        "brier": brier(stated, codes == 0),
+        "recall_not_supported": recalls(truth, supported, 2, weights=w)[1],
+        "expected_calibration_error": expected_calibration_error(stated, hit, weights=w),
+        "balanced_calibration_error": balanced_calibration_error(stated, hit, weights=w),
+        "calibration_error_by_chance": calibration_error_by_chance(stated, weights=w),
+        "brier": brier(stated, hit, weights=w),
     }
     return {name: None if np.isnan(value) else value for name, value in result.items()}

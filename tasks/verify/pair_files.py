@@ -57,11 +57,17 @@ def read_pairs(path: Path, max_record_bytes: int = 16 * 2**20) -> Iterator[Chunk
     return (_read_parquet if path.suffix.lower() == ".parquet" else _read_lines)(path, limits)
 
 
+OF_REVIEWS = ("agent", "use_case")
+"""Columns that pairs may have besides: what they are told apart by."""
+
+
 def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """`claim`, `evidence`, `label` and `dataset`, which is the file's name where no column says it.
+    """`claim`, `evidence`, `label`, `dataset`, `weight` and, where the file has them, `OF_REVIEWS`.
+
+    Without a column that says it, the dataset is the file's name and every weight is 1.
 
     Raises:
-        InputError: no `label`, or an unknown one.
+        InputError: no `label`, an unknown one, or a weight that is no number above 0.
     """
     if "label" not in frame.columns:
         raise InputError(f"{path}: no column 'label'; found the columns {', '.join(frame.columns[:20])}")
@@ -69,7 +75,31 @@ def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     if unknown:
         raise InputError(f"{path}: label {unknown[0][:40]!r} is unknown, expected one of {', '.join(CODES)}")
     named = pl.col("dataset").cast(pl.String).fill_null(path.stem) if "dataset" in frame.columns else None
-    return frame.select("claim", "evidence", "label", dataset=pl.lit(path.stem) if named is None else named)
+    others = [pl.col(name).cast(pl.String) for name in OF_REVIEWS if name in frame.columns]
+    return frame.select(
+        "claim",
+        "evidence",
+        "label",
+        *others,
+        dataset=pl.lit(path.stem) if named is None else named,
+        weight=_weight(frame, path),
+    )
+
+
+def _weight(frame: pl.DataFrame, path: Path) -> pl.Series:
+    """How many rows each stands for.
+
+    Raises:
+        InputError: one is missing, infinite, 0 or less.
+    """
+    if "weight" not in frame.columns:
+        return pl.repeat(1.0, frame.height, eager=True)
+    stated = frame["weight"]
+    weights = stated.cast(pl.Float64, strict=False).fill_null(0.0)
+    bad = ~((weights > 0) & weights.is_finite())
+    if bad.any():
+        raise InputError(f"{path}: weight {str(stated.filter(bad)[0])[:40]} is no number above 0")
+    return weights
 
 
 def _check_columns(path: Path, names: Collection[str]) -> None:

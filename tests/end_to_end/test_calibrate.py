@@ -137,6 +137,32 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
     assert after == pytest.approx(fitted.apply(before), abs=1e-4)
 
 
+def test_pairs_that_stand_for_others_weigh_and_the_policy_says_how_far_it_holds(tmp_path, config, command):
+    rows = [
+        {"claim": f"Item {i} weighs {i + j} kg.", "evidence": f"Item {i} weighs {i} kg.",
+         "label": "contradicted" if j else "supported", "weight": 2.0 if j else 6.0,
+         "agent": "left-bot" if i % 2 else "right-bot"}
+        for i in range(60) for j in (0, 1)
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_ndjson(tmp_path / "p.jsonl")
+    arguments = ("calibrate", str(tmp_path / "p.jsonl"), "-o", str(tmp_path / "c.json"), "--risk", "0.5")
+    done = command(*arguments, "--config", str(config))
+    assert (done.code, done.err) == (0, "")
+    assert "they are worth 96 pairs of equal weight" in done.out  # (60·2 + 60·6)² / (60·2² + 60·6²)
+    assert [line.split()[:2] for line in done.out.splitlines() if line.startswith("agent ")] == [
+        ["agent", "left-bot"],
+        ["agent", "right-bot"],
+    ]
+    rationale = policy_document(tmp_path / "c.policy.toml")[0].rationale
+    assert "the claims that the 120 labelled pairs stand for by their weights (worth 96 pairs" in rationale
+    assert "by a bound for weighted rows" in rationale
+    assert "agent left-bot: precision " in rationale
+    document = json.loads((tmp_path / "c.json").read_text())
+    assert document["effective_rows"] == 96.0
+    assert [row["value"] for row in document["accuracy"]] == ["all pairs", "left-bot", "right-bot"]
+    assert {each["bound"] for each in document["thresholds"].values()} == {"betting"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -147,11 +173,14 @@ def test_pairs_of_files_are_calibrated_on_and_the_answer_is_for_people(tmp_path,
         (["bare.jsonl"], "no column 'label'"),
         (["few.jsonl"], "calibration needs 20 labelled pairs or more, and there are 1"),
         (["--lake", "nowhere"], "no review gives a label yet"),
+        (["light.jsonl"], "light.jsonl: weight 0.0 is no number above 0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(config, elsewhere, command, arguments, said):
     Path("bare.jsonl").write_text('{"claim": "a", "evidence": "b"}\n')
     Path("few.jsonl").write_text('{"claim": "a", "evidence": "b", "label": "supported"}\n')
+    light = '{"claim": "a", "evidence": "b", "label": "supported", "weight": %s}\n'
+    Path("light.jsonl").write_text(light % 1.5 + light % 0.0)
     done = command("calibrate", *arguments, "-o", "c.json", "--config", str(config))
     assert done.code == 2
     assert done.err.startswith("claimledger: ")

@@ -321,6 +321,16 @@ def test_what_a_source_left_out_is_part_of_the_sum_and_what_was_taken_out_is_lis
     assert result(lake, QUERIES["lacks"]).rows() == [("chat", "documents_without_text", 4)]
 
 
+def test_what_people_found_left_by_a_redactor_is_as_the_run_kept_it(tmp_path: Path) -> None:
+    kept = {"reviewed": 40, "missed": 2, "low": 0.0061, "high": 0.1692}
+    counts = {"findings": {"in": 0, "published": 0, "already_there": 0, "quarantined": 0, "redaction": kept}}
+    run = pl.DataFrame([report_lake.run_row(counts, run_id=RUN)], schema=TABLES["runs"].schema)
+    (tmp_path / "none").mkdir()
+    assert result(lake_of(tmp_path, runs=run), QUERIES["redaction"]).rows() == [(40, 2, 0.05, 0.0061, 0.1692)]
+    none = pl.DataFrame([report_lake.run_row({}, run_id=RUN)], schema=TABLES["runs"].schema)
+    assert result(lake_of(tmp_path / "none", runs=none), QUERIES["redaction"]).rows() == []
+
+
 def test_the_run_s_own_drift_report_comes_before_that_of_the_newest_window(tmp_path: Path) -> None:
     mine = report_lake.drift().with_columns(run_id=pl.lit(RUN), report_id=pl.lit("a" * 64))
     newer = mine.with_columns(

@@ -195,6 +195,25 @@ def test_what_people_decided_comes_out_as_labelled_pairs(lake, settings, tmp_pat
     assert pairs[supported]["claim"] not in file.read_text()
 
 
+def test_a_pair_weighs_as_many_verdicts_as_it_stands_for(lake, settings, tmp_path):
+    verdicts = lake.scan("verdicts").select("verdict_id", "verdict", "output_id").sort("verdict_id").collect()
+    chosen = verdicts.group_by("verdict", maintain_order=True).first()
+    told = [{"verdict_id": v, "outcome": "confirmed"} for v in chosen["verdict_id"]]
+    import_reviews(settings, sheet(tmp_path / "a.csv", *told), reviewer="a")
+    pairs = reviews.labelled(lake)
+    assert pairs.height == chosen.height
+    # All alike within a verdict (no conflict, far from the thresholds): one read stands for all.
+    counts = dict(verdicts["verdict"].value_counts().iter_rows())
+    assert dict(pairs.select("label", "weight").iter_rows()) == pytest.approx(counts)
+    drawn = pairs["output_id"][0]
+    for file in (tmp_path / "copy" / "lake" / "tables" / "outputs").rglob("*.parquet"):
+        share = pl.when(pl.col("output_id") == drawn).then(0.25).otherwise(1.0)
+        pl.read_parquet(file).with_columns(sampling_probability=share).write_parquet(file)
+    again = reviews.labelled(lake)
+    ratio = (again["weight"] / pairs["weight"]).to_list()
+    assert ratio == [4.0 if output == drawn else 1.0 for output in pairs["output_id"]]
+
+
 def test_pairs_need_a_review_and_a_name_for_json_lines(lake, tmp_path):
     with pytest.raises(InputError, match="no review gives a label yet"):
         reviews.export_labelled(lake, tmp_path / "pairs.jsonl")

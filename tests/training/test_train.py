@@ -105,6 +105,30 @@ def test_training_learns_what_the_pairs_say(pairs, base, tmp_path):
     assert "| animals |" in (tmp_path / "report.md").read_text("utf-8")
 
 
+def test_a_pair_counts_in_the_loss_by_its_weight_and_equal_weights_change_nothing(pairs, base, tmp_path):
+    frame = pl.read_parquet(pairs)
+    files = {"none": frame, "equal": frame.with_columns(weight=3.0)}
+    light = pl.when(pl.col("label") == "supported").then(1e-6).otherwise(1.0)
+    files["light"] = frame.with_columns(weight=light)
+    reports = {}
+    for name, each in files.items():
+        (tmp_path / name).mkdir()
+        each.write_parquet(tmp_path / name / "animals.parquet")
+        reports[name] = run(
+            tmp_path / name / "animals.parquet", base, tmp_path / f"{name}-out", epochs=4
+        ).report
+    without, equal = weights(tmp_path / "none-out"), weights(tmp_path / "equal-out")
+    assert all((without[name] == equal[name]).all() for name in without)
+    assert reports["none"]["held_out"] == reports["equal"]["held_out"]
+    assert reports["equal"]["learned_from_effective"] == reports["equal"]["learned_from"]
+    # What weighs next to nothing is not learned: no claim is called supported.
+    held_out = reports["light"]["held_out"]["animals"]
+    assert held_out["recall_supported"] == 0.0
+    assert held_out["recall_rest"] == 1.0
+    assert held_out["recall_rest_low"] < 1.0
+    assert reports["light"]["learned_from_effective"] < reports["light"]["learned_from"]
+
+
 def test_an_interrupted_training_ends_where_an_undisturbed_one_ends(pairs, base, tmp_path):
     class StopError(Exception):
         pass

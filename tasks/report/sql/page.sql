@@ -411,6 +411,17 @@ SELECT source, split_part(each.key, ' ', 1) AS how, substr(each.key, strpos(each
 FROM sources, json_each(sources.paths) AS each
 ORDER BY 1, 2, 3;
 
+-- name: redaction
+-- numbers: reviewed, missed, share, ci_low, ci_high
+-- Answers that people read after a redactor, and the exact interval (Clopper and Pearson) as the run kept it.
+WITH kept AS (
+  SELECT counts::JSON->'findings'->'redaction' AS r FROM $runs WHERE run_id = '$run_id'
+)
+SELECT (r->>'reviewed')::BIGINT AS reviewed, (r->>'missed')::BIGINT AS missed,
+       (r->>'missed')::DOUBLE / (r->>'reviewed')::DOUBLE AS share,
+       (r->>'low')::DOUBLE AS ci_low, (r->>'high')::DOUBLE AS ci_high
+FROM kept WHERE (r->>'reviewed')::BIGINT > 0;
+
 -- name: lacks
 -- key: source, what
 -- numbers: records
