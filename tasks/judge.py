@@ -35,7 +35,7 @@ from tasks.gate.reconcile import Counts
 from tasks.gate.validate import Validator
 from tasks.lake.store import Lake
 from tasks.ledger import recording
-from tasks.privacy import addressing, confidential, redaction
+from tasks.privacy import addressing, confidential, names, redaction
 from tasks.schema import conform
 from tasks.sources import covering
 from tasks.sources.units import Unit
@@ -229,6 +229,10 @@ def extract(outputs: pl.DataFrame, job: Job) -> Material:
     found = [findings, addresses]
     if settings.privacy.enabled:
         found.append(redaction.scan(outputs, run_id=job.run_id, now=job.now))
+    if settings.privacy.enabled and settings.privacy.names_model:
+        recogniser = names.load(settings.privacy.names_model)
+        minimum = settings.privacy.names_minimum
+        found.append(names.scan(outputs, recogniser, minimum, run_id=job.run_id, now=job.now))
     material = Material(outputs, claims, passages, addresses, pl.concat(found))
     return _with_lookups(material, job)
 

@@ -318,6 +318,7 @@ def _privacy(settings: PrivacySettings, base: Path) -> PrivacySettings:
     reviewed = settings.redaction.reviewed and _absolute(settings.redaction.reviewed, base)
     return replace(
         settings,
+        names_model=settings.names_model and _absolute(settings.names_model, base),
         leaks=replace(leaks, system_prompts=prompts, confidential=strings),
         redaction=replace(settings.redaction, reviewed=reviewed),
     )

@@ -63,6 +63,11 @@ class PrivacySettings(Section):
     lake: Literal["clear", "masked", "hashed"] = "clear"
     """What the lake holds where a detector or `leaks.confidential` finds something: the text as it is, its
     outline, or a token of its keyed hash (CLAIMLEDGER_PRIVACY_HASH_KEY)."""
+    names_model: Annotated[str, Example("models/names")] = ""
+    """Folder of a token classifier (safetensors, fast tokeniser) that labels names and addresses; what it
+    finds are findings `person` and `address`. Without it neither is looked for."""
+    names_minimum: Annotated[float, Interval(ge=0, le=1)] = 0.8
+    """Probability of the model from which a name or an address is a finding."""
     leaks: LeakSettings = LeakSettings()
     redaction: RedactionSettings = RedactionSettings()
 

@@ -190,11 +190,15 @@ def test_scores_hold_no_text_and_lines_that_are_no_pairs_are_counted(tmp_path, s
     assert scored.columns == [
         "dataset",
         "label",
+        "weight",
+        "agent",
+        "use_case",
         "evidence",
         "p_supported",
         "p_contradicted",
         "p_insufficient",
     ]
+    assert set(scored["weight"]) == {1.0}
     assert not scored["evidence"].str.contains("blue").any()
 
 
