@@ -11,6 +11,7 @@ from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
 from flows.progress import in_turn
 from flows.redaction import verify_redaction
+from flows.retention import keep_retention
 from flows.reviews import take_scores
 from flows.run import finish, opened
 from flows.stages import (
@@ -56,6 +57,7 @@ def audit(
             completeness = compare_counts(run, pulled)
             drift = nightly_drift(run)
             keep_inventory(run)
+            keep_retention(run)
             join_small_files(run, run.settings.compaction)
             finish(run, marks=pulled.marks)
         return conclude(run, {"completeness": completeness, "drift": drift})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from flows.actor import actor
@@ -26,12 +27,19 @@ def erase(
     """
     with lake.lock("erasure"):
         done = erasure.erase(lake, settings, output_id, reason=reason, run_id=run_id, now=now, actor=actor())
-        head = opening.open_ledger(lake, settings).log.head
-        checkpoint: Checkpoint = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
-        recorded_runs = set(lake.scan("runs").select("run_id").collect()["run_id"])
-        for report_id in done.reports:
-            if report_id in recorded_runs:
-                page = report.gather(lake, report_id, checkpoint=checkpoint, now=now, is_after_erasure=True)
-                report.write_page(lake, page)
-        site.write(lake, now=now)
+        write_pages_again(lake, settings, done.reports, now=now)
     return done
+
+
+def write_pages_again(
+    lake: Lake, settings: LedgerSettings, report_ids: Iterable[str], *, now: datetime
+) -> None:
+    """Pages that an erasure removed, from what the lake then holds."""
+    head = opening.open_ledger(lake, settings).log.head
+    checkpoint: Checkpoint = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+    recorded_runs = set(lake.scan("runs").select("run_id").collect()["run_id"])
+    for report_id in report_ids:
+        if report_id in recorded_runs:
+            page = report.gather(lake, report_id, checkpoint=checkpoint, now=now, is_after_erasure=True)
+            report.write_page(lake, page)
+    site.write(lake, now=now)

@@ -44,6 +44,7 @@ from tasks.privacy import confidential
 from tasks.privacy.parameters import PrivacySettings
 from tasks.reaudit.parameters import ReauditSettings
 from tasks.report.parameters import ReportSettings
+from tasks.retention.parameters import RetentionSettings
 from tasks.sources import kinds
 from tasks.sources.parameters import SourceSettings
 from tasks.verify.parameters import ScoringParameters, VerifierSettings
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
     pack: PackSettings = PackSettings()
     ledger: LedgerSettings = LedgerSettings()
     compaction: CompactionSettings = CompactionSettings()
+    retention: RetentionSettings = RetentionSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     schedule: ScheduleSettings = ScheduleSettings()

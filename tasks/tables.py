@@ -600,7 +600,7 @@ EVENTS = Table(
         Column(
             "kind",
             pl.String,
-            "verification, re-verification, flip, review, action, action_taken, finding, erasure, "
+            "verification, re-verification, flip, review, action, action_taken, finding, erasure, hold, "
             "configuration, pack, run, health",
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),

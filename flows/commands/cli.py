@@ -32,6 +32,7 @@ from flows.commands import (
     model_commands,
     pack_commands,
     policy_commands,
+    retention_commands,
     review_commands,
 )
 from flows.commands.console import DEFAULTS, Common, fail, warnings_shown
@@ -185,6 +186,7 @@ app.command(ledger_commands.app)
 app.command(review_commands.app)
 app.command(action_commands.app)
 app.command(policy_commands.app)
+app.command(retention_commands.app)
 for _command in (
     flow_commands.audit,
     flow_commands.backfill,

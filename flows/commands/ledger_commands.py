@@ -148,7 +148,7 @@ def verify(
 
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
-    from tasks.ledger import keys, opening, verify
+    from tasks.ledger import erasures, keys, opening, verify
     from tasks.ledger.log import Log
     from tasks.ledger.witness import timestamps
 
@@ -176,7 +176,7 @@ def verify(
     lines = [
         *(f"time stamp: {size} events existed at {at.isoformat()}" for size, at in stamps.newest()),
         f"{found.checkpoints} checkpoints, {found.events} events, rows: {rows or 'none'}",
-        *(f"erased: {erasure.sentence}" for erasure in found.erasures),
+        *(f"erased: {sentence}" for sentence in erasures.sentences(found.erasures)),
         *(f"note: {notice}" for notice in found.notices),
         *(f"unverifiable: {sentence}" for sentence in found.unverifiable),
         *(f"FAILED: {sentence}" for sentence in found.findings),

@@ -84,7 +84,7 @@ def _data_security(message: Message, held: Event) -> Mapped:
 def _entity(message: Message, held: Event) -> Mapped:
     delete, update = 4, 3
     activity = delete if message.kind == "erasure" else update
-    what = "output" if message.kind == "erasure" else "configuration"
+    what = {"erasure": "output", "hold": "hold"}.get(message.kind, "configuration")
     entity = {"uid": str(held.get("output_id") or message.subject), "name": what, "type": what}
     actor = held.get("actor")
     by = {"actor": {"user": {"name": str(actor)}}} if actor else {}
@@ -108,6 +108,7 @@ _CLASSES: Mapping[str, Callable[[Message, Event], Mapped]] = {
     ),
     "finding": _data_security,
     "erasure": _entity,
+    "hold": _entity,
     "configuration": _entity,
     "run": _lifecycle,
 }

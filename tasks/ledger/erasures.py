@@ -15,6 +15,9 @@ from tasks.ledger import canonical, events, words
 from tasks.ledger.events import JUDGED
 from tasks.ledger.log import Log
 
+BY_RULE = "retention rule "
+"""Begins the reason of an erasure that a rule of retention made."""
+
 
 @dataclass(frozen=True)
 class Erasure:
@@ -42,6 +45,19 @@ class Erasure:
             f"event {self.index}, {self.erased_at}: output {self.output_id[:12]} with {what}, "
             f"{self.rows} rows; by {self.actor or 'nobody named'}; reason: {self.reason}"
         )
+
+
+def sentences(found: Sequence[Erasure]) -> list[str]:
+    """A line for each erasure; one for all that a rule of retention made."""
+    lines = [each.sentence for each in found if not each.reason.startswith(BY_RULE)]
+    for reason in dict.fromkeys(each.reason for each in found if each.reason.startswith(BY_RULE)):
+        same = [each for each in found if each.reason == reason]
+        verdicts, rows = sum(sum(each.verdicts.values()) for each in same), sum(each.rows for each in same)
+        lines.append(
+            f"{len(same)} outputs with {verdicts} verdicts, {rows} rows, {same[0].erased_at} to "
+            f"{same[-1].erased_at}; by {', '.join(sorted({str(each.actor) for each in same}))}; {reason}"
+        )
+    return lines
 
 
 def erasures(log: Log) -> list[Erasure]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -88,6 +88,10 @@ class Body(TypedDict, total=False):
     verdict: str
     rows_erased: int
     inputs: list[Input]
+    phase: str
+    use_case: str | None
+    agent: str | None
+    until_us: int | None
 
 
 _LISTS = {
@@ -182,6 +186,7 @@ KINDS: Mapping[str, Kind] = {
         moment="found_at",
     ),
     "erasure": Kind("actor output_id reason rows_erased"),
+    "hold": Kind("actor agent output_id phase reason until_us use_case"),
     "configuration": Kind("actor after before change policies"),
     "pack": Kind("actor manifest_sha256 period_end_us period_start_us"),
     "run": Kind(
@@ -337,9 +342,23 @@ def one(
     Args:
         actor: who acts, as the operating system, Prefect or CLAIMLEDGER_ACTOR says.
     """
-    row = {"kind": kind, "subject_id": subject_id, "run_id": run_id, "actor": actor, **values}
-    row["occurred_at"] = occurred_at
-    frame = pl.DataFrame([row], schema={**fields(kind), "occurred_at": UTC})
+    return several(
+        kind, [{"subject_id": subject_id}], occurred_at=occurred_at, run_id=run_id, actor=actor, **values
+    )
+
+
+def several(
+    kind: str,
+    each: Sequence[Mapping[str, object]],
+    *,
+    occurred_at: datetime,
+    run_id: str,
+    actor: str,
+    **values: object,
+) -> pl.DataFrame:
+    """Events of a kind that share some values, as `one`; each with its own `subject_id`, and more."""
+    shared = {"kind": kind, "run_id": run_id, "actor": actor, "occurred_at": occurred_at, **values}
+    frame = pl.DataFrame([shared | dict(one) for one in each], schema={**fields(kind), "occurred_at": UTC})
     return encode(frame.with_columns(canonical.microseconds("occurred_at")))
 
 

@@ -190,14 +190,39 @@ def append_one(
     Raises:
         ConfigError: a value holds what looks like personal data, which could never leave the log again.
     """
-    for name, value in values.items():
-        if isinstance(value, str) and not re.fullmatch("[0-9a-f]{64}", value) and _PERSONAL.search(value):
-            raise ConfigError(
-                f"{name}: it seems to hold an e-mail address or a number of a person, and what enters the "
-                "ledger stays for ever; leave it out"
-            )
-    frame = events.one(kind, occurred_at=now, subject_id=subject_id, run_id=run_id, actor=actor, **values)
+    return append_each(
+        lake, settings, kind, [{"subject_id": subject_id}], run_id=run_id, now=now, actor=actor, **values
+    )
+
+
+def append_each(
+    lake: Lake,
+    settings: LedgerSettings,
+    kind: str,
+    each: Sequence[Mapping[str, object]],
+    *,
+    run_id: str,
+    now: datetime,
+    actor: str,
+    **values: object,
+) -> Recorded:
+    """Appends several events of a kind that share some values, such as the erasures of one rule.
+
+    Raises:
+        ConfigError: as `append_one`.
+    """
+    for name, value in [*values.items(), *(pair for one in each for pair in one.items())]:
+        _require_impersonal(name, value)
+    frame = events.several(kind, each, occurred_at=now, run_id=run_id, actor=actor, **values)
     return _append(lake, settings, run_id, lambda *_: [frame])
+
+
+def _require_impersonal(name: str, value: object) -> None:
+    if isinstance(value, str) and not re.fullmatch("[0-9a-f]{64}", value) and _PERSONAL.search(value):
+        raise ConfigError(
+            f"{name}: it seems to hold an e-mail address or a number of a person, and what enters the "
+            "ledger stays for ever; leave it out"
+        )
 
 
 def _append(

@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,8 @@ class Vault:
                 raise IntegrityError(f"{path}: not the salts that were kept; restore it from a copy")
             yield parquet.parse(SALTS, data)
 
-    def destroy(self, output_id: str) -> bool:
-        """Destroys an output's key and salt for ever; whether there was one.
+    def destroy(self, output_ids: Sequence[str]) -> bool:
+        """Destroys the keys and salts of outputs for ever; whether there was one.
 
         Raises:
             LakeError: it cannot be written; nothing may be called erased then.
@@ -105,15 +105,15 @@ class Vault:
         was_there = False
         if self.file.exists():
             with self._database() as database:
-                was_there = bool(
-                    database.execute("DELETE FROM keys WHERE output_id = ?", (output_id,)).rowcount
-                )
+                for output_id in output_ids:
+                    gone = database.execute("DELETE FROM keys WHERE output_id = ?", (output_id,))
+                    was_there = was_there or bool(gone.rowcount)
                 database.commit()
                 database.execute("VACUUM")
         with durable.touching(self.folder):
             for path in sorted((self.folder / "salts").glob("*.parquet")):
                 frame = parquet.decode(SALTS, path.read_bytes())
-                kept = frame.filter(pl.col("output_id") != output_id)
+                kept = frame.filter(~pl.col("output_id").is_in(list(output_ids)))
                 if kept.height == frame.height:
                     continue
                 was_there = True

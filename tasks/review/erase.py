@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
@@ -25,17 +26,17 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks import ids
 from tasks.errors import InputError
-from tasks.files import durable, parquet
+from tasks.files import durable
 from tasks.lake import commits
 from tasks.lake.store import Lake
 from tasks.ledger import events_table, opening, recording
 from tasks.ledger.parameters import LedgerSettings
-from tasks.review import disclosed, occurrence
+from tasks.review import disclosed, erase_tables, occurrence
+from tasks.review.erase_tables import Change
 from tasks.review.journal import Journal
 from tasks.review.occurrence import Texts
-from tasks.tables import ERASED, TABLES
+from tasks.tables import ERASED
 
 _TITLES = ("mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "m")
 _LONG = 20
@@ -47,6 +48,8 @@ class Erased:
     """What was removed from where."""
 
     output_id: str
+    """The first of them."""
+    output_ids: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -82,37 +85,75 @@ def erase(
         InputError: the reason holds what looks like a name.
         LakeError: something cannot be written; run it again.
     """
+    return erase_all(lake, settings, [output_id], reason=reason, run_id=run_id, now=now, actor=actor)
+
+
+def erase_all(
+    lake: Lake,
+    settings: LedgerSettings,
+    output_ids: Sequence[str],
+    *,
+    reason: str,
+    run_id: str,
+    now: datetime,
+    actor: str,
+    keeps_reviews: bool = False,
+) -> Erased:
+    """Erases several outputs at once, for one reason; as `erase` otherwise.
+
+    Args:
+        keeps_reviews: leaves what people wrote of them, which may repeat their words.
+
+    Raises:
+        InputError, ConfigError, LakeError: as `erase`.
+    """
     _require_no_name(reason)
     with lake.lock("erasure"):
         lake.recover()
-        words = _words(lake, output_id)
-        done = Erased(output_id)
+        words = _words(lake, output_ids)
+        done = Erased(output_ids[0], output_ids=list(output_ids))
         opened = opening.open_ledger(lake, settings)
-        logged = opened.log.find(pl.Series([output_id])).filter(pl.col("kind") == "erasure")
-        if words is None and logged.is_empty():
-            raise InputError(f"{output_id[:80]}: no output with this id in {lake.root}")
-        words = words or _Words(None, Texts([]), Texts([]))
-        rows = _tables(lake, output_id, words.own)
-        if logged.is_empty():
-            named = {"subject_id": output_id, "output_id": output_id, "reason": reason, "actor": actor}
-            count = sum(change.rows for change in rows)
-            recorded = recording.append_one(
-                lake, settings, "erasure", run_id=run_id, now=now, rows_erased=count, **named
+        logged = opened.log.find(pl.Series("subject_id", list(output_ids))).filter(
+            pl.col("kind") == "erasure"
+        )
+        there = lake.scan("outputs").filter(pl.col("output_id").is_in(list(output_ids)))
+        known = {*logged["subject_id"], *there.select("output_id").collect()["output_id"]}
+        for output_id in output_ids:
+            if output_id not in known:
+                raise InputError(f"{output_id[:80]}: no output with this id in {lake.root}")
+        rows = erase_tables.changes(lake, output_ids, words.own, keeps_reviews=keeps_reviews)
+        fresh = [each for each in output_ids if each not in set(logged["subject_id"])]
+        if fresh:
+            counts = erase_tables.rows_of(lake, fresh)
+            if len(output_ids) == 1:
+                counts = {fresh[0]: sum(change.rows for change in rows)}
+            recorded = recording.append_each(
+                lake,
+                settings,
+                "erasure",
+                [
+                    {"subject_id": each, "output_id": each, "rows_erased": counts.get(each, 0)}
+                    for each in fresh
+                ],
+                run_id=run_id,
+                now=now,
+                actor=actor,
+                reason=reason,
             )
-            done.event_index = recorded.checkpoint.size - 1
+            done.event_index = recorded.checkpoint.size - len(fresh)
         else:
             done.event_index = int(logged["sequence"][0])
         with durable.touching(lake.root):
             _run_folders(lake, words.all, done)
-            _elsewhere(lake, output_id, done)
-            _pages(lake, words.day, done)
+            for output_id in output_ids:
+                _elsewhere(lake, output_id, done)
+            _pages(lake, words.days, done)
             cache = lake.root / "cache"
             if cache.exists():
                 shutil.rmtree(cache)
                 done.files.append(str(cache))
-            _commit(lake, run_id, output_id, rows, done)
-        lake.publish()  # before the key goes: until then all of it can be done again
-        done.key_destroyed = opened.vault.destroy(output_id)
+            _commit(lake, run_id, rows, done)
+        done.key_destroyed = opened.vault.destroy(output_ids)
         events_table.render(lake, opened.log)
     return done
 
@@ -134,24 +175,23 @@ def _require_no_name(reason: str) -> None:
 
 @dataclass(frozen=True)
 class _Words:
-    """An output's day, and what it said: all texts, and those of the agent and its user alone.
+    """The days of outputs, and what they said: all texts, and those of the agents and their users alone.
 
     Contexts may be shown of other outputs too.
     """
 
-    day: date | None
+    days: frozenset[date]
     all: Texts
     own: Texts
 
 
-def _words(lake: Lake, output_id: str) -> _Words | None:
-    """Every text of the output that is not erased yet; None where there is no such output."""
-    output = lake.scan("outputs").filter(pl.col("output_id") == output_id).collect()
-    if output.is_empty():
-        return None
-    claims = lake.scan("claims").filter(pl.col("output_id") == output_id).select("text").collect()
-    own = [output["prompt"][0], output["response"][0], *claims["text"]]
-    more = [text for c in output["contexts"][0].to_list() for text in (c["text"], c["uri"])]
+def _words(lake: Lake, output_ids: Sequence[str]) -> _Words:
+    """Every text of the outputs that is not erased yet; none where there is no such output."""
+    mine = pl.col("output_id").is_in(list(output_ids))
+    outputs = lake.scan("outputs").filter(mine).collect()
+    claims = lake.scan("claims").filter(mine).select("text").collect()
+    own = [*outputs["prompt"], *outputs["response"], *claims["text"]]
+    more = [text for contexts in outputs["contexts"] for c in contexts for text in (c["text"], c["uri"])]
     for table, column in (
         ("passages", "text"),
         ("verdicts", "reason"),
@@ -159,105 +199,16 @@ def _words(lake: Lake, output_id: str) -> _Words | None:
         ("flips", "reason"),
         ("reaudits", "reason"),
     ):
-        rows = lake.scan(table).filter(pl.col("output_id") == output_id).select(column).collect()
+        rows = lake.scan(table).filter(mine).select(column).collect()
         more += rows[column].to_list()
-    return _Words(output["produced_at"][0].date(), Texts([*own, *more]), Texts(own, _LONG))
+    days = frozenset(outputs["produced_at"].dt.date().to_list())
+    return _Words(days, Texts([*own, *more]), Texts(own, _LONG))
 
 
-@dataclass(frozen=True)
-class _Change:
-    """One table file with the output's rows blanked."""
-
-    table: str
-    file: commits.File
-    data: bytes
-    rows: int
-
-
-_Plan = tuple[pl.Expr, dict[str, pl.Expr]]
-"""Which rows of a table, and the values they get; without values the rows go."""
-
-
-def _tables(lake: Lake, output_id: str, own: Texts) -> list[_Change]:
-    """Every file of a table that holds something of the output, as it is to be."""
-    mine = pl.col("output_id") == output_id
-    claim_ids = lake.scan("claims").filter(mine).select("claim_id").collect()["claim_id"].to_list()
-    verdict_ids = lake.scan("verdicts").filter(mine).select("verdict_id").collect()["verdict_id"].to_list()
-    plans = _plans(mine, pl.lit(ids.digest("erased", output_id))) | {
-        "reviews": (
-            pl.col("claim_id").is_in(claim_ids) | pl.col("verdict_id").is_in(verdict_ids),
-            {"comment": pl.lit(None, pl.String), "reviewer": pl.lit(ERASED)},
-        ),
-        "quarantine": (
-            pl.col("locator").is_in([output_id, *claim_ids, *verdict_ids])
-            | pl.col("locator").str.contains(output_id, literal=True)
-            # The same answer, refused another time for its form.
-            | pl.col("raw").map_elements(own.are_in, return_dtype=pl.Boolean),
-            {"raw": pl.lit(ERASED)},
-        ),
-    }
-    changes = [_change(name, path, *plan) for name, plan in plans.items() for path in lake.files(name)]
-    return [change for change in changes if change]
-
-
-def _plans(mine: pl.Expr, digest: pl.Expr) -> dict[str, _Plan]:
-    """Of the tables whose rows name their output; `digest` stands for every digest of what it said."""
-    blank = pl.lit(ERASED)
-    return {
-        "outputs": (
-            mine,
-            {
-                "source_id": blank,
-                "session_id": pl.lit(None, pl.String),
-                "prompt": pl.lit(None, pl.String),
-                "response": blank,
-                "contexts": pl.col("contexts").list.head(0),
-                "tools": pl.col("tools").list.head(0),
-                "metadata": pl.lit("{}"),
-                "language": pl.lit(None, pl.String),
-                "content_sha256": digest,
-            },
-        ),
-        "claims": (mine, {"text": blank}),
-        # One id for all: which passages there were says what was said.
-        "evidence": (mine & (pl.col("origin") != "corpus"), {"passage_id": digest}),
-        "verdicts": (mine, {"reason": blank, "evidence_ids": pl.col("evidence_ids").list.head(0)}),
-        "actions": (mine, {"reason": blank}),
-        "findings": (
-            mine,
-            {"masked": blank, "origin": pl.lit(None, pl.String), "value_hmac": pl.lit(None, pl.String)},
-        ),
-        "flips": (mine, {"reason": blank}),
-        "reaudits": (mine & pl.col("reason").is_not_null(), {"reason": blank}),
-        "passages": (mine, {}),
-    }
-
-
-def _change(table: str, path: Path, which: pl.Expr, values: dict[str, pl.Expr]) -> _Change | None:
-    declared = TABLES[table]
-    which = which.fill_null(value=False)
-    old = parquet.scan(declared, [path]).collect()
-    touched = int(old.select(which.sum()).item())
-    if not touched:
-        return None
-    if values:
-        new = old.with_columns(
-            pl.when(which).then(expression).otherwise(pl.col(name)).alias(name)
-            for name, expression in values.items()
-        )
-    else:
-        new = old.filter(~which)
-    if new.equals(old):
-        return None
-    data = parquet.encode(declared, new)
-    day = datetime.fromisoformat(path.parent.name.removeprefix("date=")).date()
-    was = (path.name, durable.sha256_file(path))
-    return _Change(table, commits.describe(table, day, data, new.height, was), data, touched)
-
-
-def _commit(lake: Lake, run_id: str, output_id: str, changes: list[_Change], done: Erased) -> None:
+def _commit(lake: Lake, run_id: str, changes: list[Change], done: Erased) -> None:
     if changes:
-        commits.commit(lake.root, run_id, f"erase-{output_id[:16]}", [(c.file, c.data) for c in changes])
+        unit = f"erase-{done.output_ids[0][:16]}"
+        commits.commit(lake.root, run_id, unit, [(c.file, c.data) for c in changes])
     for change in changes:
         done.rows[change.table] = done.rows.get(change.table, 0) + change.rows
 
@@ -302,10 +253,10 @@ def _without_texts(path: Path, content: str, texts: Texts) -> None:
         )
 
 
-def _pages(lake: Lake, day: date | None, done: Erased) -> None:
-    """Removes the pages that cover a day, and those that do not say which days they cover."""
+def _pages(lake: Lake, days: Collection[date], done: Erased) -> None:
+    """Removes the pages that cover one of the days, and those that do not say which days they cover."""
     for folder in sorted((lake.root / "reports").glob("*")):
-        if day is not None and _covers(folder, day):
+        if any(_covers(folder, day) for day in days):
             _remove_page(folder, done)
 
 
