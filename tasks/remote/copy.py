@@ -14,14 +14,14 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import IntegrityError
 from tasks.files import durable
-from tasks.remote.plan import Entries, Entry, is_published
+from tasks.remote.plan import Entries, Entry, is_pointer, is_published
 
 PLACE = "CLAIMLEDGER_WORKING_COPIES"
 Facts = tuple[int, int, int]
@@ -103,16 +103,29 @@ class WorkingCopy:
         self.record = Record(self.record.copy, tag, generation, files)
         self.save()
 
-    def put(self, path: str, data: bytes) -> None:
-        """Puts a file in its place, whole."""
-        place = self.root / path
-        with durable.touching(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f".{place.name}.tmp")
-            temporary.write_bytes(data)
-            temporary.replace(place)
+    def prepare(self, path: str, data: bytes) -> None:
+        """Writes a file beside its place, where nobody sees it."""
+        with durable.touching(self.root / path):
+            self._beside(path).parent.mkdir(parents=True, exist_ok=True)
+            self._beside(path).write_bytes(data)
 
-    def remove(self, path: str) -> None:
+    def exchange(self, removed: Iterable[str], prepared: Iterable[str]) -> None:
+        """Removes files and puts prepared ones in their place, folder by folder, each in a moment."""
+        os.sync()
+        gone, coming = _by_folder(removed), _by_folder(prepared)
+        for folder in sorted(gone.keys() | coming.keys(), key=lambda each: (is_pointer(each), each)):
+            for path in gone.get(folder, ()):
+                self._remove(path)
+            for path in coming.get(folder, ()):
+                with durable.touching(self.root / path):
+                    self._beside(path).replace(self.root / path)
+        os.sync()
+
+    def _beside(self, path: str) -> Path:
+        place = self.root / path
+        return place.with_name(f".{place.name}.tmp")
+
+    def _remove(self, path: str) -> None:
         """Removes a file, and the folders that held nothing else."""
         place = self.root / path
         with durable.touching(place):
@@ -140,6 +153,13 @@ class WorkingCopy:
         with durable.touching(self.folder):
             durable.make_folder(self.folder)
             durable.replace(self.folder / "base.json.gz", data)
+
+
+def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    return folders
 
 
 def _facts(values: Any) -> Facts:

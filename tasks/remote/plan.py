@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -173,6 +173,11 @@ def require_paths(paths: Iterable[str], where: str) -> None:
             raise IntegrityError(f"{where}: names {path[:80]!r}, which leads out of the lake")
 
 
+def is_pointer(path: str) -> bool:
+    """Whether a file or folder is of those that point at others: what they point at comes before."""
+    return path in ("ledger", "state", "", "ledger/checkpoint", "views.sql") or path.startswith("state/")
+
+
 def is_published(path: str) -> bool:
     """Whether a file or folder of a working copy belongs to the lake, and not to this machine alone."""
     name = path.rpartition("/")[2]
@@ -212,6 +217,30 @@ class Steps:
         return bool(self.direct or self.staged or self.gone)
 
 
+def settling(head: Head, order: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """What is to be removed and then to be copied to its place, one batch after another.
+
+    A folder in which files make room for others is a batch of its own, so that the moment between is short.
+    """
+    places = {f"tables/{table}": number for number, table in enumerate(order)}
+    folders = {_folder(path) for path in head.gone} & {_folder(path) for path in head.staged}
+    for folder in sorted(folders):
+        yield (
+            [path for path in head.gone if _folder(path) == folder],
+            [path for path in head.staged if _folder(path) == folder],
+        )
+    yield [path for path in head.gone if _folder(path) not in folders], []
+    batches: dict[int, list[str]] = {}
+    for path in head.staged:
+        if _folder(path) not in folders:
+            batches.setdefault(places.get("/".join(path.split("/")[:2]), len(places)), []).append(path)
+    yield from (([], batches[number]) for number in sorted(batches))
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def to_publish(published: Entries, there: Entries, order: Sequence[str]) -> Steps:
     """What makes the bucket equal to a working copy.
 
@@ -223,8 +252,7 @@ def to_publish(published: Entries, there: Entries, order: Sequence[str]) -> Step
 
     def rank(path: str) -> tuple[int, str]:
         table = "/".join(path.split("/")[:2])
-        is_pointer = path in ("ledger/checkpoint", "views.sql") or path.startswith("state/")
-        return (places.get(table, len(places)) + (len(places) if is_pointer else 0), path)
+        return (places.get(table, len(places)) + (len(places) if is_pointer(path) else 0), path)
 
     changed = sorted((path for path, each in there.items() if published.get(path) != each), key=rank)
     fresh = [path for path in changed if path not in published and not path.startswith("tables/")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -127,9 +126,7 @@ class Reader:
                 self.copy.record = replace(record, tag="")
                 copy.save()
                 self._get(head, entries, steps.get)
-                for path in steps.remove:
-                    copy.remove(path)
-                os.sync()
+                copy.exchange(steps.remove, steps.get)
                 copy.look()
             copy.keep(tag, head.generation, entries)
         self.head, self.tag, self.published = head, tag, entries
@@ -139,17 +136,14 @@ class Reader:
             for key in (head.staged.get(path), path):
                 stored = self.objects.get(key) if key else None
                 if stored is not None and plan.entry_of(stored.data) == entries[path]:
-                    self.copy.put(path, stored.data)
+                    self.copy.prepare(path, stored.data)
                     return
             raise _MovedError(
                 f"{self.url}/{path}: not the bytes that were published; restore its version with SHA-256 "
                 f"{entries[path].sha256[:16]}…"
             )
 
-        # Whoever reads the copy meanwhile finds nothing that points at what is not there yet.
-        is_small = {path for path in paths if path.startswith(("state/", "ledger/checkpoint", "views.sql"))}
-        all_at_once(get, [path for path in paths if path not in is_small])
-        all_at_once(get, [path for path in paths if path in is_small])
+        all_at_once(get, paths)
 
     def _base(self, head: Head) -> dict[str, Entry]:
         if not head.base:

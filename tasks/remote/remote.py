@@ -208,13 +208,10 @@ class Remote(Reader):
         """Steps 3 and 4."""
         head = self._now
         self._require_lease()
-        # First what goes: for a moment a reader may miss rows that are moved, but never finds one twice.
-        self.objects.delete(list(head.gone))
-        for table in [*(f"tables/{name}/" for name in self.order), ""]:
-            all_at_once(
-                lambda path: self.objects.copy(head.staged[path], path),
-                [path for path in head.staged if (_table(path) == table)],
-            )
+        for gone, coming in plan.settling(head, self.order):
+            # First what goes: for a moment a reader may miss rows that are moved, but never finds one twice.
+            self.objects.delete(gone)
+            all_at_once(lambda path: self.objects.copy(head.staged[path], path), coming)
         self._require_lease()
         self._put_head(head.settled(secrets.token_hex(8)))
         self.objects.delete(sorted(set(head.staged.values())))
@@ -224,7 +221,3 @@ class Remote(Reader):
     def _require_lease(self) -> None:
         if self.lease is not None:
             self.lease.require()
-
-
-def _table(path: str) -> str:
-    return "/".join(path.split("/")[:2]) + "/" if path.startswith("tables/") else ""
