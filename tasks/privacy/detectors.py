@@ -218,7 +218,7 @@ DETECTORS = {
                  shapes=(national_ids.DIGITS, national_ids.WORDS)),
         Detector("ip_address", "1", r"[0-9]\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f:]", _ip_addresses),
         Detector("email", "1", r"\w@\w", _emails),
-        Detector("phone", "3", PHONE_SCREEN, phones),
+        Detector("phone", "4", PHONE_SCREEN, phones),
     )
 }  # fmt: skip
 """In order of precedence: what an earlier one found, a later one does not find again (a card is no phone)."""

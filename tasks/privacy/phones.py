@@ -156,7 +156,8 @@ def _unannounced(piece: str, digits: str, before: str, after: str, *, is_alone: 
     if digits[0] == "0":
         is_usual = phone_plans.is_written_so(digits, sizes, exactly=False)
         return (0.85 if ends else 0.7) if is_usual else 0
-    is_placed = is_alone or bool(phone_words.WHERE.search(before))
+    is_called = ends and phone_words.CALLED.search(before)
+    is_placed = bool(is_alone or is_called or phone_words.WHERE.search(before))
     return _without_trunk(piece, digits, sizes, is_placed, bool(phone_words.DOUBTFUL.search(before)))
 
 

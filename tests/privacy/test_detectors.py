@@ -243,3 +243,28 @@ def test_made_texts_are_found_and_hard_negatives_left_alone() -> None:
     # Numbers of eight digits in pairs look like dates: without a word before them they stay unreported.
     assert low.pop("phone alone", 1) > 0.95
     assert low == {}
+
+
+WRITTEN_AT_HOME = {
+    "AE": ["050 123 4567"], "AR": ["11 2345-6789"], "AT": ["0664 1234567", "01 5123456"],
+    "AU": ["0412 345 678", "(02) 9374 4000"], "BE": ["0470 12 34 56", "02 123 45 67"],
+    "BR": ["(11) 91234-5678", "(21) 2345-6789"], "CH": ["079 123 45 67", "044 668 18 00"],
+    "CN": ["138 0013 8000", "010-12345678"], "CZ": ["601 123 456"], "DE": ["0151/23456789", "030 901820"],
+    "DK": ["20 12 34 56"], "EG": ["0100 123 4567"], "ES": ["612 345 678", "91 123 45 67"],
+    "FI": ["040 123 4567", "09 1234 5678"], "FR": ["06 12 34 56 78", "01.42.68.53.00"],
+    "GB": ["07700 900123", "(0161) 496 0123"], "GR": ["691 234 5678", "21 0123 4567"],
+    "ID": ["0812-3456-7890"], "IL": ["054-123-4567"], "IN": ["98765 43210", "022 2345 6789"],
+    "IT": ["347 123 4567", "06 6982 1234"], "JP": ["090-1234-5678", "03-1234-5678"],
+    "KR": ["010-1234-5678", "02-312-3456"], "MX": ["55 1234 5678"], "NG": ["0803 123 4567"],
+    "NL": ["06-12345678", "020-1234567"], "NO": ["412 34 567", "22 12 34 56"],
+    "PL": ["512 345 678", "22 123 45 67"], "PT": ["912 345 678", "21 123 4567"],
+    "RU": ["8 912 345-67-89", "8 (495) 123-45-67"], "SE": ["070-123 45 67", "08-123 456 78"],
+    "TR": ["0532 123 45 67"], "US": ["(212) 555-0187", "415.555.2671"], "ZA": ["082 123 4567"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("country", WRITTEN_AT_HOME)
+def test_phones_of_a_country_as_they_are_written_there(country: str) -> None:
+    for number in WRITTEN_AT_HOME[country]:
+        for frame in ("Call {} after nine.", "Her phone number is {}.", "My mobile is {}, call any time."):
+            assert findings(frame.format(number)) == [("phone", number)]
