@@ -127,6 +127,8 @@ def _of_workbook(data: bytes) -> Sheet:
 
 
 def _places(header: list[str]) -> dict[str, int]:
+    if header[0].startswith("ï»¿"):
+        raise SheetError("it was opened in a code page; open it as UTF-8, so that no word of it is lost")
     missing = [name for name in ("verdict_id", "outcome") if name not in header]
     if missing:
         raise SheetError(f"its first line has no column {missing[0]}; it must name the columns")
@@ -300,7 +302,7 @@ def without_texts(data: bytes, subjects: set[str], instead: str, *, lines: bool)
     texts = [i for i, name in enumerate(header) if name in TEXTS]
     is_changed = False
     for row in rows[1:]:
-        if any(len(row) > key and row[key].strip().lower() in subjects for key in keys):
+        if any(len(row) > key and cells.original(row[key].strip()).lower() in subjects for key in keys):
             for at in texts:
                 if at < len(row) and row[at] not in ("", instead):
                     row[at], is_changed = instead, True

@@ -55,6 +55,26 @@ def test_what_a_sheet_shows_never_begins_like_a_formula(texts):
     assert not any(row[1].startswith(cells.ACTIVE) for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("0123", "'0123"), ("1/2", "'1/2"), ("12e3", "'12e3"), ("1.50", "'1.50"), ("9" * 16, "'" + "9" * 16),
+        ("TRUE", "'TRUE"), ("2026-11-02", "'2026-11-02"), ("'0123", "''0123"),
+        ("0.97", "0.97"), ("123", "123"), ("ab12", "ab12"), ("2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z"),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_would_write_otherwise_is_text_and_other_numbers_stay_numbers(text, cell):
+    assert cells.inert(text) == cell
+    assert cells.original(cell) == text
+
+
+def test_a_sheet_that_was_opened_in_a_code_page_says_what_to_do():
+    data = review_sheets.write(("verdict_id", "outcome"), [[V[0], "confirmed"]])
+    wrong = data.decode("windows-1252").encode()
+    with pytest.raises(review_sheets.SheetError, match="open it as UTF-8"):
+        review_sheets.read(wrong)
+
+
 def test_a_filled_in_line_becomes_a_review_and_an_empty_one_does_not():
     usable, refused, blank = judge(
         sheet(f'{V[0]},{C[0]},a.meier,overturned,contradicted,"\'=1+1 was 92, not 94"', f"{V[1]},{C[1]},,,,")
@@ -202,7 +222,7 @@ def test_texts_of_erased_outputs_leave_a_sheet_and_answers_stay():
     )
     new = review_sheets.without_texts(data, {V[0]}, "[erased]", lines=False)
     rows = list(csv.reader(io.StringIO(new.decode("utf-8-sig"), newline="")))
-    assert rows[1] == [V[0], "[erased]", "[erased]", "confirmed", "[erased]"]
-    assert rows[2] == [V[1], "b", "c", "", ""]
+    assert rows[1] == [cells.inert(V[0]), "[erased]", "[erased]", "confirmed", "[erased]"]
+    assert rows[2] == [cells.inert(V[1]), "b", "c", "", ""]
     assert review_sheets.without_texts(new, {V[0]}, "[erased]", lines=False) == new
     assert review_sheets.without_texts(b"anything\n", {V[0]}, "[erased]", lines=False) == b"anything\n"
