@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from tasks import ids, tables
+from tasks.lake.store import Lake
 from tasks.privacy.cover import Cover
 from tasks.sources import covering
 from tasks.sources.parameters import FieldMapping, FilesSettings
 from tasks.sources.records import Mapper
+from tests.support.canaries import texts_of
+from tests.support.pulls import pull_into
 from tests.support.scopes import NOW, scope
 
 PHONE = "415-555-2671"
@@ -67,6 +71,23 @@ def test_ids_and_names_of_the_source_are_kept_and_warned_of() -> None:
     assert outputs["session_id"].to_list() == ["jo@acme.io"]
     [warning] = mapper.doubts()[1]
     assert "1 values of session_id look like confidential data" in warning
+
+
+def test_scratch_of_a_run_that_is_killed_after_its_pull_holds_no_value(tmp_path: Path) -> None:
+    lines = [
+        {"id": "1", "at": "2026-11-02T09:00:00Z", "response": f"Call {PHONE}."},
+        {"id": "2", "at": "soon", "response": f"Call {PHONE}."},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    source = FilesSettings(name="bot", path=str(tmp_path / "in.jsonl"), fields=FIELDS)
+    lake = Lake.open(str(tmp_path / "lake"))
+    cover = Cover(mode="masked", detectors=("phone",))
+    pulled = pull_into(lake, (source,), 1, now=NOW, cover=cover)
+    assert (pulled.outputs, pulled.quarantined) == (1, 1)
+    texts = dict(texts_of(lake.root))
+    assert any("_work" in name and "***-***-**71" in text for name, text in texts.items())
+    assert not any(PHONE in text for text in texts.values())
+    assert PHONE not in repr(pulled)
 
 
 def test_a_clear_lake_has_no_column_of_findings() -> None:
