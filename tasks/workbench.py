@@ -128,9 +128,11 @@ class Workbench:
         """
         from tasks.evidence import shards, snapshots
 
-        published = self.lake.read_state(snapshots.state_name(self.parameters.corpus.name)).get("index")
-        is_searched = bool(self.parameters.corpus.path and published)
-        return shards.Method(**published).name if is_searched else ""
+        corpus = self.parameters.corpus
+        published = (
+            self.lake.read_state(snapshots.state_name(corpus.name)).get("index") if corpus.path else None
+        )
+        return shards.Method(**published).name if published else ""
 
     @property
     def usage(self) -> Usage | None:

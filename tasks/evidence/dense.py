@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
+from tasks.errors import LakeError
 from tasks.evidence import shards
 from tasks.evidence.models import Vectors
 from tasks.evidence.shards import ROWS, Method
@@ -104,11 +105,12 @@ def _parameters(part: Shard, probes: int) -> Any:
     """Of a search in cells: rows that left take no place among the nearest."""
     import faiss
 
+    # FAISS's stubs know nothing of the keywords that its Python layer adds.
+    parameters, select = cast("Any", faiss.SearchParametersIVF), cast("Any", faiss.IDSelectorBitmap)
     alive = part.rows >= 0
     if alive.all():
-        return faiss.SearchParametersIVF(nprobe=probes)
-    bits = np.packbits(alive, bitorder="little")
-    return faiss.SearchParametersIVF(nprobe=probes, sel=faiss.IDSelectorBitmap(bits))
+        return parameters(nprobe=probes)
+    return parameters(nprobe=probes, sel=select(np.packbits(alive, bitorder="little")))
 
 
 def train(sample: Vectors, cells: int, path: Path) -> None:
@@ -124,7 +126,7 @@ def train(sample: Vectors, cells: int, path: Path) -> None:
         faiss.METRIC_INNER_PRODUCT,
     )
     index.train(np.ascontiguousarray(sample))
-    faiss.write_index(index, str(path))
+    _write(index, path)
 
 
 def fill(trained: Path | None, dimension: int, vectors: Iterable[Vectors], path: Path) -> None:
@@ -134,7 +136,17 @@ def fill(trained: Path | None, dimension: int, vectors: Iterable[Vectors], path:
     index: Any = faiss.read_index(str(trained)) if trained else faiss.IndexFlatIP(dimension)
     for block in vectors:
         index.add(np.ascontiguousarray(block, dtype=np.float32))
-    faiss.write_index(index, str(path))
+    _write(index, path)
+
+
+def _write(index: Any, path: Path) -> None:
+    import faiss
+
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:  # FAISS raises no OSError, and its words begin with its own source's place
+        reason = str(error).rpartition("Error: ")[2].strip()
+        raise LakeError(f"{path}: {reason}; make room for it and run again") from None
 
 
 def mapped(path: Path, rows: int, dimension: int) -> Any:

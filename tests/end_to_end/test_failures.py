@@ -401,3 +401,8 @@ def test_documents_that_cannot_be_read_are_named_and_the_others_indexed(team: Pa
     assert "torn.pdf: the PDF is damaged or no PDF" in first.out
     again = command("index", "--json").document
     assert (again["passages"], again["passages_new"], again["files_without_documents"]) == (1, 0, 2)
+    assert (again["index"]["kind"], again["index"]["recall"]) == ("flat", 1.0)
+    last = read(team / "lake", "runs").sort("started_at")["counts"][-1]
+    assert json.loads(last)["passages"]["index"] == again["index"]
+    checks = {check["name"]: check["detail"] for check in command("doctor", "--json").document}
+    assert checks["corpus index"] == f"snapshot {again['snapshot'][:12]}: every passage compared"

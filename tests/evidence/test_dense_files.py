@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from tasks import ids
+from tasks.errors import LakeError
 from tasks.evidence import dense, dense_files, shards
 from tasks.evidence.dense import DenseIndex
 from tasks.evidence.dense_files import DenseFiles
@@ -252,6 +253,11 @@ def test_two_snapshots_answer_at_once_and_shards_go_with_the_last_that_has_them(
     assert names == {*second.shards, second.method.trained}
     dense_files.prune(shared, [])
     assert not shared.exists()
+
+
+def test_an_index_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match=r"missing/vectors.faiss: .*; make room for it and run again$"):
+        dense.fill(None, 4, [np.eye(4, dtype=np.float32)], tmp_path / "missing" / "vectors.faiss")
 
 
 def test_threads_of_the_runner_reach_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from tasks.evidence.roles import Role
 from tasks.evidence.shards import IndexParameters, Method
 from tasks.files.limits import LimitSettings
 from tasks.lake.store import Lake
+from tasks.workbench import JudgeParameters, Workbench
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN = "0" * 64
@@ -369,6 +370,23 @@ def test_a_large_corpus_gets_cells_its_record_says_so_and_yesterday_answers_besi
     assert today.method.trained == first.method.trained
     again = reader(bench.lake.root, first.snapshot, bench.embedder, bench.section.index)
     assert again.search(asked, 5).equals(old)
+
+
+def test_other_cells_are_another_verifier_to_the_tables_and_an_exact_index_is_none(bench: Bench) -> None:
+    parameters = JudgeParameters(corpus=bench.section)
+    workbench = Workbench(parameters, bench.lake)
+    workbench.__dict__["embedder"] = bench.model
+    plain = workbench.identity_of("verifier")
+    bench.publish()
+    assert workbench.identity_of("verifier") == plain
+    state = bench.lake.read_state("corpus-corpus")
+    cells = Method("ivf", "trained-a", trained_passages=20, cells=4, probes=8, recall=0.97)
+    names = []
+    for method in (cells, replace(cells, recall=0.98), replace(cells, probes=16)):
+        bench.lake.write_state("corpus-corpus", {**state, "index": method.as_dict()})
+        names.append(workbench.identity_of("verifier"))
+    assert names[0] == names[1]
+    assert len({plain, *names}) == 3
 
 
 def test_other_parameters_of_the_index_take_effect_on_the_same_snapshot(bench: Bench) -> None:
