@@ -1,12 +1,14 @@
 """Unit costs of a night: real audits of made outputs in several sizes: processor seconds, memory, bytes.
 
     python -m benchmarks.scale -o FILE.jsonl [--outputs 100 200] [--verifier default|small]
+    python -m benchmarks.scale -o FILE.jsonl --lake LAKE --processor-s SECONDS
 
 The outputs are the bundled sample's, copied with a case number in every sentence so that no copy is answered
 from a cache, all of one UTC day. Each size is one `claimledger audit` into a fresh lake, in a process of its
 own, with one thread; publishing, which one process must do for all workers, is told apart. `small` is the
 verifier of the tests: the same code with a network of a few thousand weights, which tells what everything but
-the verifier costs. Adds a line a run to FILE, for `scale_model`.
+the verifier costs. Adds a line a run to FILE, for `scale_model`. The second form takes rows and bytes of a
+lake that one audit made, and the processor seconds that somebody measured of it.
 """
 
 from __future__ import annotations
@@ -113,6 +115,13 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def record(out: Path, run: dict[str, Any]) -> None:
+    """Adds a line to the file and shows it."""
+    with out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(run) + "\n")
+    print(json.dumps(run), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -120,15 +129,20 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--outputs", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--verifier", choices=["default", "small"], default="default")
+    parser.add_argument("--lake", type=Path)
+    parser.add_argument("--processor-s", type=float)
     options = parser.parse_args()
+    if options.lake:
+        found = left(options.lake)
+        run = {"outputs": found["rows"]["outputs"], "verifier": options.verifier, **found}
+        record(options.out, {**run, "processor_s": options.processor_s})
+        return
     for count in options.outputs:
         run = {
             "processor": "AVX2 only" if only_avx2() else "newer than AVX2",
             **audited(count, options.verifier),
         }
-        with options.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(run) + "\n")
-        print(json.dumps(run), flush=True)
+        record(options.out, run)
 
 
 if __name__ == "__main__":

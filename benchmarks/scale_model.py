@@ -4,8 +4,9 @@
 
 FILE has the runs of `benchmarks.scale`. For each verifier the two smallest sizes give a line, a fixed part
 and a part per output; every other size that was run is predicted from it and printed beside what was
-measured, and a size that was asked for (1,000, 10,000, 100,000) and was not run is said to be missing. The
-plan of a day scales the parts per output. A core hour's price is an input: nobody's price list is in here.
+measured, and a size that was asked for (1,000, 10,000, 100,000) and was not run is said to be missing. With
+one size everything counts per output, which is too much: an upper bound. The plan of a day scales the parts
+per output. A core hour's price is an input: nobody's price list is in here.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def quantities(run: dict[str, Any]) -> dict[str, float]:
     rows, places = run["rows"], run["place_bytes"]
     return {
         "processor_s": run["processor_s"],
-        "publishing_s": run["publishing_s"],
-        "peak_gib": run["peak_gib"],
+        "publishing_s": run.get("publishing_s", math.nan),
+        "peak_gib": run.get("peak_gib", math.nan),
         "claims": rows["claims"],
         "verdicts": rows["verdicts"],
         "pairs": rows["evidence"],
@@ -69,6 +70,11 @@ def fitted(small: dict[str, Any], large: dict[str, Any]) -> dict[str, Line]:
         each = (second[name] - value) / step
         lines[name] = Line(value - each * small["outputs"], each)
     return lines
+
+
+def proportional(run: dict[str, Any]) -> dict[str, Line]:
+    """Lines through nothing and one run."""
+    return {name: Line(0.0, value / run["outputs"]) for name, value in quantities(run).items()}
 
 
 def check(lines: dict[str, Line], runs: list[dict[str, Any]]) -> pl.DataFrame:
@@ -142,9 +148,8 @@ def main() -> None:
         print(f"\n{verifier} verifier: runs of {', '.join(str(run['outputs']) for run in own)} outputs")
         print(f"not run: {', '.join(f'{count:,}' for count in missing) or 'none'}")
         if len(own) < 2:
-            print("two sizes are needed for a line")
-            continue
-        lines = fitted(*own[:2])
+            print("one size: no fixed part is told apart, so what follows is too much per output")
+        lines = fitted(*own[:2]) if len(own) > 1 else proportional(own[0])
         print(json.dumps({"unit_costs": units(lines)}, indent=1))
         if own[2:]:
             print(check(lines, own[2:]))
