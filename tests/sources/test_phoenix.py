@@ -180,4 +180,4 @@ def test_ten_pulls_with_random_cuts_give_the_rows_of_an_undisturbed_one(server, 
     later = datetime.now(UTC) + timedelta(minutes=5)
     with closing(Wire(urlsplit(server).port or 0)) as wire:
         own, cut = (Night(tmp_path, url=url).source for url in (server, f"http://127.0.0.1:{wire.port}"))
-        check_cuts(cut, tmp_path, cut_wire(wire, 30_000), undisturbed=own, now=later)
+        check_cuts(cut, tmp_path, cut_wire(wire, 3_000), undisturbed=own, now=later)
