@@ -16,6 +16,7 @@ __all__ = ["exports"]
 KEY = "CLAIMLEDGER_PRIVACY_HASH_KEY"
 
 
+@pytest.mark.slow  # an audit that fails, one that ends, a sample and a pack, in two modes: over half a minute
 @pytest.mark.parametrize("mode", ["masked", "hashed"])
 def test_nothing_of_what_was_planted_is_in_a_covered_lake_and_all_of_it_is_found(
     mode: str, exports: Path, command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
@@ -48,12 +49,15 @@ def test_nothing_of_what_was_planted_is_in_a_covered_lake_and_all_of_it_is_found
     assert found.filter(pl.col("confidence") > 0.5)["output_id"].n_unique() >= 0.97 * len(planted)
 
     # (3) what people add is covered too, and what is written for them
-    [verdict, other] = read(lake, "verdicts")["verdict_id"].head(2)
+    verdict = read(lake, "verdicts")["verdict_id"][0]
     sheet = exports / "sheet.csv"
     sheet.write_text(
         f"verdict_id,reviewer,outcome,comment\n{verdict},ann,confirmed,told {planted[0]}\n", "utf-8"
     )
     assert command("review", "import", "sheet.csv").code == 0
+    comment = read(lake, "reviews")["comment"].item()
+    assert comment.startswith("told ")
+    assert planted[0] not in comment
     assert (
         command("erase", "--output-id", claims["output_id"][0], "--reason", f"asked by {planted[2]}").code
         == 0
@@ -67,6 +71,4 @@ def test_nothing_of_what_was_planted_is_in_a_covered_lake_and_all_of_it_is_found
     (exports / "input.jsonl").unlink()
     (exports / "list.txt").unlink()
     assert held(texts_of(exports), VALUES) == {}
-    assert "told " in read(lake, "reviews")["comment"].item()
-    assert other
     assert command("ledger", "verify").code == 0
