@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+from flows.batches import cap, collect_batches, submit_batches, waiting_orders
 from flows.compaction import join_small_files
 from flows.heartbeat import beating
 from flows.leaks import find_leaks
 from flows.orchestrator import flow
 from flows.outcome import Outcome, conclude
-from flows.progress import in_turn
 from flows.redaction import verify_redaction
 from flows.retention import keep_retention
 from flows.reviews import take_scores
@@ -18,12 +18,12 @@ from flows.stages import (
     compare_counts,
     follow_deliveries,
     index,
-    judge,
     keep_inventory,
     nightly_drift,
     publish_refusals,
     pull,
 )
+from flows.units import judge_night
 from tasks.settings import load
 
 
@@ -47,8 +47,9 @@ def audit(
         with opened("nightly audit", settings, {"since": since, "until": until}) as run:
             pulled = pull(run, since, until)
             index(run)
-            for unit, done in in_turn(pulled.units, "judging"):
-                judge(run, unit, done)
+            night = collect_batches(run)
+            units = judge_night(run, pulled.units, waiting_orders(run, night), max_cost=cap(run))
+            submit_batches(run, night, max_cost=cap(run))
             follow_deliveries(run, pulled)
             publish_refusals(run, pulled)
             find_leaks(run)
@@ -59,5 +60,5 @@ def audit(
             keep_inventory(run)
             keep_retention(run)
             join_small_files(run, run.settings.compaction)
-            finish(run, marks=pulled.marks)
+            finish(run, marks=None if units.left else pulled.marks)
         return conclude(run, {"completeness": completeness, "drift": drift})

@@ -5,30 +5,26 @@ Resumable because every verdict is named by claim, verifier, policy and snapshot
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
-from flows import progress
+from flows.batches import cap, collect_batches, submit_batches
+from flows.estimates import estimate
 from flows.leaks import find_leaks
-from flows.orchestrator import flow, log, task, tell
+from flows.orchestrator import flow, task, tell
 from flows.outcome import Outcome, conclude
 from flows.progress import counted
 from flows.redaction import verify_redaction
 from flows.run import Run, finish, opened
 from flows.stages import compare_counts, follow_deliveries, index, publish_refusals, pull
 from flows.units import judge_all, put_aside
-from tasks.backfill import estimate as costs
 from tasks.backfill.bench import Order
 from tasks.backfill.caps import Limits
-from tasks.backfill.estimate import Estimate
 from tasks.errors import InputError
 from tasks.judge import published_units
 from tasks.settings import load
-from tasks.sources.pulled import Pulled
 from tasks.sources.units import Unit, together
 from tasks.tables import ERASED
 
@@ -39,7 +35,7 @@ def backfill(
     until: date,
     *,
     reverify: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     max_hours: float | None = None,
     max_cost: float | None = None,
     config: str | None = None,
@@ -51,7 +47,8 @@ def backfill(
         since: First UTC day to audit.
         until: Last UTC day to audit, included.
         reverify: Judge again claims that have a verdict by the present verifier, policy and documents.
-        workers: Processes that judge units side by side, each with the models in its memory.
+        workers: Processes that judge units side by side, each with the models in its memory; on a cluster, so
+            many of its workers at most. By default one process here, and all workers there.
         max_hours: Begin no unit that would end later than so many hours after the start.
         max_cost: Begin no unit that would take a paid judge beyond this, in the currency of its prices.
         config: Configuration file on the machine that runs this; its claimledger.toml by default.
@@ -65,7 +62,7 @@ def backfill(
     """
     if since > until:
         raise InputError(f"--from {since} is after --to {until}; give the earlier day first")
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise InputError(f"--workers is {workers}, expected 1 or more")
     limits = Limits(max_hours, max_cost)
     parameters = {"since": since, "until": until, "reverify": reverify, "workers": workers}
@@ -75,10 +72,14 @@ def backfill(
         before = published_before(run, since, until)
         orders = [Order(unit) for unit in pulled.units]
         orders += [Order(unit, reverify=reverify, is_pulled=False) for unit in before]
-        foreseen = estimate(run, pulled, orders, workers=workers)
+        night = collect_batches(run)
+        foreseen = estimate(run, orders, pulled=pulled.outputs, workers=workers or 1)
+        # What batches may cost is seen to where they are submitted.
+        limits = replace(limits, max_cost=None if night else cap(run, max_cost))
         units = judge_all(run, orders, workers=workers, limits=limits, foreseen=foreseen)
         if units.aside or units.left:
             put_aside(run, units)
+        submit_batches(run, night, max_cost=cap(run, max_cost))
         follow_deliveries(run, pulled)
         publish_refusals(run, pulled)
         find_leaks(run)
@@ -117,33 +118,3 @@ def published_before(run: Run, since: date, until: date) -> list[Unit]:
     units = together(units, run.settings.runner.together_outputs)
     tell(f"{counted(len(units), 'unit')} published before")
     return units
-
-
-@task("estimate")
-def estimate(run: Run, pulled: Pulled, orders: Sequence[Order], *, workers: int) -> Estimate:
-    """What the units will take, said before the first of them; by what earlier runs of this judge took."""
-    lake, endpoint = run.lake, run.settings.verifier.endpoint
-    before = [order for order in orders if not order.is_pulled]
-    measured = costs.measured(lake.read_state(costs.STATE), costs.judge_of(run.settings.sections()))
-    outputs = sum(order.unit.rows for order in before)
-    if measured and before and not before[0].reverify:
-        days = [day for order in before for day in order.unit.days]
-        since, until = min(days), max(days)
-        current = (pl.col("verifier") == measured[-1].identity) & (pl.col("snapshot") == run.record.snapshot)
-        outputs = costs.to_judge(
-            lake.scan("outputs", since=since, until=until).filter(pl.col("response") != ERASED),
-            lake.scan("verdicts", since=since, until=until).filter(current),
-            lake.scan("actions", since=since, until=until),
-        )
-    foreseen = costs.estimate(
-        measured,
-        outputs=pulled.outputs + outputs,
-        units=len(orders),
-        workers=workers,
-        free_bytes=shutil.disk_usage(lake.root).free,
-        is_paid=endpoint is not None,
-    )
-    run.record.warnings += foreseen.warnings
-    progress.say(str(foreseen))
-    log().info("%s", foreseen)
-    return foreseen

@@ -44,9 +44,11 @@ from tasks.sources.kinds import reach
 from tasks.sources.pull import watermark
 from tasks.sources.units import Unit
 from tasks.verify.protocol import Usage
-from tasks.workbench import Workbench
+from tasks.workbench import JudgeParameters, Workbench
 from tasks.write_back.write_back import write_back
 
+ANSWERED_LATER = frozenset({"nightly audit", "backfill"})
+"""Flows that ask a judge by batches, where it is configured so."""
 LEAST_ROOM_BYTES = 32 * 2**20
 """A run with less to write to would end half way, or by a signal where a database maps its files."""
 
@@ -78,6 +80,8 @@ class Run:
     """What a remote judge was asked and cost."""
     spent: list[Usage] = field(default_factory=list)
     """What workers asked of it."""
+    waiting_files: list[Path] = field(default_factory=list)
+    """Units that are judged again, because their claims waited for a judge's answers."""
     judging_s: float = 0.0
     """While units were judged, by the clock."""
     workers: int = 1
@@ -210,7 +214,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
             record,
             settings,
             lake,
-            Workbench(settings.judge_parameters, lake),
+            Workbench(_parameters(flow, settings), lake),
             Validator(
                 lake.run_folder(record.run_id),
                 data_docs=settings.validation.data_docs,
@@ -228,6 +232,13 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
             raise
         finally:
             lake.clear_work(run.run_id)
+
+
+def _parameters(flow: str, settings: Settings) -> JudgeParameters:
+    """What the flow judges with: only those that come every night can wait for a batch."""
+    endpoint, parameters = settings.verifier.endpoint, settings.judge_parameters
+    later = endpoint is not None and endpoint.batch != "none" and settings.verifier.backend == "endpoint"
+    return replace(parameters, answers_later=later and flow in ANSWERED_LATER)
 
 
 def _record_start(record: runs.Run, lake: Lake, settings: Settings) -> list[str]:
@@ -285,6 +296,8 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
         GateError: rows in are not rows out + already there + quarantined; watermarks stay where they were.
     """
     record, lake = run.record, run.lake
+    run.usage = run.bench.record_usage(run.run_id, run.spent, claims=unit_costs.claims_of(run.judged))
+    record.judging |= run.usage.get("judge_usage", {})
     _reconcile(record)
     for source, mark in (marks or {}).items():
         lake.write_state(watermark(source), mark)
@@ -307,7 +320,6 @@ def finish(run: Run, marks: Mapping[str, Mapping[str, Any]] | None = None) -> No
         lake, run.run_id, checkpoint=checkpoint, verification=run.verification, now=datetime.now(UTC)
     )
     run.page = report.write(lake, page)
-    run.usage = run.bench.record_usage(run.run_id, run.spent, claims=unit_costs.claims_of(run.judged))
     unit_costs.remember(
         run.run_id,
         lake,

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
 from flows import progress
+from flows.estimates import estimate
 from flows.orchestrator import log, task, tell
 from flows.run import Run, give_way
 from flows.stages import judge, unit_title
 from tasks import judge as judging
 from tasks.backfill import aside as set_aside
-from tasks.backfill import caps
+from tasks.backfill import caps, fingerprints
 from tasks.backfill.bench import Answer, Order, Start, unforeseen
 from tasks.backfill.caps import Limits, Spent
+from tasks.backfill.cluster import Cluster, of_kind
 from tasks.backfill.estimate import Estimate
 from tasks.backfill.workers import Workers
 from tasks.errors import (
     ClaimledgerError,
     ConfigError,
+    GateError,
     IntegrityError,
     LakeError,
     ModelError,
@@ -35,6 +38,7 @@ from tasks.errors import (
     Unverifiable,
 )
 from tasks.gate.reconcile import Counts
+from tasks.sources.units import Unit
 
 HOPELESS = (LakeError, IntegrityError, ConfigError, Unverifiable)
 """What stops one unit stops all."""
@@ -62,6 +66,7 @@ class Units:
     limit: str = ""
     """The option that they were left for."""
     silences: int = 0
+    is_night: bool = False
 
     def next(self, under_way: int) -> Order | None:
         """The next unit, once nobody urgent waits for the lake; None for none at present.
@@ -69,7 +74,7 @@ class Units:
         Args:
             under_way: units that are being judged or published.
         """
-        if self.waiting and self.run.lake.is_wanted():
+        if self.waiting and not self.is_night and self.run.lake.is_wanted():
             if under_way:
                 return None
             give_way(self.run)
@@ -126,18 +131,66 @@ class Units:
 
 
 def judge_all(
-    run: Run, orders: Sequence[Order], *, workers: int, limits: Limits, foreseen: Estimate
+    run: Run,
+    orders: Sequence[Order],
+    *,
+    workers: int | None,
+    limits: Limits,
+    foreseen: Estimate,
+    is_night: bool = False,
 ) -> Units:
-    """Judges and publishes units as far as the limits allow."""
-    units = Units(run, deque(orders), limits, foreseen)
+    """Judges and publishes units as far as the limits allow.
+
+    Args:
+        run: the run.
+        orders: its units.
+        workers: processes of this machine, or workers of the cluster at most; by default one here, all there.
+        limits: of the whole.
+        foreseen: what it will take.
+        is_night: nobody is given way to, and here the first unit that cannot be judged ends the run.
+    """
+    units = Units(run, deque(orders), limits, foreseen, is_night=is_night)
     begun = time.monotonic()
     with progress.count("judging", sum(order.unit.rows for order in orders), "output") as done:
-        if workers == 1:
+        if run.settings.runner.kind != "local":
+            run.workers = _judge_on_cluster(run, units, workers, done) if orders else 1
+        elif (workers or 1) == 1:
             _judge_here(run, units, done)
         else:
-            _judge_in_processes(run, units, workers, done)
-    run.judging_s, run.workers = time.monotonic() - begun, workers
+            run.workers = workers or 1
+            with Workers(start(run), run.workers, limit_s=run.stage_limit_s) as processes:
+                _take(run, units, processes.answers(units.next), done)
+    run.judging_s = time.monotonic() - begun
     return units
+
+
+def judge_night(
+    run: Run, pulled: Sequence[Unit], waiting: Sequence[Order] = (), *, max_cost: float | None = None
+) -> Units:
+    """A night's units, here or on the cluster. One that cannot be judged ends the night.
+
+    Args:
+        run: the night.
+        pulled: its outputs.
+        waiting: published before, when a judge's answers were still to come.
+        max_cost: no unit is begun that would take a judge that answers at once beyond this.
+    """
+    orders = [*waiting, *(Order(unit) for unit in pulled)]
+    foreseen, limits = _nothing_foreseen(orders), Limits()
+    if run.settings.verifier.endpoint is not None and orders:
+        foreseen = estimate(run, orders, pulled=sum(unit.rows for unit in pulled), workers=1)
+        limits = Limits(max_cost=None if run.bench.batch else max_cost)
+    units = judge_all(run, orders, workers=None, limits=limits, foreseen=foreseen, is_night=True)
+    for order, reason in units.aside:
+        raise GateError(f"{order.unit.title}: {reason}; watermarks stay, the next night tries again")
+    if units.left:
+        put_aside(run, units)
+    return units
+
+
+def _nothing_foreseen(orders: Sequence[Order]) -> Estimate:
+    outputs = sum(order.unit.rows for order in orders)
+    return Estimate(outputs, len(orders), 0, None, None, None, 0, is_paid=False)
 
 
 def _judge_here(run: Run, units: Units, done: Callable[[float], None]) -> None:
@@ -146,7 +199,9 @@ def _judge_here(run: Run, units: Units, done: Callable[[float], None]) -> None:
         share = partial(progress.part, done, units.spent.outputs, order.unit.rows)
         try:
             judge(run, order.unit, share, reverify=order.reverify, is_pulled=order.is_pulled)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other units go on
+        except Exception as error:
+            if units.is_night:
+                raise
             del run.stages[stages:]
             units.failed(order, error)
         else:
@@ -154,27 +209,44 @@ def _judge_here(run: Run, units: Units, done: Callable[[float], None]) -> None:
         done(units.spent.outputs)
 
 
-def _judge_in_processes(run: Run, units: Units, workers: int, done: Callable[[float], None]) -> None:
-    with Workers(_start(run), workers, limit_s=run.stage_limit_s) as processes:
-        for answer in processes.answers(units.next):
-            run.validator.add_results(answer.results)
-            if answer.usage is not None:
-                run.spent.append(answer.usage)
-            stages = len(run.stages)
-            try:
-                if answer.error is not None:
-                    raise answer.error
-                publish(run, answer)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other units go on
-                del run.stages[stages:]
-                units.failed(answer.order, error)
-            else:
-                price = answer.usage.cost if answer.usage else 0.0
-                units.succeeded(answer.order, answer.seconds, price)
-            done(units.spent.outputs)
+def _judge_on_cluster(run: Run, units: Units, most: int | None, done: Callable[[float], None]) -> int:
+    """How many workers judged; those that were given nothing are warnings of the run."""
+    runner, plan = run.settings.runner, start(run)
+    here = fingerprints.models(plan, run.bench.identity)
+    crew = of_kind(runner.kind, str(runner.address), plan, most=most)
+    scratch = run.lake.work(run.run_id)
+    with Cluster(crew, plan, here, scratch, most=most, limit_s=run.stage_limit_s) as cluster:
+        try:
+            _take(run, units, cluster.answers(units.next), done)
+        finally:
+            run.record.warnings += [
+                f"worker {worker} was given no unit: {reason}" for worker, reason in cluster.refusals.items()
+            ]
+    return max(1, len(cluster.judged))
 
 
-def _start(run: Run) -> Start:
+def _take(run: Run, units: Units, answers: Iterable[Answer], done: Callable[[float], None]) -> None:
+    """Publishes what workers judged, as it comes."""
+    for answer in answers:
+        run.validator.add_results(answer.results)
+        if answer.usage is not None:
+            run.spent.append(answer.usage)
+        stages = len(run.stages)
+        try:
+            if answer.error is not None:
+                raise answer.error
+            publish(run, answer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other units go on
+            del run.stages[stages:]
+            units.failed(answer.order, error)
+        else:
+            price = answer.usage.cost if answer.usage else 0.0
+            units.succeeded(answer.order, answer.seconds, price)
+        done(units.spent.outputs)
+
+
+def start(run: Run) -> Start:
+    """What the workers of a run are started with."""
     validation = run.settings.validation
     return Start(
         parameters=run.bench.parameters,

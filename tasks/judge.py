@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -41,8 +42,12 @@ from tasks.sources import covering
 from tasks.sources.units import Unit
 from tasks.text import nearest
 from tasks.text import pairs as pairs_stage
+from tasks.verify.batch_store import WAITING
 from tasks.verify.protocol import Verifier, languages_of
 from tasks.workbench import Workbench
+
+if TYPE_CHECKING:
+    from tasks.verify.batch_endpoint import BatchEndpoint
 
 SAME_PROBABILITY = 1e-3
 """Re-verification may differ by this much between processors before it counts as another answer."""
@@ -122,6 +127,8 @@ class Scores:
     """EVIDENCE plus `text`, `document_uri` and `claim`, which reasons are worded from."""
     together: pl.DataFrame
     """claim_id and the probabilities of all its passages read as one text, where several fit together."""
+    waiting: pl.DataFrame = field(default_factory=WAITING.to_frame)
+    """Claims that get no verdict yet, because the judge's answers come later."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,8 @@ class Sealed:
     already_judged: int
     lookups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """As `Judged` has them."""
+    waiting: pl.DataFrame = field(default_factory=WAITING.to_frame)
+    """Claims without a verdict yet."""
 
     def counts(self, committed: Mapping[str, Counts]) -> dict[str, Counts]:
         """Per table: what came in, was published, was there already, was refused."""
@@ -192,6 +201,8 @@ class Judged:
     reverified: int
     lookups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By source, documents named without text that the corpus has (`documents_looked_up`) and has not."""
+    waiting: int = 0
+    """Claims without a verdict yet."""
 
 
 def published_units(
@@ -312,25 +323,35 @@ def score(claims: pl.DataFrame, material: Material, job: Job) -> Scores:
         bench.parameters.retrieve.parameters,
         named=material.named,
     )
+    waiting = WAITING.to_frame()
+    if bench.batch is not None:
+        candidates, waiting = _answered(candidates, claims, bench.batch, job)
     scores = scored(candidates, claims, bench.verifier, job.done)
     evidence = scores.evidence.with_columns(
         verifier=pl.lit(bench.identity), snapshot=pl.lit(job.snapshot), run_id=pl.lit(job.run_id)
     )
     good = job.gate.check("evidence", evidence.select(tables.EVIDENCE.schema.names()))
     good_rows = evidence.join(good, on=list(tables.EVIDENCE.key), how="semi", maintain_order="left")
-    return Scores(good_rows, scores.together)
+    return Scores(good_rows, scores.together, waiting)
 
 
-def scored(
-    candidates: pl.DataFrame,
-    claims: pl.DataFrame,
-    verifier: Verifier,
-    done: Callable[[float], None] | None = None,
-) -> Scores:
-    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them.
+def _answered(
+    candidates: pl.DataFrame, claims: pl.DataFrame, judge: BatchEndpoint, job: Job
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(candidates of claims whose answers are there, claims whose questions are left to be asked)."""
+    pairs, several = _questions(candidates, claims)
+    columns = ("claim_id", "claim", "text")
+    asked = pl.concat([pairs.select(columns), several.select(columns)])
+    missing = asked.filter(pl.Series(judge.unanswered(asked), dtype=pl.Boolean))
+    if missing.is_empty():
+        return candidates, WAITING.to_frame()
+    judge.ask(missing, run_id=job.run_id, unit=job.unit)
+    waiting = claims.join(missing, on="claim_id", how="semi").select(WAITING.names())
+    return candidates.join(waiting, on="claim_id", how="anti", maintain_order="left"), waiting
 
-    `done` is told the share of the pairs that is scored.
-    """
+
+def _questions(candidates: pl.DataFrame, claims: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(each passage with its claim, all passages of a claim as one text where it has several)."""
     pairs = candidates.join(
         claims.select(
             "claim_id", "output_id", "produced_at", claim=pairs_stage.without_citations(pl.col("text"))
@@ -344,6 +365,20 @@ def scored(
         .agg(pl.col("claim").first(), pl.col("text").str.join("\n"), pl.len().alias("passages"))
         .filter(pl.col("passages") > 1)
     )
+    return pairs, several
+
+
+def scored(
+    candidates: pl.DataFrame,
+    claims: pl.DataFrame,
+    verifier: Verifier,
+    done: Callable[[float], None] | None = None,
+) -> Scores:
+    """Passages (CANDIDATES, by claim and rank) with a verifier's probabilities and what it read of them.
+
+    `done` is told the share of the pairs that is scored.
+    """
+    pairs, several = _questions(candidates, claims)
     asked = pl.concat([pairs.select("claim", "text"), several.select("claim", "text")])
     scores = verifier.score(asked["claim"].to_list(), asked["text"].to_list(), _shares(asked.height, done))
     alone, read = slice(None, pairs.height), scores.is_read[pairs.height :]
@@ -506,6 +541,7 @@ def seal(material: Material, scores: Scores, decisions: Decisions, known: pl.Dat
         repeated=decisions.repeated,
         already_judged=known.height,
         lookups=material.lookups,
+        waiting=scores.waiting,
     )
 
 
@@ -515,6 +551,7 @@ def judge(outputs: pl.DataFrame, job: Job, *, reverify: bool = False) -> Sealed:
     known = current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
     claims = material.claims if reverify else material.claims.join(known, on="claim_id", how="anti")
     scores = score(claims, material, job)
+    claims = claims.join(scores.waiting, on="claim_id", how="anti")
     return seal(material, scores, decide(claims, scores, material, known, job), known, job)
 
 
@@ -528,6 +565,8 @@ def publish(sealed: Sealed, job: Job) -> Judged:
     advice = f"nothing of unit {sealed.unit} was published, report this as a bug"
     lake.require_references(sealed.frames, advice)
     frames = {**sealed.frames, "quarantine": sealed.quarantine}
+    if job.bench.batch is not None:
+        job.bench.batch.wait(sealed.waiting, run_id=job.run_id, unit=sealed.unit)
     committed = lake.commit(job.run_id, sealed.unit, frames, run_day=job.now.date())
     if sealed.repeated.height:
         recording.record_again(lake, settings.ledger, settings.policies, sealed.repeated, run_id=job.run_id)
@@ -540,4 +579,5 @@ def publish(sealed: Sealed, job: Job) -> Judged:
         already_judged=sealed.already_judged,
         reverified=sealed.repeated.height,
         lookups=sealed.lookups,
+        waiting=sealed.waiting.height,
     )

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Le
@@ -99,8 +99,13 @@ class ScheduleSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerSettings(Section):
-    """How the work is cut."""
+    """How the work is cut, and where it is done."""
 
+    kind: Literal["local", "dask", "ray"] = "local"
+    """Where units are judged: on this machine, or on the workers of a Dask or Ray cluster that see the lake
+    under the same path."""
+    address: Annotated[str | None, Example("tcp://scheduler.example:8786")] = None
+    """Of the cluster: the Dask scheduler's, or the Ray head's (tcp://HOST:6379)."""
     unit_outputs: Annotated[int, Ge(1)] = 500
     """Outputs per unit: bounds memory and what an interruption costs."""
     together_outputs: Annotated[int, Ge(1)] = 100
@@ -114,6 +119,16 @@ class RunnerSettings(Section):
     """Seconds to wait for another run that writes to the lake, before giving up."""
     stage_limit_s: Annotated[float, Ge(1), Le(604_800)] = 21_600.0
     """Seconds that one stage may take: the pull, the index, one unit; longer, and the run ends as failed."""
+
+    def __post_init__(self) -> None:
+        if self.kind != "local" and not self.address:
+            raise ValueError(
+                f'address is missing: kind = "{self.kind}" needs that of a cluster; on one machine, '
+                'kind = "local" and `--workers N` do the same without one'
+            )
+        schemes = {"dask": r"(tcp|tls)://[^/@]+:\d+", "ray": r"((tcp|ray)://)?[^/@]+:\d+"}
+        if self.address and not re.fullmatch(schemes.get(self.kind, ".*"), self.address):
+            raise ValueError(f"address is {self.address!r}, expected one such as tcp://HOST:PORT")
 
 
 def _one_path(value: object) -> object:

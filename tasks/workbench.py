@@ -26,6 +26,7 @@ from tasks.verify.parameters import VerifierSettings
 if TYPE_CHECKING:
     from tasks.evidence.embeddings import CachedEmbedder
     from tasks.text.sentences import Segmenter
+    from tasks.verify.batch_endpoint import BatchEndpoint
     from tasks.verify.protocol import Usage, Verifier
 
 
@@ -43,6 +44,8 @@ class JudgeParameters:
     ledger: LedgerSettings = LedgerSettings()
     threads: int = 0
     """Threads of the models; 0 is one per core."""
+    answers_later: bool = False
+    """Whether a judge behind an endpoint is asked through its provider's batch interface."""
 
 
 class Workbench:
@@ -76,7 +79,21 @@ class Workbench:
     @cached_property
     def verifier(self) -> Verifier:
         """The configured verifier."""
-        return self.load(self.parameters.verifier)
+        settings = self.parameters.verifier
+        if self.batch is None:
+            return self.load(settings)
+        from tasks.verify.load import under_calibration
+
+        return under_calibration(self.batch, settings)
+
+    @cached_property
+    def batch(self) -> BatchEndpoint | None:
+        """The judge whose answers come by batches, without its calibration; None of any other."""
+        if not self.parameters.answers_later:
+            return None
+        from tasks.verify.batch_endpoint import BatchEndpoint
+
+        return BatchEndpoint(self.parameters.verifier, self.lake.root)
 
     @property
     def has_verifier(self) -> bool:

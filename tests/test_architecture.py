@@ -52,6 +52,12 @@ ROOMS = {
 
 DOORS = {
     "backfill.bench": "disk, clock, through its neighbours: gate.validate, judge, lake.store, workbench",
+    "backfill.cluster": "disk, clock, randomness, through its neighbours: backfill.remote, backfill.workers",
+    "backfill.dask_crew": "clock, log, distributed",
+    "backfill.fingerprints": "disk, environment",
+    "backfill.ray_crew": "environment, log, ray",
+    "backfill.remote": "disk, clock, through its neighbours: backfill.bench",
+    "backfill.sealed_files": "disk",
     "backfill.workers": "processes, signals, clock",
     "deliver.append": "disk",
     "deliver.deliver": "processes, clock",
@@ -229,6 +235,10 @@ DOORS = {
     "taken.later": "through its neighbours: lake.store",
     "text.sentences": "sentencex",
     "verify.artefact": "disk",
+    "verify.batch_client": "environment, network, clock, httpx",
+    "verify.batch_endpoint": "disk, through its neighbours: verify.endpoint",
+    "verify.batch_nights": "through its neighbours: verify.batch_client, verify.batch_endpoint",
+    "verify.batch_store": "disk",
     "verify.calibrate": "through its neighbours: verify.calibration",
     "verify.calibration": "disk",
     "verify.crossencoder": "disk",
@@ -256,6 +266,7 @@ GIANTS = {
     "apprise": "drift.notify",
     "boto3": "ledger.witness.bucket",
     "bm25s": "evidence.lexical",
+    "distributed": "backfill.dask_crew",
     "duckdb": "report.database",
     "faiss": "evidence.dense",
     "great_expectations": "gate.great_expectations",
@@ -273,11 +284,13 @@ GIANTS = {
     "uvicorn": "review_page.server",
     "sentencex": "text.sentences",
     "sentence_transformers": "evidence.models",
+    "ray": "backfill.ray_crew",
 }
 """Heavy or foreign libraries, and the one module of `tasks` that each is met in."""
 
 COVERED_BY = {
     "backfill.aside": "end_to_end/test_backfill.py",
+    "backfill.crew": "backfill/test_cluster.py",
     "deliver.cursor": "deliver/test_sending.py",
     "deliver.formats": "deliver/test_messages.py",
     "deliver.elastic": "deliver/test_siems.py",
@@ -399,6 +412,7 @@ COVERED_BY = {
     "text.lists": "text/test_rules.py",
     "text.numbers": "text/test_rules.py",
     "text.words": "text/test_pairs.py",
+    "verify.batch_wire": "verify/test_batch_nights.py",
     "verify.labels": "verify/test_quality_figures.py",
     "verify.metrics": "verify/test_quality_figures.py",
     "verify.pair_classifier": "verify/test_classifiers.py",

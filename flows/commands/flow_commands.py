@@ -44,7 +44,9 @@ def backfill(
     from_: Annotated[date, Parameter(name=SINCE, help="First UTC day.")],
     to: Annotated[date, Parameter(name=UNTIL, help="Last UTC day, included.")],
     reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
-    workers: Annotated[int, Parameter(help="Processes that judge units side by side.")] = 1,
+    workers: Annotated[
+        int | None, Parameter(help="Processes that judge side by side; on a cluster, workers at most.")
+    ] = None,
     max_hours: Annotated[float | None, Parameter(help="Begin no unit that would end later.")] = None,
     max_cost: Annotated[
         float | None, Parameter(help="Begin no unit that would take a paid judge beyond this.")

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence import index
@@ -16,6 +17,9 @@ from tasks.lake.store import Lake
 from tasks.sources.units import Unit
 from tasks.verify.protocol import Usage, usage_of
 from tasks.workbench import JudgeParameters, Workbench
+
+if TYPE_CHECKING:
+    from tasks.backfill.sealed_files import Stored
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Answer:
     usage: Usage | None = None
     """What it cost of a remote judge."""
     seconds: float = 0.0
+    stored: Stored | None = None
+    """Instead of `sealed`, from a worker on another machine."""
 
 
 class Bench:
@@ -95,6 +101,11 @@ class Bench:
             _spent(before, self._usage()),
             time.monotonic() - begun,
         )
+
+    @property
+    def identity(self) -> str:
+        """Of its verifier, as tables name it; loads it."""
+        return self._bench.identity
 
     def finish(self) -> None:
         """Writes what Great Expectations has still to write."""

@@ -149,7 +149,7 @@ class Workers:
                     answers.append(Answer(order, error=self._dismiss(worker)))
             elif time.monotonic() >= worker.due:
                 self._dismiss(worker)
-                answers.append(Answer(order, error=_late(order, self._limit_s)))
+                answers.append(Answer(order, error=late(order, self._limit_s)))
         return answers
 
     def _dismiss(self, worker: _Worker) -> GateError:
@@ -166,16 +166,30 @@ class Workers:
 
 def shared(start: Start, workers: int) -> Start:
     """For one of so many workers: its part of the cores, and of the requests that a judge takes a minute."""
+    threads = start.parameters.threads or max(1, (os.cpu_count() or 1) // workers)
+    start = with_pace(start, workers)
+    return replace(start, parameters=replace(start.parameters, threads=threads))
+
+
+def is_paced(start: Start) -> bool:
+    """Whether a judge takes so many requests a minute."""
+    endpoint = start.parameters.verifier.endpoint
+    return endpoint is not None and endpoint.requests_per_minute > 0
+
+
+def with_pace(start: Start, workers: int) -> Start:
+    """For one of so many workers: its part of the requests that a judge takes a minute."""
     parameters = start.parameters
-    threads = parameters.threads or max(1, (os.cpu_count() or 1) // workers)
     endpoint = parameters.verifier.endpoint
-    if endpoint is not None:
-        endpoint = replace(endpoint, requests_per_minute=endpoint.requests_per_minute / workers)
+    if endpoint is None:
+        return start
+    endpoint = replace(endpoint, requests_per_minute=endpoint.requests_per_minute / workers)
     verifier = replace(parameters.verifier, endpoint=endpoint)
-    return replace(start, parameters=replace(parameters, threads=threads, verifier=verifier))
+    return replace(start, parameters=replace(parameters, verifier=verifier))
 
 
-def _late(order: Order, limit_s: float) -> TimeLimitError:
+def late(order: Order, limit_s: float) -> TimeLimitError:
+    """Of a unit that took longer than one may."""
     return TimeLimitError(
         f"judging {order.unit.title} took longer than runner.stage_limit_s, {limit_s:g} s, and was stopped"
     )

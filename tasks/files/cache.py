@@ -96,7 +96,7 @@ class Cache:
         """
         with durable.touching(self.folder):
             durable.make_folder(self.folder)
-            temporary = self.folder / f"_writing-{os.getpid()}"
+            temporary = self.folder / f"_writing-{os.uname().nodename}-{os.getpid()}"
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             fill(temporary)

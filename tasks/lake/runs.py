@@ -75,6 +75,8 @@ class Run:
     redaction: dict[str, int | float] = field(default_factory=dict)
     """Of answers that people read after a redactor: `reviewed`, `missed`, and `low` and `high`, the ends of
     the 95% interval of the share missed; empty where none were read."""
+    judging: dict[str, float] = field(default_factory=dict)
+    """What a remote judge was asked and cost, and how many claims wait for its answers."""
     verifier: str | None = None
     snapshot: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -107,6 +109,8 @@ class Run:
             counts.setdefault("outputs", Counts().as_dict())["minimised"] = self.minimised
         if self.scores:
             counts.setdefault("reviews", Counts().as_dict())["scores"] = self.scores
+        if self.judging:
+            counts.setdefault("verdicts", Counts().as_dict())["judge"] = self.judging
         if self.lacks:
             counts.setdefault("outputs", Counts().as_dict())["lacks"] = self.lacks
         if self.redaction:

@@ -44,6 +44,8 @@ class RunFacts:
     rows_in: int
     rows_out: int
     rows_quarantined: int
+    waiting: int
+    """Claims without a verdict yet, because a judge's answers come later."""
     verdicts: pl.DataFrame
     """`of-run`."""
     tables: pl.DataFrame

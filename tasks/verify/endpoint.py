@@ -65,7 +65,7 @@ class Endpoint:
         self._settings: EndpointSettings = settings.endpoint
         self._model = settings.model
         self._longest = settings.max_tokens * settings.max_windows
-        self._url = _checked(self._settings.url)
+        self._url = checked(self._settings.url) + "/chat/completions"
         self._key = os.environ.get(KEY, "") if key is None else key
         self._pace = _Pace(self._settings.requests_per_minute)
         self._lock = threading.Lock()
@@ -93,13 +93,11 @@ class Endpoint:
             ModelError: the endpoint refuses, stays unreachable, or answers too often with something else.
         """
         pairs, place = distinct(claims, passages)
-        offered = words.token_counts(pairs["claim"]) + words.token_counts(pairs["passage"])
-        has_words = (pairs["claim"].str.strip_chars() != "") & (pairs["passage"].str.strip_chars() != "")
-        fits = offered <= self._longest
+        offered, fits, has_words = self._readable(pairs)
         probabilities = np.tile([0.0, 0.0, 1.0], (pairs.height, 1))
         seen = np.where(fits, offered, 0)
         repeats = np.bincount(place, minlength=pairs.height)
-        asked = np.flatnonzero(fits & has_words.to_numpy())
+        asked = np.flatnonzero(fits & has_words)
         if progress and (rest := int(repeats.sum() - repeats[asked].sum())):
             progress(rest)
         for row, answer in self._ask_all(pairs, asked):
@@ -116,6 +114,12 @@ class Endpoint:
             seen[place].astype(np.int32),
             fits[place].astype(np.int32),
         )
+
+    def _readable(self, pairs: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(tokens of each pair, whether they fit, whether both texts have words)."""
+        offered = words.token_counts(pairs["claim"]) + words.token_counts(pairs["passage"])
+        has_words = (pairs["claim"].str.strip_chars() != "") & (pairs["passage"].str.strip_chars() != "")
+        return offered, offered <= self._longest, has_words.to_numpy()
 
     def _check_answered(self, unanswered: int, asked: int) -> None:
         if unanswered > max(FEW, self._settings.tolerated_unanswered_ratio * asked):
@@ -151,19 +155,8 @@ class Endpoint:
                     future.cancel()
 
     def _ask(self, client: httpx.Client, claim: str, passage: str) -> prompt.Answer | None:
-        body = json.dumps(
-            {
-                "model": self._model,
-                "messages": prompt.messages(claim, passage),
-                "temperature": 0,
-                "top_p": 1,
-                "n": 1,
-                "seed": 0,
-                "max_tokens": self._settings.max_output_tokens,
-                "stream": False,
-            },
-            ensure_ascii=True,
-        ).encode()
+        question = prompt.chat_completion(self._model, claim, passage, self._settings.max_output_tokens)
+        body = json.dumps(question, ensure_ascii=True).encode()
         for attempt in range(1, self._settings.attempts + 1):
             self._pace.wait()
             try:
@@ -209,15 +202,9 @@ class Endpoint:
         """The judgement in a reply, None where it holds another text; counts what it cost."""
         try:
             reply = json.loads(body)
-            choice = reply["choices"][0]
-            content = choice["message"]["content"]
-            whole = choice.get("finish_reason") in (None, "stop")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            answer, given, made = prompt.read_completion(reply)
+        except (ValueError, RecursionError):
             raise _TryAgainError("the reply is not a chat completion") from None
-        used = reply.get("usage") if isinstance(reply.get("usage"), dict) else {}
-        tokens = [used.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        given, made = (t if isinstance(t, int) and 0 <= t < 2**31 else 0 for t in tokens)
-        answer = prompt.read_answer(content) if whole else None
         with self._lock:
             self.usage.requests += 1
             self.usage.unanswered += answer is None
@@ -260,8 +247,8 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _checked(url: str) -> str:
-    """The address of chat completions.
+def checked(url: str) -> str:
+    """The address up to and without /chat/completions.
 
     Raises:
         ConfigError: neither https nor on this machine, or with a name and password in it.
@@ -273,4 +260,4 @@ def _checked(url: str) -> str:
         raise ConfigError(
             f"verifier.endpoint.url {url[:100]}: texts go to https addresses alone (http on this machine)"
         )
-    return url.rstrip("/") + "/chat/completions"
+    return url.rstrip("/")

@@ -29,7 +29,15 @@ def load(settings: VerifierSettings, *, threads: int = 0) -> Verifier:
     Raises:
         ModelError: missing, changed, malformed or unsafe model, or a calibration that is not its own.
     """
-    verifier = _load(settings, threads)
+    return under_calibration(_load(settings, threads), settings)
+
+
+def under_calibration(verifier: Verifier, settings: VerifierSettings) -> Verifier:
+    """The verifier with the calibration that the settings name, if they do.
+
+    Raises:
+        ModelError: it is not its own.
+    """
     if not settings.calibration:
         return verifier
     from tasks.verify.calibration import calibrated

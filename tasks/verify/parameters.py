@@ -35,6 +35,15 @@ class EndpointSettings(Section):
     """Of tokens read, in any currency: only for the cost that is reported."""
     price_per_million_output: Annotated[float, Ge(0.0)] = 0.0
     """Of tokens written."""
+    max_cost_per_run: Annotated[float, Ge(0.0)] = 0.0
+    """An audit or backfill begins nothing that would take it beyond this, by these prices; 0 is no limit."""
+    batch: Literal["none", "openai", "anthropic"] = "none"
+    """Whose batch interface audits and backfills ask through: one night submits, a later one collects.
+    openai: /files and /batches of this url, as others offer them too. anthropic: /messages/batches."""
+    batch_requests: Annotated[int, Ge(1), Le(50_000)] = 10_000
+    """Requests in one batch at most."""
+    batch_price_ratio: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
+    """What a token of a batch costs of the prices above."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,69 @@ def messages(claim: str, evidence: str) -> list[dict[str, str]]:
     ]
 
 
+def chat_completion(model: str, claim: str, evidence: str, max_tokens: int) -> dict[str, object]:
+    """A request to a chat completions endpoint."""
+    return {
+        "model": model,
+        "messages": messages(claim, evidence),
+        "temperature": 0,
+        "top_p": 1,
+        "n": 1,
+        "seed": 0,
+        "max_tokens": max_tokens,
+        "stream": False,
+    }
+
+
+def message(model: str, claim: str, evidence: str, max_tokens: int) -> dict[str, object]:
+    """The same question as a request of the Messages API."""
+    system, user = messages(claim, evidence)
+    return {
+        "model": model,
+        "system": system["content"],
+        "messages": [user],
+        "temperature": 0,
+        "max_tokens": max_tokens,
+    }
+
+
+def read_completion(reply: object) -> tuple[Answer | None, int, int]:
+    """(answer, tokens read, tokens written) of a chat completion.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        choice = reply["choices"][0]  # type: ignore[index]
+        content, whole = choice["message"]["content"], choice.get("finish_reason") in (None, "stop")
+        used = reply.get("usage")  # type: ignore[attr-defined]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError("no chat completion") from None
+    given, made = _tokens(used, "prompt_tokens"), _tokens(used, "completion_tokens")
+    return read_answer(content) if whole else None, given, made
+
+
+def read_message(reply: object) -> tuple[Answer | None, int, int]:
+    """The same of a message of the Messages API."""
+    try:
+        texts = [part["text"] for part in reply["content"] if part["type"] == "text"]  # type: ignore[index]
+        whole = reply.get("stop_reason") in (None, "end_turn", "stop_sequence")  # type: ignore[attr-defined]
+        used = reply.get("usage")  # type: ignore[attr-defined]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError("no message") from None
+    given, made = _tokens(used, "input_tokens"), _tokens(used, "output_tokens")
+    return (
+        read_answer("".join(texts)) if whole and all(isinstance(t, str) for t in texts) else None,
+        given,
+        made,
+    )
+
+
+def _tokens(used: object, name: str) -> int:
+    count = used.get(name) if isinstance(used, dict) else None
+    return count if isinstance(count, int) and 0 <= count < 2**31 else 0
+
+
 def read_answer(content: object) -> Answer | None:
     """(supported, contradicted, insufficient) that sum to 1, or None for anything but exactly that object.
 

@@ -19,7 +19,7 @@ Command = Callable[..., Answer]
 
 DYING = """
 import os, sys
-import flows.audit, flows.run, tasks.lake.runs
+import flows.audit, flows.run, flows.units, tasks.lake.runs
 from flows.commands.cli import main
 from tasks.lake.store import Lake
 
@@ -38,7 +38,7 @@ main(["audit", "--quiet"])
 """
 POINTS = {
     "before the pull": "(flows.audit, 'pull', False)",
-    "after the first unit": "(flows.audit, 'judge', True)",
+    "after the first unit": "(flows.units, 'judge', True)",
     "before the watermarks move": "(flows.run, 'reconcile', False)",
     "after the watermarks moved": "(flows.run.health, 'check', False)",
     "before the run is closed": "(tasks.lake.runs, 'close_run', False)",

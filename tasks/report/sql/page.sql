@@ -559,8 +559,9 @@ FROM $inventory JOIN last USING (taken_at)
 ORDER BY finding IS NULL, kind, outputs DESC, name, version;
 
 -- name: run
--- numbers: rows_in, rows_out, rows_quarantined
-SELECT flow, status, started_at, finished_at, parameters, code_version, rows_in, rows_out, rows_quarantined
+-- numbers: rows_in, rows_out, rows_quarantined, waiting
+SELECT flow, status, started_at, finished_at, parameters, code_version, rows_in, rows_out, rows_quarantined,
+       coalesce(TRY_CAST(counts::JSON->'verdicts'->'judge'->>'waiting' AS BIGINT), 0) AS waiting
 FROM $runs
 WHERE run_id = '$run_id';
 
