@@ -48,14 +48,14 @@ CRITERIA = (
         "What is to be processed, and by which rules, is defined and known.",
         "Policies are named and versioned, their thresholds are in every verdict's event by value; the "
         "system of record is asked how many answers a day has.",
-        ("completeness", "agents", "numbers", "changes"),
+        ("completeness", "agents", "use_cases", "numbers", "changes"),
         "One line per source and UTC day, the newest comparison of each; days without a count are "
-        "counted too. One per agent that answered, answered in the period before or is declared; one per "
-        "numbering of a source's ids.",
+        "counted too. One per agent that answered, answered in the period before or is declared; one per use "
+        "case of this period or the one before; one per numbering of a source's ids.",
         "Read: the policy's values are in the configuration events and in each verdict.",
         "Every day of every source was compared with the source's own count, where it has one. Days without "
-        "an answer were compared with each agent's own share of days with one, and numbered ids looked "
-        "through for numbers that no record has.",
+        "an answer were compared with each agent's and use case's own share of days with one, and numbered "
+        "ids looked through for numbers that no record has.",
         (
             "completeness.days",
             "completeness.complete",
@@ -65,6 +65,9 @@ CRITERIA = (
             "agents.gaps",
             "agents.silent",
             "agents.unseen",
+            "use_cases.rows_seen",
+            "use_cases.gaps",
+            "use_cases.silent",
             "numbers.numberings",
             "numbers.missing",
         ),

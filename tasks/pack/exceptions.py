@@ -174,6 +174,19 @@ def _silent(populations: Populations) -> pl.LazyFrame:
     return _line(filled, "PI1.1", "agents", what=what, at="at", by=by)
 
 
+def _silent_use_cases(populations: Populations) -> pl.LazyFrame:
+    rows = populations["use_cases"].filter(pl.col("state") != "seen")
+    name = pl.col("use_case").str.head(80)
+    what = (
+        pl.when(pl.col("state") == "gap")
+        .then(pl.format("use case {} had no answer for {} days from {}", name, "gap_days", _name("gap_from")))
+        .otherwise(pl.format("use case {} had answers in the period before and none in this one", name))
+    )
+    by = ["use_case", "state", "gap_days", "gap_from"]
+    filled = rows.with_columns(pl.col("gap_days").fill_null("0"), at=pl.col("gap_from"))
+    return _line(filled, "PI1.1", "use_cases", what=what, at="at", by=by)
+
+
 def _numbers(populations: Populations) -> pl.LazyFrame:
     """Gaps in numbered ids; explained where the runs left out as many records by rule."""
     columns = ("rows_filtered", "rows_joined", "rows_sampled_out", "rows_quarantined")
@@ -348,6 +361,7 @@ def _unwitnessed(until: str) -> pl.LazyFrame:
 _RULES: tuple[Callable[[Populations], pl.LazyFrame], ...] = (
     _completeness,
     _silent,
+    _silent_use_cases,
     _numbers,
     _reconciliation,
     _quarantine,

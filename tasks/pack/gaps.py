@@ -1,7 +1,7 @@
-"""What one would expect to be there and is not: agents that fell silent, and numbers that no record has.
+"""What one would expect to be there and is not: agents and use cases that fell silent, missing numbers.
 
-Belongs here: days of agents and numbered ids of sources. Does not belong here: nights (`nights.py`), and what
-a source itself counts (table `completeness`).
+Belongs here: days of agents and use cases, and numbered ids of sources. Does not belong here: nights
+(`nights.py`), and what a source itself counts (table `completeness`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ AGENTS = pl.Schema(
         "state": pl.String(),
     }
 )
+USE_CASES = ["use_case", *(name for name in AGENTS if name not in ("agent", "source"))]
 NUMBERS = pl.Schema(
     {
         "source": pl.String(),
@@ -106,6 +107,17 @@ def agents(
     parts = [rows.drop("without"), silent, unseen]
     every = pl.concat([pl.DataFrame(schema=AGENTS), *parts], how="diagonal_relaxed")
     return every.select(pl.col(n).cast(t) for n, t in AGENTS.items()).sort("agent", "source", nulls_last=True)
+
+
+def use_cases(outputs: pl.LazyFrame, earlier: pl.LazyFrame, *, since: date, until: date) -> pl.DataFrame:
+    """As `agents`, one row per use case (USE_CASES), whichever agents and sources answer for it; none is
+    declared.
+    """
+    one = pl.lit("", pl.String).alias("source")
+    named = [frame.select("produced_at", one, agent="use_case") for frame in (outputs, earlier)]
+    nobody = pl.DataFrame(schema={"name": pl.String})
+    rows = agents(*named, nobody, since=since, until=until).rename({"agent": "use_case"})
+    return rows.select(USE_CASES)
 
 
 def numbers(outputs: pl.LazyFrame, everything: pl.LazyFrame) -> pl.DataFrame:

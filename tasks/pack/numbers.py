@@ -54,6 +54,15 @@ MEASURES = (
         "agents.gaps", "of those, with days without an answer that are improbable", (("state", "=", "gap"),)
     ),
     Measure("agents.silent", "agents of the period before without an answer", (("state", "=", "silent"),)),
+    Measure("use_cases.rows_seen", "use cases with answers", (("answers", ">=", "1"),)),
+    Measure(
+        "use_cases.gaps",
+        "of those, with days without an answer that are improbable",
+        (("state", "=", "gap"),),
+    ),
+    Measure(
+        "use_cases.silent", "use cases of the period before without an answer", (("state", "=", "silent"),)
+    ),
     Measure("agents.unseen", "declared agents without an answer", (("state", "=", "unseen"),)),
     Measure("numbers.numberings", "numberings of ids at the sources"),
     Measure("numbers.missing", "numbers in them without a record", of="sum:missing"),

@@ -95,6 +95,7 @@ def populations(lake: Lake, period: Period, recorded: Recorded) -> dict[str, pl.
         .sort("quarantined_at", "row_sha256"),
         "completeness": _completeness(lake, period),
         "agents": _agents(lake, period, recorded.inventory).lazy(),
+        "use_cases": _use_cases(lake, period).lazy(),
         "numbers": gaps.numbers(period.rows(lake, "outputs"), lake.scan("outputs")).lazy(),
         "outputs": _outputs(lake, period, erased),
         "verdicts": verdicts,
@@ -212,15 +213,26 @@ def _completeness(lake: Lake, period: Period) -> pl.LazyFrame:
 
 def _agents(lake: Lake, period: Period, inventory: pl.DataFrame) -> pl.DataFrame:
     """Agents that answered, and those that were expected to; of days that are over."""
-    days = (period.until - period.since).days + 1
-    earlier = lake.scan(
-        "outputs", since=period.since - timedelta(days=days), until=period.since - timedelta(days=1)
-    )
-    until = min(period.until, period.now.date() - timedelta(days=1))
+    earlier, until = _before(lake, period)
     declared = inventory.filter((pl.col("kind") == "agent") & pl.col("declared"))
     return gaps.agents(
         period.rows(lake, "outputs"), earlier, declared.select("name"), since=period.since, until=until
     )
+
+
+def _use_cases(lake: Lake, period: Period) -> pl.DataFrame:
+    """Use cases with answers, and those of the period before; of days that are over."""
+    earlier, until = _before(lake, period)
+    return gaps.use_cases(period.rows(lake, "outputs"), earlier, since=period.since, until=until)
+
+
+def _before(lake: Lake, period: Period) -> tuple[pl.LazyFrame, date]:
+    """Answers of as many days before the period, and its last day that is over."""
+    days = (period.until - period.since).days + 1
+    earlier = lake.scan(
+        "outputs", since=period.since - timedelta(days=days), until=period.since - timedelta(days=1)
+    )
+    return earlier, min(period.until, period.now.date() - timedelta(days=1))
 
 
 def _outputs(lake: Lake, period: Period, erased: Sequence[str]) -> pl.LazyFrame:

@@ -34,6 +34,7 @@ FILES = (
     "inventory",
     "policies",
     "agents",
+    "use_cases",
     "numbers",
 )
 """Populations of the period before that the view and its exceptions need."""

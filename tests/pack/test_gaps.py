@@ -48,6 +48,26 @@ def test_an_agent_that_is_new_in_the_period_lacks_nothing_before_it_began() -> N
     assert states(late, outputs("new", 20, month=10))["new"] == ("gap", 14, date(2026, 11, 1))
 
 
+def test_a_use_case_that_fell_silent_is_named_though_its_agent_answers_for_others() -> None:
+    def of(use_case: str, *days: int, month: int = 11) -> pl.DataFrame:
+        return outputs("one", *days, month=month).with_columns(use_case=pl.lit(use_case))
+
+    period = pl.concat([of("support", *range(1, 29)), of("billing", *range(1, 22))])
+    earlier = pl.concat([of("billing", 20, month=10), of("claims", 20, month=10)])
+    rows = gaps.use_cases(period.lazy(), earlier.lazy(), since=SINCE, until=UNTIL)
+    assert rows.columns == gaps.USE_CASES
+    assert rows.select("use_case", "state", "gap_days", "gap_from").rows() == [
+        ("billing", "gap", 7, date(2026, 11, 22)),
+        ("claims", "silent", None, None),
+        ("support", "seen", 0, None),
+    ]
+    lines = exceptions._silent_use_cases({"use_cases": rows.with_columns(pl.all().cast(pl.String)).lazy()})
+    assert lines.collect().sort("what")["what"].to_list() == [
+        "use case billing had no answer for 7 days from 2026-11-22",
+        "use case claims had answers in the period before and none in this one",
+    ]
+
+
 def test_an_agent_of_the_period_before_or_of_the_declarations_is_expected() -> None:
     period = outputs("here", *range(1, 29))
     found = states(period, outputs("gone", 20, month=10), "here", "planned")

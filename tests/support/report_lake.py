@@ -399,6 +399,8 @@ def build(folder: Path, *, measured: bool = True) -> tuple[Lake, Row]:
     taken = {"sample": {"drop user.email": 4, "hash user.id": 11}}
     tables_of_run: dict[str, Any] = {name: count.as_dict() for name, count in counts.items()}
     tables_of_run["outputs"]["minimised"] = taken
+    read = {"reviewed": 40, "missed": 2, "low": 0.0061, "high": 0.1692}
+    tables_of_run["findings"]["redaction"] = read
     tables_of_run["outputs"]["lacks"] = {"sample": {"documents_without_text": 3, "documents_looked_up": 2}}
     run = run_row(tables_of_run)
     lake.commit(RUN_ID, "run", {"runs": pl.DataFrame([run], schema=tables.RUNS.schema)}, run_day=NOW.date())
