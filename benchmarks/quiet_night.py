@@ -51,7 +51,7 @@ def configured(folder: Path) -> Path:
         starter.write_starter(folder, from_source=None, path=None)
     path = folder / "claimledger.toml"
     text = path.read_text("utf-8")
-    if KEY_FOLDER not in text:
+    if "example.com/benchmark" not in text:
         ledger = f'[ledger]\norigin = "example.com/benchmark"\nkey_folder = "{folder / KEY_FOLDER}"\n'
         text = re.sub(r"(?m)^(# *)?\[ledger\]\n", ledger, text, count=1)
         path.write_text(text, "utf-8")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks import settings as settings_module
 from tasks.errors import ClaimledgerError, IntegrityError, SourceError
@@ -22,6 +23,9 @@ from tasks.models import processor
 from tasks.settings import Settings
 from tasks.sources.base import Scope
 from tasks.sources.parameters import FilesSettings
+
+if TYPE_CHECKING:
+    from tasks.lake.leftovers import Leftover
 
 INSTALL_AGAIN = "install it again (`make install` in a checkout)"
 LEFTOVERS_SHOWN = 10
@@ -203,12 +207,34 @@ def left_behind(lake: Lake) -> Iterator[Check]:
     """What interrupted work left, each with what becomes of it; none of it is wrong."""
     from tasks.lake.leftovers import leftovers
 
-    found = leftovers(lake)
+    found = [*leftovers(lake), *_of_ledger(lake)]
     size = sum(each.bytes for each in found) / 1e6
     shown = "; ".join(str(each) for each in found[:LEFTOVERS_SHOWN])
     more = f"; and {len(found) - LEFTOVERS_SHOWN} more" if len(found) > LEFTOVERS_SHOWN else ""
     detail = f"{len(found)} leftovers, {size:.1f} MB: {shown}{more}" if found else "none"
     yield Check("leftovers", True, detail)
+
+
+def _of_ledger(lake: Lake) -> list[Leftover]:
+    """What an interrupted join of the ledger's segments, or an erasure under a rule, left."""
+    from tasks.lake.leftovers import NEXT_RUN, Leftover
+    from tasks.ledger import joining
+
+    if lake.holder() is not None:
+        return []
+    segments = lake.root / "ledger" / "segments"
+    found = [
+        Leftover(path.relative_to(lake.root), what, NEXT_RUN, path.stat().st_size)
+        for path, what in joining.left(segments).items()
+        if path.exists()
+    ]
+    unfinished = lake.read_state("retention").get("output_ids", [])
+    if unfinished:
+        path = Path("state") / "retention.json"
+        what = f"an erasure of {len(unfinished)} outputs under a rule that was interrupted"
+        fate = "run `claimledger retention apply`: it is finished first"
+        found.append(Leftover(path, what, fate, (lake.root / path).stat().st_size))
+    return found
 
 
 def _space(root: Path) -> Check:

@@ -45,7 +45,7 @@ ROOMS = {
     "workbench reaudit drift deliver report pack inventory retention",
     "write_back": "ground files lake sources",
     "starter": "ground files decide sources settings",
-    "doctor": "ground files gate lake models sources evidence verify settings",
+    "doctor": "ground files gate lake ledger models sources evidence verify settings",
     "render": "ground gate ledger",
 }
 """Every room of `tasks` from the ground to the top, and the rooms below it that it imports."""

@@ -67,7 +67,6 @@ def join(folder: Path, joinable: Iterable[Sequence[Segment]]) -> int:
 def finish(folder: Path) -> list[str]:
     """Finishes a join that was interrupted; one sentence for each. Needs the lake's lock."""
     sentences = []
-    every = segments.described(folder)
     retired = segments.retired(folder)
     if retired:
         for joined in segments.listed(folder):
@@ -75,12 +74,21 @@ def finish(folder: Path) -> list[str]:
             if covered:
                 _retire(joined, joined.read(), covered)
         sentences.append(f"ledger: removed {len(retired)} segments that had been joined into bigger ones")
+    for path, what in left(folder).items():
+        path.unlink()
+        sentences.append(f"ledger: removed {path.name}, {what}")
+    return sentences
+
+
+def left(folder: Path) -> dict[Path, str]:
+    """What an interrupted join or append left among the segments, and what it is."""
+    every = segments.described(folder)
+    found = {each.path: "a segment that was joined into a bigger one" for each in segments.retired(folder)}
     names = {segment.path.name for segment in every}
     for path in sorted(folder.glob("[0-9]*.parquet")):
         if path.name not in names:
-            path.unlink()
-            sentences.append(f"ledger: removed {path.name}, the file of a segment that was never finished")
-    return sentences
+            found[path] = "the file of a segment that was never finished"
+    return found
 
 
 def _retire(joined: Segment, frame: pl.DataFrame, covered: Iterable[Segment]) -> None:
