@@ -43,7 +43,8 @@ def digest_rows(tag: str, columns: Sequence[pl.Series]) -> pl.Series:
     Polars puts the preimages together; the loop is over a plain list into C-implemented SHA-256, of which
     Polars has none.
     """
-    marked = [_marked(_texts(column).alias(str(at))) for at, column in enumerate(columns)]
+    # In one piece: Polars panics in text functions over a column of which a filter left many pieces empty.
+    marked = [_marked(_texts(column.rechunk()).alias(str(at))) for at, column in enumerate(columns)]
     frame = pl.DataFrame(marked)
     preimages = frame.select(pl.concat_str(pl.lit(tag), *frame.columns).cast(pl.Binary)).to_series()
     return pl.Series([hashlib.sha256(each).hexdigest() for each in preimages.to_list()], dtype=pl.String)

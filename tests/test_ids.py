@@ -44,3 +44,10 @@ def test_ids_of_rows_are_the_ids_of_each_row(rows: list[tuple[str | None, int, f
 def test_text_digests_are_plain_sha256_of_utf8() -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert text_sha256(pl.Series(["", None])).to_list() == [empty, None]
+
+
+def test_rows_that_a_filter_left_of_many_pieces_have_their_digests() -> None:
+    """A year of runs is read as hundreds of pieces, most of them empty once those with an event are out."""
+    pieces = pl.concat([pl.DataFrame({"run_id": [f"{number:064x}"]}) for number in range(275)], rechunk=False)
+    last = pieces.filter(pl.Series([number > 270 for number in range(275)]))["run_id"]
+    assert digest_rows("run end", [last]).equals(digest_rows("run end", [last.rechunk()]))
