@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import nearest, pairs, rules, words
+from tasks.text import facts, nearest, pairs, rules, words
 
 _SPAN = ("start", "end", "sentence")
 
@@ -79,15 +79,27 @@ def findings(
 
 
 def absent(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:
-    """First name of each claim that nothing of its evidence mentions; null where there is none."""
+    """First name of each claim, else number, that nothing of its evidence mentions; null without one."""
     # A capital after a stop opens a sentence and makes no name.
     inner = claims.str.replace_all(r"([.!?:;–—]\s+[\"'“„(]*)\p{Lu}", "${1}x")
-    missing = pairs.name_missing(inner, all_evidence.fill_null(""))
-    return missing.to_frame("absent").select(clean(pl.col("absent")))["absent"]
+    texts = all_evidence.fill_null("")
+    missing = pairs.name_missing(inner, texts)
+    number = facts.number_lacking(claims, texts)
+    return (
+        missing.zip_with(missing.is_not_null(), number)
+        .to_frame("absent")
+        .select(clean(pl.col("absent")))["absent"]
+    )
+
+
+def unsettled(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:
+    """Of n claims: the fact most words of which the evidence lacks, where it has all of another."""
+    fact = facts.lacking(claims, all_evidence.fill_null("")).to_frame("fact").select(clean(pl.col("fact")))
+    return fact["fact"].str.strip_chars(" ,.;:").str.replace(r"^(?:and|but|while|whereas) ", "")
 
 
 def worded(score: pl.Expr) -> pl.Expr:
-    """The reason of a verdict that thresholds reached, from `verdict`, `place`, `finding` and `absent`."""
+    """The reason of a verdict that thresholds reached: of `verdict`, `place`, `finding`, `absent`, `fact`."""
     return (
         pl.when(pl.col("verdict") == "supported")
         .then(
@@ -105,6 +117,12 @@ def worded(score: pl.Expr) -> pl.Expr:
         .then("finding")
         .when(pl.col("absent").is_not_null())
         .then(pl.format("no passage mentions {}", "absent"))
+        .when(pl.col("fact").is_not_null())
+        .then(
+            pl.format(
+                "most words of “{}” are not in the evidence; closest is {} ({})", "fact", "place", score
+            )
+        )
         .otherwise(pl.format("the evidence does not settle this claim; closest is {} ({})", "place", score))
     )
 

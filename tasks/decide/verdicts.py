@@ -286,6 +286,7 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame, reads: Collection[
             rule=found["rule"],
             finding=found["finding"],
             absent=explanation.absent(frame["claim"], frame["all_text"]),
+            fact=explanation.unsettled(frame["claim"], frame["all_text"]),
             decisive_start=pl.coalesce(found["start"], deciding["start"]).cast(pl.Int32),
             decisive_end=pl.coalesce(found["end"], deciding["end"]).cast(pl.Int32),
         )

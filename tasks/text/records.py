@@ -52,34 +52,35 @@ def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) ->
         return SCHEMA.to_frame()
     near = near.join(claimed.select("row"), on="row", how="semi", maintain_order="left")
     lines = near.select("row", "at", text="sentence").with_row_index("record")
+    given = quantities.quantities(lines["text"])
+    # What a sentence of one number says in clauses, it says as a whole.
+    several = given.group_by("row").len().filter(pl.col("len") > 1)["row"]
     clauses = (
-        lines.select("row", "at", pl.col("text").str.replace_all(_CLAUSE, "\n").str.split("\n"))
+        lines.filter(pl.col("record").is_in(several.implode()))
+        .select("row", "at", pl.col("text").str.replace_all(_CLAUSE, "\n").str.split("\n"))
         .explode("text")
         .with_row_index("record")
     )
     clauses = _with_lead(clauses)
-    by_line = _compared(claimed, lines.with_columns(lead=pl.lit("")), of_claims, 2)
+    by_line = _compared(claimed, lines.with_columns(lead=pl.lit("")), of_claims, 2, given)
     # A clause may lack what its sentence began with, so that two that fit equally say nothing.
-    by_clause = _compared(claimed, clauses, of_claims, 1).filter(~pl.col("is_open"))
-    by_clause = by_clause.join(_said_elsewhere(claimed, near), on=["row", "at"], how="anti")
+    given_in_clauses = quantities.quantities(clauses["text"])
+    by_clause = _compared(claimed, clauses, of_claims, 1, given_in_clauses).filter(~pl.col("is_open"))
+    by_clause = by_clause.join(_said_elsewhere(claimed, near, given), on=["row", "at"], how="anti")
     return pl.concat([by_line, by_clause]).unique("row", keep="first", maintain_order=True)
 
 
-def _said_elsewhere(claimed: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+def _said_elsewhere(claimed: pl.DataFrame, near: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """`row`, `at` of sentences beside which another holds as many of the claim's words, and all its numbers.
 
     A clause of a sentence speaks against nothing that such a one says whole.
     """
-    given = (
-        quantities.quantities(near["sentence"])
-        .with_columns(pl.lit(near["at"]).gather(pl.col("row")).alias("at"))
-        .select("at", "value")
-    )
+    values = given.select(pl.lit(near["at"]).gather(pl.col("row")).alias("at"), "value")
     asked = claimed.select("row", "value").unique()
     held = (
         near.select("row", "at", "shared", "turned")
         .join(asked, on="row")
-        .join(given.unique(), on=["at", "value"])
+        .join(values.unique(), on=["at", "value"])
         .group_by("row", "at", "shared", "turned")
         .len("held")
         .join(asked.group_by("row").len("asked"), on="row")
@@ -114,8 +115,9 @@ def _with_lead(clauses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _compared(
-    claimed: pl.DataFrame, records: pl.DataFrame, of_claims: pl.DataFrame, common: int
+    claimed: pl.DataFrame, records: pl.DataFrame, of_claims: pl.DataFrame, common: int, given: pl.DataFrame
 ) -> pl.DataFrame:
+    """`SCHEMA` of records (sentences or clauses), whose quantities are `given`."""
     whole = records["lead"] + " " + records["text"]
     at = pl.lit(records["record"]).gather(pl.col("row"))
     # "The lowest price" and "the highest price" are of two records, though they share what they are about.
@@ -129,7 +131,7 @@ def _compared(
     weights = owned.group_by("record").agg(own=weight)
     wholes = of_claims.group_by("row").agg(whole=weight)
     places = (
-        _places(claimed, records)
+        _places(claimed, records, given)
         .join(weights, on="record", how="left")
         .join(wholes, on="row", how="left")
         .with_columns(pl.col("own").fill_null(0))
@@ -167,11 +169,10 @@ def _compared(
     )
 
 
-def _places(claimed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+def _places(claimed: pl.DataFrame, records: pl.DataFrame, quantities_of: pl.DataFrame) -> pl.DataFrame:
     """A row per quantity of a claim and record that gives a number: does it hold it, or one for the same?"""
     given = (
-        quantities.quantities(records["text"])
-        .with_columns(record=pl.lit(records["record"]).gather(pl.col("row")))
+        quantities_of.with_columns(record=pl.lit(records["record"]).gather(pl.col("row")))
         .select("record", pl.exclude("record", "row").name.suffix("_e"))
         # The one number of a kind in its record: what it is of needs no word beside it.
         .with_columns(is_alone=(pl.len().over("record", pl.col("unit_e") == "year") == 1) & ~_is_of_a_date())
@@ -218,6 +219,7 @@ def _is_of_a_date() -> pl.Expr:
 def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int) -> pl.DataFrame:
     """The pairs of `record` and `other` that are like each other."""
     sizes = terms.group_by("record").len()
+    shorter = pl.min_horizontal("len", "len_other").cast(pl.Int64)
     both = pairs.select("record", "other").unique()
     shared = (
         both.join(terms, on="record")
@@ -227,8 +229,8 @@ def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int) -> pl.DataFram
         .join(sizes, on="record")
         .join(sizes.rename({"record": "other", "len": "len_other"}), on="other")
         .filter(
-            (pl.col("shared") >= common)
-            & (pl.col("shared") >= LEAST_LIKENESS * pl.min_horizontal("len", "len_other"))
+            (pl.col("shared") >= pl.min_horizontal(pl.lit(common), shorter - 1).clip(1))
+            & (pl.col("shared") >= LEAST_LIKENESS * shorter)
         )
     )
     return pairs.join(shared, on=["record", "other"], how="semi")

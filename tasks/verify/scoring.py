@@ -115,6 +115,7 @@ def _explained(
         .otherwise(pl.lit("the evidence")),
         finding=found["finding"],
         absent=explanation.absent(claims, texts["whole"]),
+        fact=explanation.unsettled(claims, texts["whole"]),
         blank_claim=claims.str.strip_chars() == "",
         blank_evidence=texts["whole"].str.strip_chars() == "",
     )

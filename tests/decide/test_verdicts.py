@@ -132,6 +132,23 @@ def test_an_unsettled_claim_says_which_name_is_missing():
     assert result.select("verdict", "reason").row(0) == ("insufficient", "no passage mentions Boston")
 
 
+@pytest.mark.parametrize(
+    ("claim", "text", "reason"),
+    [
+        ("It opened in 2019.", "It opened in May.", "no passage mentions 2019"),
+        ("It has 94 reactors.", "It has reactors.", "no passage mentions 94 reactors"),
+        (
+            "The tower was built of brick, and later houses a radio museum.",
+            "The tower was built of brick.",
+            "most words of “later houses a radio museum” are not in the evidence; closest is doc.md (0.2)",
+        ),
+    ],
+)
+def test_the_fact_that_is_lacking_is_named(claim, text, reason):
+    result = decide(claims(claim), passage(p=(0.2, 0.1, 0.7), text=text))
+    assert result.select("verdict", "reason").row(0) == ("insufficient", reason)
+
+
 def test_a_passage_that_was_not_read_in_full_settles_nothing():
     result = decide(claims("Paris is large."), passage(p=(0.0, 0.0, 1.0), seen=0))
     assert result["verdict"][0] == "insufficient"
