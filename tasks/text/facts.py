@@ -57,7 +57,7 @@ def lacking(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     cut = facts(claims).filter(pl.len().over("row") > 1).with_row_index("at")
     rows = pl.DataFrame({"row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True)})
     if not cut.height:
-        return rows.select(fact=pl.lit(None, pl.String))["fact"]
+        return rows.with_columns(fact=pl.lit(None, pl.String))["fact"]
     given = nearest.terms(numbers.only(evidence, cut["row"])).select("row", "term").unique()
     asked = nearest.terms(cut["fact"]).select(at="row", term="term").unique()
     shares = (

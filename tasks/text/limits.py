@@ -23,7 +23,7 @@ _CONDITION = (
     r"subject to|on condition|with (?:the |prior |written ){0,3}(?:approval|consent|permission) (?:of|from)|"
     r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
     r"between|within|under|over)|if|once (?:you|they|all)|"
-    r"(?:when|whenever|where) (?:the|a|an|you|your|it|they|there|all|no|any|one|this|that)|"
+    r"(?:when|whenever) (?:the|a|an|you|your|it|they)|where (?:it|they|this)|"
     r"not before|in case|until (?:the|a|an|one|two|\d\d?))\b[^.;:!?]{2,80}"
 )
 _TOLD = r"(?i)^(?:when|whenever|where)\b.*\b(?:was|were|had|did|\p{L}{2,}ed)\b"

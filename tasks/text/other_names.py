@@ -30,9 +30,11 @@ def misplaced(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.Data
         of_claims: terms of claims, as given there.
         of_sentences: terms of all sentences, as given there.
     """
-    asked = near.filter(pl.col("count").is_between(LEAST_TERMS, MOST_TERMS) & ~pl.col("turned")).filter(
-        (pl.col("shared") < pl.col("count")) & (pl.col("shared") >= pl.col("count") - MOST_MISSING)
-    )
+    # A row of a table names many things, none of them in the place of another.
+    is_row = pl.col("sentence").str.contains("; ", literal=True)
+    asked = near.filter(
+        ~is_row & pl.col("count").is_between(LEAST_TERMS, MOST_TERMS) & ~pl.col("turned")
+    ).filter((pl.col("shared") < pl.col("count")) & (pl.col("shared") >= pl.col("count") - MOST_MISSING))
     given = (
         of_sentences.join(asked.select("row"), on="row", how="semi")
         .join(near.select("at"), on="at", how="semi")

@@ -44,3 +44,10 @@ def test_a_number_is_lacking_only_where_nothing_equals_it():
     claims = pl.Series(["It opened in 2019.", "It has 94 reactors.", "It cost $1.2 million."])
     evidence = pl.Series(["It opened in 2018.", "It has 92 reactors.", "It cost $1,200,000."])
     assert facts.number_lacking(claims, evidence).to_list() == ["2019", "94 reactors", None]
+
+
+def test_claims_without_joints_and_no_claims_at_all_lack_no_fact():
+    for claims in (["Paris is large.", "Lyon is old."], []):
+        texts = pl.Series("text", claims, dtype=pl.String)
+        assert facts.lacking(texts, texts).to_list() == [None] * len(claims)
+        assert facts.number_lacking(texts, texts).to_list() == [None] * len(claims)
