@@ -178,8 +178,8 @@ def _listed(
     )
     has_unit = pl.col("unit") != ""
     following = pl.when(has_unit).then("unit").fill_null(strategy="backward").over("at")
-    times = pl.when(has_unit & ~pl.col("unit").is_in([*numbers.MONEY, "%"])).then("times")
-    times = times.fill_null(strategy="backward").over("at").fill_null(1.0)
+    of_unit = pl.when(has_unit & ~pl.col("unit").is_in([*numbers.MONEY, "%"])).then("times")
+    times = of_unit.fill_null(strategy="backward").over("at").fill_null(1.0)
     is_bare = ~has_unit & pl.col("key").is_in(["", "and", "or"]) & ~pl.col("is_word")
     percent = pl.when(pl.col("unit") == "%").then(pl.lit("%")).otherwise(pl.lit(""))
     return (

@@ -188,8 +188,8 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     round: a negation before it, or the opposite word, but not both.
     """
     text = texts.cast(pl.String).str.replace_all(_APART, " $1 ").str.replace_all(_NOT_NEGATING, " ")
-    for pattern, word in _SPELLED.items():
-        text = text.str.replace_all(pattern, word)
+    for pattern, spelled in _SPELLED.items():
+        text = text.str.replace_all(pattern, spelled)
     is_negator = pl.col("term").is_in(_LISTED) | pl.col("term").str.contains(r"n['’]t$")
     is_content = (
         ~is_negator
