@@ -165,7 +165,8 @@ def _is_named() -> pl.Expr:
 
 def shown() -> dict[str, pl.Expr]:
     """`claim` and `evidence` as the texts have them: with what is counted, where that is the same."""
-    whole = _is_named() & (pl.col("unit") != "year")
+    both_have_units = (pl.col("unit") != "") & (pl.col("unit_e") != "")
+    whole = (_is_named() | both_have_units) & (pl.col("unit") != "year")
     return {
         "claim": pl.when(whole).then("shown").otherwise("bare"),
         "evidence": pl.when(whole).then("shown_e").otherwise("bare_e"),

@@ -191,7 +191,15 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame, quantities_of: pl.Data
         both.join(own.with_columns(is_claimed=pl.lit(value=True)), on=["row", "value_e"], how="left")
         .with_columns(
             holds=equal & numbers.same_kind(),
-            is_same_place=(numbers.same_place() | (pl.col("is_alone") & pl.col("is_single") & ~is_worded))
+            is_same_place=(
+                numbers.same_place()
+                | (
+                    pl.col("is_alone")
+                    & pl.col("is_single")
+                    & (pl.col("unit") == pl.col("unit_e"))
+                    & ~is_worded
+                )
+            )
             & both_or_neither
             & numbers.same_kind()
             & pl.col("is_claimed").is_null(),
