@@ -461,13 +461,19 @@ def _place(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str | None:
-    known = set(_known_keys(Settings))
-    matches = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    """The known key that is most like it: its name in the same section, with its section from another one."""
+    paths = _known_keys(Settings)
+    matches = difflib.get_close_matches(str(location[-1]), {path[-1] for path in paths}, n=1, cutoff=0.6)
+    if not matches:
+        return None
+    section = tuple(part for part in _place(location)[:-1] if not part.isdigit())
+    homes = [path for path in paths if path[-1] == matches[0]]
+    return matches[0] if (*section, matches[0]) in homes else ".".join(homes[0])
 
 
-def _known_keys(section: type) -> list[str]:
-    keys: list[str] = []
+def _known_keys(section: type, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The path of every key, sections before what they hold."""
+    paths: list[tuple[str, ...]] = []
     names = (
         [field.name for field in dataclasses.fields(section)]
         if dataclasses.is_dataclass(section)
@@ -475,10 +481,10 @@ def _known_keys(section: type) -> list[str]:
     )
     hints = get_type_hints(section)
     for name in names:
-        keys.append(name)
+        paths.append((*place, name))
         for inner in _classes(hints[name]):
-            keys += _known_keys(inner)
-    return keys
+            paths += _known_keys(inner, (*place, name))
+    return paths
 
 
 def _classes(hint: object) -> list[type]:

@@ -1,76 +1,173 @@
-"""A night that dies or is interrupted at any point: run again, it ends as one that nothing disturbed."""
+"""A night that dies, is interrupted or meets a bad disk: run again, it ends as one that nothing disturbed."""
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks import starter
-from tests.end_to_end.conftest import LASTING, Answer, content, in_a_new_process, read
+from tasks.tables import TABLES
+from tests.end_to_end.conftest import LASTING, content, read
+from tests.support.nursery import Ended, Nursery
+from tests.support.small_verifier import small_folder
 
-Command = Callable[..., Answer]
-
-DYING = """
-import os, sys
-import flows.audit, flows.run, flows.units, tasks.lake.runs
-from flows.commands.cli import main
-from tasks.lake.store import Lake
-
-def dies(place, name, after):
-    function = getattr(place, name)
-    def call(*arguments, **options):
-        if not after:
-            os._exit(9)
-        function(*arguments, **options)
-        os._exit(9)
-    setattr(place, name, call)
-
-place, name, after = {points}[sys.argv[1]]
-dies(place, name, after)
-main(["audit", "--quiet"])
-"""
 POINTS = {
-    "before the pull": "(flows.audit, 'pull', False)",
-    "after the first unit": "(flows.units, 'judge', True)",
-    "before the watermarks move": "(flows.run, 'reconcile', False)",
-    "after the watermarks moved": "(flows.run.health, 'check', False)",
-    "before the run is closed": "(tasks.lake.runs, 'close_run', False)",
-    "between the run's row and its record": "(tasks.lake.runs, 'close_run', True)",
-    "before the report": "(flows.run.report, 'write', False)",
-    "before the run is forgotten": "(tasks.lake.runs, 'forget', False)",
+    "before the pull": ("flows.audit", "pull", False),
+    "after the first unit": ("flows.units", "judge", True),
+    "before the watermarks move": ("flows.run", "reconcile", False),
+    "after the watermarks moved": ("flows.run:health", "check", False),
+    "before the run is closed": ("tasks.lake.runs", "close_run", False),
+    "between the run's row and its record": ("tasks.lake.runs", "close_run", True),
+    "before the report": ("flows.run:report", "write", False),
+    "before the run is forgotten": ("tasks.lake.runs", "forget", False),
 }
+MODES = ("before", "ENOSPC", "half", "EIO", "after", "EACCES")
+QUICK, LONG = 12, 480
+"""Calls at which the disk is disturbed, spread over a night."""
+MOMENTS = 20
+"""Kills at moments spread over a night's time, in the longer run: they meet native code too."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """The audit that nothing disturbed: its lake, and how it ended."""
+
+    lake: Path
+    ended: Ended
+    seconds: float
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lake of an audit that nothing disturbed."""
+def nursery() -> Iterator[Nursery]:
+    """One process for all nights of this file."""
+    with Nursery() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def undisturbed(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """An audit of `export`, whole."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    starter.write_starter(folder, from_source=None, path=None)
-    assert in_a_new_process("audit", "--config", f"{folder}/claimledger.toml", cwd=folder).code == 0
-    return folder / "lake"
+    export(folder)
+    began = time.monotonic()
+    ended = nursery.run("audit", "--quiet", cwd=folder)
+    assert ended.code == 0, ended.err
+    assert ended.calls > 300, "the night's calls were not counted"
+    return Night(folder / "lake", ended, time.monotonic() - began)
+
+
+def export(folder: Path) -> None:
+    """Two answers of one day, each with its evidence, and one record that is refused."""
+    told = "The plant has 94 reactors. The tower is 310 metres high."
+    answers = {"a": "The plant has 94 reactors.", "b": "The tower is 300 metres high.", "c": None}
+    records = [
+        {
+            "id": key,
+            "at": "2026-11-02T10:00:00Z",
+            "question": "What is there?",
+            "answer": answer,
+            "docs": [told],
+        }
+        for key, answer in answers.items()
+    ]
+    (folder / "answers.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    (folder / "claimledger.toml").write_text(
+        f"""
+        [validation]
+        maximum_quarantine_ratio = 0.5
+        [[sources]]
+        name = "bot"
+        kind = "files"
+        path = "answers.jsonl"
+        agent = "bot"
+        use_case = "support"
+        [sources.fields]
+        id = "id"
+        produced_at = "at"
+        prompt = "question"
+        response = "answer"
+        contexts = "docs"
+        [verifier]
+        model = "{small_folder()}"
+        """
+    )
+
+
+def assert_the_next_night_ends_as(undisturbed: Night, nursery: Nursery, folder: Path) -> None:
+    """One more audit: its tables are the other's, nothing is there twice or half, the ledger verifies."""
+    again = nursery.run("audit", "--quiet", cwd=folder)
+    assert again.code == 0, again.err
+    lake = folder / "lake"
+    for table in LASTING:
+        found = content(lake, table)
+        assert_frame_equal(found, content(undisturbed.lake, table))
+        assert not found.select(TABLES[table].key).is_duplicated().any(), table
+    runs = read(lake, "runs")
+    assert set(runs["status"]) <= {"completed", "died", "failed"}
+    assert runs.filter(pl.col("status") == "completed").height >= 1
+    names = [file.name for file in (lake / "tables").rglob("*") if file.is_file()]
+    assert [name for name in names if name.startswith((".", "_")) or not name.endswith(".parquet")] == []
+    verified = nursery.run("ledger", "verify", "--json", cwd=folder)
+    assert verified.code == 0, verified.err
+    assert json.loads(verified.out)["findings"] == []
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_audit_run_again_ends_as_an_undisturbed_one(
-    team: Path, undisturbed: Path, command: Command, point: str
+    tmp_path: Path, nursery: Nursery, undisturbed: Night, point: str
 ) -> None:
-    script = DYING.replace("{points}", "{" + ", ".join(f"{k!r}: {v}" for k, v in POINTS.items()) + "}")
-    died = subprocess.run([sys.executable, "-c", script, point], cwd=team, capture_output=True, check=False)
-    assert died.returncode == 9, died.stderr
-    again = command("audit", "--quiet")
-    assert again.code == 0, again.err
-    for table in LASTING:
-        assert_frame_equal(content(team / "lake", table), content(undisturbed, table))
-    assert set(read(team / "lake", "runs")["status"]) <= {"completed", "died"}
-    verified = command("ledger", "verify", "--json")
-    assert verified.code == 0, verified.err
+    export(tmp_path)
+    assert nursery.run("audit", "--quiet", cwd=tmp_path, point=POINTS[point]).code == -signal.SIGKILL
+    assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("share", "mode"),
+    [
+        pytest.param(
+            (place + 0.5) / count,
+            MODES[place % len(MODES)],
+            id=f"{place + 1} of {count} {MODES[place % len(MODES)]}",
+            marks=[pytest.mark.slow] if count == LONG else [],  # 480 nights: two hours on two cores
+        )
+        for count in (QUICK, LONG)
+        for place in range(count)
+    ],
+)
+def test_a_disk_that_fails_or_a_kill_at_any_call_loses_nothing(
+    tmp_path: Path, nursery: Nursery, undisturbed: Night, share: float, mode: str
+) -> None:
+    export(tmp_path)
+    at = int(share * undisturbed.ended.calls)
+    ended = nursery.run("audit", "--quiet", cwd=tmp_path, fault=(at, mode))
+    if mode in ("before", "half", "after"):
+        assert ended.code == -signal.SIGKILL, ended.err
+    else:
+        assert ended.code in (0, 1, 2), ended.err
+        assert "Traceback" not in ended.err
+        assert ended.code == 0 or ended.err.startswith("claimledger:"), ended.err
+    assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
+
+
+@pytest.mark.slow  # twenty nights more
+@pytest.mark.parametrize("place", range(MOMENTS))
+def test_a_kill_at_any_moment_loses_nothing(
+    tmp_path: Path, nursery: Nursery, undisturbed: Night, place: int
+) -> None:
+    export(tmp_path)
+    moment = (place + 0.5) / MOMENTS * undisturbed.seconds
+    ended = nursery.run("audit", "--quiet", cwd=tmp_path, kill_after_s=moment)
+    assert ended.code in (0, -signal.SIGKILL)
+    assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
 
 
 def test_an_interrupted_audit_ends_with_130_and_no_traceback(team: Path) -> None:

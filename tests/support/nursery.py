@@ -1,0 +1,236 @@
+"""A process that has imported the product and forks a child for each command, which so need not import it.
+
+The child is a process of its own, which may be killed, may find the disk full or a write torn, at the nth
+call that changes a file below a folder:
+
+    before    SIGKILL before the call
+    after     SIGKILL after it (of calls that are made in Python: write, fsync)
+    half      a write of half the bytes, then SIGKILL
+    ENOSPC …  the call fails with that error, once
+
+The parent runs nothing itself: a thread pool would not survive the fork. What native code writes (Parquet,
+before it is renamed) is not counted; `test_store_crashes.py` kills there by strace.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+IMPORTS = (
+    "flows.commands.cli",
+    "flows.audit",
+    "flows.run",
+    "flows.backfill",
+    "flows.units",
+    "tasks.gate.great_expectations",
+    "tasks.verify.network",
+    "sentence_transformers",
+    "faiss",
+)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit status (-9 where it was killed), its words, calls that changed a file."""
+
+    code: int
+    out: str
+    err: str
+    calls: int
+    cpu_s: float
+    peak_mib: float
+
+
+class Nursery:
+    """The process that forks; a context manager."""
+
+    def __enter__(self) -> Nursery:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def run(
+        self,
+        *arguments: str,
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
+        fault: tuple[int, str] | None = None,
+        point: tuple[str, str, bool] | None = None,
+        kill_after_s: float | None = None,
+    ) -> Ended:
+        """The console command, in a child.
+
+        Args:
+            fault: the number of a call that changes a file below `cwd`, and what happens there.
+            point: module, function, and whether the child dies after it instead of before.
+            kill_after_s: SIGKILL at that time after the fork, in seconds.
+        """
+        request = {
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "environment": dict(environment or {}),
+            "fault": fault,
+            "point": point,
+            "kill_after_s": kill_after_s,
+        }
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+
+class Faults:
+    """Counts the calls of this process that change a file below a folder, and disturbs one of them."""
+
+    def __init__(self, folder: Path, at: int | None, mode: str, tally: Path) -> None:
+        self._below, self._at, self._mode = str(folder), at, mode
+        self._tally = os.open(tally, os.O_WRONLY | os.O_CREAT)
+        self._real_write = os.write
+        self.calls = 0
+
+    def install(self) -> None:
+        """From here on; it cannot be taken off again."""
+        os.write = self._watched(os.write)
+        os.fsync = self._watched(os.fsync)
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        is_change = event in CHANGES or (event == "open" and bool((arguments[2] or 0) & WRITING))
+        if is_change and self._is_below(arguments[0]) and self._is_reached():
+            self._disturb()
+
+    def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(handle: int, *arguments: Any) -> Any:
+            if not self._is_below(f"/proc/self/fd/{handle}") or not self._is_reached():
+                return real(handle, *arguments)
+            if self._mode == "half" and arguments:
+                real(handle, bytes(arguments[0])[: len(arguments[0]) // 2])
+            elif self._mode == "after":
+                real(handle, *arguments)
+            self._disturb()
+            return real(handle, *arguments)
+
+        return call
+
+    def _is_below(self, path: Any) -> bool:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return False
+        text = os.fsdecode(path)
+        if text.startswith("/proc/self/fd/"):
+            text = os.readlink(text)  # noqa: PTH115 - an audit hook keeps to the plain calls
+        return os.path.abspath(text).startswith(self._below)  # noqa: PTH100
+
+    def _is_reached(self) -> bool:
+        self.calls += 1
+        os.pwrite(self._tally, str(self.calls).encode(), 0)
+        return self.calls - 1 == self._at
+
+    def _disturb(self) -> None:
+        number = getattr(errno, self._mode, None)
+        if number is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            raise OSError(number, os.strerror(number))
+
+
+def serve() -> None:
+    """Answers each line of standard input, a request of `Nursery.run`, with a line."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in IMPORTS:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    folder = Path(request["cwd"])
+    files = {name: folder / f".child-{name}" for name in ("out", "err", "calls")}
+    for file in files.values():
+        file.write_bytes(b"")
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(_live(request, folder, files))
+        finally:
+            os._exit(99)
+    status, usage = _wait(child, request["kill_after_s"])
+    texts = {name: file.read_text("utf-8", "replace") for name, file in files.items()}
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "out": texts["out"],
+        "err": texts["err"],
+        "calls": int(texts["calls"] or 0),
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
+
+
+def _wait(child: int, kill_after_s: float | None) -> tuple[int, Any]:
+    if kill_after_s is not None:
+        until = time.monotonic() + kill_after_s
+        while time.monotonic() < until:
+            ended, status, usage = os.wait4(child, os.WNOHANG)
+            if ended:
+                return status, usage
+            time.sleep(0.005)
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    return status, usage
+
+
+def _live(request: dict[str, Any], folder: Path, files: Mapping[str, Path]) -> int:
+    """In the child: the command, disturbed as asked; its exit status."""
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(files[name], os.O_WRONLY), number)
+    os.environ.update(request["environment"])
+    os.chdir(folder)
+    if request["point"]:
+        _die_at(*request["point"])
+    at, mode = request["fault"] or (None, "")
+    Faults(folder / "lake", at, mode, files["calls"]).install()
+    main = importlib.import_module("flows.commands.cli").main
+    try:
+        return int(main(list(request["arguments"])))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _die_at(module: str, name: str, after: bool) -> None:
+    """The process ends on the spot before or after a function, of a module or of a `module:attribute`."""
+    path, _, attribute = module.partition(":")
+    place = importlib.import_module(path)
+    place = getattr(place, attribute) if attribute else place
+    function = getattr(place, name)
+
+    def call(*arguments: Any, **options: Any) -> None:
+        if after:
+            function(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(place, name, call)
+
+
+if __name__ == "__main__":
+    serve()
