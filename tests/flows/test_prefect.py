@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment that names a server of our own."""
-    home = tmp_path_factory.mktemp("prefect")
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
+    """The environment that names a server of our own, and its process."""
     variables = {
         **os.environ,
         "PREFECT_HOME": str(home),
@@ -97,12 +97,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         try:
             until(STARTUP_S, "Prefect server", settled)
             if server.poll() is None:
-                yield {**variables, "PREFECT_API_URL": url}
+                yield {**variables, "PREFECT_API_URL": url}, server
                 return
         finally:
             stop(server)
         # Somebody else took the port between its choice and its use: another one.
     raise AssertionError((home / "server.log").read_text())
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that names a server of our own."""
+    with serving(tmp_path_factory.mktemp("prefect")) as (variables, _):
+        yield variables
 
 
 def start_server(variables: dict[str, str], port: int, log: Path) -> subprocess.Popen[bytes]:
@@ -379,23 +386,51 @@ def test_a_run_that_stops_half_way_shows_its_sentence_first(environment: dict[st
     assert "in stage `index corpus`" in page["data"]
 
 
+def is_running(environment: dict[str, str], lake: str) -> bool:
+    """Whether the audit of a lake has begun and not ended."""
+    runs = post(environment, "/flow_runs/filter")
+    ours = [run for run in runs if run["parameters"].get("lake") == lake]
+    return bool(ours) and ours[0]["state_type"] == "RUNNING"
+
+
 def test_sigterm_under_the_server_exits_143(environment: dict[str, str], team: Path) -> None:
     command = [sys.executable, "-m", "flows.commands.cli", "audit", "--json", "--lake", "cut-lake"]
     with (team / "cut.log").open("wb") as log:
         audit = subprocess.Popen(command, env=environment, cwd=team, stdout=log, stderr=log)
-
-    def begun() -> bool:
-        runs = post(environment, "/flow_runs/filter")
-        ours = [run for run in runs if run["parameters"].get("lake") == "cut-lake"]
-        return bool(ours) and ours[0]["state_type"] == "RUNNING"
-
     try:
-        until(STARTUP_S, "running flow", begun)
+        until(STARTUP_S, "running flow", lambda: is_running(environment, "cut-lake"))
         audit.send_signal(signal.SIGTERM)
         assert audit.wait(STARTUP_S) == 143, (team / "cut.log").read_text()
     finally:
         audit.kill()
         audit.wait()
+
+
+@pytest.mark.slow  # a server of its own, killed and started again
+def test_a_server_killed_in_the_middle_of_a_night_and_started_again_costs_the_night_nothing(
+    tmp_path: Path, team: Path
+) -> None:
+    command = [sys.executable, "-m", "flows.commands.cli", "audit", "--json", "--lake", "outlived-lake"]
+    with serving(tmp_path) as (variables, server):
+        with (team / "outlived.log").open("wb") as log:
+            audit = subprocess.Popen(command, env=variables, cwd=team, stdout=log, stderr=log)
+        try:
+            until(STARTUP_S, "running flow", lambda: is_running(variables, "outlived-lake"))
+            server.kill()
+            server.wait()
+            time.sleep(2)
+            port = int(variables["PREFECT_API_URL"].rpartition(":")[2].removesuffix("/api"))
+            again = start_server(variables, port, tmp_path / "again.log")
+            try:
+                assert audit.wait(RUN_S) == 0, (team / "outlived.log").read_text()
+            finally:
+                stop(again)
+        finally:
+            audit.kill()
+            audit.wait()
+    assert claimledger(dict(os.environ), team, "ledger", "verify", "--lake", "outlived-lake").returncode == 0
+    verdicts = pl.read_parquet(team / "outlived-lake" / "tables" / "verdicts" / "**" / "*.parquet")
+    assert verdicts.height == 6
 
 
 def test_a_server_that_is_gone_does_not_stop_the_night(team: Path) -> None:
