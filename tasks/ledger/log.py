@@ -113,6 +113,8 @@ class Log:
                     break
                 if segment.first < self.head.size:
                     raise IntegrityError(f"{segment.path}: the checkpoint ends inside this segment")
+                # Tiles first: one that stays behind would contradict the tree that grows past its size.
+                self._remove_tiles_beyond_head()
                 segments.remove(segment)
                 sentences.append(f"ledger: removed {segment.rows} events that no checkpoint ever covered")
             sentences += joining.finish(self.folder / "segments")
@@ -121,6 +123,17 @@ class Log:
             durable.sync_folder(self.folder / "segments")
         self.forget()
         return sentences
+
+    def _remove_tiles_beyond_head(self) -> None:
+        """Removes what an append wrote of a tree that was never signed."""
+        folders = set()
+        for path in self.folder.glob("tile/**/*"):
+            tile = tiles.parse_path(path.relative_to(self.folder).as_posix()) if path.is_file() else None
+            if tile is not None and tile.end > self.head.size:
+                path.unlink()
+                folders.add(path.parent)
+        for folder in folders:
+            durable.sync_folder(folder)
 
     # Reading ------------------------------------------------------------------------------------------
 

@@ -266,6 +266,35 @@ def test_killed_at_every_write_of_an_append_the_next_run_ends_as_an_undisturbed_
     assert at > 10
 
 
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_a_killed_append_left_does_not_contradict_a_later_one_of_other_events(tmp_path, wanted, stride):
+    base = Lake.open(str(tmp_path / "base"))
+    night(base, wanted, 0, outputs=1, claims=1)
+    later = [ledger_lake.frames(ids.digest("more", n), outputs=1, claims=1, start=n) for n in (7, 9)]
+    base.commit("second", "unit", later[0], run_day=NIGHT.date())
+    old = Log.open(base.root / "ledger").head.size
+    at, interrupted = 0, True
+    while interrupted:
+        lake = Lake.open(str(tmp_path / f"at-{at}"))
+        shutil.copytree(base.root, lake.root)
+        with pytest.MonkeyPatch.context() as patch:
+            _interrupt(patch, at, persisted=True)
+            try:
+                record(lake, wanted)
+            except Killed:
+                at += stride
+            else:
+                interrupted = False
+        lake.commit("third", "unit", later[1], run_day=NIGHT.date())
+        # Another run, at another time: the events that were lost are appended with other bytes, among more.
+        recording.record(
+            lake, wanted, POLICIES, run_id=ids.digest("another"), now=NIGHT + timedelta(days=1), actor=ACTOR
+        )
+        assert sound(lake, wanted).size == old + 6
+        shutil.rmtree(lake.root)
+    assert at > 10
+
+
 def test_a_full_disk_in_the_middle_of_an_append_is_one_sentence_and_the_old_state(lake, wanted, monkeypatch):
     night(lake, wanted, 0)
     size = Log.open(lake.root / "ledger").head.size
