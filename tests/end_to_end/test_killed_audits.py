@@ -178,6 +178,6 @@ def test_an_interrupted_audit_ends_with_130_and_no_traceback(team: Path) -> None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=240)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.startswith("claimledger: interrupted")
     assert "Traceback" not in err
