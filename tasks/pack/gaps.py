@@ -114,9 +114,9 @@ def use_cases(outputs: pl.LazyFrame, earlier: pl.LazyFrame, *, since: date, unti
     declared.
     """
     one = pl.lit("", pl.String).alias("source")
-    named = [frame.select("produced_at", one, agent="use_case") for frame in (outputs, earlier)]
+    current, before = (frame.select("produced_at", one, agent="use_case") for frame in (outputs, earlier))
     nobody = pl.DataFrame(schema={"name": pl.String})
-    rows = agents(*named, nobody, since=since, until=until).rename({"agent": "use_case"})
+    rows = agents(current, before, nobody, since=since, until=until).rename({"agent": "use_case"})
     return rows.select(USE_CASES)
 
 
