@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     )
 
     lake: Annotated[str, BeforeValidator(_one_path)] = "lake"
-    """Folder that holds every table, report and index; relative to the configuration file."""
+    """Folder of every table, report and index, relative to the configuration file; or s3://, gs://, az://."""
     policies_path: Annotated[str, BeforeValidator(_one_path)] = ""
     """Folder with a TOML file for each version of each policy; the one in force on an output's day decides
     it."""
