@@ -77,7 +77,7 @@ def holds(done: Answer, team: Path, undisturbed: Path) -> None:
     same(team / "lake", undisturbed)
     verdicts = read(team / "lake", "verdicts")
     assert verdicts["verdict_id"].n_unique() == verdicts.height
-    assert not list((team / "lake").glob("_work/*"))
+    assert units_under_way(team / "lake") == 0
     verified = in_a_new_process("ledger", "verify", cwd=team)
     assert verified.code == 0, verified.err
 
