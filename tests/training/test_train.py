@@ -99,8 +99,9 @@ def weights(folder):
 
 
 def test_training_learns_what_the_pairs_say(pairs, base, tmp_path):
-    report = run(pairs, base, tmp_path, epochs=12).report
-    assert report["held_out"]["animals"]["balanced_accuracy"] > 0.7
+    # Long enough that processors which round otherwise agree: after 12 epochs one had 0.698 and another 0.7.
+    report = run(pairs, base, tmp_path, epochs=24).report
+    assert report["held_out"]["animals"]["balanced_accuracy"] > 0.9
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["seed"] == 7
     assert "| animals |" in (tmp_path / "report.md").read_text("utf-8")
 
