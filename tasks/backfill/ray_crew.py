@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from tasks.backfill.crew import WorkerLostError
@@ -31,10 +32,14 @@ class RayCrew:
                 'runner.kind = "ray" needs Ray here and on the workers: pip install "claimledger[ray]"'
             ) from None
         self._ray = ray
+        # Ray tells a worker's death on standard output, which belongs to the answer of a command.
+        self._aside = redirect_stdout(sys.stderr)
+        self._aside.__enter__()
         try:
             place = address.removeprefix("tcp://")
             ray.init(place, namespace="claimledger", log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, it is the cluster's
+            self._aside.__exit__(None, None, None)
             raise ConfigError(
                 f"runner.address {address}: no Ray cluster answers there ({type(error).__name__}); start one "
                 "with `ray start --head`, and run this on one of its machines"
@@ -104,3 +109,4 @@ class RayCrew:
             self.dismiss(worker)
         with suppress(Exception):
             self._ray.shutdown()
+        self._aside.__exit__(None, None, None)
