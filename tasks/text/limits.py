@@ -34,7 +34,7 @@ _THING = (
 )
 _LIMIT = (
     r"(?i)\b(?:(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
-    r"with (?:fewer|less|more) than|(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|"
+    r"with (?:fewer|less) than|(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|"
     r"a maximum of)(?: the age of)? "
     rf"(?:[$€£]?\d(?:[\d.,]*\d)?(?:%|[ -]{_THING})?|{_NUMBER}[ -]{_THING})|"
     r"during the first (?:year|month|week|day)\b|(?:after|before) \d\d?(?::\d\d)? ?[ap]m\b|"

@@ -37,7 +37,7 @@ def read(text: str) -> list[tuple[float, str]]:
         (["0.5 cubic metres", "500 litres"], 500, "l"),
         (["20 square metres", "200,000 square centimetres", "20 sq m"], 20, "m²"),
         (["14 calendar days", "14 days"], 14 * 86400, "s"),
-        (["twelve months", "one year", "12 Monate"], 12, "mo"),
+        (["twelve months", "one year", "12 Monate"], 12 * quantities.MONTH, "s"),
     ],
 )
 def test_one_quantity_has_one_value(texts, value, unit):
