@@ -79,24 +79,28 @@ def read_completion(reply: object) -> tuple[Answer | None, int, int]:
     Raises:
         ValueError: it is none.
     """
+    if not isinstance(reply, dict):
+        raise ValueError("no chat completion")
     try:
-        choice = reply["choices"][0]  # type: ignore[index]
+        choice = reply["choices"][0]
         content, whole = choice["message"]["content"], choice.get("finish_reason") in (None, "stop")
-        used = reply.get("usage")  # type: ignore[attr-defined]
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("no chat completion") from None
+    used = reply.get("usage")
     given, made = _tokens(used, "prompt_tokens"), _tokens(used, "completion_tokens")
     return read_answer(content) if whole else None, given, made
 
 
 def read_message(reply: object) -> tuple[Answer | None, int, int]:
     """The same of a message of the Messages API."""
+    if not isinstance(reply, dict):
+        raise ValueError("no message")
     try:
-        texts = [part["text"] for part in reply["content"] if part["type"] == "text"]  # type: ignore[index]
-        whole = reply.get("stop_reason") in (None, "end_turn", "stop_sequence")  # type: ignore[attr-defined]
-        used = reply.get("usage")  # type: ignore[attr-defined]
-    except (KeyError, IndexError, TypeError, AttributeError):
+        texts = [part["text"] for part in reply["content"] if part["type"] == "text"]
+    except (KeyError, TypeError):
         raise ValueError("no message") from None
+    whole = reply.get("stop_reason") in (None, "end_turn", "stop_sequence")
+    used = reply.get("usage")
     given, made = _tokens(used, "input_tokens"), _tokens(used, "output_tokens")
     return (
         read_answer("".join(texts)) if whole and all(isinstance(t, str) for t in texts) else None,
