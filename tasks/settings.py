@@ -379,7 +379,7 @@ def policy_document(file: Path) -> tuple[Policy, str]:
     try:
         policy = TypeAdapter(Policy).validate_python(raw)
     except ValidationError as error:
-        raise ConfigError(f"{file}: {_explain(error)}") from None
+        raise ConfigError(f"{file}: {_explain(error, ('policies',))}") from None
     _require_version(raw, str(file))
     return policy, str(file)
 
@@ -436,12 +436,13 @@ def _check_environment() -> None:
             raise ConfigError(f"environment variable {name}: unknown key {key}, {advice}")
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, section: tuple[str, ...] = ()) -> str:
+    """What is wrong, in sentences; `section` is the one that a document of its own stands for."""
     sentences = []
     for problem in error.errors()[:10]:
         place = ".".join(_place(problem["loc"]))
         if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            near = _nearest(tuple(problem["loc"]))
+            near = _nearest((*section, *problem["loc"]))
             sentences.append(f"unknown key {place}" + (f", did you mean {near}?" if near else ""))
         elif problem["type"] == "missing":
             sentences.append(f"{place} is missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
@@ -13,6 +14,7 @@ from tasks.backfill.crew import WorkerLostError
 from tasks.backfill.remote import Seat
 from tasks.errors import ConfigError, GateError
 
+CONNECT_S = 20.0
 GATHER_S = 60.0
 STILLBORN = 5
 """Actors that ended before they answered anything; more would end as well."""
@@ -37,6 +39,9 @@ class RayCrew:
         self._aside.__enter__()
         try:
             place = address.removeprefix("tcp://")
+            host, _, port = place.removeprefix("ray://").rpartition(":")
+            # Ray by itself waits for minutes where nobody answers.
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
             ray.init(place, namespace="claimledger", log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - whatever the library raises, it is the cluster's
             self._aside.__exit__(None, None, None)

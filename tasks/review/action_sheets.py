@@ -72,7 +72,7 @@ def export(lake: Lake, found: pl.DataFrame, path: Path) -> int:
     else:
         frame = by_claim(frame)
         texts = frame.with_columns(
-            pl.col("p_supported").round(3),
+            pl.col("p_supported").round(3).cast(pl.String).str.strip_suffix(".0"),
             pl.col("is_withheld", "is_overturned", "is_done").replace_strict({True: "yes", False: "no"}),
         ).select(pl.all().cast(pl.String).fill_null(""))
         data = review_sheets.write(tuple(texts.columns), [list(row) for row in texts.iter_rows()])

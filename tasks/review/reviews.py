@@ -201,7 +201,7 @@ def _lines(lake: Lake, frame: pl.DataFrame) -> tuple[tuple[str, ...], list[list[
     numbered = [f"evidence_{n + 1}" for n in range(PASSAGES)]
     context = _context(lake, frame)
     cut = frame.join(context, on="verdict_id", how="left", maintain_order="left").with_columns(
-        pl.col(PROBABILITIES).round(3).cast(pl.String),
+        pl.col(PROBABILITIES).round(3).cast(pl.String).str.strip_suffix(".0"),
         *(pl.col("evidence").list.get(n, null_on_oob=True).alias(name) for n, name in enumerate(numbered)),
         *(pl.lit("").alias(name) for name in FILLED),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,6 +21,7 @@ from tasks.backfill.bench import Answer, Order, Start
 from tasks.backfill.cluster import Cluster
 from tasks.backfill.crew import WorkerLostError
 from tasks.backfill.fingerprints import Models, Program
+from tasks.backfill.ray_crew import CONNECT_S, RayCrew
 from tasks.backfill.sealed_files import Stored, fetch, store
 from tasks.errors import ConfigError, GateError
 from tasks.judge import JudgedBy, Sealed
@@ -246,3 +249,14 @@ def test_the_suites_of_a_team_are_part_of_the_configuration(tmp_path: Path) -> N
     assert fingerprints.configuration(one) != before
     threads = replace(one, parameters=replace(one.parameters, threads=7))
     assert fingerprints.configuration(threads) == fingerprints.configuration(one)
+
+
+@pytest.mark.parametrize("scheme", ["tcp://", "ray://", ""])
+def test_a_ray_cluster_that_does_not_answer_is_one_sentence_at_once(scheme: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{probe.getsockname()[1]}"
+    begun = time.monotonic()
+    with pytest.raises(ConfigError, match=f"runner.address {address}: no Ray cluster answers there"):
+        RayCrew(address, cores=1, most=None)
+    assert time.monotonic() - begun < CONNECT_S + 60

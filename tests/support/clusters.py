@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,14 +88,18 @@ def ray(folder: Path, *, workers: int) -> Iterator[Cluster]:
     start = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
     options = ("--head", "--block", "--port", str(port), "--node-ip-address", "127.0.0.1")
     limits = ("--num-cpus", str(workers), "--object-store-memory", "80000000")
-    quiet = ("--include-dashboard=false", "--disable-usage-stats", "--temp-dir", str(folder / "ray"))
+    # Ray's sockets have room for a path of 107 bytes, which pytest's folders may use up.
+    scratch = tempfile.mkdtemp(prefix="ray")
+    quiet = ("--include-dashboard=false", "--disable-usage-stats", "--temp-dir", scratch)
     try:
         head = cluster.begin("-c", start, "start", *options, *limits, *quiet)
         log = folder / "process-0.log"
         _until(lambda: b"Ray runtime started" in log.read_bytes() or head.poll() is not None)
+        assert head.poll() is None, log.read_text()
         yield cluster
     finally:
         cluster.end()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def judging_actors(cluster: Cluster) -> list[psutil.Process]:
@@ -120,9 +126,9 @@ def _reached(port: int) -> None:
     _until(answers)
 
 
-def _until(holds: object) -> None:
+def _until(holds: Callable[[], object]) -> None:
     end = time.monotonic() + START_S
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < end, "the cluster did not start"
         time.sleep(0.1)
 

@@ -92,7 +92,7 @@ def test_an_export_that_was_filled_in_comes_back_and_a_second_time_changes_nothi
     with pytest.raises(InputError, match="no line says action_taken"):
         import_actions(bot.settings, sheet)  # its column action is what was decided
     filled = pl.read_csv(sheet, infer_schema=False).with_columns(
-        action_taken=pl.when(pl.col("source_id") == "007").then(pl.lit("rephrased")).otherwise(pl.lit(""))
+        action_taken=pl.when(pl.col("source_id") == "'007").then(pl.lit("rephrased")).otherwise(pl.lit(""))
     )
     filled.write_csv(sheet)
     first, again = (import_actions(bot.settings, sheet) for _ in range(2))
