@@ -33,7 +33,7 @@ AUDIT = """
 import json, resource, sys, time
 started, begun = time.perf_counter(), time.process_time()
 from flows.commands import cli
-from tasks import judge
+from tasks.judge import judge
 publish, publishing = judge.publish, []
 def timed(*arguments):
     begun = time.process_time()

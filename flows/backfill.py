@@ -23,7 +23,7 @@ from flows.units import judge_all, put_aside
 from tasks.backfill.bench import Order
 from tasks.backfill.caps import Limits
 from tasks.errors import InputError
-from tasks.judge import published_units
+from tasks.judge.published import published_units
 from tasks.settings import load
 from tasks.sources.units import Unit, together
 from tasks.tables import ERASED

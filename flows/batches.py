@@ -10,7 +10,7 @@ from flows.orchestrator import task, tell
 from flows.progress import counted
 from flows.run import Run
 from tasks.backfill.bench import Order
-from tasks.judge import published_units
+from tasks.judge.published import published_units
 from tasks.sources.units import together
 from tasks.tables import ERASED
 from tasks.verify import batch_nights

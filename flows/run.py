@@ -31,7 +31,7 @@ from tasks.files import durable
 from tasks.gate.reconcile import Counts, reconcile
 from tasks.gate.validate import Validator, load_team_suites
 from tasks.health import health
-from tasks.judge import Gate, Job, Judged
+from tasks.judge.job import Gate, Job, Judged
 from tasks.lake import runs, views
 from tasks.lake.store import Lake
 from tasks.ledger import nightly, recording

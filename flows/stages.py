@@ -14,12 +14,12 @@ from flows.commands.console import one_line
 from flows.orchestrator import task, tell
 from flows.progress import counted
 from flows.run import Run
-from tasks import judge as judging
 from tasks.errors import ConfigError, InputError
 from tasks.evidence import refresh
 from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.files import inputs
 from tasks.gate.reconcile import Counts
+from tasks.judge import judge as judging
 from tasks.sources import counting
 from tasks.sources.pull import pull_sources
 from tasks.sources.pulled import Pulled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.backfill import estimate as costs
-from tasks.judge import Judged
+from tasks.judge.job import Judged
 from tasks.lake import runs
 from tasks.lake.store import Lake
 

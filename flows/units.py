@@ -19,7 +19,6 @@ from flows.estimates import estimate
 from flows.orchestrator import log, task, tell
 from flows.run import Run, give_way
 from flows.stages import judge, unit_title
-from tasks import judge as judging
 from tasks.backfill import aside as set_aside
 from tasks.backfill import caps, fingerprints
 from tasks.backfill.bench import Answer, Order, Start, unforeseen
@@ -38,6 +37,7 @@ from tasks.errors import (
     Unverifiable,
 )
 from tasks.gate.reconcile import Counts
+from tasks.judge import judge as judging
 from tasks.sources.units import Unit
 
 HOPELESS = (LakeError, IntegrityError, ConfigError, Unverifiable)

@@ -12,7 +12,8 @@ from tasks.errors import ClaimledgerError, GateError
 from tasks.evidence import index
 from tasks.evidence.index import EMPTY_SNAPSHOT
 from tasks.gate.validate import Result, Validator, load_team_suites
-from tasks.judge import Gate, Job, Sealed, judge
+from tasks.judge.job import Gate, Job, Sealed
+from tasks.judge.judge import judge
 from tasks.lake.store import Lake
 from tasks.sources.units import Unit
 from tasks.verify.protocol import Usage, usage_of

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.errors import GateError
-from tasks.judge import Sealed
+from tasks.judge.job import Sealed
 from tasks.tables import QUARANTINE
 
 _QUARANTINE, _REPEATED, _WAITING = "-quarantine", "-repeated", "-waiting"

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks import judge
 from tasks.decide import verdicts
 from tasks.decide.policies import Policy, for_use_case
 from tasks.errors import ClaimledgerError
-from tasks.judge import Scores
+from tasks.judge.job import Scores
+from tasks.judge.published import of_days
+from tasks.judge.scoring import scored
 from tasks.lake import runs
 from tasks.lake.store import Lake
 from tasks.reaudit import flips
@@ -129,11 +130,9 @@ def _cells(
 def _evidence(lake: Lake, flipped: pl.DataFrame, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE of both judgements with `text`, `document_uri`, `corpus` of the passage, null where gone."""
     judgements = pl.concat([old.select(_JUDGEMENT), new.select(_JUDGEMENT)]).unique()
-    evidence = (
-        judge.of_days(lake, "evidence", flipped).join(judgements.lazy(), on=_JUDGEMENT, how="semi").collect()
-    )
+    evidence = of_days(lake, "evidence", flipped).join(judgements.lazy(), on=_JUDGEMENT, how="semi").collect()
     ids = evidence.lazy().select("passage_id").unique()
-    own = judge.of_days(lake, "passages", flipped).filter(pl.col("corpus") == "context")
+    own = of_days(lake, "passages", flipped).filter(pl.col("corpus") == "context")
     corpus = lake.scan("passages").filter(pl.col("corpus") != "context")
     columns = ("passage_id", "text", "document_uri", "corpus")
     parts = [part.join(ids, on="passage_id", how="semi").select(columns).collect() for part in (own, corpus)]
@@ -256,7 +255,7 @@ def _scored(passages: pl.DataFrame, claims: pl.DataFrame, verifier: Verifier) ->
     candidates = passages.select(
         "claim_id", "passage_id", "origin", "rank", "retrieval_score", "text", "document_uri"
     )
-    return judge.scored(candidates.sort("claim_id", "rank"), claims, verifier)
+    return scored(candidates.sort("claim_id", "rank"), claims, verifier)
 
 
 def _joined(*parts: Scores) -> Scores:

@@ -1,7 +1,7 @@
 """A re-audit: historical claims drawn, judged again, compared with what they were first given, and published.
 
 Belongs here: which claims, and what became of each. Does not belong here: how a claim is judged
-(`judge.py`), what is scored again to find a flip's cause (`causes.py`), how causes and shares follow
+(`judge/`), what is scored again to find a flip's cause (`causes.py`), how causes and shares follow
 (`flips.py`).
 """
 
@@ -15,11 +15,16 @@ from typing import Any
 
 import polars as pl
 
-from tasks import ids, judge
+from tasks import ids
 from tasks.errors import InputError
 from tasks.evidence.index import EMPTY_SNAPSHOT, CorpusIndex
 from tasks.gate.reconcile import Counts
-from tasks.judge import Job, Judged
+from tasks.judge import judge
+from tasks.judge.decisions import decide
+from tasks.judge.extraction import extracted_before
+from tasks.judge.job import Job, Judged
+from tasks.judge.published import current_verdicts, of_days, published_claims, published_units
+from tasks.judge.scoring import score
 from tasks.lake.store import Lake
 from tasks.ledger import opening
 from tasks.reaudit import causes, flips
@@ -121,7 +126,7 @@ def units(lake: Lake, drawn: Draw, *, run_id: str, size: int) -> list[Unit]:
     """The outputs of the drawn claims, staged in units of a day and a shard."""
     days = drawn.claims["produced_at"].dt.date().unique().sort().to_list()
     outputs = pl.col("output_id").is_in(drawn.claims["output_id"].unique().implode())
-    return judge.published_units(lake, days, outputs, run_id=run_id, name="drawn", size=size)
+    return published_units(lake, days, outputs, run_id=run_id, name="drawn", size=size)
 
 
 def judge_again(outputs: pl.DataFrame, drawn: Draw, job: Job) -> Judged:
@@ -131,11 +136,11 @@ def judge_again(outputs: pl.DataFrame, drawn: Draw, job: Job) -> Judged:
         GateError: validation refused too much; nothing of the unit is published.
         IntegrityError: the same verifier, policy and snapshot now give another verdict.
     """
-    material = judge.extracted_before(outputs, job)
-    known = judge.current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
+    material = extracted_before(outputs, job)
+    known = current_verdicts(material.claims, material.outputs, job.bench, job.snapshot)
     claims = material.claims.filter(pl.col("claim_id").is_in(drawn.claims["claim_id"].implode()))
-    scores = judge.score(claims, material, job)
-    decisions = judge.decide(claims, scores, material, known, job)
+    scores = score(claims, material, job)
+    decisions = decide(claims, scores, material, known, job)
     return judge.publish(judge.seal(material, scores, decisions, known, job), job)
 
 
@@ -158,10 +163,10 @@ def compare(
     lake = bench.lake
     snapshot = corpus.snapshot if corpus else EMPTY_SNAPSHOT
     outputs = drawn.claims.select("output_id", "produced_at", "use_case").unique("output_id")
-    texts = judge.published_claims(lake, outputs).select("claim_id", "text")
+    texts = published_claims(lake, outputs).select("claim_id", "text")
     claims = drawn.claims.join(texts, on="claim_id", how="inner", maintain_order="left")
-    new = judge.current_verdicts(claims.select("claim_id", "output_id"), outputs, bench, snapshot)
-    first = judge.of_days(lake, "verdicts", claims)
+    new = current_verdicts(claims.select("claim_id", "output_id"), outputs, bench, snapshot)
+    first = of_days(lake, "verdicts", claims)
     old = first.join(claims.lazy().select("verdict_id"), on="verdict_id", how="semi").collect()
     both = claims.rename({"verdict": "verdict_before", "verdict_id": "verdict_id_before"}).join(
         new.select("claim_id", "verdict_id", "verdict", "reason"),
@@ -272,7 +277,7 @@ def _flips(
 def _delivered(lake: Lake, old: pl.DataFrame) -> pl.Series:
     """Verdicts among `old` on which their output was delivered: what its first action on them says."""
     first = (
-        judge.of_days(lake, "actions", old)
+        of_days(lake, "actions", old)
         .join(old.lazy().select("output_id"), on="output_id", how="semi")
         .sort("decided_at", "action_id")
         .select("action", verdict_id="verdict_ids")

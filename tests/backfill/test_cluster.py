@@ -24,7 +24,7 @@ from tasks.backfill.fingerprints import Models, Program
 from tasks.backfill.ray_crew import CONNECT_S, RayCrew
 from tasks.backfill.sealed_files import Stored, fetch, store
 from tasks.errors import ConfigError, GateError
-from tasks.judge import JudgedBy, Sealed
+from tasks.judge.job import JudgedBy, Sealed
 from tasks.sources.units import Unit
 from tasks.tables import QUARANTINE, VERDICTS_TABLE
 from tasks.verify.parameters import EndpointSettings, VerifierSettings

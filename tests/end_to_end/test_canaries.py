@@ -28,8 +28,8 @@ ALLOWED = {
 """Which planted values a folder of the lake may hold, by the place they were planted in."""
 STAGES = {
     "read": "flows.stages.pull_sources",
-    "extract": "tasks.judge.claims_stage.extract",
-    "score": "tasks.judge.scored",
+    "extract": "tasks.judge.extraction.claims_stage.extract",
+    "score": "tasks.judge.scoring.scored",
     "gate": "tasks.gate.validate.Validator.check",
     "commit": "tasks.lake.store.Lake.commit",
     "leaks": "flows.leaks.leaks.scan",
@@ -134,15 +134,15 @@ def test_planted_values_are_only_where_the_configuration_allows(
 
 UNDER_PREFECT = """
 import prefect
-import flows.audit, tasks.judge
+import flows.audit, tasks.judge.scoring
 from tests.end_to_end.test_canaries import broken
 
-scored, tasks.judge.scored = tasks.judge.scored, broken
+scored, tasks.judge.scoring.scored = tasks.judge.scoring.scored, broken
 try:
     flows.audit.audit("claimledger.toml")
 except Exception as error:
     print("stopped by", error)
-tasks.judge.scored = scored
+tasks.judge.scoring.scored = scored
 print(flows.audit.audit("claimledger.toml").exit_code)
 """
 
@@ -161,7 +161,7 @@ def test_states_logs_and_artifacts_of_prefect_hold_none_of_them(exports: Path) -
         [sys.executable, "-c", UNDER_PREFECT], cwd=exports, env=environment, capture_output=True, text=True,
         timeout=600, check=False,
     )  # fmt: skip
-    assert "stopped by unexpected RuntimeError at tasks/judge.py" in done.stdout, done.stderr
+    assert "stopped by unexpected RuntimeError at tasks/judge/scoring.py" in done.stdout, done.stderr
     pages = [("terminal", done.stdout + done.stderr), *texts_of(home)]
     assert any("nightly audit" in text for name, text in pages if "prefect.db" in name)
     assert held(iter(pages), VALUES) == {}

@@ -87,7 +87,7 @@ def test_dask_gives_the_tables_of_one_process_also_where_a_worker_is_killed_and_
 ) -> None:
     other = tmp_path_factory.mktemp("other")
     shutil.copytree(REPOSITORY / "tasks", other / "tasks", symlinks=True)
-    with (other / "tasks" / "judge.py").open("a") as code:
+    with (other / "tasks" / "judge" / "judge.py").open("a") as code:
         code.write("# another version\n")
     with clusters.dask(tmp_path_factory.mktemp("dask"), workers=2) as cluster:
         cluster.dask_worker(code=other)

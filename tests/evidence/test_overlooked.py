@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks import judge, tables
+from tasks import tables
 from tasks.decide.actions import act
 from tasks.decide.policies import Policy
 from tasks.evidence.overlooked import HINTS, overlooked
 from tasks.evidence.parameters import RetrieveSettings
 from tasks.evidence.passages import PassageParameters, from_contexts
+from tasks.judge.decisions import hints
+from tasks.judge.job import Material
 from tasks.text.sentences import segmenter
 from tests.claims.test_claims import run
 from tests.support.lake_frames import outputs_of
@@ -85,10 +87,10 @@ def test_only_an_answer_that_abstained_gets_a_hint(
         asked, tables.VERDICTS_TABLE.empty(), (Policy(),), claims=claims, run_id=claims["run_id"][0], now=now
     )
     passages = from_contexts(asked, segmenter(), PassageParameters(), run_id="r")
-    material = judge.Material(asked, claims, passages, tables.FINDINGS.empty(), tables.FINDINGS.empty())
+    material = Material(asked, claims, passages, tables.FINDINGS.empty(), tables.FINDINGS.empty())
     parameters = SimpleNamespace(retrieve=RetrieveSettings())
     job = SimpleNamespace(corpus=None, bench=SimpleNamespace(embedder=Letters(), parameters=parameters))
-    found = actions.update(judge.hints(actions, material, job), on="output_id")
+    found = actions.update(hints(actions, material, job), on="output_id")
     assert found.schema == tables.ACTIONS_TABLE.schema
     start, end = found.select("overlooked_start", "overlooked_end").row(0)
     shown = None if start is None else passages["text"][0][start:end]
