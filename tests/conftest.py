@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ.pop("PREFECT_API_URL", None)
 # The ledger's keys of test lakes belong to no user.
-os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="claimledger-keys-")
+KEYS = Path(tempfile.mkdtemp(prefix="claimledger-keys-"))
+os.environ["XDG_CONFIG_HOME"] = str(KEYS)
+
+
+def pytest_sessionfinish() -> None:
+    """No key of a run is left behind."""
+    shutil.rmtree(KEYS, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ insufficient where most are missing.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import shutil
@@ -35,7 +36,9 @@ def small_verifier() -> VerifierSettings:
 @cache
 def small_folder() -> Path:
     """Its folder."""
-    folder = Path(tempfile.mkdtemp(prefix="claimledger-small-")) / "small"
+    scratch = tempfile.mkdtemp(prefix="claimledger-small-")
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    folder = Path(scratch) / "small"
     write_network(folder)
     export_network(folder, folder)
     (folder / TRAINED).unlink()
