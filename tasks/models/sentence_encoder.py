@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers.initialization import no_init_weights
 
 from tasks.errors import ModelError
 from tasks.models import kernels
@@ -71,9 +72,9 @@ def load_bert(folder: Path, **config: Any) -> BertModel:
         for name, value in stored.items()
         if not name.endswith((LOW, SCALE))
     }
-    model = BertModel(
-        BertConfig.from_pretrained(folder, local_files_only=True, **config), add_pooling_layer=False
-    )
+    settings = BertConfig.from_pretrained(folder, local_files_only=True, **config)
+    with no_init_weights():  # drawing weights that are replaced at once takes longer than reading them
+        model = BertModel(settings, add_pooling_layer=False)
     model.load_state_dict(state)
     return model.eval()
 

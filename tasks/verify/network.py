@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers.initialization import no_init_weights
 
 from tasks.errors import ModelError
 from tasks.models import kernels
@@ -99,7 +100,8 @@ def load_network(folder: Path, weights: str, kernel: Kernel | None = None) -> Pa
     try:
         config = BertConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        encoder = BertModel(config, add_pooling_layer=False)
+        with no_init_weights():  # drawing weights that are replaced at once takes longer than reading them
+            encoder = BertModel(config, add_pooling_layer=False)
         model = PairNetwork(encoder, tokenizer.cls_token_id, tokenizer.sep_token_id)
         model.load_state_dict(kernels.unpack(load_file(folder / weights)))
         model.eval().requires_grad_(requires_grad=False)
