@@ -5,25 +5,14 @@ Polars may abort on bytes that were made for it: the process is what protects th
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 
+from tasks.files import process_pool
 from tasks.ledger.verify_segments import Scope, SegmentChecked, SegmentChecks, Work
 
-_ENVIRONMENT = {
-    # Threads of Polars must not be forked, and one per process is enough: the processes are the parallelism.
-    "POLARS_MAX_THREADS": "1",
-    # Memory that one segment needed is kept for the next: asking the system for it again and again costs more
-    # than a tenth of the time. Both allocators, Polars' and Python's.
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-}
 _checks: SegmentChecks | None = None
 
 
@@ -47,11 +36,11 @@ def check_all(
         return
     left = deque(works)
     while left:
-        with _pool(scope, workers, initializer) as pool:
+        with process_pool.pool(workers, initializer, (scope,)) as pool:
             yield from _until_a_process_dies(pool, left, 2 * workers)
         if left:
             # One of those in flight killed its process; alone it shows which.
-            with _pool(scope, 1, initializer) as pool:
+            with process_pool.pool(1, initializer, (scope,)) as pool:
                 yield _alone(pool, left.popleft())
 
 
@@ -81,19 +70,3 @@ def _alone(pool: ProcessPoolExecutor, work: Work) -> SegmentChecked:
             "rows, is made to do that; restore both from a copy"
         )
         return done
-
-
-@contextmanager
-def _pool(scope: Scope, workers: int, initializer: Callable[[Scope], None]) -> Iterator[ProcessPoolExecutor]:
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=initializer, initargs=(scope,)) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

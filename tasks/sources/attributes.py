@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -66,6 +67,9 @@ _KEPT = {
     "prompt_version": ("llm.prompt_template.version", "gen_ai.prompt.version"),
 }  # fmt: skip
 """What is kept beside the answer, by the name that it has in `outputs.metadata`."""
+_TEXTS = ("content", "page_content", "text", "body")
+_ADDRESSES = ("uri", "url", "source", "document_uri", "doc_uri", "file_path", "id", "title")
+"""Of a document, under the names that conventions and frameworks use."""
 _QUERIES = ("gen_ai.retrieval.query.text", "input.value", "traceloop.entity.input")
 _ORDERED: dict[str, tuple[str, ...]] = {
     "model": _MODELS,
@@ -84,8 +88,6 @@ _NAMES: dict[str, list[tuple[str, int]]] = {}
 for _meaning, _names in _ORDERED.items():
     for _rank, _name in enumerate(_names):
         _NAMES.setdefault(_name, []).append((_meaning, _rank))
-_NAMED = frozenset({"model", "agent", "session"})
-"""Meanings that are fields of a span by the same name."""
 _USUAL = 20_000
 """Characters of the names of a span's attributes, of which the meaning is kept for the next span."""
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,4})(?:\.(.+))?")
@@ -144,52 +146,61 @@ def named(attributes: Attributes, names: Mapping[str, str]) -> dict[str, object]
 def describe(span: Span, attributes: Attributes) -> Span:
     """The span with what its attributes say of it."""
     own = tuple(attributes)
-    is_usual = sum(map(len, own)) <= _USUAL
-    names, has_messages = _shape(own) if is_usual else _shape.__wrapped__(own)
-    meanings = _meanings(attributes, names)
-    span.role = role(attributes)
-    for field in _NAMED & meanings.keys():
-        setattr(span, field, _text(meanings[field]))
-    if span.role == "tool":
-        span.tool = _text(meanings.get("tool")) or span.name
-        span.call_id = _text(meanings.get("call"))
-        span.output = meanings.get("tool_result")
-    else:
-        span.input = _messages(attributes, "input", "prompt") if has_messages else None
-        span.output = _messages(attributes, "output", "completion") if has_messages else None
-        for name in ("input", "output"):
-            whole = attributes.get(f"gen_ai.{name}.messages")
-            if whole not in (None, ""):
-                setattr(span, name, whole)
-            elif getattr(span, name) is None:
-                setattr(span, name, meanings.get(name))
-    if span.role == "retriever":
-        span.input = meanings.get("query")
-        span.documents = documents(attributes)
-    span.more.update({name: meanings[name] for name in meanings.keys() & _KEPT.keys()})
-    return span
-
-
-@lru_cache(maxsize=512)
-def _shape(names: tuple[str, ...]) -> tuple[list[tuple[str, str]], bool]:
-    """(name, meaning) of the attributes that mean something, the newest name first, and whether there are
-    messages as attributes of numbers; the spans of a source have few different sets of names.
-    """
-    meaning = [(rank, name, of) for name in names for of, rank in _NAMES.get(name, ())]
-    text = "\n".join(names)
-    has_messages = ".0." in text and ("_messages." in text or "gen_ai." in text)
-    return [(name, of) for _, name, of in sorted(meaning)], has_messages
-
-
-def _meanings(attributes: Attributes, names: list[tuple[str, str]]) -> dict[str, Any]:
-    """The value of each meaning under the newest of its names that has one."""
+    is_usual = len("".join(own)) <= _USUAL
+    shape = _shape(own) if is_usual else _shape.__wrapped__(own)
     meanings: dict[str, Any] = {}
-    for name, meaning in names:
+    for name, meaning in shape.names:
         if meaning not in meanings:
             value = attributes[name]
             if value is not None and value != "":
                 meanings[meaning] = value
-    return meanings
+    found = meanings.get
+    span.role = own_role = role(attributes)
+    span.model, span.agent = _text(found("model")), _text(found("agent"))
+    span.session = _text(found("session"))
+    if own_role == "tool":
+        span.tool = _text(found("tool")) or span.name
+        span.call_id = _text(found("call"))
+        span.output = found("tool_result")
+    else:
+        span.input = _spoken(attributes, shape, found("input"), "input", "prompt")
+        span.output = _spoken(attributes, shape, found("output"), "output", "completion")
+    if own_role == "retriever":
+        span.input = found("query")
+        span.documents = documents(attributes)
+    if shape.is_kept:
+        span.more.update({name: meanings[name] for name in _KEPT if name in meanings})
+    return span
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a span's names mean; the spans of a source have few different sets of names."""
+
+    names: tuple[tuple[str, str], ...]
+    """(name, meaning) of those that mean something, the newest name of a meaning first."""
+    is_kept: bool
+    """Whether one of them is kept beside the answer."""
+    has_messages: bool
+    """Whether there are messages as attributes of numbers."""
+
+
+@lru_cache(maxsize=512)
+def _shape(names: tuple[str, ...]) -> _Shape:
+    meaning = [(rank, name, of) for name in names for of, rank in _NAMES.get(name, ())]
+    text = "\n".join(names)
+    has_messages = ".0." in text and ("_messages." in text or "gen_ai." in text)
+    ordered = tuple((name, of) for _, name, of in sorted(meaning))
+    return _Shape(ordered, any(of in _KEPT for _, of in ordered), has_messages)
+
+
+def _spoken(attributes: Attributes, shape: _Shape, named: object, new: str, old: str) -> object:
+    """What went in or out: whole messages, else messages as attributes of numbers, else what is named."""
+    whole = attributes.get(f"gen_ai.{new}.messages")
+    if whole is not None and whole != "":
+        return whole
+    flat = _messages(attributes, new, old) if shape.has_messages else None
+    return named if flat is None else flat
 
 
 def role(attributes: Attributes) -> Role:
@@ -225,36 +236,41 @@ def document(item: object) -> Document:
         return Document("")
     inner = decoded(item.get("metadata"))
     places = [item, inner] if isinstance(inner, Mapping) else [item]
-    text = next((item[k] for k in ("content", "page_content", "text", "body") if _is_text(item.get(k))), "")
-    uri = next(
-        (
-            str(place[k])
-            for k in ("uri", "url", "source", "document_uri", "doc_uri", "file_path", "id", "title")
-            for place in places
-            if place.get(k) not in (None, "") and not isinstance(place[k], dict | list)
-        ),
-        None,
-    )
-    return Document(text, uri)
+    text = ""
+    for key in _TEXTS:
+        if key in item and _is_text(item[key]):
+            text = item[key]
+            break
+    for key in _ADDRESSES:
+        for place in places:
+            value = place.get(key)
+            if value is not None and value != "" and not isinstance(value, dict | list):
+                return Document(text, str(value))
+    return Document(text)
 
 
 def unflattened(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
     """Records of a flattened list: `PREFIX.0.message.role`, `PREFIX.0.message.content` and so on."""
     items: dict[int, dict[str, Any]] = {}
-    start = prefix + "."
-    for name in [name for name in attributes if name.startswith(start)]:
-        at = _numbered(name[len(start) :])
-        if at is not None:
-            index, path, last = at
-            place: dict[str, Any] = items.setdefault(index, {})
-            for step in path:
-                inner = place.setdefault(step, {})
-                if not isinstance(inner, dict):
-                    break
-                place = inner
-            else:
-                place[last] = attributes[name]
+    own = tuple(attributes)
+    is_usual = len("".join(own)) <= _USUAL
+    for name, index, path, last in (_below if is_usual else _below.__wrapped__)(own, prefix + "."):
+        place: dict[str, Any] = items.setdefault(index, {})
+        for step in path:
+            inner = place.setdefault(step, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        else:
+            place[last] = attributes[name]
     return [items[index] for index in sorted(items)]
+
+
+@lru_cache(maxsize=512)
+def _below(names: tuple[str, ...], start: str) -> list[tuple[str, int, tuple[str, ...], str]]:
+    """Names that begin so, each with its number and what follows."""
+    numbered = [(name, _numbered(name[len(start) :])) for name in names if name.startswith(start)]
+    return [(name, *at) for name, at in numbered if at is not None]
 
 
 @lru_cache(maxsize=10_000)

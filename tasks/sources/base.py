@@ -18,6 +18,8 @@ from tasks.sources.parameters import SourceSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+COLLECTED_AFTER = 100_000
+"""New objects after which Python looks for circles among them; some 10 MB that may wait."""
 Marks = dict[str, Any]
 """JSON that a source remembers itself by: for files, a mark for each, by name."""
 QUARANTINED, LEFT_OUT = "quarantined", "left_out"
@@ -80,6 +82,8 @@ class Scope:
     """First and last UTC day of a range; a range is read whole, without marks, and gives none."""
     work: Path
     """A folder of the run for this source alone, which may not exist yet; the caller removes it."""
+    processes: int = 1
+    """How many may read it beside one another."""
     cover: Cover | None = None
     """Covers confidential data before anything is written; None where the lake holds texts as they are."""
 

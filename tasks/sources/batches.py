@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,15 @@ class Gatherer:
         """What the spans of a trace became."""
         record = self._minimiser.answer(record)
         self._hold(record, f"trace {record.get('id')}")
+
+    def absorb(self, batches: Sequence[Batch], minimised: int) -> None:
+        """Batches that another process gathered, of so many records that were minimised."""
+        for batch in batches:
+            self.records += batch.outputs.height
+            self.refused += batch.quarantine.height
+            self._all_lacks.update(batch.lacks)
+            self._minimiser.note(batch.minimised, 0)
+        self._minimiser.note({}, minimised)
 
     def fidelity(self) -> list[str]:
         """What the source could not tell of all answers in batches so far."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_JSON = ('"', "{", "[")
+"""How JSON text begins that is more than a number."""
 ENCODINGS = 2
 """Times that a value may be wrapped into JSON text: exports encode once, downloads of exports once more."""
 MAXIMUM_DEPTH = 12
@@ -81,7 +83,7 @@ def decoded(value: object) -> object:
     Text that holds a JSON string, object or list is decoded; a number in quotes is text.
     """
     for _ in range(ENCODINGS + 1):
-        if not isinstance(value, str) or value.lstrip()[:1] not in ('"', "{", "["):
+        if not isinstance(value, str) or not value.lstrip().startswith(_JSON):
             return value
         try:
             inner = json.loads(value)

@@ -98,7 +98,8 @@ class Minimiser:
         self._changes: dict[How, Change] = {"drop": None, "hash": self._hash, "mask": lambda _: MASK}
         self._taken = Counter(dict.fromkeys((rule.name for rule in self._rules), 0))
         self._all: Counter[str] = Counter()
-        self._records = 0
+        self.records = 0
+        """That were minimised so far."""
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -107,7 +108,7 @@ class Minimiser:
         """The record without what it must not hold; itself where that is nothing. It is never changed."""
         if not self._rules:
             return record
-        self._records += 1
+        self.records += 1
         minimised: Any = record
         for rule in self._rules:
             minimised, count = _changed(minimised, rule.steps, self._changes[rule.how])
@@ -154,13 +155,22 @@ class Minimiser:
         self._taken = Counter(dict.fromkeys(taken, 0))
         return taken
 
+    def add(self, taken: Taken) -> None:
+        """What another process took, which is still to be told."""
+        self._taken.update(taken)
+
+    def note(self, taken: Taken, records: int) -> None:
+        """What another process took and told, of so many records."""
+        self._all.update(taken)
+        self.records += records
+
     def doubts(self) -> list[str]:
         """Sentences on paths that no record had, once all have passed."""
-        if not self._records:
+        if not self.records:
             return []
         return [
             f"source {self._source!r}: minimise.{rule.how} = {rule.path!r} led to nothing in any of "
-            f"{self._records} records; is the path right?"
+            f"{self.records} records; is the path right?"
             for rule in self._rules
             if not self._all[rule.name] + self._taken[rule.name]
         ]

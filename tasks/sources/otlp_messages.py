@@ -25,6 +25,8 @@ from tasks.sources.raw_spans import raw as made
 
 MESSAGE_BYTES = 256 * 2**20
 """Of one message: a batch of 8,192 spans, the collector's default, of 30 kB each."""
+_ODD = (AttributeError, TypeError, KeyError, ValueError)
+"""What a message of another form raises where it is read."""
 _ZSTD, _PARENT_IS_KNOWN, _PARENT_IS_REMOTE, _ERROR = b"\x28\xb5\x2f\xfd", 0x100, 0x200, 2
 
 
@@ -135,16 +137,21 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _of_spans(content: dict[str, Any]) -> Iterator[Raw | Refusal]:
-    for resource in content.get("resourceSpans") or ():
+    for resource in _listed(content.get("resourceSpans")):
         try:
             service = _service(_attributes(resource.get("resource", {}).get("attributes")))
-            groups = [scope.get("spans") or () for scope in resource.get("scopeSpans") or ()]
-        except (AttributeError, TypeError, KeyError, ValueError):
+            groups = [_listed(scope.get("spans")) for scope in _listed(resource.get("scopeSpans"))]
+        except _ODD:
             yield Refusal("otlp", "has a resource that is no record", shown(str(resource)[:2000]))
             continue
         for group in groups:
             for span in group:
                 yield _span(span, service)
+
+
+def _listed(value: Any) -> list[Any]:
+    """What has to be a list; in the place of one that is none, itself, which is refused where it is read."""
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _span(span: dict[str, Any], service: str | None) -> Raw | Refusal:
@@ -172,25 +179,34 @@ def _span(span: dict[str, Any], service: str | None) -> Raw | Refusal:
             service=service,
             events=events,
         )
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
+    except _ODD as error:
         reason = f"is no span ({type(error).__name__} at {shown(str(error), 60)})"
         return Refusal("otlp", reason, shown(str(span)[:2000]))
 
 
-def _of_logs(content: dict[str, Any]) -> Iterator[Raw]:
+def _of_logs(content: dict[str, Any]) -> Iterator[Raw | Refusal]:
     """Attributes of spans that were written as events of their own: content is often kept apart."""
-    for resource in content.get("resourceLogs") or ():
-        for scope in resource.get("scopeLogs") or ():
-            for log in scope.get("logRecords") or ():
-                attributes = _attributes(log.get("attributes"))
-                name = log.get("eventName") or attributes.get("event.name")
-                if name in CONTENT_EVENTS and log.get("traceId") and log.get("spanId"):
-                    body = _value(log.get("body") or {})
-                    given = {**(body if isinstance(body, dict) else {}), **attributes}
-                    yield [
-                        str(log["traceId"]).lower(), str(log["spanId"]).lower(), None,
-                        None, 0, "", False, False, None, {}, [[name, given]],
-                    ]  # fmt: skip
+    for resource in _listed(content.get("resourceLogs")):
+        try:
+            scopes = _listed(resource.get("scopeLogs"))
+            yield from [
+                raw for scope in scopes for log in _listed(scope.get("logRecords")) for raw in _log(log)
+            ]
+        except _ODD as error:
+            reason = f"has a log that is no record ({type(error).__name__} at {shown(str(error), 60)})"
+            yield Refusal("otlp", reason, shown(str(resource)[:2000]))
+
+
+def _log(log: dict[str, Any]) -> Iterator[Raw]:
+    attributes = _attributes(log.get("attributes"))
+    name = log.get("eventName") or attributes.get("event.name")
+    if name in CONTENT_EVENTS and log.get("traceId") and log.get("spanId"):
+        body = _value(log.get("body") or {})
+        given = {**(body if isinstance(body, dict) else {}), **attributes}
+        yield [
+            str(log["traceId"]).lower(), str(log["spanId"]).lower(), None,
+            None, 0, "", False, False, None, {}, [[name, given]],
+        ]  # fmt: skip
 
 
 def _service(attributes: Attributes) -> str | None:
@@ -204,8 +220,10 @@ def _attributes(pairs: Any) -> dict[str, Any]:
         value = pair.get("value")
         if value:
             # Most are texts, which are spared a call.
-            text = value.get("stringValue")
-            found[pair["key"]] = _value(value) if text is None else text
+            key, text = pair["key"], value.get("stringValue")
+            if key.__class__ is not str:
+                raise TypeError("the key of an attribute, expected text")
+            found[key] = _value(value) if text is None else text
     return found
 
 

@@ -27,7 +27,7 @@ from tasks.files.inputs import InputFile
 from tasks.files.limits import LimitSettings
 from tasks.privacy.cover import Cover
 from tasks.sources import counting, kinds, news, units
-from tasks.sources.base import LEFT_OUT, Batch, Marks, Scope
+from tasks.sources.base import COLLECTED_AFTER, LEFT_OUT, Batch, Marks, Scope
 from tasks.sources.news import News
 from tasks.sources.parameters import SourceSettings
 from tasks.sources.pulled import Lake, Pulled
@@ -37,8 +37,6 @@ from tasks.sources.staging import Staged, stage
 from tasks.sources.units import Unit
 from tasks.tables import OUTPUTS
 
-COLLECTED_AFTER = 100_000
-"""New objects after which Python looks for circles among them; some 10 MB that may wait."""
 RETRY_DELAYS_S = (2.0, 10.0)
 """A mount or a server that restarts is back within seconds; longer outages are for the next night."""
 REFUSED_RECORDS = 3
@@ -63,6 +61,7 @@ def pull_sources(
     since: date | None,
     until: date | None,
     cover: Cover | None = None,
+    processes: int = 1,
     pause: Callable[[float], None] = time.sleep,
 ) -> Pulled:
     """Pulls all sources: (1) stage every batch by day, (2) find by ids what is new and what it supersedes,
@@ -91,6 +90,7 @@ def pull_sources(
             since=since,
             until=until,
             work=own / "work",
+            processes=processes,
             cover=cover,
         )
         batches = partial(_batches, source, scope)

@@ -27,7 +27,9 @@ from tasks.sources.gathering import Traces
 from tasks.sources.raw_spans import TRACE, Raw, ends, is_complete, spans
 from tasks.sources.secrets import minimiser as minimiser_of
 from tasks.sources.secrets import secret, variable
-from tasks.sources.trace_files import SETTLED_S, Reader, TraceSettings
+from tasks.sources.span_answers import SETTLED_S
+from tasks.sources.span_files import Reader
+from tasks.sources.trace_files import TraceSettings
 
 ASKED_AT_ONCE = 25
 """Traces of one request: their ids are in its address."""

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from tasks.files.portions import Record
 from tasks.sources import fidelity, messages
@@ -51,9 +52,12 @@ _LISTS = (
     "nodes",
     "output",
 )
+_END = attrgetter("end_ns")
 _LISTED = 100
 """Addresses of documents without text that an output's metadata hold; the rest are counted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str)
+"""One for all: `json.dumps` makes a new one for each call."""
 
 
 @dataclass
@@ -162,7 +166,7 @@ def _record(identity: str, root: Span, members: Sequence[Span]) -> Record | None
         "contexts": contexts,
         "context_ids": list(dict.fromkeys(blank)),
         "tools": tools,
-        "metadata": json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str),
+        "metadata": _JSON.encode(metadata),
         # The root has the last word, then the span that answered, then what came last.
         **{field: value for span in (*members, answering, root) for field, value in span.delivery.items()},
     }
@@ -188,7 +192,7 @@ def _outside_judges(members: Sequence[Span]) -> list[Span]:
 
 def _answer(root: Span, speakers: Sequence[Span]) -> tuple[Span | None, object]:
     """(1) Whose answer it is, and the answer as it was written."""
-    calls = sorted((span for span in speakers if span.role == "llm"), key=lambda span: span.end_ns)
+    calls = sorted((span for span in speakers if span.role == "llm"), key=_END)
     around = [root] if root.role in ("agent", "chain", "other") else []
     for span in (*around, *reversed(calls), *(span for span in speakers if span.role in ("agent", "chain"))):
         value = said(span.output, _ANSWER_KEYS)
@@ -283,7 +287,7 @@ def _written(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value.strip()
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return _JSON.encode(value)
 
 
 def _told_in_conversation(value: object) -> Iterator[tuple[str, str]]:
