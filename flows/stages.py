@@ -61,6 +61,8 @@ def pull(run: Run, since: date | None, until: date | None) -> Pulled:
         since=since,
         until=until,
         cover=run.cover,
+        sources_at_once=settings.runner.sources_at_once,
+        processes=settings.runner.pull_processes,
     )
     inputs.keep(run.lake.run_folder(run.run_id), pulled.inputs)
     run.record.records_in = pulled.records_in

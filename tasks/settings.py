@@ -113,6 +113,11 @@ class RunnerSettings(Section):
     besides; 1 keeps days apart."""
     retries: Annotated[int, Ge(0)] = 2
     """Attempts after the first where the world is touched."""
+    sources_at_once: Annotated[int, Ge(1), Le(32)] = 1
+    """Sources that are pulled beside one another; each keeps its own limits, and rows come in the order of
+    this file, whichever is done first."""
+    pull_processes: Annotated[int, Ge(1), Le(64)] = 2
+    """Processes that read a source of spans of more than 128 MB of files, each with some 300 MB of memory."""
     threads: Annotated[int, Ge(0)] = 0
     """Threads of the models; 0 is one per core."""
     lock_wait_s: Annotated[float, Ge(0), Le(604_800)] = 21_600.0

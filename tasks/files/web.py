@@ -8,6 +8,7 @@ breaks off is asked for again; none may be larger than its budget.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,11 @@ class Web:
     timeout_s: float = 60.0
     pause: Callable[[float], None] = time.sleep
     _client: httpx.Client | None = None
-    _last: float = 0.0
+    _next: float = 0.0
+    """When the next request may go, where requests a second are limited."""
+    _held: tuple[float, int] = (0.0, 0)
+    """Until when the server wants no request, and which thread it told so: that one waits by itself."""
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Web:
         import httpx
@@ -179,6 +184,7 @@ class Web:
                     kind = MissingError if status == _MISSING else SourceError
                     raise kind(self._sentence(path, response, attempt))
             attempt += 1
+            self._hold(wait)
             self.pause(wait)
 
     @contextmanager
@@ -188,9 +194,7 @@ class Web:
         import httpx
 
         assert self._client is not None  # noqa: S101 - entered
-        if self.per_second:
-            self.pause(max(0.0, self._last + 1 / self.per_second - time.monotonic()))
-        self._last = time.monotonic()
+        self._wait_for_a_turn()
         try:
             with self._client.stream(method, url, params=params, json=body) as response:
                 yield response
@@ -206,6 +210,20 @@ class Web:
             raise SourceError(f"{self.name}: {self._host(url)} cannot be reached (no answer)") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise SourceError(f"{self.name}: {shown(url, 200)} is no address ({error})") from None
+
+    def _wait_for_a_turn(self) -> None:
+        """Several threads ask beside one another and keep one limit; all wait when one is told to."""
+        with self._turn:
+            until, whose = self._held
+            at = max(self._next, 0.0 if whose == threading.get_ident() else until)
+            wait = at - time.monotonic()
+            if self.per_second or wait > 0:
+                self.pause(max(0.0, wait))
+            if self.per_second:
+                self._next = time.monotonic() + 1 / self.per_second
+
+    def _hold(self, wait: float) -> None:
+        self._held = max(self._held, (time.monotonic() + wait, threading.get_ident()))
 
     def _redirected(self, url: str, response: httpx.Response) -> str:
         """(2) The address within the same host that a redirect names."""

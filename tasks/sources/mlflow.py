@@ -108,8 +108,8 @@ class _Mlflow:
                 newest = max([newest, *(nanoseconds(info["request_time"]) // 10**6 for info in infos)])
             except ODD as error:
                 raise odd(self._source, _SEARCH, "traces", error, _TESTED) from None
-            parts = [ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)]
-            yield [span for part in parts for span in self.of(part)], {"newest_ms": newest}
+            spans = trace_server.whole(self, ids, _AT_ONCE, self._source.requests_at_once)
+            yield list(spans), {"newest_ms": newest}
 
     def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:
         """All spans of these traces."""

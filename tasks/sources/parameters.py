@@ -131,6 +131,8 @@ def deciding(source: SourceSettings) -> dict[str, Any]:
     # What is drawn of a record leaves it as it is: another share is for what comes from now on.
     del settings["sample"]
     del settings["write_back"]
+    # Nor does how fast it is read.
+    settings.pop("requests_at_once", None)
     settings.pop("reviews", None)
     if "fields" in settings:
         unset = {name for name in _LATER_FIELDS if settings["fields"].get(name) is None}

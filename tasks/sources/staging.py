@@ -27,7 +27,7 @@ class Staged:
     source: str
     folder: Path
     first: int
-    """Number of its first record: records are numbered through all sources."""
+    """Number of its first record: those of sources further on are higher."""
     marks: Marks
     inputs: dict[str, str] = field(default_factory=dict)
     keys: Shelf = field(init=False)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 from annotated_types import Ge, Gt, Le, MinLen
 
 from tasks.errors import SourceError
+from tasks.files.beside import beside
 from tasks.files.refusal import shown
 from tasks.files.web import Web
 from tasks.knobs import Example
@@ -59,6 +60,9 @@ class ServerSettings(TraceSettings):
     """Spans, or traces, of one request."""
     requests_per_second: Annotated[float, Ge(0), Le(1000)] = 0.0
     """At most so many; 0 is no limit but the server's own."""
+    requests_at_once: Annotated[int, Ge(1), Le(32)] = 1
+    """Requests in flight at most, where one does not need the answer of another: traces asked for by their
+    ids. A server that asks to wait is left alone by all of them."""
     timeout_s: Annotated[float, Gt(0), Le(3600)] = 60.0
     """Seconds to wait for an answer."""
 
@@ -187,10 +191,8 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
             gathered.add(minimiser.span(span), SPAN_BYTES)
         mark = {**mark, **after}
     asked = {group[0][TRACE] for group in gathered if not is_complete(group)} | set(mark.get("open", ()))
-    ordered = sorted(asked)
-    for first in range(0, len(ordered), ASKED_AT_ONCE):
-        for span in server.of(ordered[first : first + ASKED_AT_ONCE]):
-            gathered.add(minimiser.span(span), SPAN_BYTES)
+    for span in whole(server, sorted(asked), ASKED_AT_ONCE, source.requests_at_once):
+        gathered.add(minimiser.span(span), SPAN_BYTES)
     still_open: list[str] = []
     for group in gathered:
         if _is_open(group, source, scope):
@@ -205,6 +207,13 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
             yield gatherer.batch()
     marks = {} if scope.is_range else {**mark, "open": sorted(still_open)[:OPEN_TRACES]}
     yield replace(gatherer.batch(marks), warnings=(*gatherer.fidelity(), *minimiser.doubts()))
+
+
+def whole(server: Server, trace_ids: Sequence[str], at_once: int, requests: int) -> Iterator[Raw]:
+    """All spans of these traces, so many traces of one request and so many requests in flight."""
+    parts = [trace_ids[first : first + at_once] for first in range(0, len(trace_ids), at_once)]
+    for found in beside(lambda part: list(server.of(part)), parts, requests):
+        yield from found
 
 
 def _is_open(group: list[Raw], source: ServerSettings, scope: Scope) -> bool:

@@ -264,3 +264,29 @@ def test_a_message_over_the_budget_is_refused_by_name(folder, night, monkeypatch
     lines(folder / "a.jsonl", answer(1, said="x" * 9_000), answer(2))
     assert night.pull().height == 1
     assert "more than 4000 bytes" in night.quarantine["reason"][0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"resourceSpans": 1.5},
+        {"resourceSpans": [{"scopeSpans": 7}]},
+        {"resourceSpans": [{"scopeSpans": [{"spans": 7}]}]},
+        {"resourceLogs": True},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": ["x"]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"attributes": [{"key": 1, "value": {}}, 2]}]}]}]},
+    ],
+)
+def test_what_is_no_list_of_spans_or_logs_is_refused_and_the_rest_is_read(folder, night, message):
+    (folder / "a.jsonl").write_text(json.dumps(message) + "\n")
+    lines(folder / "b.jsonl", answer(1))
+    check(night.pull(), range(1, 2))
+    assert night.quarantine.height == 1
+
+
+def test_attributes_whose_names_are_no_text_are_refused(folder, night):
+    odd = span(1, {KIND: "LLM", "output.value": "Hello."}, events=[{"name": "gen_ai.choice"}])
+    odd["attributes"].append({"key": 5, "value": {"stringValue": "x"}})
+    lines(folder / "a.jsonl", [odd], answer(1))
+    check(night.pull(), range(1, 2))
+    assert "is no span" in night.quarantine["reason"].item()

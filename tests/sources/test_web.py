@@ -163,8 +163,8 @@ def test_what_cannot_be_reached(server):
 def test_requests_keep_to_their_rate(server):
     server.script = [GOOD]
     waits: list[float] = []
-    with Web("bot", server.url, per_second=10, pause=waits.append) as door:
+    with Web("bot", server.url, per_second=0.1, pause=waits.append) as door:
         for _ in range(3):
             door.json("x")
     assert waits[0] == 0
-    assert all(0 < wait <= 0.1 for wait in waits[1:])
+    assert all(0 < wait <= 10 for wait in waits[1:])
