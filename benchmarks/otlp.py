@@ -1,7 +1,7 @@
 """Spans a second from OTLP JSON, pulled and written, beside bare parsing of the same bytes in the same run.
 
 `python benchmarks/otlp.py TRACES` writes so many traces of five spans (an agent, a retriever of three
-documents, a tool, two calls of a model; 1.4 kB a span) into files of 2,000, and reads them three times, by one
+documents, a tool, two calls of a model; 1.4 kB a span) into files of 2,000, and reads them three times by one
 process and, from 20,000 traces on, by two. Prints the best of wall clock and of the processor time of all
 processes: on a busy machine only the second says something, and only beside that of bare parsing.
 """
