@@ -38,13 +38,13 @@ def actor() -> str:
 def _declared(name: str) -> str:
     problem = None
     if len(name) > MAX_CHARACTERS or not name.isprintable():
-        problem = f"it is no line of at most {MAX_CHARACTERS} characters"
+        problem = f"it is not a single line of at most {MAX_CHARACTERS} characters"
     elif '"' in name or "\\" in name:
         problem = "it holds quotes or backslashes"
     elif name.startswith(_SYSTEMS):
-        problem = f"{' and '.join(_SYSTEMS)} are for what a system says"
+        problem = f"{' and '.join(_SYSTEMS)} are reserved for systems"
     elif _PERSONAL.search(name):
-        problem = "it seems to hold an e-mail address or a number of a person, and it stays for ever"
+        problem = "it seems to hold an e-mail address or a person's number, and it is kept forever"
     if problem:
         raise ConfigError(f"{VARIABLE}: {problem}; give a role, an account or the name of a pipeline")
     return name

@@ -77,7 +77,7 @@ def submit_batches(run: Run, night: Night | None, *, max_cost: float | None = No
         outputs = waiting["output_id"].n_unique()
         run.record.warnings.append(
             f"{counted(waiting.height, 'claim')} of {counted(outputs, 'answer')} wait for the judge: no "
-            "verdict yet, they get one by the run that collects its batch"
+            "verdict yet; the run that collects the batch adds it"
         )
     run.record.judging = {"waiting": waiting.height, **night.as_dict()}
     tell(f"{counted(night.submitted, 'question')} submitted, {counted(waiting.height, 'claim')} waiting")

@@ -154,7 +154,7 @@ def reviewed(lake: str) -> pl.DataFrame:
     decided = reviews.labelled(opened)
     if decided.is_empty():
         raise InputError(
-            f"{opened.root}: no review gives a label yet; `claimledger review list` shows what waits, or "
+            f"{opened.root}: no review yields a label yet; `claimledger review list` shows what waits, or "
             "name files of labelled PAIRS"
         )
     return decided
@@ -179,5 +179,8 @@ def scores_of_files(
             if progress:
                 progress(chunk.frame.height)
     if not parts:
-        raise InputError(f"{', '.join(map(str, paths))[:200]}: no pair in it")
+        raise InputError(
+            f"{', '.join(map(str, paths))[:200]}: holds no usable pair; expected columns claim, "
+            "evidence and label"
+        )
     return pl.concat(parts), refused

@@ -23,7 +23,8 @@ def remember(lake: Lake, cover: Cover | None) -> list[str]:
     key = _check(cover.key) if cover and cover.mode == "hashed" else before["key"]
     if before["key"] and key != before["key"]:
         raise ConfigError(
-            f"{HASH_KEY} is not the key that this lake's hashes were made with; set that one, or use another "
+            f"{HASH_KEY} is not the key that this lake's hashes were made with; set the original "
+            "key, or use another "
             "lake"
         )
     if {"lake": mode, "key": key} != before:

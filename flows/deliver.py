@@ -28,7 +28,7 @@ def deliver(config: str | None = None, lake: str | None = None, replay: str | No
     """
     settings, start = load(config, lake=lake), datetime.now(UTC)
     if not settings.webhooks:
-        raise ConfigError("no endpoint is configured; [[webhooks]] says where events are sent")
+        raise ConfigError("no endpoint is configured; add one under [[webhooks]]")
     opened = Lake.open(settings.lake)
     run_id = ids.digest("deliver", start.isoformat(), str(opened.root))
     if replay is None:

@@ -94,7 +94,9 @@ def deploy(settings: Settings, config: str | None) -> Registered:
             note = missed_nights.register(client, settings, each["deployment"], each["id"])
             notes += [note] if note else []
         kept = {each["id"] for each in registered}
-        notes += [f"removed: {name}, another name of this lake" for name in _remove_stale(client, made, kept)]
+        notes += [
+            f"removed: {name}, an earlier name of this lake" for name in _remove_stale(client, made, kept)
+        ]
         notes += share_limit(client, made, {each["deployment"]: each["id"] for each in registered})
     return Registered(registered, notes)
 
@@ -121,7 +123,7 @@ def serve(settings: Settings, config: str | None, ready: Callable[[list[str], li
             deployment.work_pool_name = None
         ids = {f"{each.flow_name}/{each.name}": str(runner.add_deployment(each)) for each in made}
         stale = _remove_stale(client, made, ids.values())
-        notes += [f"removed: {name}, another name of this lake" for name in stale]
+        notes += [f"removed: {name}, an earlier name of this lake" for name in stale]
         notes += share_limit(client, made, ids)
     ready([f"{deployment.flow_name}/{deployment.name}" for deployment in made], notes)
     try:
@@ -201,7 +203,7 @@ def share_limit(
         try:
             client.request("PATCH", "/deployments/{id}", path_params=place, json=shared)
         except PrefectHTTPStatusError as error:
-            return [f"this server knows no limit that deployments share ({error.response.status_code})"]
+            return [f"this server has no limits shared by deployments ({error.response.status_code})"]
     return []
 
 

@@ -49,5 +49,5 @@ def _range(name: str, since: date | None, until: date | None) -> tuple[date, dat
         return None
     if since is None or until is None:
         missing = "since" if since is None else "until"
-        raise InputError(f"a range of days has two ends; {name}{missing} is missing")
+        raise InputError(f"a range of days needs both ends; {name}{missing} is missing")
     return since, until

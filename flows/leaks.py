@@ -40,4 +40,4 @@ def find_leaks(run: Run) -> None:
         frames = {"findings": run.check("findings", rows)}
         run.record.count(run.lake.commit(run.run_id, f"leaks-{since}", frames, run_day=run.day))
         leaking += rows["output_id"].n_unique()
-    tell(f"{counted(leaking, 'answer')} with text of others")
+    tell(f"{counted(leaking, 'answer')} with somebody else's text")

@@ -42,7 +42,7 @@ def register(
     client.create_automation(made)
     does = "notifies" if settings.schedule.alarm_block else "shows it (schedule.alarm_block notifies)"
     hours = made.trigger.within.total_seconds() / 3600  # type: ignore[union-attr]
-    return f"automation: where no {WATCHED[flow]} ends well within {hours:g} hours, the server {does}"
+    return f"automation: if no {WATCHED[flow]} ends well within {hours:g} hours, the server {does}"
 
 
 def automation(settings: Settings, deployment: str, deployment_id: str) -> AutomationCore:
@@ -58,7 +58,7 @@ def automation(settings: Settings, deployment: str, deployment_id: str) -> Autom
         SendNotification(
             block_document_id=block,
             subject=subject,
-            body=f"{subject} ended well in the time that its schedule gives it.",
+            body=f"{subject} ended well within the time its schedule allows.",
         )
         if block
         else DoNothing()

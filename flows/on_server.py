@@ -74,14 +74,14 @@ def take_secrets(config: str | None, lake: str | None) -> None:
         with get_client(sync_client=True) as client:
             documents = client.read_block_documents_by_type("secret", include_secrets=True)
     except Exception as error:  # noqa: BLE001 - whatever the server says: the environment may do
-        get_run_logger().warning("the server's secret blocks cannot be read (%s)", type(error).__name__)
+        get_run_logger().warning("cannot read the server's secret blocks (%s)", type(error).__name__)
         return
     values = {str(each.name): each.data.get("value") for each in documents}
     for variable, block in names(list(values), name).items():
         value = values[block]
         if isinstance(value, str) and not os.environ.get(variable):
             os.environ[variable] = value
-            get_run_logger().info("%s comes from the block %s", variable, block)
+            get_run_logger().info("%s was read from the block %s", variable, block)
 
 
 class Bar(Display):
@@ -139,7 +139,7 @@ def show_lineage(lake: str, counts: Mapping[str, Mapping[str, Any]], run_id: str
             if rows:
                 _materialize(f"claimledger://{lake}/", table, made_from, {"rows": rows, "run_id": run_id})
     except Exception as error:  # noqa: BLE001 - what is shown costs no run
-        get_run_logger().warning("the lineage of the tables cannot be shown (%s)", type(error).__name__)
+        get_run_logger().warning("cannot show the lineage of the tables (%s)", type(error).__name__)
 
 
 def _materialize(place: str, table: str, made_from: Iterable[str], about: dict[str, Any]) -> None:

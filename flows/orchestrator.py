@@ -171,7 +171,7 @@ def task(
                 try:
                     return limited(run, *args, **kwargs)
                 except _TRANSIENT as error:
-                    log().warning("%s: %s; trying again", name, error)
+                    log().warning("%s: %s; retrying", name, error)
                     time.sleep(delay)
             return limited(run, *args, **kwargs)
 

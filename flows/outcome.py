@@ -81,7 +81,7 @@ class Outcome:
     def abstentions(self) -> list[str]:
         """A line on how many answers only say that they do not know; no line where none does."""
         count, whole = self.outcomes.get("abstained", 0), sum(self.outcomes.values())
-        says = "says only that it does not know" if count == 1 else "say only that they do not know"
+        says = "only says that it does not know" if count == 1 else "only say that they do not know"
         share = self.share("abstained", count / whole) if count else 0.0
         return [f"{count} of {whole} answers ({share:.1%}) {says}"] if count else []
 

@@ -24,10 +24,10 @@ def check(settings: Settings, lake: Lake, today: date) -> dict[str, Any]:
     outputs = lake.scan("outputs").select(pl.col("use_case").unique()).collect()["use_case"].drop_nulls()
     notices = []
     if decided.is_empty():
-        notices.append("this lake has decided nothing yet, so gaps were looked for between versions only")
+        notices.append("this lake has no decisions yet, so only gaps between versions were checked")
     known = {*constants, *outputs, *decided["use_case"].drop_nulls()}
     if not known:
-        notices.append("no source and no output names a use case, so names were not checked")
+        notices.append("neither a source nor an output names a use case, so names were not checked")
     return {
         "policies": len(settings.policies),
         "faults": faults(settings.policies, decided, known, today),

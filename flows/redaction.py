@@ -22,7 +22,7 @@ def verify_redaction(run: Run) -> None:
     for kind, count, answers in left:
         run.record.warnings.append(
             f"redaction: {counted(count, kind)} left in {counted(answers, 'answer')}; the redactor "
-            "should have caught them, see findings"
+            "should have caught them; see findings"
         )
     if settings.reviewed:
         reviewed = redaction_sample.read(settings.reviewed)

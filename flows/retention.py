@@ -42,6 +42,6 @@ def keep_retention(run: Run) -> None:
         due = retention.plan(run.lake, settings, now=datetime.now(UTC))
     for each in due:
         if each.output_ids or each.rows or each.held or each.notice:
-            done = "erased" if settings.nightly else "due, `claimledger retention apply` erases it"
+            done = "erased" if settings.nightly else "due; `claimledger retention apply` erases it"
             run.record.warnings.append(f"retention ({done}): {each.sentence}")
     tell(counted(sum(len(each.output_ids) for each in due), "output"))

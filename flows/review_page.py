@@ -92,5 +92,5 @@ def due_hours(settings: Settings) -> dict[str, float]:
 def _require_name(name: str) -> None:
     if not name.strip() or name != visible(name) or "\n" in name or len(name) > MAX_REVIEWER:
         raise InputError(
-            f"--reviewer {name[:40]!r}: expected a name of at most {MAX_REVIEWER} visible characters"
+            f"--reviewer {name[:40]!r}: expected a name of 1 to {MAX_REVIEWER} visible characters"
         )

@@ -185,7 +185,7 @@ def give_way(run: Run) -> None:
     """
     if run.lake.is_wanted():
         record_events(run)
-        log().warning("giving way to a run that waits for the lake; this one goes on after it")
+        log().warning("yielding to a run that waits for the lake; this one continues after it")
         run.lake.give_way(run.run_id, tell=log().warning)
 
 
@@ -199,7 +199,7 @@ def opened(flow: str, settings: Settings, parameters: Mapping[str, object]) -> I
         durable.require_room(lake.root, LEAST_ROOM_BYTES)
         left = lake.recover()
         died = [
-            f"{sentence}; this run goes on from what it published" for sentence in runs.close_dead_runs(lake)
+            f"{sentence}; this run resumes from what it published" for sentence in runs.close_dead_runs(lake)
         ]
         for sentence in left + died:
             log().warning("%s", sentence)
@@ -264,7 +264,7 @@ def _close_badly(run: Run, error: BaseException) -> None:
     try:
         show_markdown(
             f"# `{shown(run.record.reason)}`\n\nThe {run.record.flow} {status} in stage "
-            f"`{shown(run.record.stage)}`. What it published before stays; watermarks did not move.",
+            f"`{shown(run.record.stage)}`. What it had published stays; watermarks did not move.",
             key=f"{run.record.flow}-summary",
             run_id=run.run_id,
             description="Why the run did not complete",
@@ -274,7 +274,7 @@ def _close_badly(run: Run, error: BaseException) -> None:
         record_events(run)
         runs.forget(run.record, run.lake)
     except Exception as another:  # noqa: BLE001 - whatever it is, what stopped the run must be what is said
-        log().warning("the run could not be closed (%s); the next one closes it", another)
+        log().warning("could not close the run (%s); the next one will", another)
 
 
 def _reason(error: BaseException) -> str:
@@ -282,7 +282,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ClaimledgerError):
         return one_line(str(error))
     return (
-        f"{type(error).__name__}: the log of the run has more"
+        f"{type(error).__name__}: see the run's log for details"
         if isinstance(error, Exception)
         else "stopped by a signal"
     )
@@ -383,7 +383,7 @@ def send_events(run: Run) -> dict[str, str]:
         )
     except ClaimledgerError as error:
         run.record.warnings.append(f"events were not sent: {error}")
-        return {"sent": "nothing, see the log of the run"}
+        return {"sent": "nothing; see the run's log"}
     run.delivered = [each.as_dict() for each in done]
     for each in done:
         if each.is_late:

@@ -111,7 +111,7 @@ def _hidden_text(summary: Mapping[str, int]) -> list[str]:
     """One sentence on documents read in this run that hold text which no reader sees; none for none."""
     count = summary["documents_read_with_hidden_text"]
     hold = "document read now holds" if count == 1 else "documents read now hold"
-    return [f"corpus: {count} {hold} hidden text; it is left out of the evidence"] if count else []
+    return [f"corpus: {count} {hold} hidden text, which is left out of the evidence"] if count else []
 
 
 def _refused_documents(quarantine: pl.DataFrame) -> list[str]:

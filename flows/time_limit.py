@@ -126,7 +126,7 @@ def time_limit(seconds: float, stage: str, *, grace_s: float = GRACE_S) -> Itera
     """
     sentence = (
         f"stage {stage} took longer than runner.stage_limit_s, {seconds:g} s, and was stopped; what is "
-        "published stays and watermarks do not move: see what held it up, or raise the limit, and run again"
+        "published stays and watermarks do not move. Find the cause or raise the limit, then run again"
     )
     watch = _Watch(seconds, sentence, grace_s)
     try:

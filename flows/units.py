@@ -124,7 +124,7 @@ class Units:
         if isinstance(error, HOPELESS) or (self.silences and (not self.done or self.silences >= SILENCES)):
             raise error
         if order.attempt == 1 and not isinstance(error, TimeLimitError):
-            log().warning("%s: %s; it is tried again after the others", order.unit.title, explained)
+            log().warning("%s: %s; it is retried after the others", order.unit.title, explained)
             self.waiting.append(replace(order, attempt=2))
         else:
             self.aside.append((order, str(explained)))
@@ -281,8 +281,8 @@ def put_aside(run: Run, units: Units) -> None:
     for order, reason in units.aside:
         unit, outputs = order.unit, progress.counted(order.unit.rows, "output")
         run.record.problems.append(
-            f"{unit.title}: a unit of {outputs} was set aside, the rest went on: {reason}; run the backfill "
-            "again once that is mended"
+            f"{unit.title}: a unit of {outputs} was set aside and the rest continued: {reason}; "
+            "fix that and run the backfill again"
         )
         if order.is_pulled:
             rows = set_aside.quarantine(unit.outputs(), reason, run_id=run.run_id, now=run.record.started_at)
@@ -293,6 +293,6 @@ def put_aside(run: Run, units: Units) -> None:
         rest = sum(order.unit.rows for order in units.left)
         run.record.problems.append(
             f"stopped at {units.limit}: {progress.counted(rest, 'output')} in "
-            f"{progress.counted(len(units.left), 'unit')} left; run it again to go on from there"
+            f"{progress.counted(len(units.left), 'unit')} left; run it again to resume from there"
         )
     tell(f"{len(units.aside)} set aside, {len(units.left)} left")

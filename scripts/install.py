@@ -102,7 +102,9 @@ def refuse_what_cannot_work(dev: bool) -> None:
             "name another: make PYTHON=python3.12 …"
         )
     if lacks_avx2() and not os.environ.get("POLARS_SKIP_CPU_CHECK"):
-        raise InstallError("this processor has no AVX2, which Polars needs; use a machine from 2015 or later")
+        raise InstallError(
+            "this processor has no AVX2, which Polars requires; use a machine from 2015 or later"
+        )
     free = shutil.disk_usage(str(ROOT)).free
     if not STAMP.exists() and free < SPACE_BYTES[dev]:
         raise InstallError(

@@ -27,13 +27,13 @@ from tasks.sources.parameters import FilesSettings
 if TYPE_CHECKING:
     from tasks.lake.leftovers import Leftover
 
-INSTALL_AGAIN = "install it again (`make install` in a checkout)"
+INSTALL_AGAIN = "reinstall it (`make install` in a checkout)"
 LEFTOVERS_SHOWN = 10
 SPACE_BYTES = 2 * 2**30
 """A night on the sample writes some megabytes; less than this free is a night that may stop."""
 
 
-MEND_SECTION = "correct its section of the configuration, or mend what it says"
+MEND_SECTION = "correct its section of the configuration, or fix what the message describes"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _python() -> Check:
 
 def _processor() -> Check:
     if processor.lacks_avx2():
-        return Check("processor", False, "no AVX2, which Polars needs", "use a machine from 2015 or later")
+        return Check("processor", False, "no AVX2, which Polars requires", "use a machine from 2015 or later")
     bf16 = "multiplies bf16" if processor.has_bf16() else "no bf16: computes in float32 or int8"
     return Check("processor", True, bf16)
 
@@ -185,10 +185,10 @@ def runs(lake: Lake) -> Iterator[Check]:
     """Runs that are at work or died, else how the last one ended."""
     from tasks.lake import runs as run_records
 
-    name, advice = "runs", "run `claimledger audit`: it goes on from what was published"
+    name, advice = "runs", "run `claimledger audit`: it resumes from what was published"
     holder = lake.holder()
     if holder is not None:
-        yield Check(name, True, f"{holder} is at work")
+        yield Check(name, True, f"{holder} is running")
         return
     died = run_records.open_runs(lake)
     for sentence in died:
@@ -232,7 +232,7 @@ def _of_ledger(lake: Lake) -> list[Leftover]:
     if unfinished:
         path = Path("state") / "retention.json"
         what = f"an erasure of {len(unfinished)} outputs under a rule that was interrupted"
-        fate = "run `claimledger retention apply`: it is finished first"
+        fate = "run `claimledger retention apply` to finish it"
         found.append(Leftover(path, what, fate, (lake.root / path).stat().st_size))
     return found
 
@@ -252,7 +252,7 @@ def _space(root: Path) -> Check:
 
 def _verified(wrong: list[str]) -> str:
     if wrong:
-        raise IntegrityError(f"{len(wrong)} files are not what was written, first {wrong[0]}; restore them")
+        raise IntegrityError(f"{len(wrong)} files are damaged, first {wrong[0]}; restore them from a copy")
     return "every file has the digest it was written with"
 
 

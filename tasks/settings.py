@@ -128,7 +128,7 @@ class RunnerSettings(Section):
     def __post_init__(self) -> None:
         if self.kind != "local" and not self.address:
             raise ValueError(
-                f'address is missing: kind = "{self.kind}" needs that of a cluster; on one machine, '
+                f'address is missing: kind = "{self.kind}" needs the address of a cluster; on one machine, '
                 'kind = "local" and `--workers N` do the same without one'
             )
         schemes = {"dask": r"(tcp|tls)://[^/@]+:\d+", "ray": r"((tcp|ray)://)?[^/@]+:\d+"}
@@ -253,7 +253,7 @@ class Settings(BaseSettings):
         for webhook in self.webhooks:
             if endpoints.count(webhook.variable) > 1:
                 raise ValueError(
-                    f"two webhooks are named {webhook.name!r}, or as good as; give each its own name"
+                    f"two webhooks are named {webhook.name!r}or nearly so; give each its own name"
                 )
         policy_rules.refuse_overlaps(self.policies)
         confidential.detectors_of(self.privacy.detectors)
@@ -404,7 +404,7 @@ def _require_version(policy: object, where: str) -> None:
     if isinstance(policy, dict) and "version" not in policy:
         name = policy.get("name", Policy().name)
         raise ConfigError(
-            f"{where}: the policy {name} has no version, by which an auditor tells which rules decided; add "
+            f"{where}: the policy {name} has no version, which shows auditors what rules decided; add "
             'version = "1", and raise it whenever you change a value'
         )
 

@@ -104,7 +104,7 @@ def write_starter(
         contents[directory / "sample" / "outputs.jsonl"] = _sample_lines()
     for file in contents:
         if file.exists():
-            raise ConfigError(f"{file} is there already; choose another folder or move it away")
+            raise ConfigError(f"{file} already exists; choose another folder or move it away")
     for file, text in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -130,7 +130,7 @@ def write_demo(directory: Path, *, full: bool) -> Path:
         contents[directory / "outputs" / file.name] = gzip.compress(b"".join(kept), mtime=0)
     for file, data in contents.items():
         if file.exists() and file.read_bytes() != data:
-            raise ConfigError(f"{file} is there already and is not the demo's; choose another folder")
+            raise ConfigError(f"{file} already exists and is not from the demo; choose another folder")
     for file, data in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

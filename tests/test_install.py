@@ -89,7 +89,7 @@ def test_a_processor_without_avx2_is_named(install, monkeypatch, capsys) -> None
     monkeypatch.delenv("POLARS_SKIP_CPU_CHECK", raising=False)
     monkeypatch.setattr(install, "lacks_avx2", lambda: True)
     assert install.main() == 2
-    assert "has no AVX2, which Polars needs" in capsys.readouterr().err
+    assert "has no AVX2, which Polars requires" in capsys.readouterr().err
 
 
 def test_a_disk_without_room_is_named_before_anything_is_written(

@@ -42,6 +42,6 @@ def test_a_demo_may_be_written_again_but_overwrites_nothing(tmp_path: Path) -> N
     write_demo(tmp_path, full=False)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     write_demo(tmp_path, full=False)
-    with pytest.raises(ConfigError, match="is not the demo's; choose another folder"):
+    with pytest.raises(ConfigError, match="is not from the demo; choose another folder"):
         write_demo(tmp_path, full=True)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before

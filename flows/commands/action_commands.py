@@ -23,8 +23,8 @@ _CHARACTERS = 300
 
 app = App(
     name="actions",
-    help="What the policy wants rephrased or escalated: the answers, why, the claims that failed, and for "
-    "each contradicted one the sentence of the evidence that says otherwise."
+    help="Answers that the policy wants rephrased or escalated: why, which claims failed, and for "
+    "each contradicted claim the sentence of the evidence that contradicts it."
     "\n\n"
     "Example: claimledger actions export actions.jsonl",
 )
@@ -36,11 +36,11 @@ Action = Annotated[
 
 Overturned = Annotated[
     bool,
-    Parameter(help="Also answers of which people overturned every claim that had failed.", negative=""),
+    Parameter(help="Also show answers whose failed claims people have all overturned.", negative=""),
 ]
 
 Finished = Annotated[
-    bool, Parameter(name="--done", help="Also answers of which it is known that it was done.", negative="")
+    bool, Parameter(name="--done", help="Also show answers on which the action was taken.", negative="")
 ]
 
 
@@ -68,7 +68,7 @@ def _waiting(
     return lake, found, left_out
 
 
-_WHY = {"overturned": "people overturned every claim that had failed", "done": "it was done already"}
+_WHY = {"overturned": "people overturned every failed claim", "done": "the action was taken"}
 
 
 def _left_out(counts: dict[str, int]) -> list[str]:
@@ -85,14 +85,14 @@ def list_(
     action: Action = None,
     overturned: Overturned = False,
     done: Finished = False,
-    limit: Annotated[int, Parameter(help="Answers shown.")] = 20,
+    limit: Annotated[int, Parameter(help="Number of answers to show.")] = 20,
     common: Common = DEFAULTS,
 ) -> int:
     """Show the answers to rephrase or escalate, escalated ones first, with the claims that failed.
 
-    Of an answer with confidential data only ids and places are shown. A correction is a quotation from the
-    evidence, nobody's words. An answer leaves the list once people have overturned every claim that failed,
-    or once it is known that it was done (`actions import`, or mapped from the record).
+    For an answer with confidential data only ids and positions are shown. A correction is quoted from the
+    evidence word for word. An answer leaves the list once people have overturned every failed claim, or
+    once its action was taken (`actions import`, or mapped from the record).
 
     Example: claimledger actions list --action escalated --from 2026-07-01
     """
@@ -103,7 +103,7 @@ def list_(
     counts = {name: (found["action"] == name).sum() for name in ("escalated", "rephrased")}
     document = {"answers": found.height, "actions": counts, **left_out, "shown": shown}
     if not shown:
-        common.answer(document, ["no answer is to be rephrased or escalated", *_left_out(left_out)])
+        common.answer(document, ["no answer needs to be rephrased or escalated", *_left_out(left_out)])
         return DONE
     named = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     lines = [f"answers to act on: {found.height} ({named})"]
@@ -128,10 +128,10 @@ def export(
     done: Finished = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Write them for a pipeline: an answer a line for a name that ends in .jsonl, a claim a row for .csv.
+    """Write those answers for a pipeline: one answer per line as .jsonl, or one claim per row as .csv.
 
-    `suggested_correction` is the sentence of the evidence that contradicts a claim, word for word, and empty
-    where there is none. `claimledger erase` reaches the file as long as it stays where it is.
+    `suggested_correction` is the sentence of the evidence that contradicts a claim, word for word, or empty.
+    `claimledger erase` also removes texts from the file, as long as it stays where it is.
 
     Example: claimledger actions export actions.jsonl --action rephrased
     """
@@ -149,11 +149,11 @@ def export(
 
 @app.command(name="import")
 def import_(file: Path, /, *, common: Common = DEFAULTS) -> int:
-    """Bring in what was really done: rows of `actions_taken`, events, refused lines in `quarantine`.
+    """Import what was really done: rows of `actions_taken` and events; refused lines go to `quarantine`.
 
-    CSV, XLSX, JSON Lines or Parquet with `output_id` (or `source_id`, and `source` where several sources use
-    it), `action_taken` (delivered, rephrased or escalated) and, if known, `taken_at` with its zone. What
-    `actions export` wrote can be filled in with these columns. What was done otherwise than decided is a
+    Takes CSV, XLSX, JSON Lines or Parquet with `output_id` (or `source_id`, and `source` if several sources
+    use it), `action_taken` (delivered, rephrased or escalated) and, if known, `taken_at` with its zone. You
+    can fill in these columns in a file from `actions export`. An action other than the decided one is a
     deviation.
     Exit status 1: some lines were refused. Importing a file twice changes nothing.
 
@@ -164,7 +164,7 @@ def import_(file: Path, /, *, common: Common = DEFAULTS) -> int:
     done = import_actions(common.settings(), file)
     lines = [
         f"{done['imported']} actions imported, {done['deviations']} of them deviations; "
-        f"{done['already_there']} there already, {done['refused']} refused, "
+        f"{done['already_there']} already there, {done['refused']} refused, "
         f"{done['not_filled_in']} not filled in",
         *(f"refused: {_shown(sentence)}" for sentence in done["refusals"][:_REFUSALS]),
     ]
@@ -183,14 +183,14 @@ def _paragraph(answer: dict[str, Any]) -> list[str]:
         f"  {_shown(answer['reason'])} (policy {_shown(answer['policy'])})",
     ]
     if answer["is_withheld"]:
-        lines.append("  texts are withheld: data or text with a finding is in the answer")
+        lines.append("  texts are withheld: the answer has a finding")
     for claim in answer["claims"]:
         said = claim["text"]
         where = f"characters {claim['start']} to {claim['end']}"
         reviewed = f" ({claim['review']} in review)" if claim["review"] else ""
         lines.append(f"  {claim['verdict']}{reviewed}: {_shown(said) if said is not None else where}")
         if claim["reason"]:
-            lines.append(f"    because: {_shown(claim['reason'])}")
+            lines.append(f"    reason: {_shown(claim['reason'])}")
         if claim["suggested_correction"]:
             lines.append(f"    quoted from the evidence: “{_shown(claim['suggested_correction'])}”")
         if claim["evidence_uri"]:

@@ -13,12 +13,12 @@ from tasks.errors import DONE
 
 def sample(
     *,
-    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder to make.")],
+    output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder to create.")],
     seed: Annotated[str, Parameter(help="The auditor's nonce: any words, chosen beforehand.")],
-    size: Annotated[int | None, Parameter(help="Items to draw.")] = None,
-    confidence: Annotated[float | None, Parameter(help="For example 0.95.")] = None,
+    size: Annotated[int | None, Parameter(help="Number of items to draw.")] = None,
+    confidence: Annotated[float | None, Parameter(help="Confidence level, for example 0.95.")] = None,
     tolerable: Annotated[float | None, Parameter(help="Tolerable deviation rate, for example 0.05.")] = None,
-    stratify: Annotated[str | None, Parameter(help="agent, model, use_case or verdict.")] = None,
+    stratify: Annotated[str | None, Parameter(help="Stratify by agent, model, use_case or verdict.")] = None,
     from_: FromDay = None,
     to: ToDay = None,
     checkpoint: Annotated[
@@ -26,11 +26,10 @@ def sample(
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Draw an auditor's random sample: a page, a proof per item, an empty result sheet. Reproducible.
+    """Draw an auditor's random sample, reproducibly: a page, a proof per item and an empty result sheet.
 
-    By size, or by confidence and tolerable deviation rate (exact hypergeometric size for no deviations). The
-    draw depends on the seed and the ledger's checkpoint alone. Give the filled-in results.csv to `review
-    import`, which evaluates it.
+    Set --size, or --confidence and --tolerable (exact hypergeometric size for no deviations). The draw
+    depends only on the seed and the ledger's checkpoint. `review import` evaluates the filled-in results.csv.
 
     Example: claimledger sample --confidence 0.95 --tolerable 0.05 --seed 'auditor 2026-11' -o sample
     """
@@ -62,17 +61,14 @@ def erase(
     output_id: Annotated[str, Parameter(help="The output to erase.")],
     reason: Annotated[
         str,
-        Parameter(
-            help="Why, without names: it stays readable in the ledger for ever. A ticket's number is good."
-        ),
+        Parameter(help="Why, without names: it stays readable in the ledger forever. Use a ticket number."),
     ],
     common: Common = DEFAULTS,
 ) -> int:
     """Erase an output's content everywhere in the lake; the ledger still verifies.
 
-    Pages of the days concerned are written again from what the lake then holds.
-
-    Whoever checks the ledger sees each erasure: when, how many verdicts of which kind, why and by whom.
+    Pages of the days concerned are rewritten from what the lake then holds. Anyone who checks the ledger
+    sees each erasure: when, how many verdicts of which kind, why and by whom.
 
     Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject, ticket 4711'
     """
@@ -93,9 +89,9 @@ def erase(
     rows = ", ".join(f"{count} of {table}" for table, count in sorted(done.rows.items()))
     lines = [
         f"erased: rows {rows or 'none left'}; {len(done.files)} other files; "
-        f"{len(done.reports)} reports written again",
-        f"recorded as event {done.event_index}; copies that others took (proofs, backups) stay theirs",
-        *(f"not erased, because it was moved or cannot be written: {path}" for path in done.missing),
+        f"{len(done.reports)} reports rewritten",
+        f"recorded as event {done.event_index}; copies elsewhere (proofs, backups) are not reached",
+        *(f"not erased, because it was moved or is not writable: {path}" for path in done.missing),
     ]
     common.answer(done.as_dict(), lines)
     return DONE

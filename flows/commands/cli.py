@@ -52,11 +52,11 @@ from tasks.models import processor
 
 STRIKE_AGAIN_S = 0.05
 """Long enough for the callback that swallowed a signal to be over."""
-GOES_ON = "what is published stays, and running it again goes on from there"
+GOES_ON = "what is published stays; run it again to resume from there"
 
 app = App(
     name="claimledger",
-    help="Audits what AI agents claimed: splits their answers into claims, scores each against evidence, "
+    help="Audits what AI agents claim: splits their answers into claims, scores each against evidence, "
     "decides by written policies, and keeps a record that an auditor can check.\n\n"
     "Example: claimledger audit --config claimledger.toml",
     version=lambda: version("claimledger"),
@@ -72,18 +72,22 @@ def init(
     directory: Path = Path(),
     /,
     *,
-    from_source: Annotated[str | None, Parameter(help="Kind of source to sample.")] = None,
-    path: Annotated[str | None, Parameter(help="Its files: a file, folder, glob or URL.")] = None,
-    url: Annotated[str | None, Parameter(help="Its server, or its database (SQLAlchemy).")] = None,
-    project: Annotated[str | None, Parameter(help="Which of the server's projects.")] = None,
-    query: Annotated[str | None, Parameter(help="For sql: the SELECT whose rows are answers.")] = None,
+    from_source: Annotated[str | None, Parameter(help="Kind of source to sample; see above.")] = None,
+    path: Annotated[str | None, Parameter(help="Its data: a file, folder, glob or URL.")] = None,
+    url: Annotated[
+        str | None, Parameter(help="Address of its server, or of its database (SQLAlchemy URL).")
+    ] = None,
+    project: Annotated[str | None, Parameter(help="Project on that server.")] = None,
+    query: Annotated[
+        str | None, Parameter(help="For sql: the SELECT that returns one answer per row.")
+    ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Write a commented claimledger.toml, a policy file and a sample to start from.
 
     With --from-source KIND, samples the source, proposes the field mapping where one is needed, and shows
-    five answers with what was not found. KIND is files (which finds out which system wrote them), otlp,
-    phoenix, mlflow, langfuse, langsmith, atif or sql; keys come from the environment.
+    five answers with what is missing from each. KIND is files (which detects the system that wrote them),
+    otlp, phoenix, mlflow, langfuse, langsmith, atif or sql. Keys are read from the environment.
 
     Example: claimledger init audits --from-source files --path 'exports/**/*.jsonl.gz'
     """
@@ -105,26 +109,28 @@ def demo(
     directory: Path = Path("claimledger-demo"),
     /,
     *,
-    full: Annotated[bool, Parameter(negative="", help="All outputs of the sample.")] = False,
+    full: Annotated[bool, Parameter(negative="", help="Audit all outputs of the sample.")] = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Audit the bundled sample in a folder of its own: real answers and made ones with known errors.
+    """Audit the bundled sample in its own folder: real answers, and made ones with known errors.
 
-    Some 30 outputs, a minute or two; with --full all of them. Running it again audits what is new: nothing.
+    About 30 outputs, in a minute or two; --full audits all of them. Running it again finds nothing new.
 
     Example: claimledger demo
     """
     from tasks.starter import write_demo
 
     if common.config:
-        raise InputError("`claimledger demo` brings its configuration; `claimledger audit` takes --config")
+        raise InputError(
+            "`claimledger demo` has its own configuration; use `claimledger audit --config FILE` for yours"
+        )
     config = write_demo(directory, full=full)
     return flow_commands.audit(common=replace(common, config=str(config)))
 
 
 @app.command
 def doctor(*, common: Common = DEFAULTS) -> int:
-    """Say what is wrong with this installation, and what to do about it.
+    """Show what is wrong with this installation, and how to fix it.
 
     Example: claimledger doctor
     """
@@ -147,7 +153,7 @@ def doctor(*, common: Common = DEFAULTS) -> int:
 
 @app.command
 def deploy(*, common: Common = DEFAULTS) -> int:
-    """Register the flows with the Prefect server of PREFECT_API_URL, on the configured schedule.
+    """Register the flows with the Prefect server at PREFECT_API_URL, on the configured schedule.
 
     Example: PREFECT_API_URL=http://127.0.0.1:4200/api claimledger deploy
     """
@@ -174,7 +180,7 @@ def serve(*, common: Common = DEFAULTS) -> int:
     require_server()
 
     def ready(names: list[str], notes: list[str]) -> None:
-        lines = [*names, *notes, "ready: these flows are served from this process until it is interrupted"]
+        lines = [*names, *notes, "ready: serving these flows until this process is interrupted"]
         common.answer({"deployments": names, "notes": notes}, lines)
         sys.stdout.flush()
 
@@ -279,7 +285,9 @@ def _require_processor(tokens: list[str]) -> None:
     """Refuses to go where Polars would end the process by a signal and say nothing."""
     works_anywhere = {"--help", "-h", "--version", "doctor"} & set(tokens)
     if not works_anywhere and processor.lacks_avx2() and not os.environ.get("POLARS_SKIP_CPU_CHECK"):
-        raise ConfigError("this processor has no AVX2, which Polars needs; use a machine from 2015 or later")
+        raise ConfigError(
+            "this processor has no AVX2, which Polars requires; use a machine from 2015 or later"
+        )
 
 
 def _explained(error: BaseException) -> tuple[str, int]:
@@ -303,7 +311,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
 def _lacking(error: ModuleNotFoundError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; lower runner.unit_outputs or verifier.batch_tokens"
-    return f"the package {error.name} is not installed; install claimledger again"
+    return f"the package {error.name} is not installed; reinstall claimledger"
 
 
 def _misused(error: CycloptsError) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SINCE = ("--from", "--since")
 UNTIL = ("--to", "--until")
 """Names of a range's ends, the same for every command that takes a range of UTC days."""
-FromDay = Annotated[date | None, Parameter(name=SINCE, help="First UTC day; default the first.")]
-ToDay = Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, included; default the last.")]
+FromDay = Annotated[date | None, Parameter(name=SINCE, help="First UTC day; default: the earliest.")]
+ToDay = Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, inclusive; default: the latest.")]
 """Options that several commands take."""
 
 
@@ -34,14 +34,14 @@ ToDay = Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, include
 class Common:
     """Options that every command takes."""
 
-    config: Annotated[
-        str | None, Parameter(help="Configuration file; default claimledger.toml of this folder.")
-    ] = None
-    lake: Annotated[str | None, Parameter(help="Lake to use instead of the configured one.")] = None
+    config: Annotated[str | None, Parameter(help="Configuration file; default: claimledger.toml here.")] = (
+        None
+    )
+    lake: Annotated[str | None, Parameter(help="Lake to use in place of the configured one.")] = None
     json: Annotated[bool, Parameter(negative="", help="Print one JSON document and nothing else.")] = False
-    quiet: Annotated[bool, Parameter(negative="", help="Print nothing but failures.")] = False
-    debug: Annotated[bool, Parameter(negative="", help="Show the traceback of a failure.")] = False
-    verbose: Annotated[bool, Parameter(negative="", help="Log each step on standard error.")] = False
+    quiet: Annotated[bool, Parameter(negative="", help="Print only failures.")] = False
+    debug: Annotated[bool, Parameter(negative="", help="Show the traceback when a command fails.")] = False
+    verbose: Annotated[bool, Parameter(negative="", help="Log each step to standard error.")] = False
 
     def settings(self, *, or_defaults: bool = False) -> Settings:
         """The configuration these options name; `or_defaults` for a command that can do without one."""

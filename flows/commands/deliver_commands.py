@@ -15,7 +15,7 @@ from tasks.errors import BAD_ANSWER, DONE, ConfigError, InputError
 def deliver(
     *,
     status: Annotated[
-        bool, Parameter(negative="", help="Send nothing; say how each endpoint stands.")
+        bool, Parameter(negative="", help="Send nothing; show the state of each endpoint.")
     ] = False,
     replay: Annotated[
         str | None, Parameter(help="Send dead letters again: an endpoint's name, or an event's id or index.")
@@ -24,13 +24,13 @@ def deliver(
 ) -> int:
     """Send what the endpoints of [[webhooks]] have not acknowledged: the ledger's events and checkpoints.
 
-    Every run does it at its end. Each endpoint gets everything at least once and in order, and can prove from
-    the checkpoints that nothing is missing. Exit status 1: an endpoint has not everything, or refused some.
+    Every run does this at its end. Each endpoint gets everything at least once and in order, and can prove
+    from the checkpoints that nothing is missing. Exit status 1: an endpoint is behind, or refused something.
 
     Example: claimledger deliver --status
     """
     if status and replay:
-        raise InputError("--status sends nothing, --replay does; give one of them")
+        raise InputError("--status sends nothing and --replay does; give only one of them")
     if not status:
         outcome = launch("deliver", common, replay=replay)
         _tell(outcome.extra["deliveries"], common)
@@ -41,7 +41,7 @@ def deliver(
 
     settings = common.settings()
     if not settings.webhooks:
-        raise ConfigError("no endpoint is configured; [[webhooks]] says where events are sent")
+        raise ConfigError("no endpoint is configured; add one under [[webhooks]]")
     found = [each.as_dict() for each in standings(common.open_lake(settings), settings.webhooks)]
     _tell(found, common)
     return DONE if all(each["ok"] for each in found) else BAD_ANSWER

@@ -16,10 +16,10 @@ def export(
     delta: Annotated[str, Parameter(help="Folder or URL (s3://, gs://, az://) of the Delta tables.")],
     common: Common = DEFAULTS,
 ) -> int:
-    """Bring Delta tables up to what the lake's tables are: TARGET/TABLE, each row once, partitioned by date.
+    """Export the tables as Delta tables: TARGET/TABLE, each row once, partitioned by date.
 
-    For Databricks, Snowflake, BigQuery and whatever else reads Delta. Running it again adds what is new; days
-    with erased or joined files are written again, and the versions that held them are removed.
+    For Databricks, Snowflake, BigQuery and anything else that reads Delta. Running it again adds what is new.
+    Days with erased or joined files are rewritten, and the versions that held those files are removed.
 
     Example: claimledger export --delta /srv/delta
     """
@@ -27,6 +27,6 @@ def export(
 
     done = tables.export(common.open_lake(common.reading()), delta)
     rows = [[each.table, each.added, len(each.days), each.version] for each in done]
-    lines = table(["table", "rows added", "days written again", "version"], rows)
+    lines = table(["table", "rows added", "days rewritten", "version"], rows)
     common.answer({"tables": [asdict(each) for each in done]}, lines)
     return DONE

@@ -22,14 +22,18 @@ ROWS_SHOWN = 15
 
 def audit(
     *,
-    since: Annotated[date | None, Parameter(name=SINCE, help="First UTC day; default the watermark.")] = None,
-    until: Annotated[date | None, Parameter(name=UNTIL, help="Last UTC day, included; default now.")] = None,
+    since: Annotated[
+        date | None, Parameter(name=SINCE, help="First UTC day; default: the watermark.")
+    ] = None,
+    until: Annotated[
+        date | None, Parameter(name=UNTIL, help="Last UTC day, inclusive; default: now.")
+    ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Run the nightly job: audit what is new since the watermarks, or a range of UTC days.
 
     Pulls, extracts claims, retrieves evidence, scores, decides, checks privacy, validates, publishes, records
-    and reports. Running it again changes nothing and takes seconds; so does running it after a crash.
+    and reports. Running it again changes nothing and takes seconds. After a crash, run it again: it resumes.
 
     Example: claimledger audit --since 2026-11-01 --until 2026-11-07
     """
@@ -43,23 +47,27 @@ def backfill(
     *,
     from_: Annotated[date, Parameter(name=SINCE, help="First UTC day.")],
     to: Annotated[date, Parameter(name=UNTIL, help="Last UTC day, included.")],
-    reverify: Annotated[bool, Parameter(negative="", help="Judge again what has a verdict already.")] = False,
+    reverify: Annotated[
+        bool, Parameter(negative="", help="Also judge again what already has a verdict.")
+    ] = False,
     workers: Annotated[
-        int | None, Parameter(help="Processes that judge side by side; on a cluster, workers at most.")
+        int | None, Parameter(help="Processes that judge in parallel; on a cluster, the most workers to use.")
     ] = None,
-    max_hours: Annotated[float | None, Parameter(help="Begin no unit that would end later.")] = None,
+    max_hours: Annotated[
+        float | None, Parameter(help="Start no unit that would end later than this.")
+    ] = None,
     max_cost: Annotated[
-        float | None, Parameter(help="Begin no unit that would take a paid judge beyond this.")
+        float | None, Parameter(help="Start no unit that would take a paid judge's cost beyond this.")
     ] = None,
     status: Annotated[
-        bool, Parameter(negative="", help="Only show how far each day is; writes nothing.")
+        bool, Parameter(negative="", help="Only show the progress of each day; write nothing.")
     ] = False,
     common: Common = DEFAULTS,
 ) -> int:
     """Audit a range of past days: pull what is missing, judge what has no current verdict. Resumable.
 
-    Says first what it will take, by what earlier runs took. A nightly audit that starts meanwhile goes first
-    as soon as the units under way are done. A unit that cannot be judged is set aside, and the rest goes on.
+    First estimates time and cost from earlier runs. A nightly audit that starts meanwhile goes first
+    as soon as the units in progress are done. A unit that cannot be judged is set aside; the rest continues.
 
     Example: claimledger backfill --from 2026-10-01 --to 2026-10-31 --workers 4 --max-hours 6
     """
@@ -102,16 +110,16 @@ def _status(since: date, until: date, common: Common) -> int:
 
 def reaudit(
     *,
-    sample: Annotated[int | None, Parameter(help="Claims to judge again; default of the config.")] = None,
+    sample: Annotated[int | None, Parameter(help="Claims to judge again; default: as configured.")] = None,
     from_: FromDay = None,
     to: ToDay = None,
-    seed: Annotated[str | None, Parameter(help="Words that fix the draw; default today's date.")] = None,
+    seed: Annotated[str | None, Parameter(help="Words that fix the draw; default: today's date.")] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Judge a stratified sample of historical claims again; say which verdicts flipped, and why.
+    """Judge a stratified sample of past claims again; report which verdicts flipped, and why.
 
     A flip's cause is found by changing one thing at a time: the evidence, the verifier or the policy. Flips
-    go to the ledger, and those of delivered outputs to review. The same seed draws the same claims.
+    go to the ledger, and those of delivered outputs to the review queue. The same seed draws the same claims.
 
     Example: claimledger reaudit --sample 400 --from 2026-07-01 --to 2026-09-30
     """
@@ -122,27 +130,27 @@ def reaudit(
 def drift(
     *,
     current: Annotated[
-        str | None, Parameter(help="Window, as FIRST..LAST UTC days; default the newest nights.")
+        str | None, Parameter(help="Window, as FIRST..LAST UTC days; default: the newest nights.")
     ] = None,
     from_: Annotated[date | None, Parameter(name=SINCE, help="First day of the window, with --to.")] = None,
     to: Annotated[date | None, Parameter(name=UNTIL, help="Last day of the window, with --from.")] = None,
     baseline: Annotated[
-        str | None, Parameter(help="Baseline, as FIRST..LAST; default the configured one.")
+        str | None, Parameter(help="Baseline, as FIRST..LAST; default: the configured one.")
     ] = None,
     fail_on_drift: Annotated[
-        bool, Parameter(negative="", help="Exit with 1 where a rule of [[drift.alarms]] is met.")
+        bool, Parameter(negative="", help="Exit with 1 if a rule of [[drift.alarms]] is met.")
     ] = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Say what changed against earlier days: where, since when, and whether it is more than noise.
+    """Show what changed against earlier days: where, since when, and whether it is more than noise.
 
-    Every metric of every slice (agent, model, use case, source, pairs), window against baseline, corrected
-    for the many comparisons; what drifted has a beginning and a sentence. Rows go to the table `drift`.
+    Compares every metric of every slice (agent, model, use case, source, pairs) with its baseline, corrected
+    for multiple comparisons. What drifted has a first day and a sentence. Rows go to the table `drift`.
 
     Example: claimledger drift --current 2026-11-08..2026-11-14 --baseline 2026-10-01..2026-10-31
     """
     if current and (from_ or to):
-        raise InputError("--current and --from say the same; give the window once")
+        raise InputError("--current and --from both set the window; give only one of them")
     since, until = _days("--current", current) or (from_, to)
     baseline_since, baseline_until = _days("--baseline", baseline) or (None, None)
     outcome = launch(
@@ -160,8 +168,9 @@ def drift(
 
 
 def health(*, common: Common = DEFAULTS) -> int:
-    """Reach every source and the corpus; say what is down, late, slow or unusual. Exit 0 where all is well, 1
-    where something is not, also where it was said before.
+    """Contact every source and the corpus; report what is down, late, slow or unusual.
+
+    Exit status 1: something is wrong, even if it was reported before.
 
     Example: claimledger health
     """
@@ -179,9 +188,9 @@ def health(*, common: Common = DEFAULTS) -> int:
         ]
         for row in rows
     ]
-    lines = table(["target", "kind", "state", "answered in", "newest", "yesterday", "usual"], cells)
+    lines = table(["target", "kind", "state", "latency", "newest", "yesterday", "usual"], cells)
     alarms = [f"ALARM  {row['target']}: {alarm}" for row in rows for alarm in row["alarms"] or ()]
-    lines = lines if rows else ["no source and no corpus is configured"]
+    lines = lines if rows else ["neither a source nor a corpus is configured"]
     return _answer(outcome, [*lines, *alarms, f"report: {outcome.report}"], common)
 
 
@@ -198,9 +207,12 @@ def index(*, common: Common = DEFAULTS) -> int:
         f"snapshot: {found['snapshot']}",
     ]
     if found["files_without_documents"]:
-        lines.append(f"{found['files_without_documents']} files hold no document; quarantine says why")
+        lines.append(
+            f"{found['files_without_documents']} files contain no document; see the table "
+            "quarantine for the reasons"
+        )
     if found["files_ignored"]:
-        lines.append(f"{found['files_ignored']} files are of a kind that is not read, and were left out")
+        lines.append(f"{found['files_ignored']} files are of an unsupported kind and were skipped")
     if found["hidden_characters"] or found["surrounding_characters"]:
         lines.append(
             f"left out of the documents: {found['hidden_characters']} characters of hidden text "
@@ -212,10 +224,10 @@ def index(*, common: Common = DEFAULTS) -> int:
 
 
 def compact(*, common: Common = DEFAULTS) -> int:
-    """Join small files, of each day of a table and of the ledger's segments; rows and proofs stay the same.
+    """Join small files, per day of each table and in the ledger; rows and proofs stay the same.
 
-    A night does it by itself, where there are many, for days that are some days old. A query that is reading
-    a day meanwhile may say that a file is gone; ask it again. No query sees a row twice or misses one.
+    Nightly runs do this on their own for days that are a few days old and have many. A query that is reading
+    such a day may fail because a file is gone; run it again. No query sees a row twice or misses one.
 
     Example: claimledger compact
     """
@@ -224,7 +236,8 @@ def compact(*, common: Common = DEFAULTS) -> int:
     return _answer(
         outcome,
         [
-            f"{done['files']:,} files of {done['days']:,} days and {done['segments']:,} segments fewer",
+            f"joined: {done['files']:,} fewer files in {done['days']:,} days, "
+            f"{done['segments']:,} fewer segments",
             *outcome.warnings,
         ],
         common,
@@ -253,16 +266,14 @@ def reaudited(outcome: Outcome) -> list[str]:
         f"claims from {days} judged again ({found['populated_strata']} strata, seed {found['seed']})",
         f"changed since: {changed}"
         if changed
-        else "nothing changed since: the same verifier, policies and corpus snapshot",
+        else "nothing has changed: the same verifier, policies and corpus snapshot",
         found["headline"],
         "",
         *_flips(found["shares"]),
         "",
     ]
     if found["delivered_flips"]:
-        lines.append(
-            f"{found['delivered_flips']} flips of delivered outputs: `claimledger review list` has them"
-        )
+        lines.append(f"{found['delivered_flips']} flips of delivered outputs: see `claimledger review list`")
     return [*lines, *outcome.warnings, f"report: {outcome.report}"]
 
 
@@ -296,7 +307,7 @@ def drifted(outcome: Outcome) -> list[str]:
     ]
     lines += sampled(found)
     if set(found["status"]) <= {"not_measured"}:
-        lines.append("nothing to measure: the lake has no audited answers of these days")
+        lines.append("nothing to measure: the lake has no audited answers on these days")
     rows = [
         [
             row["slice"],
@@ -310,7 +321,7 @@ def drifted(outcome: Outcome) -> list[str]:
         for row in found["drifted"]
     ]
     if rows:
-        headings = ["slice", "metric", "before", "now", "difference (95%)", "way", "since"]
+        headings = ["slice", "metric", "before", "now", "difference (95%)", "direction", "since"]
         lines += ["", *table(headings, rows[:ROWS_SHOWN])]
         if len(rows) > ROWS_SHOWN:
             lines.append(f"and {len(rows) - ROWS_SHOWN} more")

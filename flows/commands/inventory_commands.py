@@ -19,15 +19,15 @@ def inventory(
         Path | None, Parameter(help="Also write a CycloneDX 1.6 ML-BOM to this file (extra `bom`).")
     ] = None,
     cards: Annotated[
-        Path | None, Parameter(help="Also write an AI system card per agent (Markdown) into this folder.")
+        Path | None, Parameter(help="Also write an AI system card per agent (Markdown) to this folder.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Say which agents, models, tools and sources are in use, who answers for each, and what is not declared.
+    """Show which agents, models, tools and sources are in use, who owns each, and what is not declared.
 
-    Seen in the lake's outputs and runs; declared in the TOML files of inventory.path. Findings: seen and not
-    declared; declared and not seen for 30 days; an agreement that is missing or ended; a version that is not
-    the declared one; a tool whose answers hold data that it may not see. The rows are kept in the table
+    Compares what the lake's outputs and runs name with the TOML files in inventory.path. Findings: in use but
+    not declared; declared but not seen for 30 days; an agreement that is missing or has ended; a version
+    other than declared; a tool whose answers hold data that it may not see. The rows are kept in the table
     `inventory`.
 
     Example: claimledger inventory --bom bom.json

@@ -27,9 +27,7 @@ def launch(name: str, common: Common, **parameters: object) -> Outcome:
     if is_served:
         import prefect  # noqa: F401 - before the flow, whose decorators then are Prefect's
     elif server:
-        sys.stderr.write(
-            f"claimledger: no Prefect server answers at {server}; this run goes on without one\n"
-        )
+        sys.stderr.write(f"claimledger: no Prefect server answers at {server}; running without one\n")
     try:
         with shown(common.shows_progress and not is_served):
             return _run(name, common, parameters)

@@ -15,17 +15,17 @@ from tasks.errors import BAD_ANSWER, DONE, ConfigError
 
 app = App(
     name="ledger",
-    help="The signed log of everything that was judged: make its key, witness it, verify it, prove from it."
-    "\n\n"
+    help="The signed log of everything that was judged: create its key, witness it, verify it, "
+    "prove events from it.\n\n"
     "Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month",
 )
 
 
 @app.command
 def init(*, common: Common = DEFAULTS) -> int:
-    """Make the signing key (outside the lake, readable by you alone) and the empty log.
+    """Create the signing key (outside the lake, readable only by you) and the empty log.
 
-    The nightly audit does it by itself at first use.
+    The first audit does this on its own.
 
     Example: claimledger ledger init
     """
@@ -49,14 +49,16 @@ def rotate(
     *,
     signer: Annotated[
         list[str] | None,
-        Parameter(help="Command that holds the new key, one --signer per word; a new key file by default."),
+        Parameter(
+            help="Command that signs with the new key, one --signer per word; default: a new key file."
+        ),
     ] = None,
     signer_key: Annotated[str | None, Parameter(help="Public key (NAME+ID+KEY) of that command.")] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Hand the ledger over to a new key: an event that the old key signs, and a checkpoint of both.
 
-    The old key file stays beside the new one, retired. Tell auditors and witnesses the new public key.
+    The retired key file stays beside the new one. Give auditors and witnesses the new public key.
 
     Example: claimledger ledger rotate
     """
@@ -76,7 +78,7 @@ def rotate(
     )
     lines = [
         f"the ledger has a new key: {done.public}",
-        f"event {done.event_index}; give the key to your auditors and witnesses",
+        f"recorded as event {done.event_index}; give the new key to your auditors and witnesses",
         *(f"next: {sentence}" for sentence in done.advice),
         *(f"problem: {sentence}" for sentence in done.problems),
     ]
@@ -87,8 +89,8 @@ def rotate(
 @app.command
 def witness(
     *,
-    folder: Annotated[Path, Parameter(help="The witness's own folder: its key and what it has seen.")],
-    log: Annotated[list[str], Parameter(help="Public key of a log to witness, or a file of them.")],
+    folder: Annotated[Path, Parameter(help="The witness's folder: its key and the checkpoints it has seen.")],
+    log: Annotated[list[str], Parameter(help="Public key of a log to witness, or a file of keys.")],
     name: Annotated[
         str | None, Parameter(help="Name of a new witness, for example witness.example/w1.")
     ] = None,
@@ -96,10 +98,10 @@ def witness(
     port: int = 8089,
     common: Common = DEFAULTS,
 ) -> int:
-    """Run a witness: it cosigns a checkpoint only with proof that the history it saw before goes on.
+    """Run a witness: it cosigns a checkpoint only with proof that it extends the history seen before.
 
-    It speaks C2SP tlog-witness (POST /add-checkpoint). It listens on this machine alone unless --host says
-    otherwise; put a TLS proxy before it then.
+    Speaks C2SP tlog-witness (POST /add-checkpoint). Listens only on this machine unless --host says
+    otherwise; then put a TLS proxy in front of it.
 
     Example: claimledger ledger witness --folder /srv/witness --name witness.example/w1 --log LOGKEY
     """
@@ -132,19 +134,19 @@ def witness(
 def verify(
     *,
     trusted_checkpoint: Annotated[Path | None, Parameter(help="A checkpoint kept outside the lake.")] = None,
-    key: Annotated[list[str] | None, Parameter(help="The log's public key as you were given it.")] = None,
+    key: Annotated[list[str] | None, Parameter(help="The log's public key, as given to you.")] = None,
     incremental: Annotated[
-        bool, Parameter(negative="", help="Only what came since the last full check.")
+        bool, Parameter(negative="", help="Check only what is new since the last full check.")
     ] = False,
     workers: Annotated[
-        int | None, Parameter(help="Processes that check; one per core for a large ledger by default.")
+        int | None, Parameter(help="Processes to use; default: one per core for a large ledger.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Check the whole lake against the ledger: every row, every leaf, every tile, every checkpoint.
 
-    Says exactly what is wrong, and how far it trusts what: without a checkpoint kept elsewhere or a
-    witness, a lake can only be self-consistent.
+    Reports exactly what is wrong, and how far the result can be trusted: without a checkpoint kept
+    elsewhere, or a witness, a lake can only be self-consistent.
 
     Example: claimledger ledger verify --trusted-checkpoint checkpoint-of-last-month --key 'NAME+ID+KEY'
     """
@@ -211,13 +213,13 @@ def prove(
     *,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="File to write, *.tlog-proof.")],
     disclose: Annotated[
-        list[str] | None, Parameter(help="Field to open: claim, 'passage 0', reviewer, or all.")
+        list[str] | None, Parameter(help="Field to disclose: claim, 'passage 0', reviewer, or all.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Write a proof for one event: one file that anybody can check offline with the public key.
+    """Write a proof of one event: a single file that anybody can check offline with the public key.
 
-    Takes an event's id, or the id of the verdict, action or review that it is about.
+    Takes the id of the event, or of the verdict, action or review that it is about.
 
     Example: claimledger ledger prove 4f1c… -o verdict.tlog-proof --disclose claim
     """
@@ -242,13 +244,12 @@ def check(
     file: Path,
     /,
     *,
-    key: Annotated[list[str], Parameter(help="Public key of the log (or of a witness), or a file of them.")],
+    key: Annotated[list[str], Parameter(help="Public key of the log (or of a witness), or a file of keys.")],
     common: Common = DEFAULTS,
 ) -> int:
-    """Check a proof, or all of a sample's folder, offline, with nothing but the files and the public key.
+    """Check a proof, or all proofs of a sample, offline, with only the files and the public key.
 
-    Exit status 3: a proof is bad. 2: nothing can be said, because a key or a schema is unknown or a proof is
-    missing.
+    Exit status 3: a proof is bad. 2: unverifiable, as a key or a schema is unknown or a proof is missing.
 
     Example: claimledger ledger check verdict.tlog-proof --key 'NAME+ID+KEY'
     """

@@ -27,9 +27,9 @@ def score(
 ) -> int:
     """Score pairs of claim and evidence with the verifier alone.
 
-    Parquet or JSON Lines with `claim` (string) and `evidence` (string or list of strings) in; every input
-    column plus verdict, probabilities and best_evidence out, in input order; addresses_judge is true where
-    claim or evidence tells the verifier what to decide, which changes no verdict.
+    Reads Parquet or JSON Lines with `claim` (string) and `evidence` (string or list of strings). Writes every
+    input column plus verdict, probabilities and best_evidence, in input order. addresses_judge is true
+    where claim or evidence tells the verifier what to decide; it changes no verdict.
 
     Example: claimledger score pairs.jsonl -o scored.parquet
     """
@@ -37,7 +37,7 @@ def score(
 
     with counter(common.shows_progress, "scoring") as progress:
         scored = score_file(pairs, output, common.settings(or_defaults=True).scoring, progress=progress)
-    lines = [f"{scored.rows_out} pairs scored into {scored.output}"]
+    lines = [f"{scored.rows_out} pairs scored, written to {scored.output}"]
     if scored.quarantine:
         refused = f"{scored.quarantined} of {scored.rows_in} rows refused"
         lines.append(f"{refused}, each with its reason, in {scored.quarantine}")
@@ -51,18 +51,18 @@ def train(
     *pairs: Path,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder of the new verifier.")],
     base: Annotated[
-        Path | None, Parameter(help="Encoder or verifier to start from; default the embedded encoder.")
+        Path | None, Parameter(help="Encoder or verifier to start from; default: the embedded encoder.")
     ] = None,
     epochs: float = 1.0,
-    max_minutes: Annotated[float | None, Parameter(help="End, and anneal, by then.")] = None,
+    max_minutes: Annotated[float | None, Parameter(help="Anneal and stop within this time.")] = None,
     seed: int = 7,
     device: Annotated[str, Parameter(help="auto, cpu or cuda.")] = "auto",
     common: Common = DEFAULTS,
 ) -> int:
-    """Fine-tune a verifier from labelled pairs: score's input plus `label`.
+    """Fine-tune a verifier on labelled pairs: the input of `score`, plus `label`.
 
-    Labels are supported, contradicted and insufficient, or not_supported. Resumable: the same command goes
-    on from its last checkpoint. Rows are kept back for a report and for calibration.
+    Labels are supported, contradicted and insufficient, or not_supported. Run the same command again to
+    resume from the last checkpoint. Some rows are held out for a report and for calibration.
 
     Example: claimledger train reviews.parquet -o models/ours
     """
@@ -73,7 +73,7 @@ def train(
         from training.train import train as train_network
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"claimledger train needs the training extra, {error.name} is missing: pip install "
+            f"claimledger train needs the training extra ({error.name} is missing): pip install "
             "'claimledger[train]'"
         ) from None
     settings = common.settings(or_defaults=True)
@@ -96,13 +96,13 @@ def train(
 def evaluate(
     *pairs: Path,
     verifier: Annotated[
-        list[str] | None, Parameter(help="Name, folder or hub id; several are compared side by side.")
+        list[str] | None, Parameter(help="Name, folder or hub id; give several to compare them.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Print balanced accuracy, recall per class and calibration of verifiers, by data set.
 
-    With 95% bootstrap intervals, beside cosine similarity alone. Without --verifier, of the configured one.
+    With 95% bootstrap intervals, beside plain cosine similarity. Default: the configured verifier.
 
     Example: claimledger evaluate labelled.parquet --verifier default --verifier models/ours
     """
@@ -123,22 +123,22 @@ def calibrate(
     *pairs: Path,
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="Calibration file to write (JSON).")],
     risk: Annotated[
-        float, Parameter(help="Largest share of wrong verdicts that a proposed threshold may let through.")
+        float, Parameter(help="Largest share of wrong verdicts that a proposed threshold may admit.")
     ] = 0.05,
-    confidence: Annotated[float, Parameter(help="How sure that has to be.")] = 0.95,
-    seed: Annotated[int, Parameter(help="Divides the evidence into what is fitted on and what tests.")] = 7,
+    confidence: Annotated[float, Parameter(help="Confidence of that guarantee.")] = 0.95,
+    seed: Annotated[int, Parameter(help="Fixes the split of the evidence into fitting and testing.")] = 7,
     policy: Annotated[
-        Path | None, Parameter(help="File of the proposed policy; by default beside the calibration.")
+        Path | None, Parameter(help="File for the proposed policy; default: beside the calibration.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Fit calibration to reviewed verdicts and propose thresholds, with the risk they guarantee.
 
-    From labelled PAIRS as `evaluate` takes them, or without any from what people decided in the lake, each
-    review weighted by the verdicts it stands for (column `weight` of PAIRS). Prints calibration before and
-    after, on evidence that the fit did not see, and precision and recall by agent and use case;
-    `verifier.calibration = "FILE"` in the configuration then applies it. Thresholds with a guarantee are
-    written as the next version of the policy for `*`, with the guarantee as its rationale.
+    Uses labelled PAIRS, as `evaluate` does, or by default the reviews in the lake, each weighted by the
+    verdicts it stands for (column `weight` of PAIRS). Prints calibration before and after, on evidence that
+    the fit did not see, and precision and recall by agent and use case. Apply it with
+    `verifier.calibration = "FILE"` in the configuration. Guaranteed thresholds are written as the next
+    version of the policy for `*`, with the guarantee as its rationale.
 
     Example: claimledger calibrate -o calibration.json --risk 0.05
     """
@@ -163,23 +163,32 @@ def calibrate(
         f"{fitted.rows} pairs scored; calibration fitted on {fitted.fitted_rows} of them: temperature "
         f"{parts.temperature:.2f} and bias {parts.bias:+.2f} of supported, {parts.rest_temperature:.2f} and "
         f"{parts.rest_bias:+.2f} of contradicted among the rest",
-        *([f"{fitted.unread} of them were not read and stay insufficient"] if fitted.unread else []),
+        *(
+            [f"{fitted.unread} of them could not be read by the verifier and stay insufficient"]
+            if fitted.unread
+            else []
+        ),
         *([_weighted(fitted)] if fitted.is_weighted else []),
-        *([f"{refused} lines are not pairs"] if (refused := document["lines_refused"]) else []),
+        *(
+            [f"{refused} lines are not pairs and were skipped"]
+            if (refused := document["lines_refused"])
+            else []
+        ),
         *_asked(document["usage"]),
         "",
         *table(*_before_and_after(fitted.figures)),
-        "after: each pair by a calibration that never saw its evidence; by chance: of a perfect one",
+        "after: each pair by a calibration that never saw its evidence; by chance: the error of "
+        "a perfect one",
         "",
         *table(*_accuracy(fitted.accuracy)),
-        f"of what is not called supported at {_limits(fitted.used)}, with 95% intervals",
+        f"of claims not called supported at {_limits(fitted.used)}, with 95% intervals",
         "",
         *(sentence(name, threshold, parameters) for name, threshold in fitted.thresholds.items()),
         f"a threshold needs {least_rows(parameters)} pairs or more that reach it; each holds by itself, and "
         f"for claims {'that these pairs stand for' if fitted.is_weighted else 'like these pairs'}: a review "
         "queue is not a random sample, `claimledger sample` draws one",
         *([f"proposed policy: {document['policy']}, to be approved"] if document["policy"] else []),
-        f'next: calibration = "{output}" under [verifier], thresholds in a policy of another version',
+        f'next: set calibration = "{output}" under [verifier], and the thresholds in a new policy version',
     ]
     common.answer(document, lines)
     return DONE
@@ -189,7 +198,7 @@ def _check_named(pairs: tuple[Path, ...]) -> None:
     if not pairs:
         from tasks.errors import InputError
 
-        raise InputError("no file of labelled pairs is named; give one or more Parquet or JSON Lines files")
+        raise InputError("no file of labelled pairs given; name one or more Parquet or JSON Lines files")
 
 
 def _share(option: str, value: float) -> float:
@@ -203,7 +212,7 @@ def _share(option: str, value: float) -> float:
 def _asked(usage: dict[str, Any] | None) -> list[str]:
     """What a remote judge was asked, if there was one."""
     spent = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in (usage or {}).items())
-    return [f"the judge was asked: {spent}"] if usage else []
+    return [f"judge usage: {spent}"] if usage else []
 
 
 def _before_and_after(figures: pl.DataFrame) -> tuple[list[str], list[list[object]]]:

@@ -19,20 +19,21 @@ def pack(
     to: Annotated[date, Parameter(name=UNTIL, help="Last UTC day, included.")],
     output: Annotated[Path, Parameter(name=["-o", "--output"], help="Folder to make.")],
     seed: Annotated[
-        str | None, Parameter(help="The auditor's nonce for the sample; by default the period's days.")
+        str | None, Parameter(help="The auditor's nonce for the sample; default: the days of the period.")
     ] = None,
     summary: Annotated[
         bool,
-        Parameter(negative="", help="Also summary.html: one page for management, last period beside it."),
+        Parameter(
+            negative="", help="Also write summary.html: one page for management, with the previous period."
+        ),
     ] = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Make the evidence pack of a period: controls, populations, sample, proofs, and the script that checks
-    them.
+    """Make the evidence pack of a period: controls, populations, a sample, proofs and a script to check it.
 
     The whole ledger is verified first. The folder holds a page for people, CSV populations, OSCAL assessment
-    results, a manifest whose digest becomes an event of the ledger, and check.py, which says ok or the fault
-    with nothing but Python. It is evidence for an auditor, no SOC 2 report and no certificate.
+    results, a manifest whose digest becomes an event of the ledger, and check.py, which reports ok or the
+    fault and needs only Python. It is evidence for an auditor, neither a SOC 2 report nor a certificate.
 
     Example: claimledger pack --from 2026-07-01 --to 2026-09-30 -o pack-2026-q3
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="policy",
-    help="The written rules that decide: whether they are whole, which is in force on a day, and what "
+    help="The written rules that decide: whether they have gaps, which is in force on a day, and what "
     "another one would have decided."
     "\n\n"
     "Example: claimledger policy check",
@@ -27,10 +27,10 @@ app = App(
 
 @app.command
 def check(*, common: Common = DEFAULTS) -> int:
-    """Say what is wrong with the policies: gaps in time, unknown use cases, nobody who answers for them.
+    """Show what is wrong with the policies: gaps in time, unknown use cases, missing owners.
 
-    Two in force at once, a key given twice or a threshold outside 0 to 1 is refused by every command (exit
-    status 2). Exit status 1: they load, and something is wrong.
+    Every command refuses two policies in force at once, a key given twice, or a threshold outside 0 to 1
+    (exit status 2). Exit status 1: the policies load, but something is wrong.
 
     Example: claimledger policy check --config claimledger.toml
     """
@@ -50,7 +50,7 @@ def check(*, common: Common = DEFAULTS) -> int:
 @app.command
 def show(
     *,
-    on: Annotated[date | None, Parameter(help="UTC day of an output; default today.")] = None,
+    on: Annotated[date | None, Parameter(help="UTC day of an output; default: today.")] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Show which policy is in force for each use case on a day, with its values.
@@ -82,10 +82,10 @@ def diff(
     to: ToDay = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Decide past verdicts again under two policies and say what differs; nothing is judged again.
+    """Apply two policies to past scores and show what differs; nothing is judged again.
 
-    OLD and NEW are files, or name@version of the configuration or of one that decided in this lake. Prints
-    how verdicts and actions move, by agent, a few of the claims, and what people said of those that change.
+    OLD and NEW are files, or name@version of a policy in the configuration or one that decided in this lake.
+    Prints how verdicts and actions change, by agent, some of the claims, and what reviewers said of them.
 
     Example: claimledger policy diff default@1 policies/default-2.toml --from 2026-10-01 --to 2026-10-31
     """
@@ -115,7 +115,7 @@ def _lines(found: Difference) -> list[str]:
     lines += [f"  {name}: {a} → {b}" for name, (a, b) in changed_values(found.old, found.new).items()]
     lines += [
         "",
-        f"{found.changed_claims:,} verdicts and {found.changed_outputs:,} actions would be others",
+        f"{found.changed_claims:,} verdicts and {found.changed_outputs:,} actions would change",
     ]
     for title, flows in (("verdicts", found.verdicts), ("actions", found.actions)):
         rows = _moves(flows)
@@ -132,15 +132,15 @@ def _lines(found: Difference) -> list[str]:
         lines += ["", *table(["before", "after", "p_supported", "p_contradicted", "claim"], examples)]
     said = [[r["count"], r["before"], r["after"], r["opinion"]] for r in found.reviews.iter_rows(named=True)]
     if said:
-        lines += ["", "what people said of verdicts that change:"]
+        lines += ["", "reviews of verdicts that would change:"]
         lines += table(["reviewed", "before", "after", "the change is"], said)
     elif found.changed_claims:
-        lines += ["", "nobody has reviewed a verdict that changes"]
+        lines += ["", "nobody has reviewed a verdict that would change"]
     if found.unexplained:
         lines += [
             "",
             f"{found.unexplained:,} verdicts on record do not follow from stored scores and their policy; "
-            "`claimledger ledger verify` says whether rows were altered",
+            "`claimledger ledger verify` shows whether rows were altered",
         ]
     return lines
 

@@ -12,8 +12,8 @@ from tasks.errors import DONE
 
 app = App(
     name="retention",
-    help="Erase what is older than its rule, and hold back what must not go. Ids, verdicts and events stay, "
-    "and the ledger says what went under which rule.\n\n"
+    help="Erase what has outlived its rule, and hold what must be kept. Ids, verdicts and events stay, "
+    "and the ledger records what was erased under which rule.\n\n"
     "Example: claimledger retention apply --plan",
 )
 
@@ -21,14 +21,15 @@ app = App(
 @app.command
 def apply(
     *,
-    plan: Annotated[bool, Parameter(negative="", help="Only show what would go; writes nothing.")] = False,
+    plan: Annotated[
+        bool, Parameter(negative="", help="Only show what would be erased; write nothing.")
+    ] = False,
     common: Common = DEFAULTS,
 ) -> int:
-    """Erase what the rules of `[retention]` say, but for what is held. Look at --plan first.
+    """Erase what has outlived the rules of `[retention]`, except what is on hold. Try --plan first.
 
-    An answer goes with everything that was judged from it, as `claimledger erase` erases it; what people
-    wrote in reviews stays unless the rule says `reviews = true`. Running it again finishes what was
-    interrupted.
+    An answer is erased with everything judged from it, as by `claimledger erase`. What people wrote in
+    reviews stays unless the rule sets `reviews = true`. If interrupted, run it again to finish.
 
     Example: claimledger retention apply --plan
     """
@@ -37,7 +38,7 @@ def apply(
     lake = common.open_lake(settings)
     if not settings.retention.rules:
         common.answer(
-            [], ["no rule: everything is kept; [[retention.rules]] of the configuration says what goes"]
+            [], ["no rule is configured, so everything is kept; add rules under [[retention.rules]]"]
         )
         return DONE
     if plan:
@@ -61,13 +62,13 @@ def hold(
     agent: Annotated[str | None, Parameter(help="Answers of this agent.")] = None,
     output_id: Annotated[list[str] | None, Parameter(help="These answers.")] = None,
     until: Annotated[
-        date | None, Parameter(help="First UTC day without it; else until it is released.")
+        date | None, Parameter(help="First UTC day without the hold; default: until released.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Hold answers back from every rule of retention, as an event of the ledger: who, why, until when.
+    """Exempt answers from every retention rule; an event of the ledger records who, why and until when.
 
-    With several criteria, what meets all of them is held.
+    With several criteria, answers that meet all of them are held.
 
     Example: claimledger retention hold --use-case support --reason 'case 2026-114'
     """
@@ -100,7 +101,7 @@ def release(
     reason: Annotated[str, Parameter(help="Why, without names: it stays readable for ever.")],
     common: Common = DEFAULTS,
 ) -> int:
-    """Release a hold, as an event of the ledger. The beginning of its id is enough.
+    """Release a hold; an event of the ledger records it. The first characters of its id are enough.
 
     Example: claimledger retention release 4f1c… --reason 'case 2026-114 is closed'
     """

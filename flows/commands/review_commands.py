@@ -24,13 +24,13 @@ _SHOWN = 10
 
 app = App(
     name="review",
-    help="What people should look at and what they decided: the queue, sheets to fill in, and their answers "
-    "back as rows of `reviews` and events of the ledger."
+    help="What people should look at and what they decided: the queue, sheets to fill in, and decisions "
+    "imported as rows of `reviews` and events of the ledger."
     "\n\n"
     "Example: claimledger review export queue.csv",
 )
 
-Margin = Annotated[float | None, Parameter(help="Probability from the threshold that counts as close.")]
+Margin = Annotated[float | None, Parameter(help="Distance from the threshold that counts as close.")]
 Because = Annotated[
     list[str] | None,
     Parameter(
@@ -81,17 +81,17 @@ def _queue(
 @app.command(name="list")
 def list_(
     *,
-    limit: Annotated[int, Parameter(help="Verdicts shown.")] = 20,
+    limit: Annotated[int, Parameter(help="Number of verdicts to show.")] = 20,
     because: Because = None,
     agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
     verdict: Verdict = None,
     margin: Margin = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Show the verdicts that wait for a person, most urgent first, with the reason.
+    """Show the verdicts that wait for review, most urgent first, each with its reason.
 
-    Flips that a re-audit found, escalated answers, disputed claims, conflicting evidence, close calls; none
-    that has been reviewed.
+    Flips found by a re-audit, escalated answers, disputed claims, conflicting evidence and close calls that
+    nobody has reviewed yet.
 
     Example: claimledger review list --because escalated --limit 50
     """
@@ -108,7 +108,7 @@ def list_(
     counts = ", ".join(f"{count} {reason}" for reason, count in reviews.summary(found).items())
     lines = [f"{found.height} verdicts wait for review{f': {counts}' if counts else ''}"]
     if rows:
-        lines += ["", *table(["because", "verdict", "agent", "says", "claim"], rows), ""]
+        lines += ["", *table(["because", "id", "agent", "verdict", "claim"], rows), ""]
         lines.append("next: claimledger review export queue.csv")
     document = {"waiting": found.height, "because": reviews.summary(found), "verdicts": shown.to_dicts()}
     common.answer(document, lines)
@@ -120,17 +120,17 @@ def export(
     file: Path,
     /,
     *,
-    limit: Annotated[int | None, Parameter(help="Lines at most; all by default.")] = None,
+    limit: Annotated[int | None, Parameter(help="Maximum number of lines; default: all.")] = None,
     because: Because = None,
     agent: Annotated[str | None, Parameter(help="Only this agent's.")] = None,
     verdict: Verdict = None,
     margin: Margin = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Write the queue as a sheet to fill in: CSV, or by its ending .xlsx a workbook, .jsonl JSON Lines.
+    """Write the queue as a sheet to fill in: a .csv file, an .xlsx workbook or .jsonl lines.
 
     Fill in reviewer, outcome (confirmed, overturned or unsure), corrected_verdict, comment, and reviewed_at
-    where it was not at the time of the import; leave a line empty to leave the verdict in the queue.
+    (default: the time of the import). A line left empty stays in the queue.
 
     Example: claimledger review export queue.csv --limit 200
     """
@@ -147,10 +147,11 @@ def export(
 
 @app.command
 def pairs(file: Path, /, *, common: Common = DEFAULTS) -> int:
-    """Write what people decided as labelled pairs, JSON Lines: the input of `train` and `evaluate`.
+    """Write review decisions as labelled pairs in JSON Lines: the input of `train` and `evaluate`.
 
-    Confirmed verdicts and corrections; verdicts that reviewers disagree on are left out. `weight` says how
-    many verdicts a pair stands for, as people read doubtful ones first: `train` and `calibrate` weigh by it.
+    Holds confirmed verdicts and corrections; verdicts that reviewers disagree on are left out. `weight` is
+    how many verdicts a pair stands for, since people review doubtful ones first; `train` and `calibrate`
+    use it.
 
     Example: claimledger review pairs reviews.jsonl
     """
@@ -169,16 +170,15 @@ def import_(
     file: Path,
     /,
     *,
-    reviewer: Annotated[str | None, Parameter(help="Who reviewed, where a line does not say.")] = None,
+    reviewer: Annotated[str | None, Parameter(help="Reviewer for lines that name none.")] = None,
     confidence: Annotated[
-        float | None, Parameter(help="For an auditor's sample drawn by size; 0.95 by default.")
+        float | None, Parameter(help="For an auditor's sample drawn by size; default: 0.95.")
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Take a filled-in sheet back: rows of `reviews`, events of the ledger, refused lines in `quarantine`.
+    """Import a filled-in sheet: rows of `reviews` and events; refused lines go to `quarantine`.
 
-    The result sheet of an auditor's sample is evaluated besides: deviations, and the upper limit of their
-    rate.
+    The result sheet of an auditor's sample is also evaluated: deviations, and the upper limit of their rate.
     Exit status 1: some lines were refused. Importing a sheet twice changes nothing.
 
     Example: claimledger review import queue.csv --reviewer 'a.meier'
@@ -187,7 +187,7 @@ def import_(
 
     done = import_reviews(common.settings(), file, reviewer=reviewer, confidence=confidence)
     lines = [
-        f"{done['imported']} reviews imported, {done['already_there']} there already, "
+        f"{done['imported']} reviews imported, {done['already_there']} already there, "
         f"{done['refused']} refused, {done['not_filled_in']} not filled in",
         *(f"refused: {sentence}" for sentence in done["refusals"][:_SHOWN]),
     ]
@@ -203,10 +203,10 @@ def import_(
 @app.command
 def status(
     *,
-    days: Annotated[int, Parameter(help="Days back over which decisions are counted.")] = 30,
+    days: Annotated[int, Parameter(help="Days over which past decisions are counted.")] = 30,
     common: Common = DEFAULTS,
 ) -> int:
-    """Say how old what waits is, what is past the time that its policy allows, and how far reviewers agree.
+    """Show how long verdicts have waited, which are overdue by their policy, and how far reviewers agree.
 
     Exit status 1: something is overdue (`review_due_hours` of the policies).
 
@@ -233,7 +233,7 @@ def status(
         ]
         for row in levels.iter_rows(named=True)
     ]
-    lines = table(headings, cells) if cells else ["nothing waits, and nothing was decided"]
+    lines = table(headings, cells) if cells else ["nothing is waiting and nothing was decided"]
     for row in late.head(_SHOWN).iter_rows(named=True):
         lines.append(
             f"OVERDUE  {row['verdict_id'][:12]} of {row['agent'][:40]}: {row['age_hours']:,.0f} h, "
@@ -257,27 +257,29 @@ def _count(count: int | None) -> str:
 
 def _agreed(row: Mapping[str, Any]) -> str:
     people = row["first"] + (f" and {row['second']}" if row["second"] else "")
-    said = f"{people}: the same of {row['agreed']} of {row['verdicts']} verdicts"
+    said = f"{people}: agree on {row['agreed']} of {row['verdicts']} verdicts"
     if row["kappa"] is None:
-        return f"{said}, always one answer, so that kappa says nothing"
+        return f"{said}, always with one outcome, so kappa is undefined"
     return f"{said}, kappa {row['kappa']:.2f} (95% interval {row['ci_low']:.2f} to {row['ci_high']:.2f})"
 
 
 @app.command
 def serve(
     *,
-    port: Annotated[int, Parameter(help="Port on this machine; 0 takes a free one.")] = 0,
+    port: Annotated[int, Parameter(help="Port on this machine; 0 picks a free one.")] = 0,
     reviewer: Annotated[
         list[str] | None,
-        Parameter(help="Who reviews; once for each person. Default the user of this process.", negative=""),
+        Parameter(
+            help="Who reviews; repeat for each person. Default: the user of this process.", negative=""
+        ),
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
     """Serve the review page on this machine: one waiting claim at a time beside its evidence, keys to decide.
 
-    Prints the address that signs each reviewer in, with a token, on standard error, and with --json as
-    {"url": …} on standard output. What a reviewer decides is an event of the ledger when the next claim
-    appears; while another run holds the lake it is kept on the disk and recorded afterwards. Ends at Ctrl-C.
+    Prints each reviewer's sign-in address, with a token, to standard error, and with --json as {"url": …} to
+    standard output. A decision is an event of the ledger by the time the next claim appears; while another
+    run holds the lake, it is kept on disk and recorded afterwards. Ctrl-C stops it.
 
     Example: claimledger review serve --port 8765 --reviewer a.meier --reviewer b.kern
     """

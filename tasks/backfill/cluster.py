@@ -228,7 +228,7 @@ class Cluster:
         return Answer(
             seat.order,
             error=GateError(
-                f"the worker that judged it ({seat.worker}) went away, as one does that is out of memory or "
+                f"the worker that judged it ({seat.worker}) went away; it may have run out of memory or "
                 "whose machine is gone"
             ),
         )
@@ -239,7 +239,7 @@ class Cluster:
             if time.monotonic() >= seat.due and seat.order is not None:
                 answers.append(Answer(seat.order, error=late(seat.order, self._limit_s)))
                 seat.order = seat.call = None
-                self._refuse(seat, "a unit took it too long")
+                self._refuse(seat, "it took too long over a unit")
                 self._crew.dismiss(seat.worker)
         return answers
 

@@ -62,7 +62,7 @@ class Estimate:
             return []
         return [
             f"the lake's disk has {_size(self.free_bytes)} free and this takes about {_size(self.bytes)}; "
-            "make room: what is published before it is full stays, and running it again goes on from there"
+            "free some space: what is published before then stays, and running it again resumes from there"
         ]
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Estimate:
         if not self.outputs:
             return counts
         if self.seconds is None:
-            return f"{counts}; no run of this judge was measured yet, so time, disk and cost are unknown"
+            return f"{counts}; no run of this judge has been measured yet, so time, disk and cost are unknown"
         price = f", cost {self.price:,.2f}" if self.is_paid else ""
         return (
             f"{counts}: about {_duration(self.seconds)}, {_size(self.bytes or 0)} of "

@@ -84,7 +84,7 @@ def unlike_programs(here: Program, there: Program) -> list[str]:
     unlike = []
     if here.code != there.code:
         unlike.append(
-            f"its code is another ({there.version}, {there.code[:_SHOWN]}; this run's is {here.version}, "
+            f"its code differs ({there.version}, {there.code[:_SHOWN]}; this run's is {here.version}, "
             f"{here.code[:_SHOWN]})"
         )
     names = sorted({*here.libraries, *there.libraries})
@@ -98,12 +98,12 @@ def unlike_models(here: Models, there: Models) -> list[str]:
     unlike = []
     if here.configuration != there.configuration:
         unlike.append(
-            f"its configuration is another ({there.configuration[:_SHOWN]}, here "
+            f"its configuration differs ({there.configuration[:_SHOWN]}, here "
             f"{here.configuration[:_SHOWN]}: see the files that validation.suites names)"
         )
     if here.identity != there.identity:
         unlike.append(
-            f"its model is another ({there.identity[:_SHOWN]}, here {here.identity[:_SHOWN]}: other weights, "
+            f"its model differs ({there.identity[:_SHOWN]}, here {here.identity[:_SHOWN]}: other weights, "
             "another calibration or a processor that computes in another precision)"
         )
     if here.has_key and not there.has_key:
@@ -157,4 +157,4 @@ def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); install claimledger anew") from None
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); reinstall claimledger") from None

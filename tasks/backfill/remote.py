@@ -56,7 +56,7 @@ def prepare(start: Start, number: int, proof: Path, content: str) -> Preparation
     """Loads the models; `proof` is a file of the lake, and has that content where the storage is shared."""
     try:
         if not proof.is_file() or proof.read_text("utf-8") != content:
-            raise LakeError(f"it does not see the lake's folder {start.lake}; mount it there under that path")
+            raise LakeError(f"it does not see the lake's folder {start.lake}; mount it under that path")
         return Preparation(fingerprints.models(start, _bench(start, number).identity))
     except ClaimledgerError as error:
         return Preparation(None, str(error))

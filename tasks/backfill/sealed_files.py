@@ -69,7 +69,7 @@ def _read(path: Path, sha256: str) -> pl.DataFrame:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise GateError(f"{path}: what a worker judged cannot be read ({error.strerror})") from None
+        raise GateError(f"{path}: a worker's results cannot be read ({error.strerror})") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise GateError(f"{path}: not the file that the worker wrote; see to the lake's shared storage")
+        raise GateError(f"{path}: not the file that the worker wrote; check the lake's shared storage")
     return pl.read_ipc(io.BytesIO(data))

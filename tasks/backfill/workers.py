@@ -161,7 +161,7 @@ class Workers:
         worker.connection.close()
         self._workers.remove(worker)
         how = f"by signal {-status}" if status is not None and status < 0 else f"with status {status}"
-        return GateError(f"the process that judged it ended {how}, as one does that is out of memory")
+        return GateError(f"the process that judged it ended {how}; it may have run out of memory")
 
 
 def shared(start: Start, workers: int) -> Start:

@@ -19,7 +19,7 @@ _PRIVATE = {
 """What `allow_private` opens."""
 _NEVER = {
     "link-local, where clouds keep their metadata": ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"),
-    "no address of a server": (
+    "not a server's address": (
         "0.0.0.0/8",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -67,7 +67,7 @@ class Url:
         """
         match = _URL.fullmatch(text)
         if match is None:
-            raise ValueError("url is no address that can be sent to, expected https://HOST/PATH")
+            raise ValueError("url is not an address to send to, expected https://HOST/PATH")
         port = int(match["port"] or _PORTS[match["scheme"]])
         if not 0 < port < 65_536:
             raise ValueError(f"url has the port {port}, expected 1 to 65535")
@@ -76,7 +76,7 @@ class Url:
         except UnicodeError:
             host = ""
         if not _HOST.fullmatch(host):
-            raise ValueError("url has a host that is no name")
+            raise ValueError("url has an invalid host name")
         target = match["target"] or "/"
         return cls(match["scheme"], host, port, target if target[0] == "/" else f"/{target}")
 
@@ -107,9 +107,9 @@ def refusal(text: str, *, allow_private: bool) -> str | None:
         return never
     private = _within(address, _PRIVATE_NETWORKS)
     if private:
-        return None if allow_private else f"{private}; set allow_private if that is meant"
+        return None if allow_private else f"{private}; set allow_private if that is intended"
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_V6:
-        return "no address of a server"
+        return "not a server's address"
     return None
 
 

@@ -24,10 +24,10 @@ State = Literal["accepted", "refused", "later", "stop", "gone"]
 _OK, _REDIRECT, _BAD_REQUEST = 200, 300, 400
 _OF_THE_MESSAGE = (400, 413, 415, 422)
 _OF_THE_SENDER = {
-    401: "the secret is not accepted",
+    401: "the secret was not accepted",
     403: "access is denied",
-    404: "there is nothing at this address",
-    405: "it takes no POST",
+    404: "nothing exists at this address",
+    405: "it does not accept POST",
 }
 _DENIED = (401, 403)
 _GONE = 410
@@ -65,7 +65,7 @@ def by_status(reply: Reply, now: datetime) -> Answer:
     if _OK <= status < _REDIRECT:
         return ACCEPTED
     if status == _GONE:
-        return Answer("gone", "it says that it is gone for good (410)")
+        return Answer("gone", "it reports that it is gone for good (410)")
     if status in _OF_THE_MESSAGE:
         return Answer("refused", f"it refuses the message ({status})")
     if status in _OF_THE_SENDER:

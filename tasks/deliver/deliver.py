@@ -72,7 +72,7 @@ class Standing:
             parts.append(f"nothing was delivered for {self.silent_hours:,.0f} hours")
         if self.dead:
             parts.append(
-                f"{self.dead:,} refused, which `claimledger deliver --replay {self.endpoint}` repeats"
+                f"{self.dead:,} refused; resend with `claimledger deliver --replay {self.endpoint}` repeats"
             )
         if self.error:
             parts.append(self.error)

@@ -39,14 +39,14 @@ def answer(reply: Reply, messages: Sequence[Message], now: datetime) -> Answer:
         return by
     items = parsed(reply).get("items")
     if not isinstance(items, list) or len(items) != len(messages):
-        return Answer("later", "it answers 200 without a status for each event")
+        return Answer("later", "it answered 200 without a status for each event")
     states = [_status(item) for item in items]
     if any(status in _TRY_AGAIN for status in states):
-        return Answer("later", "it has no room for some events (429)")
+        return Answer("later", "it has no capacity for some events (429)")
     bad = [at for at, status in enumerate(states) if status not in (*_CREATED, _THERE)]
     denied = [states[at] for at in bad if states[at] in (401, 403, 404)]
     if denied:
-        return Answer("stop", f"it does not let these events be written ({denied[0]})", is_denied=True)
+        return Answer("stop", f"it does not allow these events to be written ({denied[0]})", is_denied=True)
     if len(bad) == len(messages):
         return Answer("refused", f"it refuses the message ({states[0]})")
     return Answer("accepted", f"it refuses {len(bad)} of the events", refused=tuple(bad)) if bad else ACCEPTED

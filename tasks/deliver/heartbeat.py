@@ -24,7 +24,7 @@ def ping(settings: HeartbeatSettings, moment: Moment, text: str) -> str | None:
         target = Url.parse(f"{endpoint.url}{_SUFFIX[moment]}")
         reply = wire.post(text.encode(), {"content-type": "text/plain; charset=utf-8"}, target)
     except WireError as error:
-        return f"heartbeat.url was not reached: {error}"
+        return f"heartbeat.url could not be reached: {error}"
     finally:
         wire.close()
     is_well = 200 <= reply.status < 300

@@ -142,7 +142,7 @@ def waiting(log: Log, cursor: Cursor, choice: Choice) -> Iterator[Message]:
 def check(log: Log, cursor: Cursor) -> None:
     """Raises IntegrityError where the log is not the one that the endpoint has acknowledged so far."""
     if cursor.origin not in ("", log.origin):
-        raise IntegrityError(f"it was sent the log {cursor.origin}, and this one is {log.origin}")
+        raise IntegrityError(f"it was sent events of the log {cursor.origin}, and this one is {log.origin}")
     if max(cursor.next, cursor.checkpoint) > log.head.size:
         raise IntegrityError(
             f"{log.folder}: has {log.head.size} events, and {cursor.next} were delivered; restore it from a "

@@ -99,7 +99,7 @@ class Poster:
         if given is None:
             answer = by_status(reply, datetime.now(UTC))
             is_busy = answer.state == "later"
-            reason = f"token_url gives no token ({reply.status})"
+            reason = f"token_url returned no token ({reply.status})"
             raise DeniedError(Answer("later" if is_busy else "stop", reason, is_denied=not is_busy))
         self._tokens[secret] = (given[0], time.monotonic() + given[1] - TOKEN_MARGIN_S)
         return given[0]

@@ -27,5 +27,5 @@ def secrets(settings: WebhookSettings) -> tuple[str, ...]:
             except ValueError as error:
                 raise ConfigError(f"{name} {error}") from None
         if secret and not (secret.isascii() and secret.isprintable()):
-            raise ConfigError(f"{name} holds characters that no header takes")
+            raise ConfigError(f"{name} holds characters that an HTTP header cannot hold")
     return tuple(secret for secret in given.values() if secret)

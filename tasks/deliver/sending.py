@@ -179,7 +179,7 @@ class Sender:
             self._save()
             if self.stopping.wait(wait):
                 raise Halted(answer)
-        raise AssertionError("attempts is 1 or more")
+        raise AssertionError("attempts must be 1 or more")
 
     def _accepted(self, batch: Sequence[Message], attempts: int) -> None:
         now = datetime.now(UTC).isoformat()

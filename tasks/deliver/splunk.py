@@ -15,8 +15,8 @@ from tasks.deliver.requests import Circumstances, Format, Request, dumped, parse
 
 _OF_THE_TOKEN = {
     7: "the token may not write to this index",
-    10: "the token wants acknowledgements, which are not asked for",
-    11: "the token wants another channel",
+    10: "the token requires acknowledgements, which are not used",
+    11: "the token requires another channel",
 }
 """Codes within a 400 that no other event would do better with."""
 
@@ -49,7 +49,7 @@ def answer(reply: Reply, _: Sequence[Message], now: datetime) -> Answer:
     code = said.get("code")
     by = by_status(reply, now)
     if by.state == "accepted":
-        return ACCEPTED if code == 0 else Answer("later", "it answers 200 without Splunk's code 0")
+        return ACCEPTED if code == 0 else Answer("later", "it answered 200 without Splunk's code 0")
     if by.state == "refused" and code in _OF_THE_TOKEN:
         return Answer("stop", f"{_OF_THE_TOKEN[code]} ({reply.status}, code {code})")
     return replace(by, reason=f"{by.reason[:-1]}, code {code})") if by.reason.endswith(")") and code else by

@@ -107,7 +107,7 @@ def _resolved(url: Url, deadline: Deadline, look_up: Resolve) -> list[str]:
     thread.start()
     thread.join(deadline.left())
     if not answer:
-        raise WireError("its name is not resolved in time")
+        raise WireError("its name was not resolved in time")
     if isinstance(answer[0], Exception):
         raise WireError(f"its name cannot be resolved ({answer[0]})")
     return answer[0]
@@ -223,7 +223,7 @@ class Wire:
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             self.close()
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            what = "its certificate does not verify" if "CERTIFICATE" in reason else "it gives no answer"
+            what = "its certificate does not verify" if "CERTIFICATE" in reason else "it did not answer"
             raise WireError(f"{what} ({reason})") from None
 
     def _front(self, response: httpcore.Response) -> bytes:

@@ -58,7 +58,9 @@ class AlarmRule(Section):
         if self.nights < 1:
             raise ValueError(f"alarms: nights is {self.nights}, expected 1 or more")
         if self.direction == "worse" and self.metric != "*" and METRICS[self.metric].bad == "neither":
-            raise ValueError(f"alarms: {self.metric} has no worse direction; use up, down or any")
+            raise ValueError(
+                f"alarms: {self.metric} has no direction that counts as worse; use up, down or any"
+            )
 
 
 DEFAULT_RULES = (AlarmRule("supported_share"), AlarmRule("contradicted_share"))

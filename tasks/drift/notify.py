@@ -35,5 +35,5 @@ def send(title: str, body: str, variable: str) -> list[str]:
             )
         if not place.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
             scheme = url.partition("://")[0]
-            warnings.append(f"the alarm could not be sent to place {number} of {variable} ({scheme})")
+            warnings.append(f"the alarm could not be sent to address {number} of {variable} ({scheme})")
     return warnings

@@ -138,6 +138,6 @@ def windows(
     if baseline[1] >= start:
         raise ValueError(
             f"the baseline {baseline[0]}..{baseline[1]} reaches into the window {start}..{end}; "
-            "end it before the window begins, or what changed is compared with itself"
+            "end it before the window begins, or the change is compared with itself"
         )
     return Windows(start, end, *baseline, kind)

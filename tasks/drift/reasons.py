@@ -73,7 +73,7 @@ def _undrifted() -> pl.Expr:
         .then(pl.lit("new: no units in the baseline"))
         .when(pl.col("status") == "too_few")
         .then(few)
-        .otherwise(pl.lit("within what ordinary days show, or too small to matter"))
+        .otherwise(pl.lit("within ordinary variation, or too small to matter"))
     )
 
 

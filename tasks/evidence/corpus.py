@@ -82,7 +82,7 @@ def reach(settings: CorpusSettings) -> str:
         raise SourceError(f"{path}: {refusal.reason}") from None
     closed = [file for file in paths if not os.access(file, os.R_OK)]
     if closed:
-        raise SourceError(f"{closed[0]}: not readable; give this user the right to it")
+        raise SourceError(f"{closed[0]}: not readable; give this user read permission")
     return f"{len(paths)} documents at {path}"
 
 
@@ -104,7 +104,7 @@ def list_files(settings: CorpusSettings, limits: LimitSettings, *, mirror: Path 
         raise ConfigError(f"{path}: {refusal.reason}; correct corpus.path") from None
     if Path(path).is_file() and paths[0].suffix.lower() not in READERS:
         known = ", ".join(sorted(READERS))
-        raise ConfigError(f"{path}: the corpus is a file of no known format; expected one of {known}")
+        raise ConfigError(f"{path}: the corpus is a file of an unknown format; expected one of {known}")
     rows, refused, ignored = [], [], 0
     for file in paths:
         name = file.relative_to(root).as_posix()
@@ -115,7 +115,7 @@ def list_files(settings: CorpusSettings, limits: LimitSettings, *, mirror: Path 
             if name != _shown(name):
                 raise Refusal("name", "the file's name is not UTF-8; rename it")
             if file != Path(path) and not file.resolve().is_relative_to(root.resolve()):
-                raise Refusal("link", "the link leads out of the corpus folder")
+                raise Refusal("link", "the link leads outside the corpus folder")
             if not file.is_file():
                 raise Refusal("file", "not a regular file, or a link that leads nowhere")
             stat = file.stat()
@@ -180,9 +180,9 @@ def _records(
 
 def _checked_sha256(uri: str, text: Any, limits: LimitSettings) -> str:
     if not isinstance(text, str):
-        raise Refusal("text", "the text is missing or no text", repr(text))
+        raise Refusal("text", "the text is missing or not a string", repr(text))
     if not text.strip():
-        raise Refusal("empty", "there is no text in it")
+        raise Refusal("empty", "the document has no text")
     try:
         data = text.encode()
         uri.encode()

@@ -146,7 +146,7 @@ def _write(index: Any, path: Path) -> None:
         faiss.write_index(index, str(path))
     except RuntimeError as error:  # FAISS raises no OSError, and its words begin with its own source's place
         reason = str(error).rpartition("Error: ")[2].strip()
-        raise LakeError(f"{path}: {reason}; make room for it and run again") from None
+        raise LakeError(f"{path}: {reason}; free some space and run again") from None
 
 
 def mapped(path: Path, rows: int, dimension: int) -> Any:
@@ -156,7 +156,7 @@ def mapped(path: Path, rows: int, dimension: int) -> Any:
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
-        raise ValueError(f"{path.name} is no index: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path.name} is not an index: {' '.join(str(error).split())}") from None
     if (index.ntotal, index.d) != (rows, dimension):
         raise ValueError(f"{path.name} holds {index.ntotal} rows of {index.d} numbers, not these texts")
     return index

@@ -50,7 +50,7 @@ class DenseFiles:
 
     @property
     def _cache(self) -> Cache:
-        return Cache(shared_folder(self.folder, self.embedder), "it is built again")
+        return Cache(shared_folder(self.folder, self.embedder), "it is rebuilt")
 
     def build(
         self, passages: pl.DataFrame, parameters: IndexParameters, before: Plan | None
@@ -87,7 +87,7 @@ class DenseFiles:
         for shard in placed:
             index = self._index(shard.name, len(shard.rows))
             if index is None:
-                raise ValueError(f"shard {shard.name} is gone")
+                raise ValueError(f"shard {shard.name} is missing")
             parts.append(Shard(index, shard.rows))
         return DenseIndex(parts, plan.method, threads=self.threads)
 
@@ -191,7 +191,7 @@ def shared_folder(folder: Path, embedder: Embedder) -> Path:
 
 def prune(shared: Path, plans: Sequence[Plan]) -> None:
     """Removes what none of the plans needs, and the folder where that is everything."""
-    cache = Cache(shared, "it is built again")
+    cache = Cache(shared, "it is rebuilt")
     used = {name for plan in plans for name in (*plan.shards, plan.method.trained)}
     for name in cache.names():
         if name not in used:

@@ -73,7 +73,7 @@ class CachedEmbedder:
     @cached_property
     def _cache(self) -> Cache:
         folder = self._lake_root / "cache" / "embeddings" / self.fingerprint
-        return Cache(folder, "its texts are embedded again")
+        return Cache(folder, "its texts are embedded anew")
 
     @cached_property
     def _index(self) -> list[pl.DataFrame]:

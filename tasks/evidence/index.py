@@ -57,7 +57,7 @@ class SnapshotFiles:
 
     @property
     def _cache(self) -> Cache:
-        return Cache(self.folder, "it is built again")
+        return Cache(self.folder, "it is rebuilt")
 
     def passages(self) -> pl.DataFrame | None:
         """The passages, where they were stored."""
@@ -210,7 +210,7 @@ def reader(
     files = SnapshotFiles(root / "index" / snapshot, parameters, threads)
     passages = files.passages()
     if passages is None:
-        raise LakeError(f"{files.folder}: the passages of the snapshot are gone; run again")
+        raise LakeError(f"{files.folder}: the snapshot's passages are missing; run again")
     return CorpusIndex(
         snapshot=snapshot,
         size=passages.height,
@@ -237,7 +237,7 @@ def prune(folder: Path, used: set[str]) -> None:
         if place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
     for shared in folder.glob(f"{DENSE}*"):
-        caches = [Cache(place, "it is built again") for place in places if place.is_dir()]
+        caches = [Cache(place, "it is rebuilt") for place in places if place.is_dir()]
         plans = [plan for cache in caches if (plan := cache.read(shared.name, dense_files.read_plan))]
         dense_files.prune(shared, plans)
 

@@ -179,7 +179,7 @@ def _refuse_own_code(kind: object, file: str, model: str) -> None:
     if not isinstance(kind, str) or not kind.startswith("sentence_transformers."):
         raise ModelError(
             f"{model}: {file} asks for {kind!r}, which is not part of sentence-transformers; "
-            "models that bring their own code are refused"
+            "models with their own code are refused"
         )
 
 

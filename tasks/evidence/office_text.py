@@ -47,11 +47,11 @@ def read(suffix: str, data: bytes, *, most_bytes: int) -> DocumentText:
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - damaged archives raise anything, from KeyError to XMLSyntaxError
-        reason = f"damaged, or no {suffix} document ({shown(str(error) or type(error).__name__, 80)})"
+        reason = f"damaged, or not a {suffix} document ({shown(str(error) or type(error).__name__, 80)})"
         raise Refusal("damaged", reason) from None
     text = "\n".join(line for line in map(tidy, lines) if line)
     if not text:
-        raise Refusal("empty", "there is no visible text in it")
+        raise Refusal("empty", "the document has no visible text")
     return DocumentText(text, hidden, surroundings)
 
 
@@ -74,10 +74,11 @@ def _check(data: bytes, most_bytes: int) -> None:
                 with archive.open(part) as stream:
                     if b"<!DOCTYPE" in stream.read(4096):
                         raise Refusal(
-                            "dtd", f"a part has a DTD ({part.filename!r}), which office documents never have"
+                            "dtd",
+                            f"a part has a DTD ({part.filename!r}), which an office document may not have",
                         )
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
-        raise Refusal("damaged", "damaged, or no office document") from None
+        raise Refusal("damaged", "damaged, or not an office document") from None
 
 
 Found = tuple[list[str], int, int]

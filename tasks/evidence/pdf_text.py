@@ -42,7 +42,7 @@ def read(data: bytes, *, most_characters: int) -> DocumentText:
     except FileNotDecryptedError:
         raise Refusal("encrypted", _ENCRYPTED) from None
     except Exception as error:  # noqa: BLE001 - a broken PDF raises anything, from KeyError to RecursionError
-        reason = f"the PDF is damaged or no PDF ({shown(str(error) or type(error).__name__, 80)})"
+        reason = f"the PDF is damaged or not a PDF ({shown(str(error) or type(error).__name__, 80)})"
         raise Refusal("pdf", reason, data[:100].decode("latin-1")) from None
     text = "\n".join(pages).replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():

@@ -123,13 +123,11 @@ class Reader:
             with self._deadline(process, _SECONDS_TO_START):
                 ready = process.stdout.readline(len(_READY)) if process.stdout else b""
         except OSError as error:
-            raise LakeError(
-                f"the process that reads documents cannot be started ({error.strerror})"
-            ) from None
+            raise LakeError(f"the document reader process cannot be started ({error.strerror})") from None
         if ready != _READY:
             self._end()
             raise LakeError(
-                "the process that reads documents did not start; "
+                "the document reader process did not start; "
                 f"`{Path(sys.executable).name} -m {__spec__.name}` says why"
             )
         return process
@@ -255,9 +253,8 @@ def _answer(suffix: str, data: bytes, limits: ReadingLimits) -> tuple[dict[str, 
         reason = f"needs more memory than limits.max_document_memory_bytes allows ({limits.max_memory_bytes})"
         return {"check": "memory", "reason": reason, "raw": "", "bytes": 0}, b""
     except Exception as error:  # noqa: BLE001 - what a parser does not expect is a fault of the document
-        reason = (
-            f"the parser of {suffix} documents gave it up ({shown(str(error) or type(error).__name__, 80)})"
-        )
+        why = shown(str(error) or type(error).__name__, 80)
+        reason = f"the parser of {suffix} documents gave up on it ({why})"
         return {"check": "damaged", "reason": reason, "raw": "", "bytes": 0}, b""
     return {"bytes": len(body), "hidden": done.hidden, "surroundings": done.surroundings}, body
 

@@ -71,7 +71,7 @@ def read_roles(
     similarity = values.get("similarity_fn_name") or "cosine"
     if similarity != "cosine" and kinds[-1:] != ["Normalize"]:
         raise ModelError(
-            f"{name}: its vectors are compared by {similarity!r}, and evidence is found by their cosine; "
+            f"{name}: its vectors are compared by {similarity!r}, but evidence is found by cosine; "
             "choose a model whose similarity is cosine, or one that ends in Normalize"
         )
     given: dict[Role, str | None] = {"query": query_prompt, "document": document_prompt}
@@ -79,7 +79,7 @@ def read_roles(
     spare = values.get("default_prompt_name")
     if spare is not None and spare not in own:
         raise ModelError(
-            f"{name}: {CONFIGURATION} names {spare!r} as its default prompt and holds none of it"
+            f"{name}: {CONFIGURATION} names {spare!r} as its default prompt but does not define it"
         )
     found: dict[Role, str] = {}
     for role, names in NAMES.items():
@@ -96,7 +96,7 @@ def read_roles(
 def _prompts(values: dict[str, object], name: str) -> dict[str, str]:
     prompts = values.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(p, str | None) for p in prompts.values()):
-        raise ModelError(f"{name}: the prompts of {CONFIGURATION} are not texts by name")
+        raise ModelError(f"{name}: the prompts of {CONFIGURATION} are not strings by name")
     return {str(key): prompt or "" for key, prompt in prompts.items()}
 
 

@@ -91,7 +91,7 @@ def one_per_uri(entries: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, str
         {
             "locator": file,
             "check": "corpus_duplicate_uri",
-            "reason": "another document of the corpus has this uri and other text; give each its own",
+            "reason": "another document in the corpus has this uri but different text; give each its own uri",
             "raw": f"{uri} sha256:{digest}",
         }
         for file, uri, digest in others.select("file", *_DOCUMENT).iter_rows()

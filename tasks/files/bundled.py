@@ -20,7 +20,7 @@ def bundled(name: str) -> Path:
     folder = Path(str(files("tasks"))) / "data" / name
     if not folder.is_dir():
         raise ConfigError(
-            f"{folder} is missing: claimledger was installed without its data; install it again, from a "
-            "wheel or a checkout that are whole (`git clone` keeps the link tasks/data)"
+            f"{folder} is missing: claimledger was installed without its data; reinstall it from a "
+            "complete wheel or checkout (`git clone` keeps the link tasks/data)"
         )
     return folder

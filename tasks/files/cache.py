@@ -29,7 +29,7 @@ log = logging.getLogger("claimledger.cache")
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry's files, each checked when it is asked for; ValueError where it is not what was written."""
+    """One entry's files, each checked when it is asked for; ValueError where it is damaged."""
 
     folder: Path
     digests: dict[str, str]
@@ -54,7 +54,7 @@ class Entry:
 
     def _check(self, name: str, digest: str) -> None:
         if self.digests.get(Path(name).stem) != digest:
-            raise ValueError(f"{name} is not what was written")
+            raise ValueError(f"{name} is damaged")
 
 
 @dataclass(frozen=True)

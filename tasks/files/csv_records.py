@@ -169,7 +169,7 @@ def portions(stream: Readable, limits: LimitSettings, required: Mapping[str, str
     table = rows(stream, limits)
     header, _ = next(table)
     if isinstance(header, Refusal):
-        raise Refusal("csv_header", f"has a header that cannot be read ({header.reason})")
+        raise Refusal("csv_header", f"has an unreadable header ({header.reason})")
     names = _names(header)
     check_columns(names, limits, required)
     portion, size = Portion(), 0

@@ -55,18 +55,19 @@ def parts(path: str) -> list[Part]:
         from deltalake.exceptions import DeltaError
     except ModuleNotFoundError:
         raise Refusal(
-            "delta", "is a Delta table, which needs a library more; run `pip install 'claimledger[delta]'`"
+            "delta", "is a Delta table, which needs an extra library; run `pip install 'claimledger[delta]'`"
         ) from None
     try:
         table = DeltaTable(path)
         features = _UNREADABLE & set(table.protocol().reader_features or ())
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
     except (DeltaError, OSError, ValueError) as error:
-        raise Refusal("delta", f"is no Delta table that can be read ({shown(str(error), 160)})") from None
+        raise Refusal("delta", f"is not a readable Delta table ({shown(str(error), 160)})") from None
     if features:
         raise Refusal(
             "delta",
-            f"is a Delta table with {' and '.join(sorted(features))}, which is not read; purge and disable "
+            f"is a Delta table with {' and '.join(sorted(features))}, which is not supported; "
+            "purge and disable "
             "it, or export the table to Parquet",
         )
     columns = [name for name in actions.columns if name.startswith(_PARTITION)]
@@ -88,7 +89,9 @@ def _writing(target: str) -> Iterator[None]:
     try:
         from deltalake.exceptions import DeltaError
     except ModuleNotFoundError:
-        raise InputError("Delta tables need a library more; run `pip install 'claimledger[delta]'`") from None
+        raise InputError(
+            "Delta tables need an extra library; run `pip install 'claimledger[delta]'`"
+        ) from None
     try:
         yield
     except (DeltaError, OSError) as error:

@@ -19,12 +19,12 @@ from typing import Any
 from tasks.errors import IntegrityError, LakeError
 
 _ADVICE = {
-    errno.ENOSPC: "make room and run again",
-    errno.EDQUOT: "raise the quota or make room, and run again",
+    errno.ENOSPC: "free some space and run again",
+    errno.EDQUOT: "raise the quota or free some space, and run again",
     errno.EFBIG: "raise the limit on file sizes and run again",
     errno.EROFS: "mount it writable or choose another lake",
-    errno.EACCES: "give this user the right to it, or choose another place",
-    errno.EPERM: "give this user the right to it, or choose another place",
+    errno.EACCES: "give this user permission, or choose another place",
+    errno.EPERM: "give this user permission, or choose another place",
     errno.EMFILE: "raise the limit on open files (ulimit -n) and run again",
     errno.ENFILE: "raise the limit on open files and run again",
     errno.ENOTDIR: "move the file that is where a folder belongs",
@@ -38,7 +38,7 @@ def explain(error: OSError, path: Path) -> LakeError:
     """One sentence: the path, what the system said, where room matters how much is free, what to do."""
     place = error.filename if isinstance(error.filename, str) else path
     reason = error.strerror or type(error).__name__
-    advice = _ADVICE.get(error.errno or 0, "what was committed before is intact; mend it and run again")
+    advice = _ADVICE.get(error.errno or 0, "what was committed before is intact; fix this and run again")
     free = f" ({_free(path)} free there)" if error.errno in _ROOM else ""
     return LakeError(f"{place}: {reason}{free}; {advice}")
 
@@ -49,7 +49,8 @@ def require_room(path: Path, least_bytes: int) -> None:
     if shutil.disk_usage(folder).free < least_bytes:
         needed = f"{least_bytes / 2**20:.0f} MiB"
         raise LakeError(
-            f"{path}: only {_free(path)} free there, a run needs {needed} at least; make room and run again"
+            f"{path}: only {_free(path)} free there, but a run needs at least {needed}; free some "
+            "space and run again"
         )
 
 

@@ -62,7 +62,8 @@ def value_portions(stream: Readable, limits: LimitSettings) -> Iterator[Portion]
         if block.unfinished is not None:
             tail = block.unfinished
             portion.failure = portion.failure or Refusal(
-                "truncated", f"breaks off or goes on after its end at line {tail.line}, byte {tail.offset}"
+                "truncated",
+                f"is cut off, or continues after its end, at line {tail.line}, byte {tail.offset}",
             )
             if tail.raw:
                 try:
@@ -148,7 +149,7 @@ def parse(raw: bytes, limits: LimitSettings) -> Record:
     if raw.count(b"{") + raw.count(b"[") > limits.max_depth:
         depth = _depth(raw)
         if depth > limits.max_depth:
-            raise Refusal("depth", f"nested {depth} deep, at most {limits.max_depth} is allowed")
+            raise Refusal("depth", f"nested {depth} deep, at most {limits.max_depth} levels are allowed")
     try:
         record = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -106,7 +106,7 @@ def mirror(url: str, folder: Path, limit: int) -> None:
     for key, place in there.items():
         target = folder / key
         if not target.resolve().is_relative_to(folder.resolve()) or "\x00" in key:
-            raise SourceError(f"{shown(place.address)}: its name leads out of the folder; rename it")
+            raise SourceError(f"{shown(place.address)}: its name leads outside the folder; rename it")
         if known.get(key) != place.version or not place.version or not target.exists():
             with fetched(place, folder / ".fetched", limit) as path:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _of_web(url: str) -> Place:
     base, _, name = url.rpartition("/")
     if glob.has_magic(name) or not name:
         raise Refusal(
-            "missing", "a web server lists no files: name one, or use a store (s3://, gs://, az://)"
+            "missing", "a web server cannot list files: name one, or use a store (s3://, gs://, az://)"
         )
     with Web("file", base) as web:
         headers = web.head(name)
@@ -154,9 +154,11 @@ def _of_store(url: str, hidden: str) -> list[Place]:
                 if matches.fullmatch(name) and not any(part[:1] in hidden for part in name.split("/")):
                     places.append(_place(root, name, meta))
             if len(places) > _SHOWN_FILES:
-                raise Refusal("too_large", f"means more than {_SHOWN_FILES} files; name a folder of fewer")
+                raise Refusal(
+                    "too_large", f"matches more than {_SHOWN_FILES} files; name a folder with fewer"
+                )
     if not places:
-        raise Refusal("missing", "no file there, or none that matches")
+        raise Refusal("missing", "no file there, or none matches")
     return sorted(places, key=lambda place: place.name)
 
 

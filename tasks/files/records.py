@@ -83,12 +83,14 @@ def format_of(path: Path, head: bytes, configured: str) -> Format:
     if not head:
         raise Refusal("empty", "is empty")
     if _is_utf16(head):
-        raise Refusal("encoding", "is UTF-16 text without its mark; export it as UTF-8, or name its encoding")
+        raise Refusal(
+            "encoding", "is UTF-16 text without a byte-order mark; export it as UTF-8, or name its encoding"
+        )
     # A damaged text file still begins like one; what neither begins nor reads like text is no text at all.
     if body[:1] not in (b"{", b"[") and _is_binary(head):
         raise Refusal(
             "binary",
-            "is a binary file or text that is no UTF-8, expected JSON Lines, JSON, CSV or Parquet",
+            "is a binary file or not UTF-8 text, expected JSON Lines, JSON, CSV or Parquet",
         )
     if form == "json" and body[:1] == b"{" and _begins_with_a_record_a_line(body):
         return "jsonl"
@@ -98,7 +100,7 @@ def format_of(path: Path, head: bytes, configured: str) -> Format:
         return "json"
     if body[:1] == b"{":
         return "jsonl"
-    raise Refusal("format", "is of no known format; name it with the source's `format`")
+    raise Refusal("format", "is of an unknown format; name it with the source's `format`")
 
 
 def _is_utf16(head: bytes) -> bool:

@@ -210,5 +210,5 @@ def compression_of(path: Path) -> Compression:
         return "zstd"
     named = suffixes(path)[1]
     if named != "none":
-        raise Refusal("corrupt", f"is named {named} and does not begin like it; export it again")
+        raise Refusal("corrupt", f"is named {named} but does not begin like one; export it again")
     return "none"

@@ -51,5 +51,7 @@ def in_folder(folder: Path, what: str) -> list[Path]:
     if not files:
         raise ConfigError(f"{folder}: no {what} in it; it should hold a TOML file for each")
     if len(files) > MAX_FILES:
-        raise ConfigError(f"{folder}: {len(files)} files, and {MAX_FILES} are the most; move old ones away")
+        raise ConfigError(
+            f"{folder}: {len(files)} files, at most {MAX_FILES} are allowed; move old ones away"
+        )
     return files

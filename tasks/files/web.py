@@ -37,7 +37,7 @@ _OK, _REDIRECT, _BAD_REQUEST, _MISSING, _TOO_MANY, _SERVER = 200, 300, 400, 404,
 _HINTS = {
     401: "the key is missing, wrong or expired",
     403: "the key may not read this",
-    404: "there is no such address; correct the url, or the project",
+    404: "no such address; correct the url, or the project",
     407: "a proxy asks for a password",
 }
 
@@ -76,7 +76,7 @@ class Web:
 
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise SourceError(
-                f"{self.name}: {shown(self.url, 200)} is no address of a server; expected https://…"
+                f"{self.name}: {shown(self.url, 200)} is not a server's address; expected https://…"
             )
         self._client = httpx.Client(headers=dict(self.headers), auth=self.auth, timeout=self.timeout_s)
         return self
@@ -149,7 +149,7 @@ class Web:
                 reason = shown(str(error), 120) or type(error).__name__
                 if attempt < ATTEMPTS - 1:
                     self.pause(2.0**attempt)
-        raise SourceError(f"{self._place(path)}: the answer broke off {ATTEMPTS} times ({reason})")
+        raise SourceError(f"{self._place(path)}: the answer was cut off {ATTEMPTS} times ({reason})")
 
     def _blocks(self, response: httpx.Response, path: str, limit: int) -> Iterator[bytes]:
         size = 0
@@ -209,7 +209,7 @@ class Web:
         except httpx.ConnectTimeout:
             raise SourceError(f"{self.name}: {self._host(url)} cannot be reached (no answer)") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise SourceError(f"{self.name}: {shown(url, 200)} is no address ({error})") from None
+            raise SourceError(f"{self.name}: {shown(url, 200)} is not an address ({error})") from None
 
     def _wait_for_a_turn(self) -> None:
         """Several threads ask beside one another and keep one limit; all wait when one is told to."""
@@ -231,7 +231,7 @@ class Web:
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             raise MovedError(
                 f"{self.name}: {self._host(url)} redirects to {self._host(target)}, which is refused, "
-                "because the key would go there; set the url to where the server really is"
+                "because the key would go there; set url to the server's real address"
             )
         return target
 
@@ -252,7 +252,7 @@ class Web:
         if status in (401, 403) and self.secret:
             hint += f"; set {self.secret}"
         if status == _TOO_MANY:
-            hint = f"too many requests; it asks to wait {response.headers.get('retry-after', 'longer')}"
+            hint = f"too many requests; it asks for a wait of {response.headers.get('retry-after', 'longer')}"
         often = f", tried {attempt + 1} times" if attempt else ""
         try:
             said = shown(response.read()[:300].decode("utf-8", "replace"), 200)

@@ -65,7 +65,7 @@ class Table:
     @property
     def refused(self) -> list[tuple[int, str]]:
         """The others, each with the reason."""
-        reason = "a cell of it is merged with one of another line; take them apart"
+        reason = "one of its cells is merged with a cell of another line; unmerge them"
         return [(line, reason) for line, _ in self.rows[1:] if line in self.merged]
 
 
@@ -169,7 +169,7 @@ def with_texts(data: bytes, changes: dict[tuple[int, int], str]) -> bytes:
     return buffer.getvalue()
 
 
-_MISSING = "XLSX needs the extra `office`: pip install 'claimledger[office]'; or take CSV"
+_MISSING = "XLSX needs the extra `office`: pip install 'claimledger[office]'; or use CSV"
 
 
 def _checked(data: bytes) -> Workbook:
@@ -177,7 +177,7 @@ def _checked(data: bytes) -> Workbook:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = archive.infolist()
             if sum(part.file_size for part in parts) <= MOST_BYTES and any(map(_has_dtd(archive), parts)):
-                raise WorkbookError("a part of it has a DTD, which workbooks never have")
+                raise WorkbookError("a part of it has a DTD, which a workbook may not have")
         if sum(part.file_size for part in parts) > MOST_BYTES or len(parts) > _MOST_PARTS:
             raise WorkbookError(f"it unpacks to more than {MOST_BYTES >> 20} MiB")
         book = opened(data, values=False)
@@ -186,7 +186,7 @@ def _checked(data: bytes) -> Workbook:
     except (WorkbookError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - damaged archives raise anything, from KeyError to XMLSyntaxError
-        raise WorkbookError("it is damaged, or no XLSX; save it again, without a password") from None
+        raise WorkbookError("it is damaged or not an XLSX file; save it again without a password") from None
     if not book.worksheets:
         raise WorkbookError("it has no sheet with cells")
     return book

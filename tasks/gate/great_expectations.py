@@ -159,7 +159,7 @@ class Engine:
         except Exception as error:
             raise GateError(
                 f"{table}: Great Expectations stopped with {type(error).__name__}: {_one_line(error)}; "
-                f"nothing of this unit was published, look at {' and '.join(s.file for s in suites)}"
+                f"nothing of this unit was published; check {' and '.join(s.file for s in suites)}"
             ) from error
         return outcomes
 

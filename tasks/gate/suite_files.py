@@ -73,12 +73,12 @@ def team(folder: Path) -> TeamSuites:
         names = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
     except OSError as error:
         raise ConfigError(
-            f"{folder}: {error.strerror}; validation.suites names the folder of your own suites"
+            f"{folder}: {error.strerror}; validation.suites must name the folder of your suites"
         ) from None
     suites = [_suite(path) for path in names if path.suffix == ".json"]
     if not suites:
         raise ConfigError(
-            f"{folder}: no suite in it; add one JSON file a table, for example verdicts.json, or remove "
+            f"{folder}: holds no suite; add one JSON file per table, for example verdicts.json, or remove "
             "validation.suites"
         )
     modules = tuple(path for path in names if path.suffix == ".py")

@@ -130,7 +130,7 @@ class Validator:
                 frame,
                 failures,
                 f"{table}: validation refused {quarantine.height} of {frame.height} rows, more than "
-                f"validation.maximum_quarantine_ratio allows; most failed {_most(failures)}",
+                f"validation.maximum_quarantine_ratio allows; most frequent: {_most(failures)}",
             )
         outcomes = self._validate(declared, good)
         expectations = [_failure(o) for o in outcomes if not o.success and o.severity != "info"]

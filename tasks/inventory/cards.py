@@ -73,6 +73,7 @@ def _card(agent: Mapping[str, object], used: pl.DataFrame, now: datetime) -> str
         "|---|---|---|",
         *(f"| {row['kind']} | {plain(row['name'])} | {row['outputs']} |" for row in used.to_dicts()),
         "",
-        "A verdict says what the evidence shown says of a claim; this card is no assessment of conformity.",
+        "A verdict states what the evidence shown says about a claim; this card is not a "
+        "conformity assessment.",
     ]
     return "\n".join(lines) + "\n"

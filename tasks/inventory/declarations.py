@@ -37,7 +37,7 @@ def read(path: str) -> list[Declaration]:
                 other, place = found[key]
                 owned = f", owned by {other.owner} and {declared.owner}"
                 who = "" if other.owner == declared.owner else owned
-                what = f"the {declared.kind} {declared.name} is declared in {place.name} too"
+                what = f"the {declared.kind} {declared.name} is also declared in {place.name}"
                 raise ConfigError(f"{file}: {what}{who}; keep one")
             found[key] = (declared, file)
     declarations = [each for each, _ in found.values()]
@@ -79,7 +79,8 @@ def _one(file: Path, kind: str, entry: object) -> Declaration:
     for key in ("name", "owner"):
         if not str(entry.get(key, "")).strip():
             raise ConfigError(
-                f"{file}: a {kind} has no {key}; what is in use has somebody who answers for it"
+                f"{file}: a {kind} has no {key}; add one: whatever is in use needs somebody who "
+                "answers for it"
             )
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     return Declaration(kind=kind, **values)

@@ -100,7 +100,7 @@ def _repeated(verdicts: pl.DataFrame, known: pl.DataFrame, unit: str) -> pl.Data
     differing = both.filter(moved | (pl.col("verdict") != pl.col("verdict_before"))).height
     if differing:
         raise IntegrityError(
-            f"{unit}: {differing} of {both.height} claims get another verdict from the same verifier, policy "
-            "and snapshot; the lake or the model was altered, run `claimledger doctor`"
+            f"{unit}: {differing} of {both.height} claims get a new verdict from the same verifier, policy "
+            "and snapshot; the lake or the model was altered: run `claimledger doctor`"
         )
     return verdicts.join(known, on="verdict_id", how="semi")

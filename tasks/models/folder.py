@@ -59,7 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     try:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ModelError(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes, so not a manifest")
+            raise ModelError(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes, so it is not a manifest")
         manifest: Manifest = json.loads(file.read_bytes())
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror})") from None
@@ -84,7 +84,7 @@ def check_digests(folder: Path, recorded: Mapping[str, Any]) -> None:
         if digest != expected:
             raise ModelError(
                 f"{folder / name}: SHA-256 is {digest[:12]}…, expected {str(expected)[:12]}…; the file was "
-                "changed or damaged, restore it, install it again or train it again"
+                "changed or damaged, restore, reinstall or retrain it"
             )
 
 
@@ -142,8 +142,8 @@ def locate(
     except Exception as error:  # noqa: BLE001 - the hub client raises some twenty types
         raise ModelError(
             f"{model}: neither a folder here nor a model that the Hugging Face hub or its local cache gives "
-            f"({type(error).__name__}); name a folder, or check id and network, or leave the key out for the "
-            "embedded one"
+            f"({type(error).__name__}); name a folder, check the id and the network, or remove the key to "
+            "use the embedded one"
         ) from None
 
 
@@ -156,7 +156,7 @@ def read_json(file: Path, model: str) -> Any:
     try:
         value = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise ModelError(f"{model}: not a model, the folder has no {file.name}") from None
+        raise ModelError(f"{model}: not a model: the folder has no {file.name}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{model}: {file.name} cannot be read ({type(error).__name__})") from None
     if isinstance(value, dict) and "auto_map" in value:
@@ -169,7 +169,7 @@ def require_safetensors(weights: Iterable[Path], model: str) -> None:
     if not any(path.suffix == ".safetensors" for path in weights):
         raise ModelError(
             f"{model}: no weights in safetensors format; pickled weights (.bin, .pt) can run code and are "
-            "refused, convert them with safetensors first"
+            "refused: convert them to safetensors first"
         )
 
 

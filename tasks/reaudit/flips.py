@@ -232,15 +232,15 @@ def with_reason(flipped: pl.DataFrame) -> pl.DataFrame:
         pl.when(cause == "evidence")
         .then(evidence)
         .when(cause == "verifier")
-        .then(pl.lit("the new verifier reads the same evidence otherwise"))
+        .then(pl.lit("the new verifier reads the same evidence differently"))
         .when(cause == "policy")
         .then(pl.format("policy {} decides otherwise than {}", "policy", "policy_before"))
         .when((cause == "combination") & (alone.list.len() == 0))
-        .then(pl.lit("several changes flip it only together"))
+        .then(pl.lit("several changes flip it only in combination"))
         .when(cause == "combination")
-        .then(pl.format("each of {} would flip it by itself", alone.list.join(" and ")))
+        .then(pl.format("each of {} alone would flip it", alone.list.join(" and ")))
         .when("is_gone")
-        .then(pl.lit("its old passages are gone, so no cause can be told"))
+        .then(pl.lit("its old passages are gone, so the cause cannot be determined"))
         .otherwise(pl.lit("the old verdict does not follow from the recorded scores and policy"))
     )
     seen = pl.when(pl.col("attribution") == "verifier_first").then(pl.lit(", seen by the new verifier"))
@@ -402,7 +402,7 @@ def headline(shares: pl.DataFrame, is_documents: bool, verdict: str = "supported
         "verifier": "because of the new verifier",
         "policy": "because of the new policy",
         "combination": "because of several changes together",
-        "unexplained": "for reasons that cannot be told apart",
+        "unexplained": "for reasons that cannot be separated",
     }
     parts = [
         f"{100 * row['share']:.1f} points {words[row['cause']]}"

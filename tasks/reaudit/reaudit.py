@@ -35,7 +35,7 @@ from tasks.tables import FLIPS, REAUDITS, UTC
 from tasks.workbench import Workbench
 
 _OLD = ("verdict_id", "claim_id", "output_id", "verified_at", "produced_at", "verdict", *flips.STRATA)
-UNJUDGED = "it has no verdict from this run: its output is gone or validation refused its rows"
+UNJUDGED = "it has no verdict from this run: its output is gone, or validation refused its rows"
 
 
 # The draw ---------------------------------------------------------------------------------------------------
@@ -302,8 +302,8 @@ def _warnings(drawn: Draw, missing: int, outcomes: pl.DataFrame) -> list[str]:
     population, size = sum(drawn.population.values()), drawn.sample.size
     unjudged = outcomes.filter(pl.col("outcome") == "unjudged").height
     warnings = {
-        f"{size} claims were asked for and there are {population}: all of them were taken": size > population,
-        f"{drawn.erased} claims of erased outputs cannot be judged again and are left out": drawn.erased,
+        f"{size} claims were requested but only {population} exist: all were taken": size > population,
+        f"{drawn.erased} claims of erased outputs cannot be judged again and were left out": drawn.erased,
         f"{missing} drawn claims have no row in claims; run `claimledger ledger verify`": missing,
         f"{unjudged} drawn claims could not be judged again: {UNJUDGED}": unjudged,
     }

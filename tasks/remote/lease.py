@@ -68,7 +68,7 @@ class Lease:
                 if tag is not None:
                     self.tag, self.until = tag, begun + LEASE_S
                     self._keep()
-                    took = f"{self.objects.url}: taken over from {_who(holder)}, which ended"
+                    took = f"{self.objects.url}: taken over from {_who(holder)}, which has ended"
                     return took if dead else None
                 continue
             waited = time.monotonic() - start
@@ -114,7 +114,7 @@ class Lease:
         begun = time.monotonic()
         tag = self._write(self.tag)
         if tag is None:
-            self.lost = "another writer took over, because this one was silent for too long"
+            self.lost = "another writer took over because this one was silent for too long"
         else:
             self.tag, self.until = tag, begun + LEASE_S
 
@@ -131,7 +131,7 @@ class Lease:
                 try:
                     self._renew()
                 except Exception as error:  # noqa: BLE001 - the next turn tries again; `require` says it
-                    log.warning("%s: the lease could not be renewed (%s)", self.objects.url, error)
+                    log.warning("%s: could not renew the lease (%s)", self.objects.url, error)
 
     def release(self) -> None:
         """Gives the lease back; one that cannot be given back ends by itself."""

@@ -119,7 +119,7 @@ class Reader:
             if lost and record.tag:
                 log.warning(
                     "%s: another machine published meanwhile, so %d files that a run here had not published "
-                    "were given up; that run's work is done again",
+                    "were discarded; that run's work is repeated",
                     self.url, len(lost),
                 )  # fmt: skip
             if steps.get or steps.remove:

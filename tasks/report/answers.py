@@ -20,7 +20,7 @@ QUESTIONS = (
     "What is wrong?",
     "How bad is it?",
     "Since when?",
-    "What is to be done?",
+    "What should be done?",
     "What changed since the run before?",
 )
 LEAST_RANKED = 5
@@ -86,9 +86,9 @@ def wrong(total: Totals, agents: pl.DataFrame) -> list[Sentence]:
             text += f"; on {total.conflicts:,} the evidence contradicts itself"
         said.append(Sentence(f"{text}.", "verdicts", "worse"))
     if not said and total.checked:
-        said.append(Sentence("Nothing that could be checked.", "verdicts", "better"))
+        said.append(Sentence("Nothing could be checked.", "verdicts", "better"))
     if not said:
-        said.append(Sentence("Nothing was checked, so nobody knows.", "verdicts"))
+        said.append(Sentence("Nothing was checked, so it is unknown.", "verdicts"))
     return said
 
 
@@ -137,8 +137,8 @@ def how_bad(total: Totals, targets: pl.DataFrame) -> list[Sentence]:
         shares = percentages([total.supported, total.contradicted, total.unsettled])
         said.append(
             Sentence(
-                f"{shares[0]} of the checked claims are supported and {shares[1]} contradicted. Whether that "
-                "is good enough nobody has said: set `target_supported_ratio` in the policy.",
+                f"{shares[0]} of the checked claims are supported and {shares[1]} contradicted. No target "
+                "is set: set `target_supported_ratio` in the policy.",
                 "verdicts",
             )
         )
@@ -164,22 +164,22 @@ def to_do(total: Totals, actions: pl.DataFrame) -> list[Sentence]:
     """What the policies ask for, and where to begin."""
     counts: dict[str, int] = dict(actions.select("action", "answers").iter_rows())
     if not any(counts.values()):
-        return [Sentence("No action was decided in these days.", "actions")]
+        return [Sentence("No action was decided on these days.", "actions")]
     escalated, rephrased, delivered = (counts[n] for n in ("escalated", "rephrased", "delivered"))
     text = (
         f"By policy {number(escalated, 'answer')} should have gone to a person and {rephrased:,} should have "
-        f"been rephrased; {delivered:,} needed nothing."
+        f"been rephrased; {delivered:,} needed no action."
     )
     said = [Sentence(text, "actions", "worse" if escalated else "note")]
     if total.contradicted or total.unsettled:
-        said.append(Sentence("Begin with the ten worst claims below, each beside its evidence.", "worst"))
+        said.append(Sentence("Start with the ten worst claims below, each beside its evidence.", "worst"))
     return said
 
 
 def since_last(nights: pl.DataFrame) -> list[Sentence]:
     """This run's own claims beside those of the run before it of the same kind, and what judged otherwise."""
     if nights.is_empty():
-        return [Sentence("Nothing is known of this run.", "nights")]
+        return [Sentence("Nothing is recorded about this run.", "nights")]
     now = nights.row(0, named=True)
     judged = number(now["claims"], "claim")
     if nights.height == 1:
@@ -199,7 +199,7 @@ def since_last(nights: pl.DataFrame) -> list[Sentence]:
     ]
     if not names:
         return [Sentence(text, "nights")]
-    changed = f"The {' and the '.join(names)} changed in between, so the two do not compare."
+    changed = f"The {' and the '.join(names)} changed in between, so the two are not comparable."
     return [Sentence(text, "nights"), Sentence(changed, "nights", "worse")]
 
 

@@ -29,9 +29,9 @@ def sentences(caught: pl.DataFrame) -> list[Sentence]:
     if row["late"]:
         text += f", and {row['late']:,} had been delivered"
         if row["hours"] is not None:
-            text += f", {_hours(row['hours'])} before it was found at the median"
+            text += f", {_hours(row['hours'])} before detection (median)"
     if row["unknown"]:
-        text += f"; of {row['unknown']:,} nothing is known"
+        text += f"; for {row['unknown']:,} it is unknown"
     return [Sentence(f"{text}.", "caught", "worse" if row["late"] else "better")]
 
 

@@ -27,7 +27,7 @@ BECAUSE = {
     "too_few": "fewer passages than the policy asks for",
     "too_long": "evidence too long for the verifier",
     "no_answer": "no answer from the verifier",
-    "language": "a language that the verifier does not read",
+    "language": "a language the verifier does not read",
     "conflict": "the evidence contradicts itself",
     "not_settled": "the evidence leaves it open",
 }
@@ -48,7 +48,7 @@ def headline(
         what = "the record that came in was" if rows_in == 1 else f"{number(rows_in, 'record')} were"
         return Sentence(f"{refused:,} of {what} refused and not audited; correct the source.", "run", "worse")
     if not total.answers:
-        return Sentence("No answers to audit: no source has delivered any for these days.", "answers")
+        return Sentence("No answers to audit: no source delivered any for these days.", "answers")
     answers = number(total.answers, "answer")
     if not total.claims:
         makes = "it makes" if total.answers == 1 else "they make"
@@ -137,8 +137,8 @@ def _sampled(sampled: pl.DataFrame | None) -> Sentence | None:
         return None
     row = sampled.row(0, named=True)
     text = (
-        f"{number(row['audited'], 'answer')} of an estimated {row['estimated']:,} were audited. Each stands "
-        "for as many as its sampling probability says: every count and share of answers and claims is an "
+        f"{number(row['audited'], 'answer')} of an estimated {row['estimated']:,} were audited. Each is "
+        "weighted by its sampling probability: every count and share of answers and claims is an "
         "estimate for all of them, but for findings and the lists of claims, which are of the audited ones."
     )
     return Sentence(text, "sampled")
@@ -173,9 +173,9 @@ def _abstentions(total: Totals) -> Sentence | None:
 
 
 def _abstained(total: Totals) -> str:
-    """`3 of 30 answers (10%) say only that they do not know`."""
+    """`3 of 30 answers (10%) only say that they do not know`."""
     share = percentages([total.abstained, total.answers - total.abstained])[0]
-    only = "says only that it does not know" if total.abstained == 1 else "say only that they do not know"
+    only = "only says that it does not know" if total.abstained == 1 else "only say that they do not know"
     return f"{total.abstained:,} of {number(total.answers, 'answer')} ({share}) {only}"
 
 
@@ -197,7 +197,7 @@ def comparisons(counts: Mapping[str, int], named: int) -> Sentence:
     few = f", {counts['too_few']:,} have too few rows to tell" if counts["too_few"] else ""
     if not compared:
         unknown = few or ": nothing could be compared"
-        return Sentence(f"Whether anything changed cannot be told yet{unknown}.", "drift")
+        return Sentence(f"It is too early to tell whether anything changed{unknown}.", "drift")
     if named:
         more = f"{changed - named:,} more slices and metrics changed; " if changed > named else ""
         text = f"{more}{counts['stable']:,} of {compared:,} comparisons show no change{few}."
@@ -229,7 +229,9 @@ def reaudited(flips: pl.DataFrame, delivered: int) -> Sentence | None:
         return None
     row = whole[0]
     share = percentages([row["flips"], row["judged"] - row["flips"]])[0]
-    text = f"{row['flips']:,} of {number(row['judged'], 'claim')} judged again got another verdict ({share})"
+    text = (
+        f"{row['flips']:,} of {number(row['judged'], 'claim')} judged again got a different verdict ({share})"
+    )
     if delivered:
         went = "answer of these had" if delivered == 1 else "answers of these had"
         text += f"; {delivered:,} {went} been delivered"

@@ -229,12 +229,12 @@ def _attention(results: Mapping[str, pl.DataFrame], verification: Verification |
     """What is broken besides the claims, in words."""
     said = []
     if verification and verification.findings:
-        said.append("The lake is not what was signed: some of it was changed after it was recorded.")
+        said.append("The lake does not match what was signed: some of it was changed after it was recorded.")
     down = results["health"].filter(~pl.col("ok"))["target"].to_list()
     if down:
         names = ", ".join(shortened(str(name), 60) for name in down[:3])
         more = f" and {len(down) - 3} more" if len(down) > 3 else ""
-        said.append(f"Not reached: {names}{more}, so what comes from there is missing.")
+        said.append(f"Not reached: {names}{more}, so its records are missing.")
     missing, days = results["completeness"].select("missing", "missing_days").sum().row(0)
     if missing:
         is_are = "record is" if missing == 1 else "records are"

@@ -43,7 +43,7 @@ def foreign(measured: pl.DataFrame) -> Sentence:
     low, high = (f"{100 * row[end]:.0f}" for end in ("lowest", "highest"))
     text = (
         f"{name} was right on {100 * row['balanced_accuracy']:.0f} of 100 claims (supported and others in "
-        f"equal parts) of {number(row['sources'], 'data set')} from elsewhere that it never learned "
+        f"equal parts) of {number(row['sources'], 'data set')} that it never learned "
         f"from: {low} to {high} by data set, where guessing gives 50."
     )
     return Sentence(text + more, "measured")
@@ -53,7 +53,7 @@ def own(reviewed: pl.DataFrame) -> Sentence:
     """What people said of its verdicts on the team's own answers, with a 95% interval."""
     rows = {row["verdict"]: row for row in reviewed.to_dicts()}
     if "any" not in rows:
-        text = f"Not measured on your data: review a sample of {SAMPLE}, `{HOW[0]}`, then `{HOW[1]}`."
+        text = f"Not measured on your data. Review a sample of {SAMPLE}, `{HOW[0]}`, then `{HOW[1]}`."
         return Sentence(text, "reviewed", "worse")
     whole = rows["any"]
     text = (
@@ -65,7 +65,7 @@ def own(reviewed: pl.DataFrame) -> Sentence:
         said = rows["supported"]
         text += f"; of {said['reviewed']:,} called supported they confirmed {said['confirmed']:,}"
     if whole["reviewed"] < SAMPLE:
-        text += f". Fewer than {SAMPLE} reviews say little: `{HOW[0]}` draws more"
+        text += f". Fewer than {SAMPLE} reviews are only a hint: `{HOW[0]}` draws more"
     return Sentence(f"{text}.", "reviewed")
 
 

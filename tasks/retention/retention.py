@@ -25,7 +25,7 @@ from tasks.review.erase import Erased
 from tasks.tables import ERASED
 
 STATE = "retention"
-QUARANTINE_HELD = "not looked at: refused records do not say their use case or agent, and one is held"
+QUARANTINE_HELD = "skipped: refused records do not show their use case or agent, and one is on hold"
 
 
 class _By(TypedDict):

@@ -51,7 +51,9 @@ def _append(lake: Lake, path: Path, output_ids: Sequence[str]) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        log.warning("%s: not noted in %s (%s); an erasure will not reach it", path, register, error.strerror)
+        log.warning(
+            "%s: could not be noted in %s (%s); an erasure will not reach it", path, register, error.strerror
+        )
 
 
 def erase(lake: Lake, output_id: str, verdict_ids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -100,7 +102,7 @@ def _paths(lake: Lake, output_id: str) -> list[Path]:
                 raise IntegrityError(
                     f"{_register(lake)}: line {number} is damaged; restore it from a copy"
                 ) from None
-            log.warning("%s: the last line was never finished; what it named was not written", lake.root)
+            log.warning("%s: the last line is incomplete; the file it names was not written", lake.root)
     return list(found)
 
 

@@ -200,26 +200,26 @@ def _problem() -> pl.Expr:
         ),
         (
             (corrected != "") & ~corrected.is_in(VERDICTS),
-            f"corrected_verdict is none of {', '.join(VERDICTS)}",
+            f"corrected_verdict is not one of {', '.join(VERDICTS)}",
         ),
         (
             (col("outcome") == "confirmed") & (corrected != "") & (corrected != col("verdict")),
-            "it confirms the verdict and corrects it",
+            "the line both confirms the verdict and corrects it",
         ),
         (
             ~col("outcome").is_in(DECISIVE) & (corrected != ""),
-            "it corrects the verdict although its outcome settles nothing",
+            "the line corrects the verdict although its outcome settles nothing",
         ),
         (
             (col("outcome") == "overturned") & (corrected == col("verdict")),
-            "it overturns the verdict and corrects it to the same",
+            "the line overturns the verdict but corrects it to the same verdict",
         ),
         (col("reviewer") == "", "reviewer is empty; fill it in or give --reviewer"),
         (col("reviewer").str.len_chars() > MAX_REVIEWER, f"reviewer has more than {MAX_REVIEWER} characters"),
         (col("comment").str.len_chars() > MAX_COMMENT, f"comment has more than {MAX_COMMENT} characters"),
-        (col("at").is_null(), "reviewed_at is no ISO 8601 time with a zone"),
+        (col("at").is_null(), "reviewed_at is not an ISO 8601 time with a zone"),
         (col("at") > col("moment"), "reviewed_at is in the future"),
-        (col("opinions") > 1, "another line of the same reviewer says otherwise of the same verdict"),
+        (col("opinions") > 1, "another line of the same reviewer contradicts this one"),
     ]
     problem: pl.Expr = pl.lit(None, pl.String)
     for wrong, sentence in reversed(cases):

@@ -180,7 +180,7 @@ def export_labelled(lake: Lake, path: Path) -> int:
     frame = labelled(lake)
     if frame.is_empty():
         raise InputError(
-            f"{lake.root}: no review gives a label yet; claimledger review list shows what waits"
+            f"{lake.root}: no review yields a label yet; claimledger review list shows what waits"
         )
     write_noted(lake, path, frame["output_id"].to_list(), frame.write_ndjson().encode())
     return frame.height

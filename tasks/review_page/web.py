@@ -33,7 +33,7 @@ COOKIE = "claimledger_review"
 """With the port, for cookies are the same on all ports of a machine."""
 _STATIC = {"review.css": "text/css", "review.js": "text/javascript", "icon.svg": "image/svg+xml"}
 SIGNED_OUT = (
-    "You are not signed in. Open the address that `claimledger review serve` printed; each start of it "
+    "You are not signed in. Open the address that `claimledger review serve` printed; each start "
     "prints a new one."
 )
 
@@ -185,10 +185,10 @@ class _Page:
         guest, verdict_id = self._guest(request), request.path_params["verdict_id"]
         if self.desk.item(verdict_id) is None:
             raise RefusedError(
-                404, "This verdict does not wait for review: it was decided, or there is none."
+                404, "This verdict is not waiting for review: it was decided, or does not exist."
             )
         if not self.desk.take(verdict_id, guest.name):
-            raise RefusedError(409, "Somebody else looks at this verdict now, or it was decided.")
+            raise RefusedError(409, "Somebody else is reviewing this verdict, or it was decided.")
         return self._item(request, guest, verdict_id)
 
     def _item(self, request: Request, guest: _Guest, verdict_id: str) -> Response:
@@ -236,7 +236,7 @@ class _Page:
         verdict_id, said = form.get("verdict_id", ""), form.get("decision", "")
         comment = form.get("comment", "").strip().replace("\r\n", "\n")
         if said not in (*VERDICTS, "wrong", "unsure"):
-            raise RefusedError(400, f"The decision {said[:40]!r} is none of this page's.")
+            raise RefusedError(400, f"This page has no decision {said[:40]!r}.")
         if len(comment) > MAX_COMMENT:
             raise RefusedError(400, f"The comment has more than {MAX_COMMENT:,} characters; shorten it.")
         if self.desk.journal.state(form["form"]) is not None:

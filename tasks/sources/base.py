@@ -64,7 +64,7 @@ class Batch:
             raise GateError(
                 f"pull: {self.records_in} records became {self.outputs.height} outputs, "
                 f"{self.quarantine.height} quarantined, {self.filtered} filtered, {self.joined} joined and "
-                f"{self.sampled_out} sampled out rows; report this, nothing was published"
+                f"{self.sampled_out} sampled out rows; nothing was published, report this as a bug"
             )
 
 

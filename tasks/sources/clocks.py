@@ -65,7 +65,7 @@ def zone(name: str) -> ZoneInfo:
     places = [known for known in _names() if "/" in known]
     near = difflib.get_close_matches(name[:60], places, n=1, cutoff=0.75)
     advice = f"did you mean {near[0]}?" if near else "expected a name such as Europe/Berlin"
-    raise ValueError(f"is no time zone of the IANA database; {advice}")
+    raise ValueError(f"is not a time zone of the IANA database; {advice}")
 
 
 def check_format(text: str) -> None:
@@ -79,9 +79,9 @@ def check_format(text: str) -> None:
         )
     unknown = [letter for letter in letters if letter not in _KNOWN]
     if unknown:
-        raise ValueError(f"time_format {text!r}: %{unknown[0]} is no part of a time that can be read")
+        raise ValueError(f"time_format {text!r}: %{unknown[0]} is not a supported part of a time")
     if not {"Y", "y"} & set(letters) or not any(day <= set(letters) for day in _DAY):
-        raise ValueError(f"time_format {text!r} says no day; it needs a year, a month and a day")
+        raise ValueError(f"time_format {text!r} has no day; it needs a year, a month and a day")
     if ZONE in text.removesuffix(ZONE) or any(letters.count(letter) > 1 for letter in set(letters) - {"%"}):
         raise ValueError(f"time_format {text!r}: each part may occur once, and %Z at the end alone")
 

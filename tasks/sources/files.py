@@ -80,7 +80,8 @@ def _of_delta(path: str) -> list[File]:
     gone = next((part.name for part in parts if part.name not in found), None)
     if gone is not None:
         raise Refusal(
-            "missing", f"names the file {shown(gone)}, which is not there; vacuumed while it was read?"
+            "missing",
+            f"names the file {shown(gone)}, which is missing; was the table vacuumed while it was read?",
         )
     return [File(Path(part.name), part.name, found[part.name], part.values) for part in parts]
 
@@ -147,7 +148,7 @@ def reach(source: FilesSettings) -> str:
     files = discover(source.path, source.format)
     closed = [file.path for file in files if file.place is None and not os.access(file.path, os.R_OK)]
     if closed:
-        raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user the right to it")
+        raise SourceError(f"{shown(str(closed[0]))}: not readable; give this user read permission")
     return f"{len(files)} files at {shown(source.path)}"
 
 

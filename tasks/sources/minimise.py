@@ -62,7 +62,7 @@ class MinimiseSettings(Section):
         paths = [path for path, _ in self.rules()]
         twice = next((path for path in paths if paths.count(path) > 1), None)
         if twice is not None:
-            raise ValueError(f"minimise names {twice!r} twice; drop, hash or mask it, one of the three")
+            raise ValueError(f"minimise names {twice!r} twice; choose one of drop, hash and mask")
 
     def rules(self) -> list[tuple[str, How]]:
         """(path, what is done with it), in the order in which it is done."""

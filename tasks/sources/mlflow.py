@@ -91,7 +91,7 @@ def _experiment(source: MlflowSettings, door: Web) -> str:
     try:
         return str(answer["experiment"]["experiment_id"])
     except ODD:
-        raise SourceError(f"source {source.name!r}: {source.url} is no MLflow server") from None
+        raise SourceError(f"source {source.name!r}: {source.url} is not an MLflow server") from None
 
 
 class _Mlflow:

@@ -158,7 +158,7 @@ def _outputs(source: SourceSettings, *, is_server: bool) -> tuple[pl.DataFrame, 
                     return batch.outputs, refused[:3]
     if not refused:
         raise InputError(
-            f"--from-source {source.kind}: there is no answer of an agent yet; nothing to sample"
+            f"--from-source {source.kind}: it has no agent's answer yet, so there is nothing to sample"
         )
     return OUTPUTS.empty(), refused[:3]
 
@@ -174,11 +174,12 @@ def _database(asked: Asked) -> Look:
     except ConnectionError as error:
         raise InputError(f"source 'sql': {error}") from None
     if not rows:
-        raise InputError("--from-source sql: the query gives no row; nothing to sample")
+        raise InputError("--from-source sql: the query returns no row, so there is nothing to sample")
     proposal = mapping.propose(rows)
     if proposal.join is not None:
         raise InputError(
-            "--from-source sql: several rows are one answer; join them in the query, so that each row is one"
+            "--from-source sql: several rows make up one answer; join them in the query, so that "
+            "each row is one answer"
         )
     at = proposal.fields.produced_at
     source = replace(

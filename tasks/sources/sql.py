@@ -162,7 +162,7 @@ def _kept(source: SqlSettings, identity: str, values: Iterator[object]) -> list[
         kept = minimiser.record({identity: _plain(value)}).get(identity)
         if kept is None or kept == MASK:
             raise SourceError(
-                f"source {source.name!r}: minimise takes the id away, so records cannot be told apart"
+                f"source {source.name!r}: minimise removes the id, so records cannot be told apart"
             )
         ids.append(str(kept))
     return ids
@@ -279,11 +279,11 @@ def _engine(source: SqlSettings) -> Engine:
         return create_engine(url.set(password=password) if password else url, connect_args=more)
     except exc.ArgumentError:
         raise SourceError(
-            f"source {source.name!r}: {shown(source.url, 200)} is no URL of a database; expected for example "
+            f"source {source.name!r}: {shown(source.url, 200)} is not a database URL; expected for example "
             "postgresql://reader@host/database"
         ) from None
     except exc.NoSuchModuleError:
-        raise SourceError(f"source {source.name!r}: SQLAlchemy knows no database of this URL") from None
+        raise SourceError(f"source {source.name!r}: SQLAlchemy has no dialect for this URL") from None
     except ModuleNotFoundError as error:
         advice = "'claimledger[sql]'" if error.name == "psycopg" else f"{error.name}"
         raise SourceError(

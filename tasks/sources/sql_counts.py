@@ -33,7 +33,8 @@ def columns(source: RecordSettings) -> tuple[str, str]:
         steps = parse(path) if path else ()
         if len(steps) != 1 or not isinstance(steps[0], str):
             raise SourceError(
-                f"source {source.name!r}: fields.{name} is no column of the query, so days cannot be counted"
+                f"source {source.name!r}: fields.{name} is not a column of the query, so days "
+                "cannot be counted"
             )
         found.append(steps[0])
     return found[0], found[1]

@@ -69,7 +69,7 @@ class ServerSettings(TraceSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.url) == bool(self.path):
-            raise ValueError("set url, the server's address, or path, its exports; one of the two")
+            raise ValueError("set either url, the server's address, or path, its exports")
 
 
 class Server(Protocol):
@@ -112,7 +112,9 @@ def once(cursors: set[str], cursor: str, name: str) -> str:
         SourceError: it did.
     """
     if cursor in cursors:
-        raise SourceError(f"source {name!r}: the server gives the same page again and again; report it there")
+        raise SourceError(
+            f"source {name!r}: the server keeps returning the same page; report this to its operator"
+        )
     cursors.add(cursor)
     return cursor
 

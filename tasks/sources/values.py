@@ -136,7 +136,9 @@ def identities(value: object) -> list[str]:
     ]
     texts = [str(item) for item in found if isinstance(item, str | int) and item not in ("", True, False)]
     if len(texts) < sum(item is not None and item != "" for item in found):
-        raise Refusal("context_ids", "context_ids holds something that is no id, expected texts or numbers")
+        raise Refusal(
+            "context_ids", "context_ids holds something other than an id, expected texts or numbers"
+        )
     return list(dict.fromkeys(spoken(text, "context_ids") for text in texts))
 
 
@@ -151,7 +153,9 @@ def contexts(
     if value is None or value == "":
         return [], []
     if isinstance(value, str) and _BROKEN.match(value):
-        raise Refusal("contexts", "contexts is text that begins as JSON and is not; the export cut it off")
+        raise Refusal(
+            "contexts", "contexts is text that begins as JSON but is not valid; the export cut it off"
+        )
     if isinstance(value, str | dict):
         value = [value]
     if not isinstance(value, list):

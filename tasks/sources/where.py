@@ -64,7 +64,7 @@ def condition(text: str) -> Condition:
         columns = tuple(dict.fromkeys(expression.meta.root_names()))
     except _DAMAGE as error:
         reason = shown(str(error).partition("\n")[0], 160)
-        raise ValueError(f"where {shown(text, 200)!r} is no condition in SQL ({reason})") from None
+        raise ValueError(f"where {shown(text, 200)!r} is not an SQL condition ({reason})") from None
     if not columns:
         raise ValueError(f"where {shown(text, 200)!r} names no column of a record")
     return Condition(text, expression, columns)
@@ -73,7 +73,7 @@ def condition(text: str) -> Condition:
 def _checked(token: re.Match[str]) -> str:
     """The token as Polars reads it; a dotted path is one name."""
     if token["comment"]:
-        raise ValueError(f"where holds {token['comment']!r}; it is one condition without comments")
+        raise ValueError(f"where holds {token['comment']!r}; write one condition without comments")
     if token["quoted"] and re.fullmatch(r'"\^.*\$"', token["quoted"], re.DOTALL):
         raise ValueError(f"where names the column {shown(token['quoted'], 80)}, which is a pattern")
     if token["path"]:
@@ -83,7 +83,9 @@ def _checked(token: re.Match[str]) -> str:
     word = (token["word"] or "").lower()
     if word in _FORBIDDEN or (token["call"] and word not in (*FUNCTIONS, *_BEFORE_BRACKETS)):
         listed = ", ".join(FUNCTIONS)
-        raise ValueError(f"where uses {shown(word, 40)!r}; it looks at one record alone and knows {listed}")
+        raise ValueError(
+            f"where uses {shown(word, 40)!r}; a condition sees only one record and may use {listed}"
+        )
     return token[0]
 
 

@@ -105,7 +105,7 @@ def _of_workbook(
 ) -> Iterator[tuple[int, Record]]:
     """The rows of a workbook's first sheet as records of text, by the names in its first line."""
     if path.stat().st_size > limits.max_file_bytes:
-        raise Refusal("size", f"is larger than {limits.max_file_bytes} bytes; give it in parts")
+        raise Refusal("size", f"is larger than {limits.max_file_bytes} bytes; split it")
     try:
         table = workbooks.table(path.read_bytes())
     except workbooks.WorkbookError as error:

@@ -47,7 +47,7 @@ def lines(records: Iterable[tuple[int, Record]]) -> pl.DataFrame:
     columns = {name for _, record in given for name in record}
     column = "action_taken" if "action_taken" in columns or OF_EXPORT in columns else "action"
     if column not in columns:
-        raise Refusal("action_taken", f"no line says action_taken; it must be one of {', '.join(ACTIONS)}")
+        raise Refusal("action_taken", f"no line has an action_taken; expected one of {', '.join(ACTIONS)}")
     return pl.DataFrame([_line(number, record, column) for number, record in given], schema=LINES)
 
 

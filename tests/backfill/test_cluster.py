@@ -130,17 +130,17 @@ def test_a_worker_with_other_code_library_clock_or_model_gets_no_unit_and_is_tol
     greeting = remote.greet()
     other_libraries = {**here.libraries, "polars": "1.0.0"}
     cases: dict[str, tuple[str, Callable[..., Any]]] = {
-        "its code is another": ("greet", lambda _: replace(greeting, program=replace(here, code="f" * 64))),
+        "its code differs": ("greet", lambda _: replace(greeting, program=replace(here, code="f" * 64))),
         "its polars is 1.0.0, here": (
             "greet",
             lambda _: replace(greeting, program=replace(here, libraries=other_libraries)),
         ),
         "its clock is": ("greet", lambda _: replace(greeting, at=greeting.at + 7200)),
-        "its model is another": (
+        "its model differs": (
             "prepare",
             lambda *_: remote.Preparation(replace(HERE, identity="another")),
         ),
-        "its configuration is another": (
+        "its configuration differs": (
             "prepare",
             lambda *_: remote.Preparation(replace(HERE, configuration="another")),
         ),
@@ -194,7 +194,7 @@ def test_a_unit_that_takes_too_long_is_given_up_with_its_worker(tmp_path: Path) 
     assert len(late) == 1
     assert "took longer than runner.stage_limit_s" in str(late[0].error)
     assert crew.dismissed == ["first"]
-    assert taken.refusals == {"first": "a unit took it too long"}
+    assert taken.refusals == {"first": "it took too long over a unit"}
 
 
 def falls_silent(crew: FakeCrew) -> Callable[..., Any]:

@@ -46,7 +46,7 @@ def test_a_service_that_is_down_or_refuses_is_a_warning_that_does_not_quote_its_
     with beating(HeartbeatSettings(url="http://127.0.0.1:9/secret-id", allow_private=True)):
         pass
     assert "heartbeat.url answers 404" in caplog.text
-    assert "heartbeat.url was not reached" in caplog.text
+    assert "heartbeat.url could not be reached" in caplog.text
     assert "secret-id" not in caplog.text
 
 

@@ -143,7 +143,7 @@ def test_it_receives_what_is_delivered_and_refuses_what_another_signed(
     url = f"http://127.0.0.1:{server.server_address[1]}/"
     siem = WebhookSettings(name="siem", url=url, allow_private=True)
     (standing,) = deliver.deliver(lake, [siem], run_id="0" * 64)
-    assert "secret is not accepted" in standing.error
+    assert "secret was not accepted" in standing.error
     server.secrets = [base64.b64decode(SECRET.removeprefix("whsec_"))]  # type: ignore[attr-defined]
     (standing,) = deliver.deliver(lake, [siem], run_id="1" * 64)
     server.shutdown()

@@ -133,8 +133,8 @@ def test_any_2xx_is_accepted_whatever_the_body_and_no_more_of_it_is_read_than_a_
     ("answer", "said"),
     [
         (Answer(301, {"location": "http://169.254.169.254/latest"}), "never followed"),
-        (Answer(401), "secret is not accepted"),
-        (Answer(404), "nothing at this address"),
+        (Answer(401), "secret was not accepted"),
+        (Answer(404), "nothing exists at this address"),
     ],
 )
 def test_what_only_a_person_can_mend_ends_the_delivery_at_once_and_nothing_is_lost(

@@ -191,7 +191,7 @@ def test_sentinel_gets_rows_with_a_token_that_the_secret_was_exchanged_for(
 def test_a_secret_that_gives_no_token_is_said_and_never_quoted(lake: Lake, receiver: Receiver) -> None:
     receiver.rule = lambda _: Answer(401, body=b'{"error":"invalid_client"}')
     siem = endpoint(receiver, "sentinel", client_id="app", token_url=receiver.url)
-    assert one(lake, siem).error == "token_url gives no token (401)"
+    assert one(lake, siem).error == "token_url returned no token (401)"
 
 
 def test_opentelemetrys_own_classes_read_the_logs(messages: list[Message]) -> None:

@@ -127,7 +127,7 @@ def test_names_from_traces_cannot_act_in_a_message() -> None:
 def test_rules_that_could_never_alarm_are_refused() -> None:
     with pytest.raises(ValueError, match="is not a metric"):
         AlarmRule(metric="suported_share")
-    with pytest.raises(ValueError, match="no worse direction"):
+    with pytest.raises(ValueError, match="no direction that counts as worse"):
         AlarmRule(metric="outputs_per_day")
     with pytest.raises(ValueError, match="expected 1 or more"):
         AlarmRule(nights=0)

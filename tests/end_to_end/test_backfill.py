@@ -64,7 +64,7 @@ def test_workers_give_the_tables_of_one_process_also_where_one_of_them_is_killed
     monkeypatch.setattr(Workers, "_hire", hire_and_kill_the_first)
     done = command("backfill", *DAYS, "--workers", "2", "--json")
     assert done.code == 0, done.err
-    assert "it is tried again after the others" in done.err
+    assert "it is retried after the others" in done.err
     assert done.document["extra"]["units"] == {"done": 5, "set_aside": 0, "left": 0}
     same(team / "lake", undisturbed)
     assert command("ledger", "verify").code == 0
@@ -85,7 +85,8 @@ def test_a_unit_that_fails_for_ever_is_set_aside_with_its_reason_and_the_rest_go
     done = command("backfill", *DAYS, "--json")
     assert (done.code, len(attempts)) == (1, 2)
     assert (
-        "2026-11-03: a unit of 1 output was set aside, the rest went on: the tables of this day" in done.err
+        "2026-11-03: a unit of 1 output was set aside and the rest continued: the tables of this day"
+        in done.err
     )
     document = done.document
     counts = (document["records_in"], document["records_out"], document["records_quarantined"])

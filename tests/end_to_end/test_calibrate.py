@@ -172,7 +172,7 @@ def test_pairs_that_stand_for_others_weigh_and_the_policy_says_how_far_it_holds(
         (["missing.jsonl"], "missing.jsonl: no such file"),
         (["bare.jsonl"], "no column 'label'"),
         (["few.jsonl"], "calibration needs 20 labelled pairs or more, and there are 1"),
-        (["--lake", "nowhere"], "no review gives a label yet"),
+        (["--lake", "nowhere"], "no review yields a label yet"),
         (["light.jsonl"], "light.jsonl: weight 0.0 is no number above 0"),
     ],
 )

@@ -183,7 +183,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_there(
     try:
         refused = one_sentence(command("audit"))
         assert refused.startswith(f"claimledger: {lake}: only ")
-        assert "make room and run again" in refused
+        assert "free some space and run again" in refused
         with monkeypatch.context() as patch:
             patch.setattr(run, "LEAST_ROOM_BYTES", 0)  # as where somebody else fills the disk meanwhile
             done = command("audit")
@@ -191,7 +191,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_there(
         last = done.err.strip().splitlines()[-1]
         assert last.startswith(f"claimledger: {lake}")
         assert "No space left on device" in last
-        assert "make room and run again" in last
+        assert "free some space and run again" in last
         assert mounted("-o", "remount,size=64m", "tmpfs", str(lake))
         again = command("audit", "--json")
         assert again.code == 0, again.err
@@ -322,7 +322,7 @@ def test_a_policy_without_a_version_is_refused_because_an_auditor_reads_it(
 def test_drift_of_an_empty_lake_says_that_there_is_nothing_to_measure(team: Path, command: Command) -> None:
     done = command("drift")
     assert done.code == 0
-    assert "nothing to measure: the lake has no audited answers of these days" in done.out
+    assert "nothing to measure: the lake has no audited answers on these days" in done.out
 
 
 def test_a_witness_whose_port_is_taken_says_so(team: Path, command: Command) -> None:

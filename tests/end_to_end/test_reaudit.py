@@ -21,7 +21,7 @@ def test_a_re_audit_says_what_flipped_and_why_and_the_ledger_verifies(
 
     unchanged = command("reaudit", "--seed", "a")
     assert unchanged.code == 0, unchanged.err
-    assert "nothing changed since: the same verifier, policies and corpus snapshot" in unchanged.out
+    assert "nothing has changed: the same verifier, policies and corpus snapshot" in unchanged.out
     assert "0.0% of the supported claims no longer hold (all of them judged again)" in unchanged.out
 
     policy = team / "policies" / "default.toml"

@@ -135,7 +135,7 @@ QUESTIONS = {
     "What is wrong?": (
         "2 claims say otherwise than the evidence (agents ",
         "2 claims go beyond what the evidence says; on 1 the evidence contradicts itself.",
-        "Not reached: desk, so what comes from there is missing.",
+        "Not reached: desk, so its records are missing.",
         "1 record was refused and is not audited.",
     ),
     "How bad is it?": (
@@ -145,9 +145,9 @@ QUESTIONS = {
     "Since when?": (
         "Supported share of agent ada fell from 0.93 to 0.81 on 2 March 2026, the day model M2 first appears",
     ),
-    "What is to be done?": (
-        "By policy 2 answers should have gone to a person and 2 should have been rephrased; 7 needed nothing",
-        "Begin with the ten worst claims below, each beside its evidence.",
+    "What should be done?": (
+        "By policy 2 answers should have gone to a person and 2 should have been rephrased; 7 needed no action",
+        "Start with the ten worst claims below, each beside its evidence.",
     ),
     "What changed since the run before?": (
         "There is no earlier run of this kind; this one judged 13 claims.",

@@ -175,7 +175,7 @@ def test_an_installation_without_its_data_is_one_sentence(
         lambda: load(VerifierSettings()),
         lambda: write_demo(tmp_path / "demo", full=False),
     ):
-        with pytest.raises(ConfigError, match="was installed without its data; install it again") as caught:
+        with pytest.raises(ConfigError, match="was installed without its data; reinstall it") as caught:
             look()
         assert "\n" not in str(caught.value)
 

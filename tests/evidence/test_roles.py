@@ -123,8 +123,8 @@ def test_the_fingerprint_tells_prompts_and_is_the_old_one_without(folder: Path) 
         ({"prompts": {"query": "{{ cycler.__init__.__globals__ }}"}}, "its query prompt is a template"),
         ({"prompts": {"passage": "{% for x in y %}"}}, "its document prompt is a template"),
         ({"prompts": {"query": "x" * 3000}}, "3,000 characters"),
-        ({"prompts": {"query": 7}}, "not texts by name"),
-        ({"prompts": ["query: "]}, "not texts by name"),
+        ({"prompts": {"query": 7}}, "not strings by name"),
+        ({"prompts": ["query: "]}, "not strings by name"),
         ({"default_prompt_name": "clustering"}, "'clustering' as its default prompt"),
     ],
 )

@@ -153,7 +153,7 @@ def test_demo_audits_the_sample_in_a_folder_of_its_own_with_its_own_configuratio
     assert launched == [("audit", "look/claimledger.toml")]
     assert json.loads(capsys.readouterr().out)["records_out"] == 30
     assert cli.main(["demo", "--config", "mine.toml"]) == 2
-    assert "brings its configuration" in capsys.readouterr().err
+    assert "has its own configuration" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_night_without_verdicts_says_why(
     )
     assert said.count("unchanged") + said.count("no factual claim") == (0 if verdicts else 1)
     abstained = replace(run, outcomes={"supported": 3, "abstained": 2})
-    assert "2 of 5 answers (40.0%) say only that they do not know" in audited(abstained)
+    assert "2 of 5 answers (40.0%) only say that they do not know" in audited(abstained)
 
 
 BRIEF = Brief(

@@ -159,7 +159,7 @@ def test_a_run_that_was_killed_is_found_by_doctor_and_by_the_next_run_of_another
     with opened("drift", settings(lake), {}) as run:
         finish(run)
     assert any(
-        stage in warning and "goes on from what it published" in warning for warning in run.record.warnings
+        stage in warning and "resumes from what it published" in warning for warning in run.record.warnings
     )
     row, after = the_runs(lake)
     assert (row["flow"], row["status"], row["stage"]) == (

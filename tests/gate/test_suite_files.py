@@ -156,7 +156,7 @@ def test_results_and_pages_of_a_teams_suite_show_nothing_that_people_wrote(
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({}, "no suite in it; add one JSON file a table"),
+        ({}, "holds no suite; add one JSON file per table"),
         ({"verdict": [AGENT]}, "verdict.json: there is no table verdict, did you mean verdicts?"),
         ({"events": [AGENT]}, "events.json: no suite runs on events; use actions, actions_taken, caught"),
         ({"outputs": "{"}, "outputs.json: not valid JSON: Expecting property name"),

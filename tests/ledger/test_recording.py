@@ -305,7 +305,7 @@ def test_a_full_disk_in_the_middle_of_an_append_is_one_sentence_and_the_old_stat
 
     with monkeypatch.context() as patch:
         patch.setattr(segments.durable, "replace", full)
-        with pytest.raises(LakeError, match=r"No space left on device .* make room and run again"):
+        with pytest.raises(LakeError, match=r"No space left on device .* free some space and run again"):
             record(lake, wanted)
     assert sound(lake, wanted).size == size
     assert record(lake, wanted).appended == 12

@@ -48,8 +48,8 @@ def test_on_a_processor_without_avx2_a_command_is_one_sentence_and_help_still_he
     assert main(["audit"]) == 2
     said = capsys.readouterr()
     assert (
-        said.err
-        == "claimledger: this processor has no AVX2, which Polars needs; use a machine from 2015 or later\n"
+        said.err == "claimledger: this processor has no AVX2, which Polars requires; "
+        "use a machine from 2015 or later\n"
     )
     assert main(["audit", "--help"]) == 0
     monkeypatch.setenv("POLARS_SKIP_CPU_CHECK", "1")

@@ -98,7 +98,7 @@ def test_a_policy_diff_says_what_would_have_changed_and_what_was_recorded_is_exp
     assert {row["after"] for row in found["actions"] if row["before"] == "delivered"} == {"rephrased"}
     assert all(example["claim"] for example in found["examples"])
     assert main([*words[:4], "--lake", str(team.folder / "lake")]) == 0
-    assert "nobody has reviewed a verdict that changes" in capsys.readouterr().out
+    assert "nobody has reviewed a verdict that would change" in capsys.readouterr().out
 
 
 def test_days_that_are_cut_into_parts_add_up_to_the_same(team, monkeypatch):

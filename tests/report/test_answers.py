@@ -46,8 +46,8 @@ def test_an_agent_is_ranked_only_with_enough_contradictions() -> None:
 
 
 def test_nothing_wrong_and_nothing_checked_are_two_things() -> None:
-    assert texts(answers.wrong(total(3, supported=3), agents())) == ["Nothing that could be checked."]
-    assert texts(answers.wrong(total(3, unchecked=3), agents())) == ["Nothing was checked, so nobody knows."]
+    assert texts(answers.wrong(total(3, supported=3), agents())) == ["Nothing could be checked."]
+    assert texts(answers.wrong(total(3, unchecked=3), agents())) == ["Nothing was checked, so it is unknown."]
 
 
 def test_results_stand_against_the_target_of_their_policy() -> None:
@@ -84,9 +84,9 @@ def test_what_is_to_be_done_is_what_should_have_been_done() -> None:
     frame = pl.DataFrame({"action": ["escalated", "rephrased", "delivered"], "answers": [1, 2, 3]})
     said = texts(answers.to_do(total(6, supported=5, contradicted=1), summary.all_actions(frame)))
     assert said[0] == (
-        "By policy 1 answer should have gone to a person and 2 should have been rephrased; 3 needed nothing."
+        "By policy 1 answer should have gone to a person and 2 should have been rephrased; 3 needed no action."
     )
-    assert said[1].startswith("Begin with the ten worst claims")
+    assert said[1].startswith("Start with the ten worst claims")
 
 
 def night(at: int, **values: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_this_run_stands_beside_the_one_before_and_a_changed_verifier_is_said() 
     assert texts(answers.since_last(nights)) == [
         "This run judged 10 claims: of those checked 80% supported and 10% contradicted; the run before it "
         "(19 March, 03:00 UTC) 10: 90% and 10%.",
-        "The verifier changed in between, so the two do not compare.",
+        "The verifier changed in between, so the two are not comparable.",
     ]
     assert texts(answers.since_last(nights.head(1)))[0].startswith("There is no earlier run of this kind")
     quiet = pl.DataFrame([night(20, claims=0), night(19)])

@@ -58,7 +58,7 @@ def test_the_headline_first_says_that_most_records_were_refused() -> None:
 @pytest.mark.parametrize(
     ("counted", "sentence"),
     [
-        (total(), "No answers to audit: no source has delivered any for these days."),
+        (total(), "No answers to audit: no source delivered any for these days."),
         (total(1), "1 answer audited; it makes no factual claim."),
         (total(2), "2 answers audited; they make no factual claim."),
         (
@@ -84,9 +84,9 @@ def test_the_headline_fits_its_numbers(counted: Totals, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("abstained", "in_part", "sentence"),
     [
-        (1, 0, "1 of 30 answers (3%) says only that it does not know."),
-        (3, 1, "3 of 30 answers (10%) say only that they do not know; 1 more says so of a part."),
-        (0, 2, "0 of 30 answers (0%) say only that they do not know; 2 more say so of a part."),
+        (1, 0, "1 of 30 answers (3%) only says that it does not know."),
+        (3, 1, "3 of 30 answers (10%) only say that they do not know; 1 more says so of a part."),
+        (0, 2, "0 of 30 answers (0%) only say that they do not know; 2 more say so of a part."),
     ],
 )
 def test_how_often_agents_do_not_know_is_said_in_words(abstained: int, in_part: int, sentence: str) -> None:
@@ -98,7 +98,7 @@ def test_how_often_agents_do_not_know_is_said_in_words(abstained: int, in_part: 
 def test_that_the_evidence_seems_to_have_the_answer_is_called_a_hint() -> None:
     said = [each.text for each in headline.remarks(total(30, supported=40, abstained=3, overlooked=1))]
     assert (
-        "3 of 30 answers (10%) say only that they do not know; of 1 of these the evidence seems to have the "
+        "3 of 30 answers (10%) only say that they do not know; of 1 of these the evidence seems to have the "
         "answer (a hint, to be read)."
     ) in said
 
@@ -108,7 +108,7 @@ def test_a_re_audit_s_page_begins_with_its_own_result() -> None:
     said = headline.reaudited(shares, delivered=2)
     assert said is not None
     assert said.text == (
-        "2 of 50 claims judged again got another verdict (4%); 2 answers of these had been delivered."
+        "2 of 50 claims judged again got a different verdict (4%); 2 answers of these had been delivered."
     )
     assert headline.reaudited(shares.clear(), delivered=0) is None
 
@@ -127,7 +127,7 @@ def test_whether_it_is_noise_stands_beside_what_changed() -> None:
 def test_too_few_rows_are_never_told_as_no_change() -> None:
     said = headline.changes([], counts(too_few=12))
     assert [s.text for s in said] == [
-        "Whether anything changed cannot be told yet, 12 have too few rows to tell."
+        "It is too early to tell whether anything changed, 12 have too few rows to tell."
     ]
     quiet = headline.changes([], counts(stable=30))
     assert quiet[0].text.startswith("Nothing changed beyond chance: 30 comparisons")

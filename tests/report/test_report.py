@@ -318,7 +318,7 @@ def test_a_re_audit_s_own_page_begins_with_its_result(tmp_path: Path) -> None:
     frames = {"runs": pl.DataFrame([row], schema=RUNS.schema), "flip_shares": shares}
     lake.commit("a" * 64, "run", frames, run_day=report_lake.NOW.date())
     page = report.write(lake, report.gather(lake, "a" * 64, checkpoint=None, now=report_lake.NOW))
-    assert "2 of 50 claims judged again got another verdict (4%)." in page.read_text("utf-8")
+    assert "2 of 50 claims judged again got a different verdict (4%)." in page.read_text("utf-8")
     rows = pl.read_parquet(lake.root / "reports" / "runs.parquet")
     assert rows.filter(pl.col("run_id") == "a" * 64).select("judged_again", "flips").row(0) == (50, 2)
     assert "50 claims judged again: 2 with another verdict" in " ".join(

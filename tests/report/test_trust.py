@@ -48,7 +48,7 @@ def test_the_embedded_verifier_says_what_was_measured_of_it_on_data_it_never_saw
     assert "| mean of the eight that no release before had seen either | | 0.716 |" in card
     assert trust.foreign(pl.DataFrame([KNOWN])).text == (
         "Verifier minilm-l6-claims was right on 72 of 100 claims (supported and others in equal parts) of 8 "
-        "data sets from elsewhere that it never learned from: 57 to 89 by data set, where guessing gives 50."
+        "data sets that it never learned from: 57 to 89 by data set, where guessing gives 50."
     )
 
 
@@ -63,7 +63,7 @@ def test_a_verifier_of_which_nothing_was_measured_says_so(tmp_path: Path) -> Non
 def test_without_reviews_the_way_to_them_is_given() -> None:
     said = trust.own(NONE)
     assert said.text == (
-        "Not measured on your data: review a sample of 60, `claimledger sample --size 60 --seed 1 -o "
+        "Not measured on your data. Review a sample of 60, `claimledger sample --size 60 --seed 1 -o "
         "to-review`, then `claimledger review import to-review/results.csv`."
     )
     assert said.tone == "worse"

@@ -216,7 +216,7 @@ def test_the_command_lists_and_exports_for_a_pipeline_and_an_erasure_reaches_the
         assert "Returns are free of charge." in text
 
     assert main(["actions", "list", *place, "--from", "2027-01-01"]) == 0
-    assert capsys.readouterr().out == "no answer is to be rephrased or escalated\n"
+    assert capsys.readouterr().out == "no answer needs to be rephrased or escalated\n"
     for refused in (
         ["export", "a.txt"],
         ["list", "--limit", "0"],

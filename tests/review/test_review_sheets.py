@@ -113,7 +113,7 @@ def test_every_spreadsheet_programs_dialect_is_read(separator, mark, end):
             "outcome is 'maybe', expected one of confirmed, overturned, unsure, withdrawn",
         ),
         (f"{V[0]},,a,,contradicted,", "outcome is empty"),
-        (f"{V[0]},,a,overturned,wrong,", "corrected_verdict is none of"),
+        (f"{V[0]},,a,overturned,wrong,", "corrected_verdict is not one of"),
         (f"{V[0]},,a,confirmed,contradicted,", "confirms the verdict and corrects it"),
         (f"{V[0]},,a,overturned,supported,", "corrects it to the same"),
         (f"{V[0]},,,confirmed,,", "reviewer is empty"),
@@ -184,7 +184,7 @@ def test_who_reviewed_may_be_said_once_for_all_lines():
         (b"a,b\r\n1,2\r\n", "no column verdict_id"),
         (b"verdict_id,comment\r\n", "no column outcome"),
         (b"verdict_id,outcome,outcome\r\n", "outcome twice"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "no XLSX"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "not an XLSX"),
     ],
 )
 def test_a_file_that_is_no_sheet_is_refused_as_a_whole(data, sentence):

@@ -215,7 +215,7 @@ def test_a_pair_weighs_as_many_verdicts_as_it_stands_for(lake, settings, tmp_pat
 
 
 def test_pairs_need_a_review_and_a_name_for_json_lines(lake, tmp_path):
-    with pytest.raises(InputError, match="no review gives a label yet"):
+    with pytest.raises(InputError, match="no review yields a label yet"):
         reviews.export_labelled(lake, tmp_path / "pairs.jsonl")
     with pytest.raises(InputError, match=r"ends in \.jsonl"):
         reviews.export_labelled(lake, tmp_path / "pairs.csv")

@@ -94,12 +94,12 @@ def test_what_cannot_be_read_by_its_files_is_refused_with_what_to_do(
         with pytest.raises(SourceError, match=r"claimledger\[delta\]"):
             files.discover(str(tmp_path / "table"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match="no Delta table that can be read"):
+    with pytest.raises(SourceError, match="not a readable Delta table"):
         files.discover(str(tmp_path / "empty"), "delta")
     monkeypatch.setattr(delta, "_UNREADABLE", {"timestampNtz"})
     naive = pl.DataFrame({"id": ["1"], "at": [date(2026, 11, 1)]}).with_columns(
         pl.col("at").cast(pl.Datetime)
     )
     naive.write_delta(str(tmp_path / "naive"))
-    with pytest.raises(SourceError, match="with timestampNtz, which is not read; purge and disable it"):
+    with pytest.raises(SourceError, match="with timestampNtz, which is not supported; purge and disable it"):
         files.discover(str(tmp_path / "naive"))

@@ -251,7 +251,7 @@ def test_an_array_that_breaks_off_keeps_what_was_whole_and_says_so(tmp_path):
     path.write_bytes(b"[" + GOOD[0] + b",\n" + GOOD[1][:20])
     result = pull(path)
     assert result.ids == ["1"]
-    assert f"{path} breaks off or goes on after its end at line 2" in result.problems[0]
+    assert f"{path} is cut off, or continues after its end, at line 2" in result.problems[0]
     assert result.places[0] == f"a.json:2 (byte {len(GOOD[0]) + 3})"
 
 
@@ -327,7 +327,7 @@ def test_a_path_without_files_is_a_source_that_is_down(tmp_path):
 
 BAD_FILES: dict[str, tuple[str, bytes, str, int]] = {
     "empty": ("b.jsonl", b"", "is empty", 0),
-    "UTF-16 without its mark": ("b.jsonl", '{"id": 1}'.encode("utf-16-le"), "is UTF-16 text without its mark", 1),
+    "UTF-16 without its mark": ("b.jsonl", '{"id": 1}'.encode("utf-16-le"), "is UTF-16 text without a byte-order mark", 1),
     "binary": ("b.jsonl", bytes(range(256)) * 40, "is a binary file", 1),
     "an archive": ("b.json", b"PK\x03\x04" + os.urandom(4_000), "is a binary file", 1),
     "no gzip": ("b.jsonl.gz", b"{}\n{}\n", "is named gzip and does not begin like it", 1),

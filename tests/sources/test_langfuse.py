@@ -206,7 +206,7 @@ def test_the_api_s_range_and_its_faults(api, tmp_path, monkeypatch):
     assert night.pull(since=NOON.date() + timedelta(days=1)).height == 0
     assert night.marks == {}
     api.repeats = True
-    with pytest.raises(SourceError, match="the server gives the same page again and again"):
+    with pytest.raises(SourceError, match="the server keeps returning the same page"):
         night.pull()
     monkeypatch.setenv("CLAIMLEDGER_SOURCE_BOT_KEY", "old")
     with pytest.raises(SourceError, match=r"refused \(401\): .* set CLAIMLEDGER_SOURCE_BOT_KEY"):

@@ -299,7 +299,9 @@ def test_an_old_version_that_is_read_again_does_not_get_a_second_successor(tmp_p
 def test_a_full_disk_under_the_lake_is_not_blamed_on_the_source(tmp_path, lake, monkeypatch):
     write_frame = staging.write
     monkeypatch.setattr(staging, "write", lambda frame, _: write_frame(frame, Path("/dev/full")))
-    with pytest.raises(LakeError, match=r"lake/_work/.*No space left on device .*make room and run again"):
+    with pytest.raises(
+        LakeError, match=r"lake/_work/.*No space left on device .*free some space and run again"
+    ):
         run(lake, configured(write(tmp_path / "a.jsonl", record(1))), pause=never)
 
 

@@ -168,7 +168,7 @@ def test_a_record_may_name_its_zone_in_a_field_of_its_own():
     one, two, bad = (record(at="2026-10-24 11:47", tz=zone) for zone in ("Asia/Tokyo", "", "CEST"))
     result = mapped(one, two, bad, fields=fields, time_zone="UTC")
     assert result.outputs["produced_at"].dt.hour().to_list() == [2, 11]
-    assert result.refused[2].reason.startswith("'CEST' is no time zone of the IANA database")
+    assert result.refused[2].reason.startswith("'CEST' is not a time zone of the IANA database")
 
 
 def test_a_local_time_that_clocks_skipped_is_refused_and_one_that_happened_twice_is_the_earlier_and_is_told():
@@ -289,7 +289,7 @@ def test_every_output_says_its_language_and_its_id_does_not_depend_on_it():
     ("value", "says"),
     [
         (7, "contexts is a number, expected a text, a record or a list of them"),
-        ('[{"text": "cut off', "begins as JSON and is not"),
+        ('[{"text": "cut off', "begins as JSON but is not valid"),
         ([3], "context 0 is a number"),
         (["x", None], "context 1 is null"),
         ([{"body": "x"}], "context 0 has no text at 'text'"),

@@ -91,6 +91,6 @@ def test_what_a_kind_needs_is_said(kind: str, needs: str, tmp_path: Path) -> Non
 
 def test_nothing_is_written_where_there_is_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps({"resourceSpans": []}) + "\n")
-    with pytest.raises(InputError, match="no answer of an agent yet"):
+    with pytest.raises(InputError, match="has no agent's answer yet"):
         write_starter(tmp_path / "a", from_source="otlp", path=str(tmp_path / "t.jsonl"))
     assert not (tmp_path / "a").exists()

@@ -231,7 +231,7 @@ def test_ids_that_are_hashed_at_the_door_are_compared_as_hashes(port, ten, tmp_p
     assert found[:5] == ("2026-11-18", 11, 10, 1, "missing")
     assert len(found[5][0]) == 64  # and no id of the source
     masked = source(port, query=ten, minimise=MinimiseSettings(mask=("id",)))
-    with pytest.raises(SourceError, match="minimise takes the id away"):
+    with pytest.raises(SourceError, match="minimise removes the id"):
         list(sql.tally(masked, [day], lambda *_: True))
 
 
@@ -305,7 +305,7 @@ def test_passwords_come_from_the_environment_alone(monkeypatch):
     monkeypatch.setenv("CLAIMLEDGER_SOURCE_MY_BOT_KEY", "p@ss")
     settings = SqlSettings(name="my bot", kind="sql", url="postgresql://a@c/d", query="select 1")
     assert sql._engine(settings).url.password == "p@ss"  # noqa: S105
-    with pytest.raises(SourceError, match="is no URL of a database"):
+    with pytest.raises(SourceError, match="is not a database URL"):
         sql._engine(SqlSettings(name="a", kind="sql", url="c", query="select 1"))
     with pytest.raises(SourceError, match=r"the driver MySQLdb is missing; run `pip install"):
         sql._engine(SqlSettings(name="a", kind="sql", url="mysql://a@c/d", query="select 1"))

@@ -101,7 +101,7 @@ def test_without_a_time_the_waits_grow_and_end(server):
 FAULTS = {
     "a wrong key": ((401, {}, b"no"), r"refused \(401\): the key is missing, wrong or expired; set CL_KEY"),
     "a key without rights": ((403, {}, b""), r"refused \(403\): the key may not read this; set CL_KEY"),
-    "no such place": ((404, {}, b""), r"refused \(404\): there is no such address"),
+    "no such place": ((404, {}, b""), r"refused \(404\): no such address"),
     "its own words": ((400, {}, b"limit is too large"), r"refused \(400\): limit is too large"),
     "a wait of hours": ((429, {"Retry-After": "7200"}, b""), r"it asks to wait 7200"),
     "a login page": ((200, {}, b"<!doctype html>"), "a web page, perhaps for a login"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_reached(server):
         Web("bot", "http://127.0.0.1:1") as door,
     ):
         door.json("x")
-    with pytest.raises(SourceError, match="is no address of a server"), Web("bot", "ftp://a") as door:
+    with pytest.raises(SourceError, match="is not a server's address"), Web("bot", "ftp://a") as door:
         door.json("x")
     with (
         pytest.raises(SourceError, match=r"https://127.0.0.1:\d+ cannot be reached"),

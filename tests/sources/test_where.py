@@ -65,11 +65,11 @@ def test_text_that_is_cast_is_compared_and_what_cannot_be_is_refused_alone():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is no condition in SQL"),
-        ("type =", "is no condition in SQL"),
-        ("'", "is no condition in SQL"),
-        ("\0", "is no condition in SQL"),
-        ("\ud800 = 1", "is no condition in SQL"),
+        ("", "is not an SQL condition"),
+        ("type =", "is not an SQL condition"),
+        ("'", "is not an SQL condition"),
+        ("\0", "is not an SQL condition"),
+        ("\ud800 = 1", "is not an SQL condition"),
         ("1 = 1", "names no column"),
         ("COUNT(*) > 1", "'COUNT'; it looks at one record alone"),
         ("x > AVG (y)", "'AVG'; it looks at one record alone"),
@@ -81,7 +81,7 @@ def test_text_that_is_cast_is_compared_and_what_cannot_be_is_refused_alone():
         ("x = 1; DROP TABLE outputs", "one condition without comments"),
         ("x = 1 -- y", "one condition without comments"),
         ("x = '" + "a" * 2_000 + "'", "at most 2000 are allowed"),
-        ("(" * 1_990, "is no condition in SQL"),
+        ("(" * 1_990, "is not an SQL condition"),
     ],
 )
 def test_whatever_is_no_condition_on_one_record_is_refused_in_one_sentence(text, says):
@@ -92,7 +92,7 @@ def test_whatever_is_no_condition_on_one_record_is_refused_in_one_sentence(text,
 
 
 def test_the_configuration_reads_the_condition_before_any_file():
-    with pytest.raises(ValueError, match="no condition in SQL"):
+    with pytest.raises(ValueError, match="not an SQL condition"):
         FilesSettings(name="a", path="b", where="type ==")
 
 

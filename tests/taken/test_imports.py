@@ -89,7 +89,7 @@ def test_what_was_done_says_what_was_caught_and_is_an_event(bot: Bot) -> None:
 def test_an_export_that_was_filled_in_comes_back_and_a_second_time_changes_nothing(bot: Bot) -> None:
     sheet = bot.folder / "actions.csv"
     action_sheets.export(bot.lake, action_sheets.waiting(bot.lake), sheet)
-    with pytest.raises(InputError, match="no line says action_taken"):
+    with pytest.raises(InputError, match="no line has an action_taken"):
         import_actions(bot.settings, sheet)  # its column action is what was decided
     filled = pl.read_csv(sheet, infer_schema=False).with_columns(
         action_taken=pl.when(pl.col("source_id") == "'007").then(pl.lit("rephrased")).otherwise(pl.lit(""))
@@ -113,7 +113,7 @@ def test_a_workbook_is_read_as_text_and_its_ids_keep_their_zeros(bot: Bot) -> No
     [
         ("none.csv", None, "none.csv: cannot be read (No such file or directory)"),
         ("empty.csv", b"", "is empty"),
-        ("book.xlsx", b"PK\x03\x04" + bytes(range(256)) * 8, "it is damaged, or no XLSX"),
+        ("book.xlsx", b"PK\x03\x04" + bytes(range(256)) * 8, "it is damaged or not an XLSX file"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence(
