@@ -45,7 +45,7 @@ _TABLES = "The tables' rows are bound by events of the log; `claimledger ledger 
 CRITERIA = (
     Criterion(
         "PI1.1",
-        "What is to be processed, and by which rules, is defined and known.",
+        "What is to be processed, and by which rules, is defined and communicated.",
         "Policies are named and versioned, their thresholds are in every verdict's event by value; the "
         "system of record is asked how many answers a day has.",
         ("completeness", "agents", "use_cases", "numbers", "changes"),
@@ -180,7 +180,7 @@ CRITERIA = (
     ),
     Criterion(
         "CC4.1",
-        "Controls are evaluated again and again.",
+        "Controls are evaluated on an ongoing basis.",
         "Verdicts are compared with an earlier window every night (drift); samples of past verdicts are "
         "judged again; people review verdicts.",
         ("drift", "reaudits", "reviews"),
@@ -255,12 +255,12 @@ CRITERIA = (
         "Escalated answers and reviews of the period were counted.",
         ("actions.contradicted", "actions.escalated", "reviews.all"),
         ("actions.all",),
-        "Who decided what about an escalated answer outside the review queue.",
+        "Decisions about an escalated answer made outside the review queue.",
     ),
     Criterion(
         "CC7.4",
         "Incidents are responded to.",
-        "A run that fails says so, and the next one goes on where it ended.",
+        "A run that fails reports it, and the next one resumes where it stopped.",
         ("runs", "exceptions"),
         _RUNS,
         "Read: what is published stays, and the watermark moves only when a run completes.",
@@ -311,7 +311,7 @@ CRITERIA = (
             "redaction.missed_share",
         ),
         ("outputs.all",),
-        "What the detectors do not know, and data in prompts and sources.",
+        "What the detectors do not cover, and data in prompts and sources.",
     ),
     Criterion(
         "C1.2",
@@ -340,7 +340,7 @@ CRITERIA = (
     ),
     Criterion(
         "A1.2",
-        "What fails is made up for.",
+        "Failures are recovered from.",
         "A night that failed is made up for by the next, which pulls what is new since the last that "
         "completed.",
         ("nights", "runs"),
@@ -395,7 +395,7 @@ CRITERIA = (
 )
 
 CANNOT = (
-    "This is no SOC 2 report and no certificate. A SOC 2 report is an opinion of an independent "
+    "This is neither a SOC 2 report nor a certificate. A SOC 2 report is an opinion of an independent "
     "certified public accountant (AICPA, AT-C sections 105 and 205); ISO/IEC 42001 certificates come "
     "from accredited bodies; conformity under the EU AI Act is declared by the provider. This folder is "
     "evidence for such work.",
@@ -403,7 +403,7 @@ CANNOT = (
     "that somebody else keeps; the section on CC6.1 says whether there is one.",
     "A verdict says what the evidence shown says of a claim, with a calibrated probability. It does not "
     "say that the evidence is true, nor that the claim is.",
-    "That an answer was never recorded at its source cannot be seen here; the comparison with the "
+    "This folder cannot show that an answer was never recorded at its source; the comparison with the "
     "source's own count, where it has one, is under PI1.1.",
     "Controls outside the audit (people, premises, networks, the agents' own platforms) are not in it.",
 )

@@ -214,7 +214,7 @@ def _undecided(populations: Populations) -> pl.LazyFrame:
 def _overturned(populations: Populations) -> pl.LazyFrame:
     rows = populations["reviews"].filter((pl.col("outcome") == "overturned") & (pl.col("is_last") == "true"))
     what = pl.format("{} verdicts were overturned in review, to {}", "count", _name("corrected_verdict"))
-    done = pl.lit("the review and the right verdict are on record")
+    done = pl.lit("the review and the correct verdict are on record")
     return _line(rows, "PI1.3", "reviews", what=what, at="reviewed_at", by=["corrected_verdict"], done=done)
 
 
@@ -276,7 +276,7 @@ def _health(populations: Populations) -> pl.LazyFrame:
 def _addressed(populations: Populations) -> pl.LazyFrame:
     rows = populations["findings"].filter(pl.col("kind") == "judge_address")
     what = pl.format("{} passages of answers address the verifier", "count")
-    done = pl.lit("found and reported; the policy decides what becomes of the answer")
+    done = pl.lit("found and reported; the policy decides what happens to the answer")
     return _line(rows, "CC7.2", "findings", what=what, at="found_at", by=["kind"], done=done)
 
 
@@ -348,8 +348,8 @@ def _half_erased(populations: Populations) -> pl.LazyFrame:
 
 def _unwitnessed(until: str) -> pl.LazyFrame:
     what = (
-        "no checkpoint outside the lake was compared, so a holder of the signing key could have written "
-        "all of it anew; a witness or --trusted-checkpoint finds that"
+        "no checkpoint outside the lake was compared, so a holder of the signing key could have rewritten "
+        "all of it; a witness or --trusted-checkpoint would reveal that"
     )
     row = {"criterion": "CC6.1", "key": "unwitnessed", "at": until, "what": what, "done": None}
     return pl.LazyFrame(

@@ -107,12 +107,12 @@ MEASURES = (
     ),
     Measure(
         "actions.caught",
-        "of those, not delivered as they were",
+        "of those, not delivered unchanged",
         (_CURRENT, ("outcome", "=", "contradicted"), ("action", "!=", "delivered")),
     ),
     Measure(
         "actions.let_through",
-        "of those, delivered as they were",
+        "of those, delivered unchanged",
         (_CURRENT, ("outcome", "=", "contradicted"), ("action", "=", "delivered")),
     ),
     Measure("caught.failed", "answers that failed their verification"),
@@ -128,12 +128,12 @@ MEASURES = (
     ),
     Measure(
         "actions_taken.compared",
-        "answers of which it is known what was really done",
+        "answers whose actual action is known",
         (("is_last", "=", "true"), ("is_deviation", "!=", "")),
     ),
     Measure(
         "actions_taken.followed",
-        "of those, as it was decided",
+        "of those, as decided",
         (("is_last", "=", "true"), ("is_deviation", "=", "false")),
     ),
     Measure(
@@ -195,9 +195,9 @@ MEASURES = (
     Measure("disclosures.all", "files with disclosed texts, since the lake began"),
     Measure("inventory.in_use", "things in use", (("is_in_use", "=", "true"),)),
     Measure("inventory.declared", "things declared", (("standing", "=", "declared"),)),
-    Measure("inventory.undeclared", "things in use and not declared", (("standing", "=", "not_declared"),)),
-    Measure("inventory.deviating", "things with a finding", (("has_finding", "=", "true"),)),
-    Measure("inventory.provided", "declared things that a provider runs", (("provider", "!=", ""),)),
+    Measure("inventory.undeclared", "items in use but not declared", (("standing", "=", "not_declared"),)),
+    Measure("inventory.deviating", "items with a finding", (("has_finding", "=", "true"),)),
+    Measure("inventory.provided", "declared items that a provider runs", (("provider", "!=", ""),)),
     Measure("inventory.agreed", "of those, with an agreement in force", (("agreement", "=", "in_force"),)),
     Measure("inventory.answers", "answers of all agents", (("kind", "=", "agent"),), of="sum:outputs"),
     Measure(
@@ -244,7 +244,7 @@ RATIOS = (
     Ratio("verdicts.recording", "share of verdicts in the log", "verdicts.recorded", "verdicts.all"),
     Ratio(
         "actions.caught_share",
-        "share of contradicted answers not delivered as they were",
+        "share of contradicted answers not delivered unchanged",
         "actions.caught",
         "actions.contradicted",
     ),
@@ -257,7 +257,7 @@ RATIOS = (
     ),
     Ratio(
         "actions_taken.share",
-        "share of answers with which was done what was decided",
+        "share of answers handled as decided",
         "actions_taken.followed",
         "actions_taken.compared",
     ),
@@ -283,7 +283,7 @@ RATIOS = (
     ),
     Ratio(
         "reaudits.flips",
-        "share judged again with another verdict",
+        "share judged again with a different verdict",
         "reaudits.flipped",
         "reaudits.judged",
         is_sampled=True,

@@ -61,9 +61,12 @@ def assessment_results(page: PackPage, files: Mapping[str, str], version: str) -
                 "parties": [
                     {"uuid": uuid5("party", owner), "type": "organization", "name": owner} for owner in owners
                 ],
-                "remarks": "Made by software that the assessed organisation runs; no opinion of an auditor.",
+                "remarks": "Produced by software of the assessed organisation; not an auditor's opinion.",
             },
-            "import-ap": {"href": "../index.html#controls", "remarks": "The tests are told on the page."},
+            "import-ap": {
+                "href": "../index.html#controls",
+                "remarks": "The tests are described on the page.",
+            },
             "results": [_result(page, key, start, end)],
             "back-matter": {
                 "resources": [_resource(key, path, sha256) for path, sha256 in sorted(files.items())]

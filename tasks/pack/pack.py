@@ -276,10 +276,10 @@ class _Work:
         head = self.opened.head
         answered = exceptions.unanswered(found, self.given.pack.responses)
         notes = [
-            f"[[pack.responses]] names {each!r}, which is no exception of this pack." for each in answered
+            f"[[pack.responses]] names {each!r}, which is not an exception in this pack." for each in answered
         ]
         if self.period.until >= self.period.now.date():
-            notes.append("The period is not over: what comes later is not in it.")
+            notes.append("The period is not over: later events are not in this pack.")
         return PackPage(
             since=self.period.since,
             until=self.period.until,

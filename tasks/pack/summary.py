@@ -44,7 +44,7 @@ LINES = (
     ("Claims that could be checked", "verdicts.coverage", "PI1.3"),
     ("Reviewed verdicts that people confirmed", "reviews.accuracy", "PI1.3"),
     (
-        "Contradicted answers not delivered as they were, by the policy's decision",
+        "Contradicted answers not delivered unchanged, by the policy's decision",
         "actions.caught_share",
         "PI1.4",
     ),

@@ -157,7 +157,7 @@ class Desk:
         return service.levels(rows, reviewed, verdicts, self.due_hours, now=now, days=self.parameters.days)
 
     def agreement(self) -> pl.DataFrame:
-        """How far people agree: rows of `agreement.AGREEMENT`."""
+        """How far reviewers agree: rows of `agreement.AGREEMENT`."""
         return agreement(self.lake.scan("reviews"), self.lake.scan("verdicts"))
 
     def next_for(self, reviewer: str) -> str | None:

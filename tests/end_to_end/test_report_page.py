@@ -146,7 +146,8 @@ QUESTIONS = {
         "Supported share of agent ada fell from 0.93 to 0.81 on 2 March 2026, the day model M2 first appears",
     ),
     "What should be done?": (
-        "By policy 2 answers should have gone to a person and 2 should have been rephrased; 7 needed no action",
+        "By policy 2 answers should have gone to a person and 2 should have been rephrased; 7 "
+        "needed no action",
         "Start with the ten worst claims below, each beside its evidence.",
     ),
     "What changed since the run before?": (

@@ -92,7 +92,7 @@ def test_fifty_claims_are_reviewed_by_keyboard_alone(browser: Any, tmp_path: Pat
                 assert tab.locator("#claim").inner_text() == before
                 with tab.expect_navigation():
                     tab.keyboard.press("2")
-        assert tab.locator("h1").inner_text() == "Nothing waits for you."
+        assert tab.locator("h1").inner_text() == "Nothing is waiting for you."
         context.close()
     rows = Lake.open(str(tmp_path / "lake")).scan("reviews").sort("reviewed_at").collect()
     assert rows["comment"].drop_nulls().to_list() == ["1 s u are letters here"]

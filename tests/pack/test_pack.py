@@ -308,7 +308,7 @@ def test_cells_run_nothing_and_the_page_neither(base: tuple[Lake, Settings, Path
     page = (base[2] / "index.html").read_text("utf-8")
     assert "<b onmouseover" not in page
     assert "&lt;b onmouseover=alert(1)&gt;Head of Support" in page
-    assert "no SOC 2 report and no certificate" in page
+    assert "neither a SOC 2 report nor a certificate" in page
     assert "2 December 2027" in page
     assert "Owner.</b> Audit team" in page
 

@@ -84,7 +84,8 @@ def test_what_is_to_be_done_is_what_should_have_been_done() -> None:
     frame = pl.DataFrame({"action": ["escalated", "rephrased", "delivered"], "answers": [1, 2, 3]})
     said = texts(answers.to_do(total(6, supported=5, contradicted=1), summary.all_actions(frame)))
     assert said[0] == (
-        "By policy 1 answer should have gone to a person and 2 should have been rephrased; 3 needed no action."
+        "By policy 1 answer should have gone to a person and 2 should have been rephrased; 3 "
+        "needed no action."
     )
     assert said[1].startswith("Start with the ten worst claims")
 

@@ -157,7 +157,7 @@ def test_a_decision_is_kept_while_another_run_holds_the_lake(folder: Path, lake:
         with lake.lock("nightly audit"):
             anna.decide("supported")
             assert "nightly audit" in anna.text
-            assert "Kept on the disk" in anna.text
+            assert "Kept on disk" in anna.text
             assert reviews(lake) == []
         while page.desk.journal.waiting(1):
             page.desk.record_waiting()
@@ -194,7 +194,7 @@ def test_a_server_killed_between_click_and_commit_has_kept_the_decision(
             decided = anna.verdict_id
             with lake.lock("nightly audit"):
                 anna.decide("supported", "kept")
-                assert "Kept on the disk" in anna.text
+                assert "Kept on disk" in anna.text
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
         finally:
