@@ -62,7 +62,7 @@ def _probability(name: str, description: str) -> Column:
 
 output_id = _id("output_id", "The output: SHA-256 over source, source id and content")
 claim_id = _id("claim_id", "The claim: SHA-256 over output and span")
-passage_id = _id("passage_id", "The passage: SHA-256 over where it stands and its text")
+passage_id = _id("passage_id", "The passage: SHA-256 over its location and its text")
 verdict_id = _id("verdict_id", "The verdict: SHA-256 over claim, verifier, policy and snapshot")
 run_id = _id("run_id", "The run that wrote this row")
 verifier = _id("verifier", "Fingerprint of the verifier: weights, settings and calibration")
@@ -80,7 +80,7 @@ end = Column(
     "end", pl.Int64, "One past the last character of the span", unit="Unicode characters", rules=(Between(1),)
 )
 ordinal = Column("ordinal", pl.Int32, "Position, counted from 0", rules=(Between(0),))
-reason = Column("reason", pl.String, "Why, in words a manager understands")
+reason = Column("reason", pl.String, "Why, in plain words")
 p_supported = _probability("p_supported", "Calibrated probability that the evidence supports the claim")
 p_contradicted = _probability(
     "p_contradicted", "Calibrated probability that the evidence contradicts the claim"
@@ -88,8 +88,8 @@ p_contradicted = _probability(
 p_insufficient = _probability(
     "p_insufficient", "Calibrated probability that the evidence does not settle the claim"
 )
-verdict = Column("verdict", pl.String, "What the evidence says of the claim", rules=(OneOf(VERDICTS),))
-verdict_ids = Column("verdict_ids", pl.List(pl.String), "Verdicts that the decision rests on")
+verdict = Column("verdict", pl.String, "What the evidence says about the claim", rules=(OneOf(VERDICTS),))
+verdict_ids = Column("verdict_ids", pl.List(pl.String), "Verdicts on which the decision rests")
 
 _delivered_at = Column(
     "delivered_at",
@@ -102,7 +102,7 @@ _delivered_at = Column(
 OUTPUTS = Table(
     "outputs",
     ("output_id",),
-    "Answers that agents gave, with what they were asked and given",
+    "Answers that agents gave, with their questions and contexts",
     (
         output_id,
         produced_at,
@@ -121,7 +121,7 @@ OUTPUTS = Table(
         ),
         Column("tools", pl.List(pl.String), "Names of the tools the agent used"),
         Column("metadata", pl.String, "What else the record carried, as JSON"),
-        _id("content_sha256", "SHA-256 over every field above, so that a changed record is noticed"),
+        _id("content_sha256", "SHA-256 over every field above, so that a changed record is detected"),
         Column(
             "supersedes",
             pl.String,
@@ -176,7 +176,7 @@ CLAIMS = Table(
         ordinal,
         start,
         end,
-        Column("text", pl.String, "The claim's characters, exactly as they stand in the response"),
+        Column("text", pl.String, "The claim's text, exactly as in the response"),
         Column(
             "kind",
             pl.String,
@@ -197,11 +197,11 @@ PASSAGES = Table(
         passage_id,
         Column("corpus", pl.String, "`context` for an output's own contexts, else the corpus's name"),
         output_id.optional(),
-        Column("document_uri", pl.String, "Where the document stands, as its source names it"),
+        Column("document_uri", pl.String, "Address of the document, as its source names it"),
         ordinal,
         start,
         end,
-        Column("text", pl.String, "The passage's characters, exactly as they stand in the document"),
+        Column("text", pl.String, "The passage's text, exactly as in the document"),
         Column(
             "snapshot_first_seen",
             pl.String,
@@ -297,7 +297,7 @@ VERDICTS_TABLE = Table(
         Column(
             "verifier_name",
             pl.String,
-            "What people call the verifier; null in files of earlier releases",
+            "Name of the verifier; null in files of earlier releases",
             nullable=True,
         ),
         policy,
@@ -355,7 +355,7 @@ VERDICTS_TABLE = Table(
 ACTIONS_TABLE = Table(
     "actions",
     ("action_id",),
-    "What the policy says of an output because of its verdicts",
+    "What the policy prescribes for an output because of its verdicts",
     (
         _id("action_id", "The action: SHA-256 over output, policy, verdicts and any address of the verifier"),
         output_id,
@@ -512,7 +512,7 @@ FINDINGS = Table(
         ),
         Column("detector", pl.String, "Detector and its version"),
         Column(
-            "confidence", pl.Float64, "How sure the detector is", unit="ratio", rules=(Between(0.0, 1.0),)
+            "confidence", pl.Float64, "Confidence of the detector", unit="ratio", rules=(Between(0.0, 1.0),)
         ),
         Column("found_at", UTC, "When it was found", unit="UTC"),
         Column(
@@ -535,13 +535,13 @@ FINDINGS = Table(
 )
 
 REVIEW_OUTCOMES = ("confirmed", "overturned", "unsure", "withdrawn")
-"""What a person decides of a verdict."""
+"""What a person decides about a verdict."""
 DECISIVE = REVIEW_OUTCOMES[:2]
 """Outcomes that say whether the verdict is right."""
 REVIEWS = Table(
     "reviews",
     ("review_id",),
-    "Human judgements of verdicts",
+    "People's decisions on verdicts",
     (
         _id("review_id", "The review: SHA-256 over verdict, reviewer, time and outcome"),
         verdict_id,
@@ -556,13 +556,13 @@ REVIEWS = Table(
         Column(
             "corrected_verdict",
             pl.String,
-            "The right verdict where overturned",
+            "The correct verdict, if overturned",
             nullable=True,
             rules=(OneOf(VERDICTS),),
         ),
         Column("comment", pl.String, "The reviewer's words", nullable=True),
         Column("reviewed_at", UTC, "When it was reviewed", unit="UTC"),
-        Column("recorded_at", UTC, "When it was taken into the lake", unit="UTC", nullable=True),
+        Column("recorded_at", UTC, "When it was imported into the lake", unit="UTC", nullable=True),
         Column(
             "channel",
             pl.String,
@@ -604,7 +604,7 @@ EVENTS = Table(
             "configuration, pack, run, health",
         ),
         Column("occurred_at", UTC, "When the act happened", unit="UTC"),
-        Column("subject_id", pl.String, "Id of what the act was about"),
+        Column("subject_id", pl.String, "Id of the subject of the act"),
         Column(
             "actor",
             pl.String,
@@ -654,16 +654,16 @@ DELIVERIES = Table(
 QUARANTINE = Table(
     "quarantine",
     ("row_sha256",),
-    "Rows that some stage refused, with the reason; nothing vanishes",
+    "Rows that a stage refused, with the reason; nothing is dropped silently",
     (
         _id("row_sha256", "SHA-256 over table, source, locator and raw bytes"),
         Column("table", pl.String, "Table the row was meant for"),
         source,
-        Column("locator", pl.String, "Where the row stands: file and line, byte offset, or id"),
+        Column("locator", pl.String, "Location of the row: file and line, byte offset, or id"),
         Column("check", pl.String, "Name of the check that refused it"),
         reason,
         Column(
-            "raw", pl.String, "The row as it came, cut to a bounded length, invalid bytes shown as escapes"
+            "raw", pl.String, "The original row, truncated to a bounded length, with invalid bytes as escapes"
         ),
         run_id,
         Column("quarantined_at", UTC, "When it was refused", unit="UTC"),
@@ -676,7 +676,7 @@ HEALTH = Table(
     ("target", "checked_at"),
     "Whether each source, corpus and sink could be reached",
     (
-        Column("target", pl.String, "What was reached for"),
+        Column("target", pl.String, "What was checked"),
         Column("kind", pl.String, "source, corpus, sink or model"),
         Column("checked_at", UTC, "When", unit="UTC"),
         Column("ok", pl.Boolean, "Reached and readable"),
@@ -694,8 +694,20 @@ HEALTH = Table(
             nullable=True,
             rules=(Between(0.0),),
         ),
-        Column("usual_low", pl.Float64, "As few are usual for its weekday", unit="answers", nullable=True),
-        Column("usual_high", pl.Float64, "As many are usual for its weekday", unit="answers", nullable=True),
+        Column(
+            "usual_low",
+            pl.Float64,
+            "Lower end of what is usual for its weekday",
+            unit="answers",
+            nullable=True,
+        ),
+        Column(
+            "usual_high",
+            pl.Float64,
+            "Upper end of what is usual for its weekday",
+            unit="answers",
+            nullable=True,
+        ),
         Column(
             "alarms",
             pl.List(pl.String),
@@ -797,11 +809,11 @@ DRIFT = Table(
         Column("current_days", pl.Int32, "Days of the window that have rows", rules=(Between(0),)),
         Column("baseline_count", pl.Float64, "Units (claims, outputs, reviews) in the baseline, weighted"),
         Column("current_count", pl.Float64, "Units in the current window, weighted"),
-        Column("baseline_pooled", pl.Float64, "Plain ratio over all of the baseline", nullable=True),
+        Column("baseline_pooled", pl.Float64, "Plain ratio over the whole baseline", nullable=True),
         Column(
             "baseline_value",
             pl.Float64,
-            "Value that the baseline lets expect for the window's weekdays",
+            "Value that the baseline predicts for the window's weekdays",
             nullable=True,
         ),
         Column("current_value", pl.Float64, "Value in the current window", nullable=True),
@@ -895,7 +907,7 @@ FLIPS = Table(
             "attribution",
             pl.String,
             "one_at_a_time: every change from the old state alone; verifier_first: the evidence under the "
-            "new verifier, because the old one could not be loaded; none: could not be told apart",
+            "new verifier, because the old one could not be loaded; none: could not be separated",
             rules=(OneOf(("one_at_a_time", "verifier_first", "none")),),
         ),
         Column(
@@ -925,7 +937,7 @@ FLIPS = Table(
 REAUDITS = Table(
     "reaudits",
     ("run_id", "claim_id"),
-    "Every claim that a re-audit drew, so that its shares can be computed again",
+    "Every claim that a re-audit drew, so that its shares can be recomputed",
     (
         run_id,
         claim_id,
@@ -940,7 +952,11 @@ REAUDITS = Table(
             rules=(OneOf(("held", "flipped", "unjudged")),),
         ),
         _cause.optional(),
-        replace(reason, nullable=True, description="Why it could not be judged again, or no cause be told"),
+        replace(
+            reason,
+            nullable=True,
+            description="Why it could not be judged again, or why its cause cannot be determined",
+        ),
         _weight.optional(),
         agent,
         use_case,
@@ -985,7 +1001,7 @@ FLIP_SHARES = Table(
 RUNS = Table(
     "runs",
     ("run_id",),
-    "Every run, also failed and empty ones, reconciled",
+    "Every run, including failed and empty ones, reconciled",
     (
         run_id,
         Column("flow", pl.String, "Flow that ran"),
@@ -1007,7 +1023,7 @@ RUNS = Table(
         Column(
             "rows_already_there",
             pl.Int64,
-            "Records that were in the lake already, or came twice",
+            "Records that were already in the lake, or came twice",
             rules=(Between(0),),
         ),
         Column("rows_quarantined", pl.Int64, "Records refused", rules=(Between(0),)),
@@ -1063,7 +1079,7 @@ OUTSIDE_CLASSES = "answers that used it hold "
 INVENTORY = Table(
     "inventory",
     ("run_id", "kind", "name", "version"),
-    "What is in use and what is declared: agents, models, tools, sources, and our own parts",
+    "What is in use and what is declared: agents, models, tools, sources, and claimledger's own parts",
     (
         Column("kind", pl.String, "agent, model, tool, source, integration, verifier or corpus"),
         Column("name", pl.String, "Name in outputs or in the declaration"),
@@ -1096,12 +1112,12 @@ INVENTORY = Table(
             rules=(_PROBABILITY,),
         ),
         Column("declared", pl.Boolean, "Declared in the inventory's files"),
-        Column("owner", pl.String, "Who answers for it", nullable=True),
-        Column("purpose", pl.String, "What it is for", nullable=True),
+        Column("owner", pl.String, "Who is responsible for it", nullable=True),
+        Column("purpose", pl.String, "Its purpose", nullable=True),
         Column("region", pl.String, "Where it runs", nullable=True),
-        Column("provider", pl.String, "Whoever runs it outside", nullable=True),
+        Column("provider", pl.String, "External party that runs it", nullable=True),
         Column(
-            "may_train", pl.Boolean, "The provider may train on our data; null is not said", nullable=True
+            "may_train", pl.Boolean, "The provider may train on our data; null if not stated", nullable=True
         ),
         Column("agreement_until", pl.Date, "Last day of the agreement", nullable=True),
         Column("finding", pl.String, "What is wrong, in words; null where nothing is", nullable=True),
@@ -1120,7 +1136,7 @@ INVENTORY = Table(
 REPORT = Table(
     "report",
     ("run_id", "ordinal"),
-    "Every number and sentence of a run's page, with the query that gives it; it stands beside the page",
+    "Every number and sentence of a run's page, with the query that gives it; stored beside the page",
     (
         run_id,
         ordinal,

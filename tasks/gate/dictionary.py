@@ -15,7 +15,7 @@ def render_dictionary(tables: Iterable[Table]) -> str:
     """The data dictionary in Markdown, one table per table."""
     parts = [
         "# Data dictionary\n",
-        "Rendered from `tasks/tables.py` by `make render`; edit it there. Files stand at "
+        "Rendered from `tasks/tables.py` by `make render`; edit it there. Files are stored at "
         "`LAKE/tables/TABLE/date=YYYY-MM-DD/*.parquet`. Times are UTC with microseconds; ids are lower-case "
         "hex SHA-256 of what they name.\n",
     ]
