@@ -138,7 +138,7 @@ def how_bad(total: Totals, targets: pl.DataFrame) -> list[Sentence]:
         said.append(
             Sentence(
                 f"{shares[0]} of the checked claims are supported and {shares[1]} contradicted. No target "
-                "is set: set `target_supported_ratio` in the policy.",
+                "is set; define `target_supported_ratio` in the policy.",
                 "verdicts",
             )
         )

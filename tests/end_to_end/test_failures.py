@@ -398,7 +398,7 @@ def test_documents_that_cannot_be_read_are_named_and_the_others_indexed(team: Pa
     assert first.code == 0, first.err
     assert "1 passages of 1 documents in 3 files: 1 new, 0 changed, 2 refused" in first.out
     assert "latin.txt: not UTF-8 text at byte 3" in first.out
-    assert "torn.pdf: the PDF is damaged or no PDF" in first.out
+    assert "torn.pdf: the PDF is damaged or not a PDF" in first.out
     again = command("index", "--json").document
     assert (again["passages"], again["passages_new"], again["files_without_documents"]) == (1, 0, 2)
     assert (again["index"]["kind"], again["index"]["recall"]) == ("flat", 1.0)

@@ -178,7 +178,7 @@ def test_the_first_screen_says_how_far_to_trust_it(visit: Callable[..., Any]) ->
     assert (
         "On your own answers people confirmed 1 of 2 reviewed verdicts (50%, 95% interval 9% to 91%)" in text
     )
-    assert "Fewer than 60 reviews say little" in text
+    assert "Fewer than 60 reviews are only a hint" in text
     assert "A probability is the verifier's own estimate" in tab.locator("#worst .lead").inner_text()
 
 

@@ -237,7 +237,7 @@ def test_a_missing_corpus_is_one_sentence(tmp_path: Path) -> None:
         assert str(tmp_path / path) in str(caught.value)
         assert "\n" not in str(caught.value)
     (tmp_path / "x.png").write_bytes(b"")
-    with pytest.raises(ConfigError, match="no known format"):
+    with pytest.raises(ConfigError, match="an unknown format"):
         read(tmp_path / "x.png")
 
 

@@ -256,7 +256,7 @@ def test_two_snapshots_answer_at_once_and_shards_go_with_the_last_that_has_them(
 
 
 def test_an_index_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match=r"missing/vectors.faiss: .*; make room for it and run again$"):
+    with pytest.raises(LakeError, match=r"missing/vectors.faiss: .*; free some space and run again$"):
         dense.fill(None, 4, [np.eye(4, dtype=np.float32)], tmp_path / "missing" / "vectors.faiss")
 
 

@@ -621,7 +621,9 @@ def test_every_refusal_of_the_system_is_explained_with_what_to_do(number: int, t
 
 def test_a_run_with_hardly_any_room_is_refused_before_it_begins(tmp_path: Path) -> None:
     durable.require_room(tmp_path / "lake", 1)
-    with pytest.raises(LakeError, match=r"only .* free there, a run needs [\d ]+ MiB at least; make room"):
+    with pytest.raises(
+        LakeError, match=r"only .* free there, but a run needs at least [\d ]+ MiB; free some space"
+    ):
         durable.require_room(tmp_path / "lake", 2**60)
 
 

@@ -61,4 +61,4 @@ def test_a_package_that_is_missing_is_one_sentence(flags, capsys, monkeypatch, t
     flags(COMMON)
     monkeypatch.setitem(__import__("sys").modules, "tasks.starter", None)
     assert main(["init", str(tmp_path / "new")]) == 2
-    assert "tasks.starter is not installed; install claimledger again" in capsys.readouterr().err
+    assert "tasks.starter is not installed; reinstall claimledger" in capsys.readouterr().err

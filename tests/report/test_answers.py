@@ -64,7 +64,7 @@ def test_results_stand_against_the_target_of_their_policy() -> None:
     assert texts(met) == ["Policy p@1, of the checked claims: 55% supported (50% asked: met)."]
     assert met[0].tone == "better"
     none = texts(answers.how_bad(counted, targets(("p@1", 100, 55, 3, None, None))))
-    assert none[0].startswith("55% of the checked claims are supported and 3% contradicted. Whether that")
+    assert none[0].startswith("55% of the checked claims are supported and 3% contradicted. No target")
 
 
 def test_since_when_is_the_day_of_the_most_harmful_change_and_unknown_is_said() -> None:

@@ -20,8 +20,8 @@ def test_the_sentence_says_share_interval_delay_and_what_is_not_known() -> None:
     [sentence] = caught.sentences(counts())
     assert sentence.text == (
         "Of 4 failed answers whose delivery is known 3 were caught before the customer (75%, 95% interval "
-        "30% to 95%), and 1 had been delivered, 9 hours before detection (median); of 2 nothing is "
-        "known."
+        "30% to 95%), and 1 had been delivered, 9 hours before detection (median); for 2 it is "
+        "unknown."
     )
     assert sentence.tone == "worse"
 

@@ -75,7 +75,7 @@ def test_reviews_give_a_share_with_its_interval_and_few_of_them_are_called_few()
         "On your own answers people confirmed 60 of 80 reviewed verdicts (75%, 95% interval 64% to 83%); of "
         "50 called supported they confirmed 45."
     )
-    assert "Fewer than 60 reviews say little" in trust.own(reviewed(("any", 5, 5, 0.57, 1.0))).text
+    assert "Fewer than 60 reviews are only a hint" in trust.own(reviewed(("any", 5, 5, 0.57, 1.0))).text
 
 
 @pytest.mark.parametrize("error", [0.179, None])

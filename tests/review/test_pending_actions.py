@@ -193,7 +193,7 @@ def test_the_command_lists_and_exports_for_a_pipeline_and_an_erasure_reaches_the
     assert main(["actions", "list", *place]) == 0
     shown = capsys.readouterr().out
     assert "answers to act on: 3 (2 escalated, 1 rephrased)" in shown
-    assert "1 answer is left out: it was done already (--done shows them)" in shown
+    assert "1 answer is left out: the action was taken (--done shows them)" in shown
     assert f"quoted from the evidence: “{SENTENCE}”" in shown
     assert not any(character in shown for character in "\x1b\u202e\u200b")
 

@@ -330,7 +330,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str, int]] = {
     "UTF-16 without its mark": ("b.jsonl", '{"id": 1}'.encode("utf-16-le"), "is UTF-16 text without a byte-order mark", 1),
     "binary": ("b.jsonl", bytes(range(256)) * 40, "is a binary file", 1),
     "an archive": ("b.json", b"PK\x03\x04" + os.urandom(4_000), "is a binary file", 1),
-    "no gzip": ("b.jsonl.gz", b"{}\n{}\n", "is named gzip and does not begin like it", 1),
+    "no gzip": ("b.jsonl.gz", b"{}\n{}\n", "is named gzip but does not begin like one", 1),
     "half a gzip": ("b.jsonl.gz", gzip.compress(b"")[:9], "breaks off after 0 unpacked bytes", 1),
     "zeros": ("b.parquet", bytes(4_000), "is not a readable Parquet file", 1),
     "half a Parquet": ("b.parquet", b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1", "is not a readable Parquet", 1),

@@ -263,7 +263,7 @@ def test_days_are_counted_in_columns_of_every_kind_of_time(port, ten):
         ]  # fmt: skip
     with pytest.raises(SourceError, match="holds times that the database cannot compare"):
         list(sql.tally(source(port, query="select 1 as id, 'noon' as asked_at"), [day], lambda *_: True))
-    with pytest.raises(SourceError, match=r"fields\.id is no column of the query"):
+    with pytest.raises(SourceError, match=r"fields\.id is not a column of the query"):
         list(sql.tally(source(port, fields=FieldMapping(id="a.b", produced_at="asked_at")), [day], bool))
 
 

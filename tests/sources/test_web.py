@@ -103,7 +103,7 @@ FAULTS = {
     "a key without rights": ((403, {}, b""), r"refused \(403\): the key may not read this; set CL_KEY"),
     "no such place": ((404, {}, b""), r"refused \(404\): no such address"),
     "its own words": ((400, {}, b"limit is too large"), r"refused \(400\): limit is too large"),
-    "a wait of hours": ((429, {"Retry-After": "7200"}, b""), r"it asks to wait 7200"),
+    "a wait of hours": ((429, {"Retry-After": "7200"}, b""), r"it asks for a wait of 7200"),
     "a login page": ((200, {}, b"<!doctype html>"), "a web page, perhaps for a login"),
     "half of JSON": ((200, {}, b'{"a":'), r"answered with no JSON"),
     "another host": (
@@ -131,7 +131,7 @@ def test_a_redirect_within_the_host_is_followed(server):
 
 def test_a_body_that_stops_is_asked_for_again(server, tmp_path):
     assert get(server, breaking, breaking, GOOD) == ({"a": 1}, [1, 2])
-    with pytest.raises(SourceError, match="the answer broke off 6 times"):
+    with pytest.raises(SourceError, match="the answer was cut off 6 times"):
         get(server, breaking)
     server.script = [breaking, (200, {}, b"whole")]
     with Web("file", server.url, pause=lambda _: None) as door:
