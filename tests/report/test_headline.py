@@ -63,7 +63,7 @@ def test_the_headline_first_says_that_most_records_were_refused() -> None:
         (total(2), "2 answers audited; they make no factual claim."),
         (
             total(3, abstained=2),
-            "3 answers audited; they make no factual claim; 2 of 3 answers (67%) say only that they do not "
+            "3 answers audited; they make no factual claim; 2 of 3 answers (67%) only say that they do not "
             "know.",
         ),
         (total(1, supported=1), "The one claim that could be checked is supported."),
