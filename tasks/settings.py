@@ -67,11 +67,11 @@ class ScheduleSettings(Section):
     timezone: str = "UTC"
     """Zone of the schedule."""
     deliver_cron: Annotated[str | None, Example("*/15 * * * *")] = None
-    """When events are sent besides the end of each run; never, where it is not set."""
+    """When events are sent in addition to the end of each run; unset: never."""
     alarm_after_hours: Annotated[float, Ge(1), Le(720)] = 6.0
     """How long after it was due a night may end before `deploy`'s automation calls it missing."""
     alarm_block: Annotated[str | None, Example("11111111-2222-3333-4444-555555555555")] = None
-    """Id of the notification block on the Prefect server that tells people so."""
+    """Id of the notification block on the Prefect server that notifies people."""
     work_pool: Annotated[str | None, Example("claimledger")] = None
     """Pool whose workers run the flows."""
     name: Annotated[str | None, Example("support-team")] = None
@@ -99,7 +99,7 @@ class ScheduleSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerSettings(Section):
-    """How the work is cut, and where it is done."""
+    """How the work is divided, and where it runs."""
 
     kind: Literal["local", "dask", "ray"] = "local"
     """Where units are judged: on this machine, or on the workers of a Dask or Ray cluster that see the lake
@@ -109,15 +109,15 @@ class RunnerSettings(Section):
     unit_outputs: Annotated[int, Ge(1)] = 500
     """Outputs per unit: bounds memory and what an interruption costs."""
     together_outputs: Annotated[int, Ge(1)] = 100
-    """Neighbouring days with few outputs are one unit up to so many, as each unit costs a second or two
+    """Neighbouring days with few outputs form one unit up to this many, as each unit costs a second or two
     besides; 1 keeps days apart."""
     retries: Annotated[int, Ge(0)] = 2
-    """Attempts after the first where the world is touched."""
+    """Retries of steps that use the network, the disk or another system."""
     sources_at_once: Annotated[int, Ge(1), Le(32)] = 1
-    """Sources that are pulled beside one another; each keeps its own limits, and rows come in the order of
-    this file, whichever is done first."""
+    """Sources that are pulled in parallel; each keeps its own limits, and rows come in the order of this
+    file, whichever source finishes first."""
     pull_processes: Annotated[int, Ge(1), Le(64)] = 2
-    """Processes that read a source of spans of more than 128 MB of files, each with some 300 MB of memory."""
+    """Processes that read a source of spans with more than 128 MB of files, each with some 300 MB of memory."""
     threads: Annotated[int, Ge(0)] = 0
     """Threads of the models; 0 is one per core."""
     lock_wait_s: Annotated[float, Ge(0), Le(604_800)] = 21_600.0

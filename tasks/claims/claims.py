@@ -43,7 +43,7 @@ class ExtractParameters(Section):
     """What counts as a claim."""
 
     minimum_characters: int = 3
-    """Shorter pieces are joined to no claim: a lone bullet or number says nothing checkable."""
+    """Shorter pieces are not claims: a lone bullet or number states nothing checkable."""
 
     maximum_claims: int = 2000
     """Claims per output beyond this go to quarantine by name: bounds what one hostile answer can cost."""

@@ -48,7 +48,7 @@ class Policy(Section):
     """With the version, what verdicts call the policy."""
 
     version: str = "1"
-    """Raise it whenever you change a value: an auditor tells by it which rule decided."""
+    """Raise it whenever you change a value: it shows an auditor which rule decided."""
 
     use_cases: tuple[str, ...] = (ANY_USE_CASE,)
     """Use cases it decides; `*` is every use case that no other policy names."""

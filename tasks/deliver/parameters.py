@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookSettings(Section):
-    """One place that every event of the ledger is sent to. Secrets: CLAIMLEDGER_WEBHOOK_NAME_SECRET, and
+    """One endpoint to which every event of the ledger is sent. Secrets: CLAIMLEDGER_WEBHOOK_NAME_SECRET, and
     during a rotation CLAIMLEDGER_WEBHOOK_NAME_SECRET_OLD.
     """
 
@@ -44,7 +44,7 @@ class WebhookSettings(Section):
     ca_file: Annotated[str | None, Example("company-ca.pem")] = None
     """PEM file of the authority that signed its certificate, where the system does not know it."""
     batch_events: Annotated[Annotated[int, Ge(1), Le(10_000)] | None, Example(500)] = None
-    """Events of one request at most; without it what suits the kind, 1 for standard and cloudevents."""
+    """Most events per request; without it what suits the kind, 1 for standard and cloudevents."""
     client_id: Annotated[str | None, Example("11111111-2222-3333-4444-555555555555")] = None
     """Of `sentinel`: the application whose secret this is."""
     token_url: Annotated[
@@ -56,10 +56,10 @@ class WebhookSettings(Section):
     timeout_s: Annotated[float, Gt(0), Le(300)] = 10.0
     """Seconds that one request may take, from the name's look-up to the end of the answer."""
     limit_s: Annotated[float, Gt(0), Le(86_400)] = 300.0
-    """Seconds that a night gives it; `claimledger deliver` takes as long as there is something to send."""
+    """Seconds that a run spends on it; `claimledger deliver` takes as long as there is something to send."""
 
     late_after_hours: Annotated[float, Gt(0), Le(8_760)] = 24.0
-    """Hours without anything delivered, though something waits, after which a run ends with a problem."""
+    """Hours without a delivery, although something waits, after which a run ends with a problem."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -88,7 +88,7 @@ class HeartbeatSettings(Section):
     allow_private: bool = False
     """It may be on this machine or a private network, also without TLS."""
     timeout_s: Annotated[float, Gt(0), Le(60)] = 10.0
-    """Seconds that a ping may take; a night never waits longer, nor fails for it."""
+    """Seconds that a ping may take; a run neither waits longer nor fails because of it."""
 
     def __post_init__(self) -> None:
         if self.url is not None:

@@ -13,7 +13,7 @@ from tasks.knobs import Example, Section
 
 @dataclass(frozen=True)
 class DriftParameters(Section):
-    """What is compared with what, and from when on it counts."""
+    """What is compared, and when a difference counts."""
 
     baseline: Literal["rolling", "fixed", "release"] = "rolling"
     """rolling: the days before the window; fixed: `baseline_from` to `baseline_to`; release: the days before
@@ -76,10 +76,10 @@ class DriftParameters(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class DriftSettings(Section):
-    """Whether drift is measured, what raises an alarm, and who hears of it."""
+    """Whether drift is measured, what raises an alarm, and who is notified."""
 
     enabled: bool = True
-    """Whether the nightly audit ends with it; `claimledger drift` works either way."""
+    """Whether the nightly audit measures drift at its end; `claimledger drift` works either way."""
     parameters: DriftParameters = DriftParameters()
     alarms: tuple[AlarmRule, ...] = DEFAULT_RULES
     """What raises an alarm; an empty list never does."""

@@ -40,9 +40,9 @@ class RetrieveSettings(Section):
     model: str = "all-MiniLM-L6-v2"
     """The embedded default, or a local path or hub id of a sentence-transformers model."""
     dtype: EmbedderType = "auto"
-    """What the embedding model multiplies in; auto is the fastest that this machine computes."""
+    """Precision of the embedding model; auto is the fastest that this machine supports."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where it computes; auto is a GPU where there is one."""
+    """Where it computes; auto uses a GPU if there is one."""
     query_prompt: Annotated[str | None, Example("query: ")] = None
     """Text before every claim, where the model was trained with one and does not say so itself."""
     document_prompt: Annotated[str | None, Example("passage: ")] = None

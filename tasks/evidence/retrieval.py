@@ -26,7 +26,7 @@ class RetrieveParameters(Section):
     """Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
 
     minimum_similarity: float = 0.0
-    """Dense hits with a lower cosine similarity are no candidates."""
+    """Dense hits with a lower cosine similarity are not candidates."""
 
     def __post_init__(self) -> None:
         for name in ("passages_per_claim", "candidates", "rrf_k"):

@@ -57,10 +57,10 @@ class IndexParameters(Section):
     """Share of the ten nearest passages that an index with cells must find; one that does not is refused,
     and everything is compared."""
     aim_recall: Annotated[float, Interval(ge=0.95, le=1)] = 0.99
-    """Cells that are looked into are doubled until so much is found; more than is required, as the questions
+    """The cells searched are doubled until this share is found; more than is required, as the questions
     it is measured with are cut out of passages, and claims are further from them."""
     most_probes: Annotated[int, Interval(ge=1, le=65_536)] = 512
-    """Cells looked into per claim, at most."""
+    """Most cells searched per claim."""
     cells_per_root: Annotated[int, Interval(ge=1, le=64)] = 2
     """Cells per square root of passages."""
     shard_passages: Annotated[int, Interval(ge=256, le=10_000_000)] = 262_144

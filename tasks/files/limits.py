@@ -12,7 +12,7 @@ from tasks.knobs import Section
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings(Section):
-    """Budgets that bound what one hostile file can cost; what exceeds one is refused by name."""
+    """Budgets that bound what one hostile file can cost; whatever exceeds one is refused by name."""
 
     max_record_bytes: Annotated[int, Ge(1024)] = 16 * 2**20
     """Bytes of one record."""

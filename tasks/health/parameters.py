@@ -12,7 +12,7 @@ from tasks.knobs import Section
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings(Section):
-    """What is asked of sources, and what is said of them."""
+    """What is expected of sources, and what counts as unusual."""
 
     availability_target: Annotated[float, Gt(0), Le(1)] = 0.95
     """Share of the last 30 days on which a source must have been reached. Of thirty nights 0.95 lets one

@@ -12,7 +12,7 @@ from tasks.knobs import Section
 
 @dataclass(frozen=True, kw_only=True)
 class CompactionSettings(Section):
-    """When a night joins small files into few; `claimledger compact` does it at any time."""
+    """When a nightly run joins small files; `claimledger compact` does so at any time."""
 
     files: Annotated[int, Ge(2), Le(100_000)] = 16
     """Files of a table's day from which on they become one. Every commit leaves one; a reader opens each."""

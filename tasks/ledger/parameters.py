@@ -13,10 +13,10 @@ from tasks.knobs import Example, Section
 
 @dataclass(frozen=True, kw_only=True)
 class WitnessSettings(Section):
-    """One place outside the lake that every checkpoint goes to."""
+    """One place outside the lake to which every checkpoint is copied."""
 
     name: Annotated[str, MinLen(1), MaxLen(200), Example("security-team")]
-    """What notices and reports call it."""
+    """Its name in notices and reports."""
     kind: Literal["folder", "git", "bucket", "endpoint", "http"] = "folder"
     """`http` speaks C2SP tlog-witness and returns a cosignature; the others keep copies."""
     path: Annotated[str | None, Example("/mnt/retained/checkpoints")] = None

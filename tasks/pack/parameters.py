@@ -35,13 +35,13 @@ class PackSettings(Section):
     owners: Annotated[Mapping[str, str], Example({"default": "Audit team"})] = field(default_factory=dict)
     """Owner of each control by criterion, such as `"PI1.4" = "Head of Support"`; `default` for the rest."""
     availability_target: Annotated[float, Gt(0), Le(1)] = 0.99
-    """Share of the expected nights that shall run to their end."""
+    """Target share of the expected nights that complete."""
     confidence: Annotated[float, Gt(0), Lt(1)] = 0.95
-    """Of the sample in the pack."""
+    """Confidence of the sample in the pack."""
     tolerable: Annotated[float, Gt(0), Lt(1)] = 0.05
     """Deviation rate that the sample in the pack would not miss, with that confidence."""
     exceptions_shown: Annotated[int, Ge(1)] = 200
-    """Exceptions on the page; all of them are in `populations/exceptions.csv`."""
+    """Number of exceptions on the page; all of them are in `populations/exceptions.csv`."""
     responses: tuple[Response, ...] = ()
     """What was done about exceptions that the lake itself does not show as settled."""
 

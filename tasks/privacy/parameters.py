@@ -12,7 +12,7 @@ from tasks.knobs import Example, Section
 
 @dataclass(frozen=True, kw_only=True)
 class LeakSettings(Section):
-    """Text of others in answers: of another session's or tenant's context, of a system prompt, of a list."""
+    """Somebody else's text in answers: another session's or tenant's context, a system prompt, a list."""
 
     enabled: bool = True
     """Whether answers are compared with what other sessions were given."""
@@ -41,10 +41,10 @@ class LeakSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RedactionSettings(Section):
-    """A redactor that ran before the answers came here, and is verified."""
+    """Checks a redactor that processed the answers before they came here."""
 
     kinds: Annotated[tuple[str, ...], Example(["email", "phone"])] = ()
-    """Kinds of findings that it should have caught; one that is left is a warning of the run."""
+    """Kinds of findings that it should have caught; one that remains is a warning of the run."""
     reviewed: Annotated[str, Example("redaction-review.csv")] = ""
     """CSV file of a person who read answers drawn at random: output_id, left (values that were left)."""
     maximum_missed_ratio: Annotated[float, Interval(ge=0, le=1)] = 0.05

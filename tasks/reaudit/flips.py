@@ -54,7 +54,7 @@ STRATA = ("agent", "model", "use_case", "source")
 
 @dataclass(frozen=True)
 class SampleParameters(Section):
-    """How historical claims are drawn."""
+    """How past claims are drawn."""
 
     size: int = 400
     """Claims judged again: a share of one in ten is then known to 3 points."""

@@ -1,4 +1,4 @@
-"""How historical claims are judged again."""
+"""How past claims are judged again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.verify.parameters import VerifierSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ReauditSettings(Section):
-    """How historical claims are judged again."""
+    """How past claims are judged again."""
 
     sample: SampleParameters = SampleParameters()
     earlier_verifiers: Annotated[

@@ -16,14 +16,14 @@ class RetentionRule(Section):
     """One rule: content of a table, of a use case or of all that have no rule of their own, and days."""
 
     name: Annotated[str, MinLen(1), MaxLen(60), Example("support-answers")]
-    """What the ledger calls the rule for ever: small letters, digits and hyphens."""
+    """The rule's permanent name in the ledger: lower-case letters, digits and hyphens."""
     table: Literal["outputs", "quarantine"] = "outputs"
     """`outputs`: an answer with everything that was judged from it, as `claimledger erase` erases it;
     `quarantine`: refused records."""
     use_case: Annotated[str | None, Example("support")] = None
     """Use case; without it, every one that has no rule of its own."""
     days: Annotated[int, Ge(1), Le(36_500), Example(365)]
-    """Days after which content goes: since the answer was produced, or the record refused."""
+    """Days after which content is erased: since the answer was produced, or the record refused."""
     reviews: bool = False
     """Also the comments and names of those who reviewed it."""
 
@@ -39,12 +39,12 @@ class RetentionRule(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionSettings(Section):
-    """How long content is kept; without rules, for ever. Ids, verdicts and digests stay."""
+    """How long content is kept; without rules, forever. Ids, verdicts and digests stay."""
 
     nightly: bool = False
     """Apply the rules at the end of each night; else only `claimledger retention apply` does."""
     most_outputs: Annotated[int, Ge(1), Le(1_000_000)] = 5_000
-    """Answers that are erased at once at most, the oldest first; the next time goes on."""
+    """Most answers erased in one go, oldest first; the next run continues."""
     rules: tuple[RetentionRule, ...] = ()
     """What goes when."""
 

@@ -47,16 +47,16 @@ Taken = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class MinimiseSettings(Section):
-    """Fields of a source's records that must not be kept as they are. Dotted paths as in `fields`; of a list
+    """Fields of a source's records that must not be stored unchanged. Dotted paths as in `fields`; of a list
     all items are meant where none is named. Of traces, names of a span's attributes, or fields of the answer:
     prompt, contexts, session_id, metadata."""
 
     drop: Annotated[tuple[Path, ...], Example(["user.email"])] = ()
-    """Taken out."""
+    """Removed."""
     hash: Annotated[tuple[Path, ...], Example(["user.id"])] = ()
     """Replaced by a keyed hash, equal for equal values; the key is in CLAIMLEDGER_SOURCE_NAME_HASH_KEY."""
     mask: Annotated[tuple[Path, ...], Example(["user.name"])] = ()
-    """Replaced by `[masked]`, so that one still sees that there was a value."""
+    """Replaced by `[masked]`, which shows that there was a value."""
 
     def __post_init__(self) -> None:
         paths = [path for path, _ in self.rules()]

@@ -17,10 +17,10 @@ from tasks.sources.sample import SampleSettings
 
 @dataclass(frozen=True, kw_only=True)
 class FieldMapping(Section):
-    """Where a record keeps each thing: dotted paths into nested records; only `response` is required."""
+    """Where a record holds each item: dotted paths into nested records; only `response` is required."""
 
     id: Annotated[str | None, Example("trace.id")] = None
-    """Without it, a record's id is the digest of its content."""
+    """The record's id; without it, the digest of its content."""
     produced_at: Annotated[str | None, Example("timestamp")] = None
     """When the answer was given."""
     time_zone: Annotated[str | None, Example("timezone")] = None
@@ -38,9 +38,9 @@ class FieldMapping(Section):
     agent: Annotated[str | None, Example("agent")] = None
     """Which agent answered."""
     model: Annotated[str | None, Example("model")] = None
-    """With which model."""
+    """The model that it used."""
     use_case: Annotated[str | None, Example("use_case")] = None
-    """What for; policies go by it."""
+    """Its use case, which selects the policy."""
     session_id: Annotated[str | None, Example("session.id")] = None
     """The conversation that the answer belongs to."""
     contexts: Annotated[str | tuple[str, ...] | None, Example("retrieval.documents")] = None
@@ -78,7 +78,7 @@ class DeliveryFields(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class JoinSettings(Section):
-    """Rows of a file that are one answer together, such as the observations of a trace."""
+    """Rows of a file that together make up one answer, such as the observations of a trace."""
 
     by: Annotated[str, Example("trace_id")]
     """Path of what rows of one answer have in common."""
@@ -102,14 +102,14 @@ class SourceSettings(Section):
     """One place that agent outputs come from."""
 
     name: Annotated[str, MinLen(1), MaxLen(200)]
-    """What tables call it; each source has its own."""
+    """Its name in the tables; each source needs its own."""
     kind: str
     """What is behind it."""
     trace_url: Annotated[str | None, Example("https://traces.example/t/{source_id}")] = None
     """Address of an answer's trace, to which pages link: {source_id} is the record's own id, {session_id} its
     conversation, {output_id} the output's; values are escaped for a URL."""
     minimise: MinimiseSettings | None = None
-    """What is taken out of records before anything of them is written."""
+    """What is removed from records before anything of them is written."""
     sample: SampleSettings | None = None
     """Which answers are audited; without it, all."""
     write_back: bool = False
@@ -157,11 +157,11 @@ class AnswerSettings(SourceSettings):
     """What a source says of answers that do not say it themselves."""
 
     agent: Annotated[str | None, Example("support-bot")] = None
-    """Agent of records that name none."""
+    """Agent for records that name none."""
     model: Annotated[str | None, Example("some-model")] = None
-    """Model of records that name none."""
+    """Model for records that name none."""
     use_case: Annotated[str | None, Example("support")] = None
-    """Use case of records that name none."""
+    """Use case for records that name none."""
     look_up: Annotated[str | None, Example("kb/{id}.md")] = None
     """Address in the corpus of a document that records name without its text, `{id}` being its id or address
     there; `{id}` alone where both are the same. Its text is then the corpus's. Without it, such documents are
@@ -185,7 +185,7 @@ class RecordSettings(AnswerSettings):
     """A source of records whose fields are mapped."""
 
     produced_at: Annotated[str | None, Example("2026-11-01T00:00:00Z")] = None
-    """Time of records that have none."""
+    """Time for records that have none."""
     time_zone: Annotated[str | None, Example("Europe/Berlin")] = None
     """IANA name of the zone of times that have none, or UTC; without it they are refused."""
     time_format: Annotated[str | None, Example("%d.%m.%Y %H:%M")] = None

@@ -18,9 +18,9 @@ class EndpointSettings(Section):
     url: Annotated[str, MinLen(1), MaxLen(2000), Example("https://judge.example.com/v1")]
     """Up to and without /chat/completions; https, or http on this machine."""
     concurrency: Annotated[int, Ge(1), Le(64)] = 4
-    """Requests under way at the same time."""
+    """Concurrent requests."""
     requests_per_minute: Annotated[float, Ge(0.0)] = 0.0
-    """0 is without limit."""
+    """0 means no limit."""
     timeout_s: Annotated[float, Gt(0.0), Le(600.0)] = 60.0
     """Of one request, from sending to its last byte."""
     attempts: Annotated[int, Ge(1), Le(20)] = 5
@@ -36,14 +36,14 @@ class EndpointSettings(Section):
     price_per_million_output: Annotated[float, Ge(0.0)] = 0.0
     """Of tokens written."""
     max_cost_per_run: Annotated[float, Ge(0.0)] = 0.0
-    """An audit or backfill begins nothing that would take it beyond this, by these prices; 0 is no limit."""
+    """An audit or backfill starts nothing that would exceed this at these prices; 0 means no limit."""
     batch: Literal["none", "openai", "anthropic"] = "none"
     """Whose batch interface audits and backfills ask through: one night submits, a later one collects.
     openai: /files and /batches of this url, as others offer them too. anthropic: /messages/batches."""
     batch_requests: Annotated[int, Ge(1), Le(50_000)] = 10_000
-    """Requests in one batch at most."""
+    """Most requests in one batch."""
     batch_price_ratio: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
-    """What a token of a batch costs of the prices above."""
+    """Price of a batch token as a share of the prices above."""
 
 
 @dataclass(frozen=True, kw_only=True)

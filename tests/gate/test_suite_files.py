@@ -205,7 +205,7 @@ def test_a_suite_that_cannot_be_used_is_one_sentence_before_anything_is_judged(
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(mine: Path) -> None:
-    with pytest.raises(ConfigError, match=r"yours: No such file or directory; validation.suites names"):
+    with pytest.raises(ConfigError, match=r"yours: No such file or directory; validation.suites must name"):
         load_team_suites(str(mine / "yours"))
 
 
