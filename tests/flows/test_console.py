@@ -80,7 +80,7 @@ def test_a_signal_ends_a_command_with_one_sentence_and_its_status(
         process.send_signal(number)
         _, said = process.communicate(timeout=240)
     assert process.returncode == status
-    assert said == f"claimledger: {word}; what is published stays, and running it again goes on from there\n"
+    assert said == f"claimledger: {word}; what is published stays; run it again to resume from there\n"
 
 
 @pytest.mark.parametrize(("error", "status"), [(InputError("bad row"), 2), (IntegrityError("bad root"), 3)])
