@@ -117,7 +117,7 @@ class RunnerSettings(Section):
     """Sources that are pulled in parallel; each keeps its own limits, and rows come in the order of this
     file, whichever source finishes first."""
     pull_processes: Annotated[int, Ge(1), Le(64)] = 2
-    """Processes that read a source of spans with more than 128 MB of files, each with some 300 MB of memory."""
+    """Processes that read a source of spans with over 128 MB of files, each with some 300 MB of memory."""
     threads: Annotated[int, Ge(0)] = 0
     """Threads of the models; 0 is one per core."""
     lock_wait_s: Annotated[float, Ge(0), Le(604_800)] = 21_600.0
