@@ -421,6 +421,7 @@ COVERED_BY = {
     "text.limits": "text/test_rules.py",
     "text.lists": "text/test_rules.py",
     "text.numbers": "text/test_rules.py",
+    "text.polarity": "text/test_nearest.py",
     "text.words": "text/test_pairs.py",
     "verify.batch_wire": "verify/test_batch_nights.py",
     "verify.labels": "verify/test_quality_figures.py",

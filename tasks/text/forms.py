@@ -1,5 +1,5 @@
-"""A claim's quantities in the form that its evidence has: a network takes "$1.2 million" for another number
-than "$1,200,000".
+"""A claim's quantities, and words that mean the same, in the form that its evidence has: a network takes
+"$1.2 million" for another number than "$1,200,000".
 
 Belongs here: rewriting what is equal by value. Does not belong here: what differs (`numbers.py`).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import calendar_days, numbers, quantities
+from tasks.text import calendar_days, numbers, quantities, synonyms
 
 MEASURES = ("m", "g", "l", "w", "m²")
 """Units in which a figure of another system is a rounded one: "1,063 feet" for 324 metres."""
@@ -17,12 +17,12 @@ MOST_REWRITTEN = 4
 
 
 def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
-    """The claims, with quantities that the passage writes otherwise written as there; the rest as they are.
+    """The claims, with quantities and words that the passage has in other forms as there; others stay.
 
     A form is exchanged only for one of the same value and unit, with its unit where both have one.
     """
     claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
-    claims = _with_days(claims, passages)
+    claims = _with_days(synonyms.aligned(claims, passages), passages)
     claimed = quantities.quantities(claims).filter(
         pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES
     )

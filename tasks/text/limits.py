@@ -26,6 +26,34 @@ _CONDITION = (
     r"(?:when|whenever) (?:the|a|an|you|your|it|they)|where (?:it|they|this)|"
     r"not before|in case|until (?:the|a|an|one|two|\d\d?))\b[^.;:!?]{2,80}"
 )
+_MONTH_OR_DAY = (
+    r"(?:(?:early |mid-|late )?(?:january|february|march|april|may|june|july|august|september|october|"
+    r"november|december)|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|\d{1,2}(?::\d\d)?(?: ?[ap]\.?m\.?)?)"
+)
+_WHEN = (
+    rf"(?i)\b(?:(?:between|from) {_MONTH_OR_DAY} (?:and|to|until|till|through) {_MONTH_OR_DAY}|"
+    r"(?:in|during) (?:the )?(?:spring|summer|autumn|winter)(?: months)?|on weekdays|(?:at|on) weekends|"
+    r"outside (?:the )?(?:school )?(?:holidays|office hours))\b"
+)
+"""When something is so: a limit of what the claim says is so at any time."""
+_AT_ANY_TIME = (
+    r"(?i)\b(?:(?:is|are) (?:\p{L}+ )?(?:open|available|allowed|permitted|free|closed|valid|accepted|offered|"
+    r"possible|served|sold|admitted|guided|heated|staffed)|can|may|runs?|operates?|opens?|closes?)\b"
+)
+_CASES = (
+    r"(?i)\b(?:in (?:an )?(?:emergenc(?:y|ies)|(?:exceptional|rare|some|certain|urgent|special) "
+    r"(?:cases?|circumstances))|(?:on|by|upon) (?:request|appointment|invitation|prescription)|"
+    r"(?:for|at) (?:an? )?(?:extra|additional|small) (?:fee|charge|cost))\b"
+)
+_KIND_OF = (
+    r"(?i)^(?:who|that|whose|with|without|in|from|at|of|under|over|above|below|aged|older|younger|born|"
+    r"living|working|holding|travelling|\p{L}{2,}(?:ed|ing))\b[^,;:]*$"
+)
+"""What follows a plural and says which of them are meant."""
+_YES_OR_NO = (
+    r"(?i)^(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should|may|must)\b[^?]*\?$"
+)
+_NEXT_CLAUSE = r"(?i)(?:;|[,–—] ?(?:but|although|though|while|whereas|yet|however)\b).*$"
 _TOLD = r"(?i)^(?:when|whenever|where)\b.*\b(?:was|were|had|did|\p{L}{2,}ed)\b"
 _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|twelve)"
 _THING = (
@@ -49,10 +77,16 @@ _MENTION = (
     r"(?i)\b(?:(?:ask(?:s|ed|ing)?|wonder(?:s|ed|ing)?|question(?:s|ed)?|discuss(?:es|ed)?|debat(?:es|ed)?|"
     r"examin(?:es|ed)|investigat(?:es|ed)|consider(?:s|ed)?|unclear|unknown|unsure|"
     r"not (?:known|clear|certain)) "
-    r"(?:whether|if)|whether(?: or not)?|rumou?r(?:s|ed)?|allegedly|alleged|alleges|reportedly|supposedly|"
+    r"(?:whether|if)|whether(?: or not)?|rumou?red|"
+    r"(?:according to|there (?:are|is|were)) (?:\p{L}+ )?rumou?rs?|"
+    r"rumou?rs? (?:that|of|about|say|said|has it|have it|suggest)|"
+    r"allegedly|alleged|alleges|reportedly|supposedly|"
     r"purportedly|den(?:y|ies|ied)(?: that| having)?|hypothetical(?:ly)?|imagine(?:s|d)?|"
     r"(?:it (?:is|was|has been)|(?:is|was|were|are)) (?:claimed|alleged|rumou?red)|claim(?:s|ed)? that|"
-    r"(?:the|a) (?:myth|rumou?r|legend|claim|allegation|hoax) (?:that|of)|falsely|mistakenly|"
+    r"it (?:is|was|has been) (?:\p{L}+ )?"
+    r"(?:suggested|proposed|speculated|hypothesi[sz]ed|argued|assumed) that|"
+    r"(?:is|are|was|were) (?:\p{L}+ )?(?:considering|contemplating|weighing|mulling)|"
+    r"(?:the|a|an) (?:\p{L}+ )?(?:myth|rumou?r|legend|claim|allegation|hoax) (?:that|of)|falsely|mistakenly|"
     r"refused to (?:confirm|comment)|"
     r"(?:plan(?:s|ned)?|propos(?:es?|ed)|hop(?:es?|ed|ing)|wants?|wanted|intend(?:s|ed)?|expect(?:s|ed)?|"
     r"aim(?:s|ed)?|tr(?:y|ies|ied)) to|"
@@ -84,12 +118,19 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         pl.when(~general.str.contains(_TOLD) & ~text.str.ends_with("?")).then(general),
         _lacking(_ONLY_AFTER, r"(?i)\bonly\b"),
         _new_limit(),
+        pl.when(
+            claim.str.contains(_AT_ANY_TIME) & ~claim.str.contains(rf"\d|{_WHEN}|(?i)\b{_MONTH_OR_DAY}")
+        ).then(text.str.extract(f"({_WHEN})")),
+        _lacking(_CASES, rf"{_CASES}|(?i)\b(?:request|appointment|fee|charge|cost)"),
+        _which_of_them(),
     )
     # In a page without stops, words of one sentence report what another says.
     is_one = text.str.len_chars() <= LONGEST_SENTENCE
     mention = pl.when(~claim.str.contains(_MENTION) & is_one).then(text.str.extract(f"({_MENTION})"))
-    marked = close.with_columns(condition=condition, mention=mention)
-    marked = _about_the_claim(marked).with_columns(words=pl.coalesce("condition", "mention"))
+    # "Is the tower haunted?" asks, whatever else holds the claim's words.
+    asked = pl.when(text.str.contains(_YES_OR_NO) & ~claim.str.contains(r"\?")).then(text)
+    marked = close.with_columns(condition=condition, mention=mention, asked=asked)
+    marked = _about_the_claim(marked).with_columns(words=pl.coalesce("condition", "mention", "asked"))
     free = marked.filter(pl.col("words").is_null()).group_by("row").agg(free=pl.col("share").max())
     return (
         marked.drop_nulls("words")
@@ -102,15 +143,18 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
 
 def _about_the_claim(marked: pl.DataFrame) -> pl.DataFrame:
     """Without conditions whose words the claim has, and reports of something else than what it says."""
-    is_marked = pl.col("condition").is_not_null() | pl.col("mention").is_not_null()
+    is_marked = pl.any_horizontal(pl.col("condition", "mention", "asked").is_not_null())
     free, marked = marked.filter(~is_marked), marked.filter(is_marked)
     after = pl.col("sentence").str.extract(rf"{_MENTION}(.*)$")
-    said = _held(marked["claim"], marked.select(after).to_series())
+    clauses = marked.select(
+        said=after.str.replace(_NEXT_CLAUSE, ""), then=after.str.extract(f"({_NEXT_CLAUSE})")
+    )
+    said, then = (_held(marked["claim"], clauses[name]) for name in clauses.columns)
     condition = _held(marked["condition"], marked["claim"])
     mention = _held(marked["mention"], marked["claim"])
     marked = marked.with_columns(
         condition=pl.when(condition < 1.0).then("condition"),
-        mention=pl.when((said >= LEAST_REPORTED) & (mention < 1.0)).then("mention"),
+        mention=pl.when((said >= LEAST_REPORTED) & (said > then) & (mention < 1.0)).then("mention"),
     )
     order = ["row", "share", "start"]
     return pl.concat([free, marked]).sort(order, descending=[False, True, False])
@@ -133,6 +177,17 @@ def _lacking(pattern: str, of_claim: str) -> pl.Expr:
     """The words of a sentence that match, where the claim has none like them."""
     words = pl.col("sentence").str.extract(f"({pattern})")
     return pl.when(~pl.col("claim").str.contains(of_claim)).then(words.str.strip_chars(" ,"))
+
+
+def _which_of_them() -> pl.Expr:
+    """ "Players ranked in the top ten get a racket", where the claim says it of all players."""
+    text, claim = (pl.col(name).str.strip_chars(" .!").str.to_lowercase() for name in ("sentence", "claim"))
+    first = claim.str.extract(r"^(\p{L}+s|people|children|men|women|staff) ")
+    tail = claim.str.extract(r"^\p{L}+( .*)$")
+    rest = pl.when(text.str.starts_with(first + " ")).then(text.str.strip_prefix(first + " "))
+    at = rest.str.find(tail, literal=True)
+    between = rest.str.head(at)
+    return pl.when(between.str.contains(_KIND_OF)).then(between)
 
 
 def _new_limit() -> pl.Expr:

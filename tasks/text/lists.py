@@ -12,13 +12,14 @@ from tasks.text import numbers, quantities
 
 LEAST_LISTED = 2
 _HIGHEST = (
-    r"best|highest|top|maximum|largest|strongest|longest|biggest|greatest|tallest|fastest|most expensive|"
+    r"best|highest|top|maximum|largest|strongest|longest|biggest|greatest|tallest|most expensive|"
     r"warmest|hottest|oldest|heaviest|deepest|widest|latest"
 )
 _LOWEST = (
-    r"worst|weakest|lowest|minimum|smallest|shortest|cheapest|slowest|youngest|least expensive|coldest|"
+    r"worst|weakest|lowest|minimum|smallest|shortest|cheapest|youngest|least expensive|coldest|"
     r"coolest|lightest|shallowest|narrowest|earliest"
 )
+_OF_TIMES = {"fastest": "lowest", "slowest": "highest"}
 _BELOW = r"(?:below|under|(?:less|fewer|lower|smaller|shorter|younger|lighter|cheaper|colder|earlier) than)"
 _ABOVE = (
     r"(?:above|over|exceed(?:s|ed)?|"
@@ -29,7 +30,10 @@ _MEAN = r"^(?:the |their |its |on )?(?:average|mean)\b"
 _SUM = (
     r"^(?:the |their )?(?:total|sum)\b|^(?:together|altogether|in total|in all)\b|\b(?:in total|altogether)\b"
 )
-_COUNT = r"^(?:exactly |only )?(one|two|three|four|five|six|seven|eight|nine|ten|\d\d?) of the \b"
+_COUNT = (
+    r"^(?:exactly |only |at least |at most )?"
+    r"(one|two|three|four|five|six|seven|eight|nine|ten|\d\d?) of the \b"
+)
 _EACH = r"^(?:all|every|each|both)\b"
 _NO = r"^(?:no|none|neither|nobody)\b"
 _SOME = r"^(?:at least one|one or more)\b"
@@ -43,6 +47,7 @@ _LIST = r"\d[\d.,]*\s?%?(?:\s\p{L}+)?(?:,? and |,? or |, )[$€£]?\d"
 _COMPARING = (
     "every each all both least most less fewer between lower greater higher larger bigger smaller longer "
     "shorter older younger heavier lighter taller cheaper warmer hotter colder later earlier deeper wider "
+    "fastest quickest slowest "
     "exceed exceeds exceeded range ranged ranges average mean total sum together altogether amount amounts "
     "amounted come comes came add adds added one two three four five six seven eight nine ten only exactly"
 )
@@ -66,7 +71,7 @@ def borne_out(
     asked = _asked(claims)
     values = _listed(asked, near, of_claims, terms)
     compared = (
-        values.join(asked, on=["row", "unit"])
+        _same_unit(values, asked)
         .group_by("row", "at", maintain_order=True)
         .agg(pl.col("shown").str.join(", ").alias("listed"), pl.len().alias("count"), holds=_holds())
     )
@@ -77,13 +82,30 @@ def borne_out(
     )
 
 
+def _same_unit(values: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """Listed values beside what is asked of them; "older than 40" is of the one unit that the list has."""
+    same = values.join(asked, on=["row", "unit"])
+    is_one = (pl.col("unit").n_unique().over("at") == 1) & (pl.col("unit") != "")
+    bare = (
+        values.filter(is_one)
+        .join(asked.filter("is_bare").drop("unit"), on="row")
+        .with_columns(value="plain")
+        .select(same.columns)
+    )
+    both = pl.concat([same, bare])
+    # The fastest lap takes least, and the fastest car goes furthest in an hour: only times are told.
+    is_time = (pl.col("unit") == "s") & pl.col("which").is_in(["fastest", "slowest"])
+    which = pl.when(is_time).then(pl.col("which").replace(_OF_TIMES)).otherwise("which")
+    return both.with_columns(which=which).filter(~pl.col("which").is_in(["fastest", "slowest"]))
+
+
 def _asked(claims: pl.Series) -> pl.DataFrame:
     """`row`, `unit`, `which` (each, no, some, highest, lowest), `low` and `high`: the claims of this form."""
     lower = claims.str.to_lowercase().str.strip_chars()
     text = pl.col("text")
     which = (
         pl.when(text.str.contains(_COUNT))
-        .then(pl.lit("count"))
+        .then(pl.lit("count") + text.str.extract(r"^at( least| most)").fill_null(""))
         .when(text.str.contains(_MEAN))
         .then(pl.lit("mean"))
         .when(text.str.contains(_SUM))
@@ -92,6 +114,8 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
         .then(pl.lit("no"))
         .when(text.str.contains(_SOME))
         .then(pl.lit("some"))
+        .when(text.str.contains(r"^(?:the |their |its |his |her )?(?:fastest|quickest|slowest)\b"))
+        .then(text.str.extract(r"(fastest|quickest|slowest)").replace("quickest", "fastest"))
         .when(text.str.contains(rf"^(?:the |their |its )?(?:{_HIGHEST})\b"))
         .then(pl.lit("highest"))
         .when(text.str.contains(rf"^(?:the |their |its )?(?:{_LOWEST})\b"))
@@ -112,6 +136,7 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
                 "low": pl.Float64,
                 "high": pl.Float64,
                 "asked": pl.Float64,
+                "is_bare": pl.Boolean,
             }
         )
     forms = forms.with_columns(asked=text.str.extract(_COUNT).replace(_COUNTS).cast(pl.Float64, strict=False))
@@ -144,11 +169,12 @@ def _asked(claims: pl.Series) -> pl.DataFrame:
         .then(float("inf"))
         .otherwise(value + about),
         asked="asked",
+        is_bare=(pl.col("unit") == "") & (pl.col("key") == "") & (above | below | least | most),
     )
     ranged = (
         ranges.rename({"row": "at"})
         .join(compared, on="at")
-        .select("row", "unit", "which", "low", "high", "asked")
+        .select("row", "unit", "which", "low", "high", "asked", is_bare=pl.lit(value=False))
     )
     # Two operands of a kind are two claims; years are given as spans and not as lists.
     counted = quantities.quantities(only).filter(~(pl.col("is_word") & (pl.col("unit") == "")))
@@ -192,10 +218,11 @@ def _listed(
         # "60, 75 and 95 euros": the unit of the last is that of all.
         .with_columns(
             shown=pl.col("bare") + percent,
+            plain=pl.when(is_bare).then("value").otherwise(pl.col("value") / pl.col("times")),
             unit=pl.when(is_bare).then(following.fill_null("")).otherwise("unit"),
             value=pl.when(is_bare).then(pl.col("value") * times).otherwise("value"),
         )
-        .select("row", "at", "value", "unit", "shown")
+        .select("row", "at", "value", "unit", "shown", "plain")
     )
 
 
@@ -208,6 +235,10 @@ def _holds() -> pl.Expr:
     return (
         pl.when(which == "count")
         .then(inside.sum() == pl.col("asked").first())
+        .when(which == "count least")
+        .then(inside.sum() >= pl.col("asked").first())
+        .when(which == "count most")
+        .then(inside.sum() <= pl.col("asked").first())
         .when(which.is_in(["sum", "mean"]))
         .then((together >= low - 1e-9) & (together <= high + 1e-9))
         .when(which == "each")

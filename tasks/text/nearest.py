@@ -8,116 +8,28 @@ follows from them (`rules.py`).
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
 import polars as pl
 
-from tasks.text import quantities, rows, words
+from tasks.text import polarity, quantities, rows, words
 
 KEPT = 12
 """Sentences of a passage that are compared with a claim: a fact, its restatements, records beside it."""
 LEAST_SHARE = 0.25
 """Of the claim's words; a sentence with fewer is about something else."""
 
+SUBJECT = 3
+"""Words at the head of a sentence that a pronoun at the head of the next may stand for."""
+_PRONOUN = r"^(?:It|They|He|She)\b"
+_EXPLETIVE = (
+    r"^It (?:(?:is |was )?(?:rain|snow|freez|thaw)\p{L}*|seem\p{L}*|appear\p{L}*|turn\p{L}* out|took|takes|"
+    r"(?:is|was|has been|will be) (?:\p{L}+ ){1,2}(?:that|to|if|whether)\b)"
+)
+"""Sentences whose "It" stands for nothing: "It rains", "It is likely that"."""
 _APART = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"
-NEGATORS = frozenset(
-    "not no never none nobody neither nor cannot without nicht kein keine keinen keiner keinem nie niemals "
-    "pas jamais aucun aucune nunca ningún ninguna non mai não nem niet geen nooit не нет ни нельзя nie inte "
-    "不 没 沒 未 无 無 لا لم لن ليس غير hardly".split()
-)
-"""Words that turn a statement round. French "ne" and Polish "się" say nothing alone; "pas" does."""
-_NOT_NEGATING = (
-    r"(?i)\b(?:not (?:only|just|merely|simply|least|until|unless|necessarily|far|so much|yet known|clear)|"
-    r"no (?:more|less|later|earlier|fewer|sooner|greater|doubt|matter|one knows)|why not|or not|if not|"
-    r"not really|none but|no but|whether or not|nor is|almost no|nicht nur|"
-    r"non solo|non seulement|no sólo|no solo|não só|no\.\s?\d)\b"
-)
-_NEW_SUPPOSITION = r"([,;])\s((?:and|so|but|or)\s(?:if|unless|once|when)\b)"
-_SPELLED = {
-    r"(?i)\bno longer\b": "not", r"(?i)\bcan ?not\b": "cannot", r"(?i)\bfail(?:s|ed)? to\b": "not",
-    r"(?i)\brefus(?:e|es|ed) to\b": "not", r"(?i)\bunable to\b": "not",
-    r"(?i)\b(?:is|was|are|were|be) impossible (?:for \p{L}+ )?to\b": "not", r"(?i)\bno one\b": "nobody",
-    r"(?i)\bneed(?:s)? not\b": "not need", r"(?i)\bfree of\b": "without",
-    r"(?i)\bnon[-‐](\p{L}{4,})": "not $1",
-    # French and Italian articles and "ne" that lost their vowel: "n'est" is "est".
-    r"(?i)\b(?:n|l|d|qu|dell|all|nell|dall)['’](\p{L})": "$1",
-}  # fmt: skip
-_OPPOSITES = """
-permit: permit permits permitted allow allows allowed / prohibit prohibits prohibited forbid forbids forbidden
-ban bans banned disallow disallows disallowed disallowed
-include: include includes included including / exclude excludes excluded excluding omit omits omitted
-available: available / unavailable
-possible: possible / impossible
-legal: legal lawful / illegal unlawful
-safe: safe / unsafe dangerous
-require: required mandatory compulsory obligatory / optional voluntary
-accept: accept accepts accepted approve approves approved / reject rejects rejected refuse refuses refused
-decline declines declined disapproves disapproved
-increase: increase increases increased increasing rise rises rose risen rising grew grow grows growing /
-decrease decreases decreased decreasing fall falls fell fallen falling decline drop drops dropped shrank
-enable: enable enables enabled / disable disables disabled
-support: support supports supported supporting / unsupported
-open: open opens opened / closed
-always: always / never
-alive: alive / dead
-win: win wins won gain gains gained / lose loses lost
-pass: pass passes passed succeed succeeds succeeded / fail fails failed
-early: early earlier earliest / late later latest
-high: high higher highest / low lower lowest
-large: large larger largest big bigger biggest / small smaller smallest
-long: long longer longest / short shorter shortest
-hot: hot hotter hottest warm warmer warmest / cold colder coldest cool cooler coolest
-best: best / worst
-better: better / worse
-maximum: maximum / minimum
-most: majority / minority
-start: start starts started begin begins began begun / end ends ended stop stops stopped
-cheap: cheap cheaper cheapest / expensive costly
-guilty: guilty / innocent
-"""
-
-
-def _opposites() -> dict[str, tuple[str, bool]]:
-    result: dict[str, tuple[str, bool]] = {}
-    # A line without a name goes on from the one before.
-    for entry in re.sub(r"\n(?=[^:\n]*(?:\n|$))", " ", _OPPOSITES.strip()).splitlines():
-        name, _, body = entry.partition(":")
-        same, _, other = body.partition("/")
-        result |= dict.fromkeys(same.split(), (f"={name}", False))
-        result |= dict.fromkeys(other.split(), (f"={name}", True))
-    return result
-
-
-OPPOSITES = _opposites()
-"""Word → (what it is about, whether it says the opposite)."""
-_LISTED = sorted(NEGATORS)
-_PREFIXED = (
-    r"^(?:un|non)(\p{L}{4,})$|"
-    r"^in(accessible|accurate|active|adequate|admissible|applicable|appropriate|audible|capable|compatible|"
-    r"complete|consistent|correct|dependent|direct|effective|efficient|eligible|experienced|flexible|formal|"
-    r"frequent|operative|secure|significant|sufficient|tolerant|valid|visible|voluntary)$|"
-    r"^im(mature|moral|mortal|movable|mutable|partial|patient|perfect|permeable|practical|precise|probable|"
-    r"proper|pure)$|^ir(rational|regular|relevant|replaceable|responsible|reversible)$|"
-    r"^il(legible|literate|logical)$|^dis((?:agree|allow|appear|approve|connect|continue|like|obey|prove|"
-    r"qualify|trust)(?:s|d|ed)?|qualified|abled|honest|satisfied|similar)$"
-)
-"""Words that deny what they hold: "ineligible" is about being eligible."""
-_IRREGULAR = {
-    form: base
-    for entry in "pay paid; send sent; sell sold; buy bought; make made; give gave given; "
-    "take took taken; "
-    "write wrote written; build built; find found; lose lost; leave left; keep kept; hold held; "
-    "uphold upheld; lead led; meet met; speak spoke spoken; spend spent; begin began begun; "
-    "become became; grow grew grown; "
-    "rise rose risen; fall fell fallen; choose chose chosen; wear wore worn; bear bore borne; "
-    "run ran; swim swam; teach taught; catch caught; bring brought; think thought; go went gone; "
-    "child children; man men; woman women; person people persons; foot feet; life lives".split("; ")
-    for base, *forms in [entry.split()]
-    for form in forms
-}
 _UNITS = sorted({*quantities.UNITS, *(f"{name}s" for name in quantities.UNITS)})
 _NUMBERS = sorted({*words.NUMBER_WORDS, "one"})
 _STOPS = sorted(
@@ -187,10 +99,14 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     `term` is a stem, or what a word and its opposite are about. `is_negated` says whether the text turns it
     round: a negation before it, or the opposite word, but not both.
     """
-    text = texts.cast(pl.String).str.replace_all(_APART, " $1 ").str.replace_all(_NOT_NEGATING, " ")
-    for pattern, spelled in _SPELLED.items():
+    text = (
+        quantities.with_shares(texts.cast(pl.String))
+        .str.replace_all(_APART, " $1 ")
+        .str.replace_all(polarity.NOT_NEGATING, " ")
+    )
+    for pattern, spelled in polarity.SPELLED.items():
         text = text.str.replace_all(pattern, spelled)
-    is_negator = pl.col("term").is_in(_LISTED) | pl.col("term").str.contains(r"n['’]t$")
+    is_negator = pl.col("term").is_in(polarity.LISTED) | pl.col("term").str.contains(r"n['’]t$")
     is_content = (
         ~is_negator
         & ~pl.col("term").is_in(_STOPS)
@@ -198,13 +114,15 @@ def terms(texts: pl.Series) -> pl.DataFrame:
         & ~(pl.col("term").str.ends_with("ly") & (pl.col("term").str.len_chars() > 4))
     )
     word = pl.col("term")
-    held = pl.concat_list(word.str.extract(_PREFIXED, group) for group in range(1, 7)).list.drop_nulls()
+    held = pl.concat_list(
+        word.str.extract(polarity.PREFIXED, group) for group in range(1, 7)
+    ).list.drop_nulls()
     # "30 days" is a quantity and no word of the clause.
     before = pl.col("term").shift(1).over("row").fill_null("")
     is_unit = pl.col("term").is_in(_UNITS) & (before.str.contains(r"^\d") | before.is_in(_NUMBERS))
-    names = list(OPPOSITES)
+    names = list(polarity.OPPOSITES)
     about = _about("term")
-    turned = pl.col("term").replace_strict(names, [b for _, b in OPPOSITES.values()], default=False,
+    turned = pl.col("term").replace_strict(names, [b for _, b in polarity.OPPOSITES.values()], default=False,
                                            return_dtype=pl.Boolean)  # fmt: skip
     return (
         words.tokens(text)
@@ -233,13 +151,13 @@ def terms(texts: pl.Series) -> pl.DataFrame:
 
 def _about(word: str) -> pl.Expr:
     """What a word and its opposite are about; null for other words."""
-    listed = [about for about, _ in OPPOSITES.values()]
-    return pl.col(word).replace_strict(list(OPPOSITES), listed, default=None, return_dtype=pl.String)
+    listed = [about for about, _ in polarity.OPPOSITES.values()]
+    return pl.col(word).replace_strict(list(polarity.OPPOSITES), listed, default=None, return_dtype=pl.String)
 
 
 def _root(word: pl.Expr) -> pl.Expr:
     """What forms of a word have in common, where the stem is too short to be cut: "runs", "fixes"."""
-    base = word.replace(_IRREGULAR)
+    base = word.replace(polarity.IRREGULAR)
     short = base.str.replace(r"^(\p{L}+(?:x|sh|ch|ss))es$", "${1}").str.replace(
         r"^(\p{L}{2,}[^sui])s$", "${1}"
     )
@@ -260,13 +178,12 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
     all_of_claims = terms(claims)
     of_claims = _distinct(all_of_claims)
     # "It is not possible, so if you change your mind ...": the condition is of what follows.
-    marked = passages.cast(pl.String).str.replace_all(_NEW_SUPPOSITION, "$1\n$2")
+    marked = passages.cast(pl.String).str.replace_all(polarity.NEW_SUPPOSITION, "$1\n$2")
     cut = said(marked).rename({"sentence": "shown", "said": "sentence"}).with_row_index("at")
     of_sentences = terms(cut["sentence"])
     is_turned = pl.col("is_negated") != pl.col("is_negated_claim")
     shared = (
-        _distinct(of_sentences)
-        .rename({"row": "at"})
+        pl.concat([_distinct(of_sentences).rename({"row": "at"}), _meant(cut, of_sentences)])
         .join(cut.select("at", "row"), on="at")
         .join(of_claims, on=["row", "term"], suffix="_claim")
         # Said both ways in one sentence, it says nothing.
@@ -297,8 +214,65 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
         .group_by("row", maintain_order=True)
         .head(KEPT)
     )
+    kept = pl.concat([kept, _rows_beside(claims, cut, kept)]).sort("row", maintain_order=True)
     by_pair = of_sentences.rename({"row": "at"}).join(cut.select("at", "row"), on="at")
     return kept, of_claims, by_pair
+
+
+def _rows_beside(claims: pl.Series, cut: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Rows of tables and lists that give a number of the claim and share no word with it, as `kept` has them.
+
+    Only where another row is about the claim: which of them a number belongs to is told by the names.
+    """
+    is_row = pl.col("sentence").str.contains(rows.ANY_ROW)
+    asked = kept.filter(is_row).select("row").unique()
+    if not asked.height:
+        return kept.clear()
+    numbers = words.matches(claims, r"\d[\d.,:]*\d|\d").join(asked, on="row", how="semi")
+    beside = (
+        cut.join(asked, on="row", how="semi")
+        .filter(is_row)
+        .join(kept, on="at", how="anti")
+        .join(numbers.select("row", number="shown").unique(), on="row")
+        .filter(pl.col("sentence").str.contains(pl.col("number"), literal=True))
+        .unique("at", maintain_order=True)
+        .filter(pl.int_range(pl.len()).over("row") < KEPT)
+    )
+    of_claim = kept.unique("row").select("row", "count", "negated", "negations_claim")
+    return (
+        pl.concat([kept.clear(), beside.join(of_claim, on="row").drop("number")], how="diagonal")
+        .with_columns(
+            pl.col("shared", "negations", "negated_shared", "share").fill_null(0),
+            pl.col("turned").fill_null(value=False),
+        )
+        .select(kept.columns)
+    )
+
+
+def _meant(cut: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
+    """Terms, as `_distinct` gives them by `at`, that "It" and "They" at the head of a sentence stand for.
+
+    The first words of the sentence before, which mostly are its subject, and which the sentence lacks itself;
+    said both ways, because they say nothing of what the sentence says of them.
+    """
+    led = cut.filter(
+        pl.col("sentence").str.contains(_PRONOUN)
+        & ~pl.col("sentence").str.contains(_EXPLETIVE)
+        & (pl.col("row").shift(1) == pl.col("row"))
+        & ~pl.col("sentence").shift(1).str.contains(_PRONOUN)
+    ).select("at", before=pl.col("at") - 1)
+    first = (
+        of_sentences.rename({"row": "before"})
+        .join(led, on="before")
+        .sort("at", "place")
+        .filter(pl.int_range(pl.len()).over("at") < SUBJECT)
+    )
+    return (
+        _distinct(first.drop("before").rename({"at": "row"}))
+        .rename({"row": "at"})
+        .join(of_sentences.select("term", at="row"), on=["at", "term"], how="anti")
+        .with_columns(is_both=pl.lit(value=True), by_negator=pl.lit(value=False))
+    )
 
 
 def _distinct(frame: pl.DataFrame) -> pl.DataFrame:

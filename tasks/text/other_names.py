@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from tasks.text import words
+
 LEAST_TERMS, MOST_TERMS = 3, 7
 """Words of a claim: with fewer, one that is lacking leaves nothing to recognise its record by; with more, it
 says several things, which may stand in several records."""
@@ -15,6 +17,7 @@ MOST_MISSING = 2
 """Words of a name."""
 LEAST_LIKENESS = 0.5
 """Share of the words of the shorter of two sentences, without names, that the other has."""
+_DATES = [*words.MONTHS, *words.DAYS]
 SCHEMA = pl.Schema({"row": pl.UInt32, "at": pl.UInt32, "claim": pl.String, "evidence": pl.String})
 _IS_NAME = pl.col("shown").str.contains(r"^\p{Lu}") & (pl.col("place") > 0)
 
@@ -86,6 +89,7 @@ def _others(own: pl.DataFrame, given: pl.DataFrame, of_claims: pl.DataFrame) -> 
 
 
 def _alike(pairs: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    dated = given.filter(pl.col("term").is_in(_DATES)).select("at").unique()["at"]
     given = given.filter(~_IS_NAME)
     sizes = given.group_by("at").len()
     shared = (
@@ -98,7 +102,13 @@ def _alike(pairs: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
         .join(sizes, on="at")
         .join(sizes.rename({"at": "other", "len": "len_other"}), on="other")
         .filter(
-            (pl.col("shared") >= 2)
+            # Months and days stand in each other's place, whatever else the sentences share.
+            (
+                pl.col("shared")
+                >= pl.when(pl.all_horizontal(pl.col("at", "other").is_in(dated.implode())))
+                .then(1)
+                .otherwise(2)
+            )
             & (pl.col("shared") >= LEAST_LIKENESS * pl.min_horizontal("len", "len_other"))
         )
     )

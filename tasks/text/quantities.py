@@ -51,12 +51,16 @@ _WORD_VALUES = (
 HALVES = [f"{word} and a half" for word in _ONES.split()[:9]]
 FRACTIONS = {
     "three quarters of an hour": "45 minutes", "a quarter of an hour": "15 minutes",
-    "half an hour": "30 minutes", "half a year": "6 months", "half a million": "500,000",
+    "an hour and a half": "90 minutes", "a year and a half": "18 months", "half an hour": "30 minutes",
+    "half a year": "6 months", "half a million": "500,000",
     "half a billion": "500 million", "three quarters of": "75% of", "three-quarters of": "75% of",
     "two thirds of": "about 66.7% of", "two-thirds of": "about 66.7% of", "a quarter of": "25% of",
     "one quarter of": "25% of", "a third of": "about 33.3% of", "one third of": "about 33.3% of",
     "a fifth of": "20% of", "one fifth of": "20% of", "a tenth of": "10% of", "half of": "50% of",
-    "half the": "50% of the", "half its": "50% of its", "half their": "50% of their",
+    "by a half": "by 50%", "by half": "by 50%", "by a third": "by about 33.3%", "by a quarter": "by 25%",
+    "by a fifth": "by 20%", "by a tenth": "by 10%", "by two thirds": "by about 66.7%",
+    "by three quarters": "by 75%", "half the": "50% of the",
+    "half its": "50% of its", "half their": "50% of their",
 }  # fmt: skip
 """Shares and parts of an hour in words; longer ones first, since the first that fits is taken."""
 _SHARED = r"(?i)\b(?:half|quarters?|thirds?|fifth|tenth)\b"
@@ -148,20 +152,23 @@ _QUANTITY = (
     rf"(?P<scale>{_SCALE})?)"
     rf"(?:[ \-\x{{202f}}]{{0,2}}(?:(?P<kind>{_KIND})[ \-])?(?P<after>{_AFTER}))?)(?: (?P<next>\p{{L}}+)\b)?"
 )
+_CLOCK_AFTER = r"(?i)^(?:[ap]\.?m\b|uhr|o'clock)"
 _GLUED = r"(?i)\p{Latin}\d"
 
 
-def _fractions(texts: pl.Series) -> pl.Series:
+def with_shares(texts: pl.Series) -> pl.Series:
+    """The texts with `FRACTIONS` in digits."""
+    shared = texts.str.contains(_SHARED).fill_null(value=False)
+    if not shared.any():
+        return texts
     found, values = list(FRACTIONS), list(FRACTIONS.values())
-    return texts.str.replace_many(found, values, ascii_case_insensitive=True, leftmost=True)
+    few = texts.set(~shared, None).str.replace_many(found, values, ascii_case_insensitive=True, leftmost=True)
+    return texts.zip_with(~shared, few)
 
 
 def plain(texts: pl.Series) -> pl.Series:
     """The texts with digits, separators and spaces of other scripts as ASCII."""
-    texts = texts.cast(pl.String)
-    shared = texts.str.contains(_SHARED).fill_null(value=False)
-    if shared.any():
-        texts = texts.zip_with(~shared, _fractions(texts.set(~shared, None)))
+    texts = with_shares(texts.cast(pl.String))
     return (
         texts.str.replace_many(list(DIGITS), list(DIGITS.values()))
         .str.replace_all(r"(\d0)'s\b", "${1}s")
@@ -199,6 +206,9 @@ def _valued(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds `number`, `alternative`, `decimals` before scale and unit."""
     digits = pl.col("digits")
     joined = digits.str.replace_all(r"[ \x{202f}']", "")
+    # "7.30 pm" is a time of day, and 7.3 of anything else.
+    is_noon = pl.col("after").str.contains(_CLOCK_AFTER) & joined.str.contains(r"^\d{1,2}\.[0-5]\d$")
+    joined = pl.when(is_noon).then(joined.str.replace(".", ":", literal=True)).otherwise(joined)
     marks = joined.str.count_matches(r"[.,]")
     last_is_comma = joined.str.contains(r",\d+$")
     mixed = joined.str.contains(r"\.\d+.*,") | joined.str.contains(r",\d+.*\.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import nearest, numbers, quantities, words
+from tasks.text import nearest, numbers, quantities, rows, words
 
 LEAST_LIKENESS = 0.4
 """Share of the words of the shorter of two records that the other has."""
@@ -140,6 +140,8 @@ def _compared(
     holding = places.filter("holds").select("id", other="record", held_weight="weight")
     # The best of those that hold the number, or one worse might be taken for the claim's own record.
     best_holding = holding.group_by("id").agg(pl.col("held_weight").max())
+    is_row = records["text"].str.contains(rows.ROW)
+    places = places.join(records.select("record", is_row=is_row), on="record")
     pairs = (
         # A year tells records apart and is seldom what they give.
         places.filter(
@@ -153,13 +155,13 @@ def _compared(
             | (
                 pl.col("is_single")
                 & (pl.col("weight") > pl.col("held_weight"))
-                & (pl.col("own") >= LEAST_SHARE_OF_YEARS * pl.col("whole"))
+                & ((pl.col("own") >= LEAST_SHARE_OF_YEARS * pl.col("whole")) | pl.col("is_row"))
             )
         )
         .join(holding.select("id", "other"), on="id")
     )
     return (
-        _alike(pairs, terms, common)
+        _alike(pairs, terms, common, records.filter(pl.col("text").str.contains(rows.ANY_ROW))["record"])
         .with_columns(is_open=pl.col("weight") == pl.col("held_weight"))
         # A bare number that fits two records is mostly one that tells them apart: "game 3".
         .filter(~pl.col("is_open") | ~pl.col("unit").is_in(["", "o'clock"]))
@@ -224,8 +226,8 @@ def _is_of_a_date() -> pl.Expr:
     return is_day | ((pl.col("unit_e") == "") & pl.col("value_e").is_between(1000, 2100))
 
 
-def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int) -> pl.DataFrame:
-    """The pairs of `record` and `other` that are like each other."""
+def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int, listed: pl.Series) -> pl.DataFrame:
+    """The pairs of `record` and `other` that are like each other; those that are `listed` are."""
     sizes = terms.group_by("record").len()
     shorter = pl.min_horizontal("len", "len_other").cast(pl.Int64)
     both = pairs.select("record", "other").unique()
@@ -241,4 +243,6 @@ def _alike(pairs: pl.DataFrame, terms: pl.DataFrame, common: int) -> pl.DataFram
             & (pl.col("shared") >= LEAST_LIKENESS * shorter)
         )
     )
-    return pairs.join(shared, on=["record", "other"], how="semi")
+    in_list = pairs.filter(pl.col("record").is_in(listed.implode()) & pl.col("other").is_in(listed.implode()))
+    alike = pl.concat([shared.select("record", "other"), in_list.select("record", "other")])
+    return pairs.join(alike, on=["record", "other"], how="semi")

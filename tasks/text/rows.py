@@ -26,6 +26,15 @@ _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?=\S)")
 _PAIR = re.compile(r"^[^\s:][^:.!?]{0,39}: \S")
 _UNIT = re.compile(r"[(\[]([^\s()\[\]]{1,12})[)\]]\s*$|\bin (\S{1,12})$|^(\S{1,12})$")
 _NUMBER = re.compile(r"^\d[\d.,]*$")
+ROW = r"^[^:;]{1,80}: [^:;]{1,80}; .*"
+"""A row of a table as it is told."""
+_LINE = (
+    r"^(?:\d{1,2}[.)] |[-*•] )?(?:\p{L}[\p{L}'’-]* ?){1,4}[:–—-]? ?"
+    r"[$€£]?\d[\d.,:]*(?: ?[\p{L}%°€]{1,8})?[.;]?$"
+)
+"""A line of a list that gives one value for one name: "Ferrara 3:18"."""
+ANY_ROW = rf"{ROW}|{_LINE}"
+"""Rows beside each other are alike, whatever words they have."""
 LONGEST_CELL = 80
 """Characters of a cell or heading; what is longer is prose."""
 MOST_COLUMNS = 50
@@ -130,7 +139,9 @@ def _with_unit(cell: str, name: str) -> str:
         return cell
     word = next(filter(None, unit.groups()))
     known = word.lower().removesuffix("s") in quantities.UNITS or word.lower() in quantities.UNITS
-    return f"{cell} {word}" if known or word in "%€£$" else cell
+    # "Year" says which year it was, "years" how many.
+    counts = word.lower() not in ("year", "month", "week", "day", "hour", "second")
+    return f"{cell} {word}" if (known and counts) or word in "%€£$" else cell
 
 
 def _list(lines: list[str], at: int) -> int:

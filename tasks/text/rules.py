@@ -18,7 +18,7 @@ import polars as pl
 from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,
@@ -42,8 +42,9 @@ LEAST_NEGATION_SHARE = 0.85
 _SUPPOSED = r"(?i)\b(?:if|unless|until|whether|supposed to|would|could have|might|wenn|falls|ob|si)\b"
 """A sentence that supposes something does not say it."""
 _COMPARED = (
-    r"(?i)\b(?:until|unless|below|under|above|over|more than|less than|fewer than|"
-    r"at least|at most|exceed\w*)\b"
+    r"(?i)\b(?:until|unless|more than|less than|fewer than|at least|at most|exceed\w*)\b|"
+    r"\b(?:below|under|above|over)\b \W{0,2}(?:the age of |an? )?"
+    rf"(?:\d|(?:{'|'.join(words.NUMBER_WORDS)}|one|half|third|quarter)\b)"
 )
 """A claim whose negation is about a number or a time: "no pupil scored below 80%"."""
 

@@ -34,3 +34,26 @@ def test_the_nearest_sentence_holds_most_of_the_claims_words():
     near, _, _ = nearest.nearest(pl.Series([claim]), pl.Series([passage]))
     assert near["sentence"][0] == "The warranty covers all water."
     assert near["share"].to_list() == [1.0, 1 / 3]
+
+
+def test_a_pronoun_at_the_head_of_a_sentence_stands_for_the_subject_before():
+    near, _, _ = nearest.nearest(
+        pl.Series(["The firewall blocks outgoing traffic."] * 2),
+        pl.Series(
+            [
+                "By default the firewall blocks incoming traffic. It does not block outgoing traffic.",
+                "The firewall is old. It is likely that someone blocks outgoing traffic.",
+            ]
+        ),
+    )
+    shares = dict(near.select("sentence", "share").iter_rows())
+    assert shares["It does not block outgoing traffic."] == 1.0
+    assert shares["It is likely that someone blocks outgoing traffic."] == 0.75
+
+
+def test_rows_beside_the_claims_row_are_compared_where_they_give_its_number():
+    near, _, _ = nearest.nearest(
+        pl.Series(["Petrov threw 71.4 m."]),
+        pl.Series(["Long 68.9 m\nPetrov 70.2 m\nAhmed 71.4 m\nThe hall was full for 71.4 minutes."]),
+    )
+    assert near["sentence"].to_list() == ["Petrov 70.2 m", "Ahmed 71.4 m"]

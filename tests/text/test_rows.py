@@ -24,6 +24,7 @@ def told(text: str) -> list[str]:
         ("name,role,salary\nAna Silva,analyst,48000", "name: Ana Silva; role: analyst; salary: 48000"),
         ("type;capacity;hours\nB;1500;9", "type: B; capacity: 1500; hours: 9 hours"),
         ("city\tdistance (km)\nLyon\t12", "city: Lyon; distance (km): 12 km"),
+        ("Instrument,Year,Maker\nViola,1719,Bianchi", "Instrument: Viola; Year: 1719; Maker: Bianchi"),
         ("Gold card\n- annual fee: 90 euros\n- limit: 8000", "Gold card: annual fee: 90 euros"),
         ("## Opening hours\n\nMonday: 9 to 12\nTuesday: closed", "Opening hours: Monday: 9 to 12"),
     ],
