@@ -472,7 +472,7 @@ ACTIONS_TAKEN = Table(
             nullable=True,
             rules=(_HEX,),
         ),
-        Column("decided", pl.String, "What that one says", nullable=True, rules=(OneOf(ACTIONS),)),
+        Column("decided", pl.String, "The action of that decision", nullable=True, rules=(OneOf(ACTIONS),)),
         Column(
             "is_deviation",
             pl.Boolean,
@@ -871,7 +871,7 @@ DRIFT = Table(
 _cause = Column(
     "cause",
     pl.String,
-    "The one change that flips the verdict by itself; combination where none or several do; unexplained "
+    "The one change that flips the verdict on its own; combination where none or several do; unexplained "
     "where that cannot be told",
     rules=(OneOf(CAUSES),),
 )

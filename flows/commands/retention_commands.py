@@ -57,7 +57,7 @@ def apply(
 @app.command
 def hold(
     *,
-    reason: Annotated[str, Parameter(help="Why, without names: it stays readable for ever.")],
+    reason: Annotated[str, Parameter(help="Why, without names: it stays readable forever.")],
     use_case: Annotated[str | None, Parameter(help="Answers of this use case.")] = None,
     agent: Annotated[str | None, Parameter(help="Answers of this agent.")] = None,
     output_id: Annotated[list[str] | None, Parameter(help="These answers.")] = None,
@@ -98,7 +98,7 @@ def release(
     hold_id: str,
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why, without names: it stays readable for ever.")],
+    reason: Annotated[str, Parameter(help="Why, without names: it stays readable forever.")],
     common: Common = DEFAULTS,
 ) -> int:
     """Release a hold; an event of the ledger records it. The first characters of its id are enough.

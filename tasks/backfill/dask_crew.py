@@ -47,8 +47,8 @@ class DaskCrew:
             return dict(self._client.nthreads())
         except Exception as error:  # noqa: BLE001 - whatever the library raises, it is the cluster's
             raise GateError(
-                f"{self.where} went away ({type(error).__name__}); what is published stays, run it again to "
-                "go on from there"
+                f"{self.where} went away ({type(error).__name__}); what is published stays; run it again to "
+                "resume from there"
             ) from None
 
     def call(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Future[Any]:

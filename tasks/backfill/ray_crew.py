@@ -62,8 +62,8 @@ class RayCrew:
             room = int(self._ray.cluster_resources().get("CPU", 0)) // self._cores
         except Exception as error:  # noqa: BLE001 - whatever the library raises, it is the cluster's
             raise GateError(
-                f"{self.where} went away ({type(error).__name__}); what is published stays, run it again to "
-                "go on from there"
+                f"{self.where} went away ({type(error).__name__}); what is published stays; run it again to "
+                "resume from there"
             ) from None
         room = room if self._most is None else min(room, self._most)
         while len(self._actors) < room and self._stillborn < STILLBORN:

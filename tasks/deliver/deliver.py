@@ -123,7 +123,7 @@ def replay(
     if not chosen:
         raise InputError(
             f"--replay {name_or_id}: neither an endpoint's name nor the id or index of an event that one "
-            "refused; `claimledger deliver --status` shows how they stand"
+            "refused; `claimledger deliver --status` shows the endpoints' state"
         )
 
     def send(sender: Sender) -> None:

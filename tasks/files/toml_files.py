@@ -25,7 +25,7 @@ def read(file: Path, what: str) -> dict[str, Any]:
     """
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{file}: larger than {MAX_BYTES >> 20} MiB, which is no {what}")
+            raise ConfigError(f"{file}: larger than {MAX_BYTES >> 20} MiB, too large for a {what}")
         return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such {what}; `claimledger init` writes one") from None

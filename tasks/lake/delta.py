@@ -80,7 +80,7 @@ def _label(path: Path, committed: Mapping[Path, set[str]], lake: Lake) -> str:
     """
     digests = committed.get(path.relative_to(lake.root), set())
     if not digests:
-        raise IntegrityError(f"{path}: in no commit manifest; `claimledger doctor` says more")
+        raise IntegrityError(f"{path}: not in any commit manifest; run `claimledger doctor`")
     return f"{path.parent.name}/{path.name}@{min(digests)[:16]}"
 
 

@@ -102,7 +102,7 @@ class CommandSigner:
                 signature = b""
         if not verify(self.public.key, signature, message):
             raise ConfigError(
-                f"ledger.signer: {name} answered with what is no signature by {self.public}; "
+                f"ledger.signer: {name} did not answer with a signature by {self.public}; "
                 "check ledger.signer_key"
             )
         return signature

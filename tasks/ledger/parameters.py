@@ -65,4 +65,4 @@ class LedgerSettings(Section):
 
     def __post_init__(self) -> None:
         if self.origin is not None and not re.fullmatch(r"[^\s+]{1,255}", self.origin):
-            raise ValueError(f"origin is {self.origin!r}, expected 1 to 255 characters, no blank and no +")
+            raise ValueError(f"origin is {self.origin!r}, expected 1 to 255 characters without blanks and +")

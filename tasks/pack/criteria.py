@@ -231,7 +231,7 @@ CRITERIA = (
         ("health", "findings", "drift", "inventory"),
         "Every check that a run of the period made.",
         "Read: checks are part of each run's order.",
-        "All checks and findings of the period were taken, and what traces say of answers that failed.",
+        "All checks and findings of the period were taken, and what traces report about answers that failed.",
         (
             "health.checks",
             "health.down",
@@ -400,7 +400,7 @@ CANNOT = (
     "from accredited bodies; conformity under the EU AI Act is declared by the provider. This folder is "
     "evidence for such work.",
     "The software is run by those who are audited. What makes the record independent of them is a checkpoint "
-    "that somebody else keeps; the section on CC6.1 says whether there is one.",
+    "that somebody else keeps; the section on CC6.1 shows whether there is one.",
     "A verdict says what the evidence shown says of a claim, with a calibrated probability. It does not "
     "say that the evidence is true, nor that the claim is.",
     "This folder cannot show that an answer was never recorded at its source; the comparison with the "

@@ -25,7 +25,9 @@ class Response(Section):
     def __post_init__(self) -> None:
         for name in ("exception", "done", "by"):
             if not getattr(self, name).strip():
-                raise ValueError(f"{name} is empty; say what was done about which exception, and by whom")
+                raise ValueError(
+                    f"{name} is empty; state which exception, what was done about it, and by whom"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ def load(path: str) -> Recogniser:
     """
     place = Path(path)
     if not place.is_dir():
-        raise ModelError(f"privacy.names_model: {path} is no folder; name one with a token classifier")
+        raise ModelError(f"privacy.names_model: {path} is not a folder; name one with a token classifier")
     trusted.require_safetensors(place.iterdir(), path)
     config = trusted.read_json(place / "config.json", path)
     for file in place.glob("*.json"):

@@ -25,7 +25,7 @@ def read(path: str) -> pl.DataFrame:
     except OSError as error:
         raise InputError(f"{where} cannot be read ({error.strerror})") from None
     except pl.exceptions.PolarsError:
-        raise InputError(f"{where} is no CSV file in UTF-8 with a line of headings") from None
+        raise InputError(f"{where} is not a UTF-8 CSV file with a header line") from None
     sheet = sheet.rename({name: name.strip("\ufeff ").lower() for name in sheet.columns})
     missing = [name for name in ("output_id", "left") if name not in sheet.columns]
     if missing:
@@ -33,7 +33,7 @@ def read(path: str) -> pl.DataFrame:
     counted = sheet.select("output_id", left=pl.col("left").str.strip_chars().cast(pl.Int64, strict=False))
     bad = counted.with_row_index("line", 2).filter(pl.col("left").is_null() | (pl.col("left") < 0))
     if bad.height:
-        raise InputError(f"{where}, line {bad['line'][0]}: left is no whole number from 0")
+        raise InputError(f"{where}, line {bad['line'][0]}: left is not a whole number from 0")
     if counted.is_empty() or counted["output_id"].is_duplicated().any():
         raise InputError(f"{where} " + ("has no row" if counted.is_empty() else "names an answer twice"))
     return counted

@@ -141,7 +141,7 @@ class Lease:
                 try:
                     self._write(self.tag, released=True)
                 except LakeError as error:
-                    log.warning("%s; it ends by itself after %d s", error, LEASE_S)
+                    log.warning("%s; it expires after %d s", error, LEASE_S)
             self.tag = ""
 
 

@@ -168,7 +168,7 @@ def require_paths(paths: Iterable[str], where: str) -> None:
     for path in paths:
         parts = path.split("/")
         if not is_published(path) or len(path) > _MAX_PATH or "\\" in path or "\x00" in path:
-            raise IntegrityError(f"{where}: names {path[:80]!r}, which is no file of a lake")
+            raise IntegrityError(f"{where}: names {path[:80]!r}, which is not a file of a lake")
         if any(part in ("", ".", "..") for part in parts):
             raise IntegrityError(f"{where}: names {path[:80]!r}, which leads out of the lake")
 

@@ -52,6 +52,6 @@ class RetentionSettings(Section):
         names = [rule.name for rule in self.rules]
         about = [(rule.table, rule.use_case) for rule in self.rules]
         if len(set(names)) != len(names):
-            raise ValueError("rules: two have one name; the ledger could not say which erased what")
+            raise ValueError("rules: two have the same name; the ledger could not show which one erased what")
         if len(set(about)) != len(about):
             raise ValueError("rules: two are about one table and use case; keep one")

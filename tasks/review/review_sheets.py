@@ -82,7 +82,7 @@ def read(data: bytes) -> Sheet:
     table = csv_records.rows(io.BytesIO(data), LimitSettings())
     header, _ = next(table)
     if isinstance(header, Refusal):
-        raise SheetError(f"its first line is no header ({header.reason})")
+        raise SheetError(f"its first line is not a header ({header.reason})")
     places = _places([cell.strip().lower() for cell in header])
     lines: list[dict[str, object]] = []
     refused: list[tuple[int, str]] = []

@@ -144,7 +144,7 @@ class _Page:
         try:
             return dict(parse_qsl(data.decode(), keep_blank_values=True, errors="strict", max_num_fields=20))
         except (UnicodeDecodeError, ValueError):
-            raise RefusedError(400, "This is no form of this page.") from None
+            raise RefusedError(400, "This form is not from this page.") from None
 
     def _guest(self, request: Request) -> _Guest:
         token = request.cookies.get(self.cookie)

@@ -138,7 +138,7 @@ def _missing(chosen: Mapping[str, str], *, is_joined: bool) -> list[str]:
     """What a person has to know of fields that were not found."""
     sentences = {
         "contexts": "no field holds evidence, so every claim would be insufficient; set fields.contexts",
-        "agent": "no field names the agent; the source's name stands for it",
+        "agent": "no field names the agent; the source's name is used instead",
         "produced_at": "no field holds a time; set fields.produced_at or the source's produced_at",
         "id": "no field holds an id of its own; each record's content will be its id",
     }

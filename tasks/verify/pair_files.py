@@ -67,7 +67,7 @@ def labelled(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     Without a column that says it, the dataset is the file's name and every weight is 1.
 
     Raises:
-        InputError: no `label`, an unknown one, or a weight that is no number above 0.
+        InputError: no `label`, an unknown one, or a weight that is not a number above 0.
     """
     if "label" not in frame.columns:
         raise InputError(f"{path}: no column 'label'; found the columns {', '.join(frame.columns[:20])}")
@@ -98,7 +98,7 @@ def _weight(frame: pl.DataFrame, path: Path) -> pl.Series:
     weights = stated.cast(pl.Float64, strict=False).fill_null(0.0)
     bad = ~((weights > 0) & weights.is_finite())
     if bad.any():
-        raise InputError(f"{path}: weight {str(stated.filter(bad)[0])[:40]} is no number above 0")
+        raise InputError(f"{path}: weight {str(stated.filter(bad)[0])[:40]} is not a number above 0")
     return weights
 
 

@@ -36,10 +36,10 @@ class Told:
     def __str__(self) -> str:
         lost = f"; {self.gone} of them on traces that are no longer there" if self.gone else ""
         if not self.failure:
-            return f"{self.source}: told {self.verdicts} verdicts{lost}"
+            return f"{self.source}: sent {self.verdicts} verdicts{lost}"
         return (
-            f"verdicts were not written back: {self.failure}; {self.verdicts} were{lost}, "
-            "the next run goes on from there"
+            f"verdicts were not written back: {self.failure}; {self.verdicts} were{lost}; "
+            "the next run resumes from there"
         )
 
 

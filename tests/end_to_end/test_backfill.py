@@ -153,7 +153,7 @@ def test_a_paid_judge_is_foreseen_from_what_it_cost_and_stopped_at_what_it_may(
     assert limited.code == 1
     assert "4 outputs to judge in 5 units: about" in limited.err
     assert "stopped at --max-cost" in limited.err
-    assert "run it again to go on from there" in limited.err
+    assert "run it again to resume from there" in limited.err
     runs = read(team / "lake", "runs").sort("started_at")
     assert 0 < runs["rows_out"][1] < 4
     assert runs["rows_out"].sum() == read(team / "lake", "outputs").height

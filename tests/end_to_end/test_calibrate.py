@@ -173,7 +173,7 @@ def test_pairs_that_stand_for_others_weigh_and_the_policy_says_how_far_it_holds(
         (["bare.jsonl"], "no column 'label'"),
         (["few.jsonl"], "calibration needs 20 labelled pairs or more, and there are 1"),
         (["--lake", "nowhere"], "no review yields a label yet"),
-        (["light.jsonl"], "light.jsonl: weight 0.0 is no number above 0"),
+        (["light.jsonl"], "light.jsonl: weight 0.0 is not a number above 0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(config, elsewhere, command, arguments, said):

@@ -103,7 +103,7 @@ def test_a_command_can_sign_instead_of_a_key_file(lake, tmp_path):
     sound(lake, wanted)
     assert not list((tmp_path / "keys").glob("*.key"))
     Path(command[1]).write_text("import sys; sys.stdout.buffer.write(bytes(64))")
-    with pytest.raises(ConfigError, match="no signature by"):
+    with pytest.raises(ConfigError, match="did not answer with a signature by"):
         night(lake, wanted, 1, outputs=1)
 
 

@@ -128,5 +128,5 @@ def test_a_folder_that_cannot_be_trusted_or_used_is_refused(
 
 
 def test_no_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is no folder"):
+    with pytest.raises(ModelError, match="is not a folder"):
         names.load(str(tmp_path / "nowhere"))

@@ -74,7 +74,7 @@ def test_the_miss_rate_has_the_exact_interval() -> None:
     ("content", "sentence"),
     [
         ("output_id;left\na;1\n", "no column output_id"),
-        ("output_id,left\na,some\n", "line 2: left is no whole number"),
+        ("output_id,left\na,some\n", "line 2: left is not a whole number"),
         ("output_id,left\na,1\na,0\n", "names an answer twice"),
         ("output_id,left\n", "has no row"),
         (None, "cannot be read"),

@@ -280,7 +280,7 @@ def test_two_rules_of_one_name_or_about_the_same_are_refused():
         RetentionRule(name="support", days=1),
         RetentionRule(name="b", use_case="support", days=1),
     ):
-        with pytest.raises(ValueError, match=r"two have one name|two are about one table and use case"):
+        with pytest.raises(ValueError, match=r"two have the same name|two are about one table and use case"):
             RetentionSettings(rules=(SUPPORT, second))
 
 

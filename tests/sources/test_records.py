@@ -423,7 +423,7 @@ def test_a_mapping_is_proposed_from_names_types_and_frequency():
             model="model", contexts="retrieval.documents", context_text="content", context_uri="source",
         )
     )  # fmt: skip
-    assert proposal.sentences == ("no field names the agent; the source's name stands for it",)
+    assert proposal.sentences == ("no field names the agent; the source's name is used instead",)
 
 
 def test_what_a_proposal_did_not_find_is_said():
@@ -591,7 +591,7 @@ def test_init_knows_german_columns_and_says_what_it_did_not_find():
     proposal = mapping.propose(rows)
     fields = proposal.fields
     assert (fields.prompt, fields.response, fields.contexts) == ("Frage", "Antwort", "Textauszug")
-    assert "no field names the agent; the source's name stands for it" in proposal.sentences
+    assert "no field names the agent; the source's name is used instead" in proposal.sentences
     assert any("no field holds evidence" in s for s in mapping.propose([{"answer": "Yes, it is."}]).sentences)
 
 

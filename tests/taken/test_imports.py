@@ -62,9 +62,9 @@ def test_each_line_that_cannot_be_used_is_refused_with_its_reason(
         f"line 6: {verdict_id} is the id of a verdict, expected that of an output",
         "line 7: action_taken is binned, expected one of delivered, rephrased, escalated",
         "line 8: taken_at is yesterday, expected ISO 8601 with a zone",
-        "line 10: line 9 says the same of this answer",
-        "line 11: other lines say otherwise of the same answer; which is right cannot be told",
-        "line 12: other lines say otherwise of the same answer; which is right cannot be told",
+        "line 10: line 9 says the same about this answer",
+        "line 11: other lines contradict it; it is unclear which is right",
+        "line 12: other lines contradict it; it is unclear which is right",
         "line 14: it names no answer; give output_id or source_id",
     ]
     quarantine = bot.lake.scan("quarantine").collect()

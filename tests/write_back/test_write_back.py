@@ -56,7 +56,7 @@ def events(lake: Lake) -> list[dict[str, Any]]:
 
 def test_a_source_of_files_gets_opentelemetry_events_of_its_traces(tmp_path: Path) -> None:
     lake = told_lake(tmp_path, TRACE)
-    assert str(tell(lake, FILES)) == "desk: told 2 verdicts"
+    assert str(tell(lake, FILES)) == "desk: sent 2 verdicts"
     right, wrong = sorted(
         events(lake), key=lambda event: event["gen_ai.evaluation.score.label"], reverse=True
     )
@@ -171,7 +171,7 @@ def test_what_failed_is_made_up_for_by_the_next_run_and_nothing_is_told_twice(
     first = tell(lake, langfuse(server))
     assert (first.verdicts, len(server.scores)) == (3, 6)
     assert "refused (500)" in first.failure
-    assert str(first).endswith("3 were, the next run goes on from there")
+    assert str(first).endswith("3 were; the next run resumes from there")
     second = tell(lake, langfuse(server))
     assert (second.verdicts, second.failure, len(server.scores)) == (7, "", 20)
 

@@ -75,7 +75,7 @@ def _ask(text: bytes, settings: LedgerSettings, path: Path) -> None:
     try:
         _verified(reply.body, text, roots, nonce=request.nonce)
     except ValueError as error:
-        raise IntegrityError(f"{settings.timestamp_url}: its answer is no good stamp ({error})") from None
+        raise IntegrityError(f"{settings.timestamp_url}: its answer is not a valid stamp ({error})") from None
     with durable.touching(path):
         durable.make_folder(path.parent)
         durable.replace(path, reply.body)
