@@ -190,7 +190,7 @@ def test_a_damaged_shard_is_never_parsed_and_costs_that_shard(
     parsed: list[Path] = []
     mapped = dense.mapped
     monkeypatch.setattr(dense, "mapped", lambda path, *rest: (parsed.append(path), mapped(path, *rest))[1])
-    with pytest.raises(ValueError, match="is gone"):
+    with pytest.raises(ValueError, match="is missing"):
         bench.files.open(plan, placed)
     assert path not in parsed
     bench.embedder.encoded.clear()
