@@ -155,11 +155,14 @@ def _identity(lake: Lake, parameters: DriftParameters, chosen: Windows, since: d
 
 def _last_day(lake: Lake, today: date) -> date:
     """The newest day that has answers and is over; the newest of all where none is."""
-    days = [
-        d for d in lake.days("outputs") if lake.scan("outputs", since=d, until=d).head(1).collect().height
-    ]
-    whole = [day for day in days if day < today]
-    return (whole or days or [today - timedelta(days=1)])[-1]
+    newest = None
+    for day in lake.newest_days("outputs"):
+        if lake.scan("outputs", since=day, until=day).head(1).collect().is_empty():
+            continue
+        if day < today:
+            return day
+        newest = newest or day
+    return newest or today - timedelta(days=1)
 
 
 def _day(lake: Lake, parameters: DriftParameters, day: date, cached_vectors: CachedVectors | None) -> Cells:

@@ -97,7 +97,7 @@ class File:
             day = date.fromisoformat(self.day)
         except ValueError:
             raise IntegrityError(f"a commit manifest names the day {self.day[:40]!r}, no date") from None
-        return Path("tables") / self.table / f"date={day.isoformat()}" / self.name
+        return Path(f"tables/{self.table}/date={day.isoformat()}/{self.name}")
 
     @property
     def staged(self) -> str:

@@ -46,10 +46,10 @@ def export(lake: Lake, target: str) -> list[Exported]:
         InputError: the target cannot be written, or the library is missing.
     """
     with lake.lock("export to Delta"):
-        committed, damaged = verification.standing(lake.root)
-        if damaged:
-            raise IntegrityError(damaged[0])
-        return [_table(lake, name, f"{target.rstrip('/')}/{name}", committed) for name in TABLES]
+        committed = verification.published(lake.root)
+        if committed.damaged:
+            raise IntegrityError(committed.damaged[0])
+        return [_table(lake, name, f"{target.rstrip('/')}/{name}", committed.standing) for name in TABLES]
 
 
 def _table(lake: Lake, name: str, target: str, committed: Mapping[Path, set[str]]) -> Exported:

@@ -16,6 +16,7 @@ Layout of a lake:
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
@@ -142,13 +143,13 @@ class Lake:
         """Days that have at least one visible file, ascending."""
         return sorted({day for day, _ in self._files(table)})
 
+    def newest_days(self, table: str) -> Iterator[date]:
+        """Days that have at least one visible file, the newest first; each is looked at in its turn."""
+        return (day for day, folder in reversed(self._day_folders(table)) if _visible(folder))
+
     def files(self, table: str, *, since: date | None = None, until: date | None = None) -> list[Path]:
         """Visible files of the days from `since` to `until`, both included, in a fixed order."""
-        return [
-            file
-            for day, file in self._files(table)
-            if (since is None or day >= since) and (until is None or day <= until)
-        ]
+        return [file for _, file in self._files(table, since, until)]
 
     def scan(
         self, table: str, *, since: date | None = None, until: date | None = None, verify: bool = False
@@ -165,16 +166,24 @@ class Lake:
             verification.check(self.root, files)
         return parquet.scan(TABLES[table], files)
 
-    def _files(self, table: str) -> list[tuple[date, Path]]:
+    def _files(
+        self, table: str, since: date | None = None, until: date | None = None
+    ) -> list[tuple[date, Path]]:
+        """Visible files with their day; folders of other days are not looked into."""
+        with durable.touching(self.root / "tables" / TABLES[table].name):
+            return [
+                (day, file)
+                for day, folder in self._day_folders(table)
+                if (since is None or day >= since) and (until is None or day <= until)
+                for file in _visible(folder)
+            ]
+
+    def _day_folders(self, table: str) -> list[tuple[date, Path]]:
+        """Folders of days, ascending; one that is no day was not made by a commit."""
         folder = self.root / "tables" / TABLES[table].name
-        found = []
         with durable.touching(folder):
-            for file in sorted(folder.glob("date=*/*.parquet")):
-                # Hidden names are not visible yet; a folder that is no day was not made by a commit.
-                day = _day(file.parent.name)
-                if day is not None and not file.name.startswith(("_", ".")):
-                    found.append((day, file))
-        return found
+            folders = sorted(folder.glob("date=*"))
+        return [(day, each) for each in folders if (day := _day(each.name)) is not None]
 
     # Writing ------------------------------------------------------------------------------------------
 
@@ -445,6 +454,15 @@ class Lake:
         tail = "" if plain else "-" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         readable = name if plain else re.sub("[^a-z0-9_-]+", "_", name.lower())[:60]
         return self.root / "state" / f"{readable}{tail}.json"
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Parquet files of a day in a fixed order; hidden names are not visible yet."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a year of days is looked at many times a night
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in sorted(names) if name.endswith(".parquet") and name[0] not in "_."]
 
 
 def _day(folder: str) -> date | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import IntegrityError
@@ -34,7 +34,7 @@ def check(root: Path, files: Sequence[Path]) -> None:
             continue
         digest = durable.sha256_file(file)
         if not named(file, digest):
-            expected = standing(root)[0] if expected is None else expected
+            expected = published(root).standing if expected is None else expected
             if digest not in expected.get(file.relative_to(root), set()):
                 damaged.append(str(file))
                 continue
@@ -51,68 +51,90 @@ def named(file: Path, digest: str) -> bool:
     return file.name == f"part-{digest[:16]}.parquet"
 
 
-def standing(root: Path) -> tuple[dict[Path, set[str]], list[str]]:
-    """Digests that may stand at each place now, and sentences about manifests that cannot be read.
+@dataclass(frozen=True)
+class Published:
+    """What the commits of a lake published, from one reading of their manifests."""
+
+    standing: dict[Path, set[str]]
+    """Digests that may stand at each place now."""
+    rows: dict[str, int]
+    """Rows by table of the files that stand there; nothing is parsed but manifests."""
+    removals: dict[str, Path]
+    """By run, its last manifest that takes files away."""
+    damaged: list[str]
+    """Sentences about manifests that cannot be read."""
+
+
+def published(root: Path) -> Published:
+    """Reads every manifest of a lake.
 
     Every commit puts one digest at a place and takes away the one it replaces, so what is left over of
     the sum is what stands there, in whatever order the manifests are read.
     """
     first: dict[Path, set[str]] = {}
     changes: dict[Path, Counter[str]] = {}
-    sentences = []
+    rows: dict[tuple[Path, str], tuple[str, int]] = {}
+    removals: dict[str, Path] = {}
+    damaged = []
     for path, record in commits.manifests(root):
         if isinstance(record, IntegrityError):
-            sentences.append(str(record))
+            damaged.append(str(record))
             continue
+        if "removes" in record:
+            removals[path.parent.parent.name] = path
         try:
-            files = commits.record_files(record)
-            for file in commits.removed_files(record):
-                first.setdefault(file.place, set())
-                changes.setdefault(file.place, Counter())[file.sha256] -= 1
+            files, removed = commits.record_files(record), commits.removed_files(record)
+            for file in removed:
+                place = file.place
+                first.setdefault(place, set())
+                changes.setdefault(place, Counter())[file.sha256] -= 1
             for file in files:
-                first.setdefault(file.place, set())
+                place = file.place
+                rows[place, file.sha256] = (file.table, file.rows)
+                first.setdefault(place, set())
                 if file.replaces is None:
-                    first[file.place].add(file.sha256)
+                    first[place].add(file.sha256)
                 else:
-                    change = changes.setdefault(file.place, Counter())
+                    change = changes.setdefault(place, Counter())
                     change[file.sha256] += 1
                     change[file.replaces] -= 1
         except (IntegrityError, ValueError) as error:
-            sentences.append(f"{path}: {error}")
-    standing = {}
-    for place, digests in first.items():
-        count = changes.get(place, Counter())
-        standing[place] = {d for d in digests | set(count) if (d in digests) + count[d] > 0}
-        if not standing[place]:
-            del standing[place]  # joined into another file
-    return standing, sentences
+            damaged.append(f"{path}: {error}")
+    standing = {place: _left(digests, changes.get(place)) for place, digests in first.items()}
+    # What is joined into another file stands nowhere.
+    standing = {place: digests for place, digests in standing.items() if digests}
+    return Published(standing, _counts(standing, rows), removals, damaged)
 
 
-def row_counts(root: Path) -> dict[str, int]:
-    """Rows by table, as the manifests of the files that stand there say; nothing is parsed but manifests."""
-    rows: dict[tuple[Path, str], tuple[str, int]] = {}
-    for _, record in commits.manifests(root):
-        with suppress(IntegrityError, ValueError):
-            if not isinstance(record, IntegrityError):
-                files = commits.record_files(record)
-                rows |= {(file.place, file.sha256): (file.table, file.rows) for file in files}
+def _left(digests: set[str], changes: Counter[str] | None) -> set[str]:
+    if changes is None:
+        return digests
+    return {d for d in digests | set(changes) if (d in digests) + changes[d] > 0}
+
+
+def _counts(
+    standing: Mapping[Path, set[str]], rows: Mapping[tuple[Path, str], tuple[str, int]]
+) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for place, digests in standing(root)[0].items():
-        for table, count in [rows[place, digest] for digest in sorted(digests) if (place, digest) in rows][
-            :1
-        ]:
+    for place, digests in standing.items():
+        known = [rows[place, digest] for digest in sorted(digests) if (place, digest) in rows]
+        for table, count in known[:1]:
             counts[table] += count
     return dict(counts)
 
 
-def verify(root: Path, read: Mapping[str, str] | None = None) -> list[str]:
+def verify(
+    root: Path, read: Mapping[str, str] | None = None, commits_read: Published | None = None
+) -> list[str]:
     """One sentence for every damaged, missing or unaccounted file and manifest of the lake.
 
     Args:
         read: SHA-256 by place of files that the caller has just hashed; the others are hashed here.
+        commits_read: what the manifests say, where the caller has just read them.
     """
     read = read or {}
-    expected, sentences = standing(root)
+    known = commits_read or published(root)
+    expected, sentences = known.standing, list(known.damaged)
     found = {
         file.relative_to(root)
         for file in (root / "tables").glob("*/date=*/*.parquet")

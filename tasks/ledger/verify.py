@@ -34,6 +34,7 @@ from tasks.errors import IntegrityError, Unverifiable
 from tasks.files import durable
 from tasks.lake import commits, verification
 from tasks.lake.store import Lake
+from tasks.lake.verification import Published
 from tasks.ledger import opening, segments, verify_checkpoints, verify_folder, verify_manifests
 from tasks.ledger.erasures import Erasure, erasures
 from tasks.ledger.findings import Findings
@@ -157,14 +158,14 @@ def verify(
     walk.run(checkpoints, progress, workers)  # (2) to (5)
     verify_checkpoints.signatures(log, checkpoints, trusted, walk.hand_overs, verified)  # (1)
     verify_folder.check(lake, log, verified)
-    _files(lake, walk.files.digests, verified)  # (6)
-    verify_manifests.removals(lake, log, verified)
+    committed = verification.published(lake.root)
+    _files(lake, walk.files.digests, committed, verified)  # (6)
+    verify_manifests.removals(committed.removals, log, verified)
     if start:
         verify_manifests.earlier(lake, log, start, verified)
     with verified.catching():
         verified.erasures = erasures(log)
-    counts = verification.row_counts(lake.root)
-    verified.rows = {table: counts.get(table, 0) for table in verified.references}
+    verified.rows = {table: committed.rows.get(table, 0) for table in verified.references}
     verified.outside = verify_checkpoints.outside(log, settings, trusted_checkpoint, trusted, verified)  # (7)
     if not verified.findings and not verified.unverifiable:
         _remember(lake, log, now if verified.is_whole else whole_at(lake))
@@ -270,11 +271,11 @@ class _Walk:
         return frozenset(erased)
 
 
-def _files(lake: Lake, digests: dict[str, str], findings: Findings) -> None:
+def _files(lake: Lake, digests: dict[str, str], committed: Published, findings: Findings) -> None:
     """Files are those of commits; those that a crash left prepared are still to be published."""
     with findings.catching():
         prepared = {place.as_posix() for place in commits.prepared(lake.root)}
-        for sentence in verification.verify(lake.root, digests):
+        for sentence in verification.verify(lake.root, digests, committed):
             if sentence.split(":")[0] in prepared:
                 findings.note(f"{sentence}; it is prepared, and the next run publishes it")
             else:

@@ -71,7 +71,7 @@ class TableFiles:
 
     @cached_property
     def _standing(self) -> dict[Path, set[str]]:
-        return verification.standing(self.root)[0]
+        return verification.published(self.root).standing
 
     def read(self, table: str, path: Path) -> pl.DataFrame | None:
         """A file's rows; None and a finding where it cannot be read."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from tasks.errors import IntegrityError
-from tasks.lake import commits
 from tasks.lake.store import Lake
 from tasks.ledger import events, events_table
 from tasks.ledger.findings import Findings
@@ -28,13 +27,13 @@ def earlier(lake: Lake, log: Log, start: int, findings: Findings) -> None:
                 )
 
 
-def removals(lake: Lake, log: Log, findings: Findings) -> None:
-    """Commits that took files away are of runs that the log knows: whoever removes a file could write one."""
+def removals(by_run: Mapping[str, Path], log: Log, findings: Findings) -> None:
+    """Commits that took files away are of runs that the log knows: whoever removes a file could write one.
+
+    Args:
+        by_run: a manifest of each run that did.
+    """
     with findings.catching():
-        by_run: dict[str, Path] = {}
-        for path, record in commits.manifests(lake.root):
-            if not isinstance(record, IntegrityError) and "removes" in record:
-                by_run[path.parent.parent.name] = path
         runs = pl.Series("run_id", list(by_run), dtype=pl.String)
         for phase in ("start", "end"):
             runs = runs.filter(~runs.is_in(log.find(events.run_subjects(runs, phase))["run_id"].implode()))

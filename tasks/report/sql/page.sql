@@ -83,7 +83,7 @@ WITH last AS (
   SELECT CASE WHEN grouping(verdict) = 0 THEN verdict ELSE 'any' END AS verdict, count(*) AS n,
          count(*) FILTER (outcome = 'confirmed') AS k, count(DISTINCT reviewer) AS reviewers
   FROM last JOIN (
-    SELECT DISTINCT verdict_id, verdict, verifier FROM $verdicts
+    SELECT DISTINCT verdict_id, verdict, verifier FROM $verdicts SEMI JOIN last USING (verdict_id)
   ) USING (verdict_id)
   WHERE verifier IN (SELECT verifier FROM current_verdicts)
   GROUP BY GROUPING SETS ((), (verdict))
@@ -145,20 +145,27 @@ FROM shares ORDER BY list_position(['all', 'agent', 'use case', 'policy'], slice
 -- numbers: claims, supported, contradicted, unsettled, unchecked
 WITH own AS (
   SELECT flow, started_at FROM $runs WHERE run_id = '$run_id'
+), shown AS (
+  -- This run, and the one before it of its kind that judged anything.
+  SELECT run_id, runs.started_at, runs.verifier, runs.policy
+  FROM $runs AS runs JOIN own ON runs.flow = own.flow AND runs.started_at <= own.started_at
+  WHERE run_id = '$run_id' OR (runs.status = 'completed' AND run_id IN (SELECT DISTINCT run_id FROM $verdicts))
+  ORDER BY run_id = '$run_id' DESC, runs.started_at DESC, run_id LIMIT 2
+), judged AS (
+  SELECT run_id, output_id, date, verdict, $because, $part FROM $verdicts WHERE run_id IN (SELECT run_id FROM shown)
 ), counts AS (
   SELECT run_id, $counts
   FROM (
-    SELECT run_id, verdict, $because, $part, coalesce(weight, 1) AS weight
-    FROM $verdicts LEFT JOIN (SELECT output_id, $weight FROM $outputs) USING (output_id)
+    SELECT run_id, verdict, because, part, coalesce(weight, 1) AS weight
+    FROM judged LEFT JOIN (
+      SELECT output_id, $weight FROM $outputs WHERE date IN (SELECT date FROM judged)
+    ) USING (output_id)
   ) GROUP BY 1
 )
--- This run, and the one before it of its kind that judged anything.
-SELECT run_id, runs.started_at, runs.verifier, runs.policy,
+SELECT run_id, started_at, verifier, policy,
        $sums
-FROM $runs AS runs JOIN own ON runs.flow = own.flow AND runs.started_at <= own.started_at
-LEFT JOIN counts USING (run_id)
-WHERE run_id = '$run_id' OR (claims > 0 AND runs.status = 'completed')
-ORDER BY run_id = '$run_id' DESC, runs.started_at DESC, run_id LIMIT 2;
+FROM shown LEFT JOIN counts USING (run_id)
+ORDER BY run_id = '$run_id' DESC, started_at DESC, run_id;
 
 -- name: by
 -- key: $columns
@@ -568,11 +575,15 @@ WHERE run_id = '$run_id';
 -- name: of-run
 -- key: part
 -- numbers: claims
+WITH judged AS (
+  SELECT output_id, date, verdict, $because, $part FROM $verdicts WHERE run_id = '$run_id'
+)
 SELECT part, $count AS claims
 FROM (
-  SELECT verdict, $because, $part, coalesce(weight, 1) AS weight
-  FROM $verdicts LEFT JOIN (SELECT output_id, $weight FROM $outputs) USING (output_id)
-  WHERE run_id = '$run_id'
+  SELECT part, coalesce(weight, 1) AS weight
+  FROM judged LEFT JOIN (
+    SELECT output_id, $weight FROM $outputs WHERE date IN (SELECT date FROM judged)
+  ) USING (output_id)
 )
 GROUP BY 1 ORDER BY list_position($part_order, part);
 
