@@ -13,6 +13,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import warnings
@@ -60,6 +61,20 @@ with warnings.catch_warnings():
 
 # It says on every run where it makes its pages, and has set this level itself: that is no step of a flow.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
+
+
+class _InOneSentence(logging.Handler):
+    """A page that cannot be made, on a full disk for example, is logged with a traceback and passed over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        what = re.search(r'follows:\s+(\w+): "', record.getMessage())
+        log.warning("a page of Data Docs was not made (%s)", what[1] if what else record.levelname)
+
+
+log = logging.getLogger("claimledger.gate")
+_rendering = logging.getLogger("great_expectations.render")
+_rendering.addHandler(_InOneSentence(logging.WARNING))
+_rendering.propagate = False
 
 RESULTS = "great_expectations.jsonl"
 """In a run's folder: what Great Expectations returned, a line for each suite and frame."""

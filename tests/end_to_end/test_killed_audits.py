@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -155,6 +156,29 @@ def test_a_disk_that_fails_or_a_kill_at_any_call_loses_nothing(
         assert ended.code in (0, 1, 2), ended.err
         assert "Traceback" not in ended.err
         assert ended.code == 0 or ended.err.startswith("claimledger:"), ended.err
+    assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "hours"),
+    [
+        (("flows.units", "judge"), -5.0),
+        (("flows.run", "close"), 30.0),
+        pytest.param(
+            ("flows.units", "judge"), 30.0, marks=pytest.mark.slow
+        ),  # as the first two, the other way
+        pytest.param(("flows.run", "close"), -5.0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_clock_that_moves_in_the_middle_of_a_night_loses_nothing(
+    tmp_path: Path, nursery: Nursery, undisturbed: Night, place: tuple[str, str], hours: float
+) -> None:
+    export(tmp_path)
+    ended = nursery.run("audit", "--quiet", cwd=tmp_path, clock=(*place, hours))
+    assert ended.code == 0, ended.err
+    (run,) = read(tmp_path / "lake", "runs").to_dicts()
+    assert run["finished_at"] - run["started_at"] > timedelta(hours=hours), "the clock did not move"
+    assert abs(run["finished_at"] - run["started_at"]) > timedelta(hours=1), "the clock did not move"
     assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import subprocess
@@ -380,3 +381,15 @@ def test_validating_reaches_for_nobody_and_importing_the_gate_does_not_load_grea
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "reached [] threads ['MainThread']"
+
+
+def test_a_page_that_great_expectations_cannot_make_is_told_in_one_sentence(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert great_expectations.log.name.startswith("claimledger")
+    logging.getLogger("great_expectations.render.renderer.site_builder").error(
+        'information follows:\n  OSError: "[Errno 28] of a row".  Traceback: "Traceback (most recent"'
+    )
+    assert caplog.messages[0] == "a page of Data Docs was not made (OSError)"
+    assert not logging.getLogger("great_expectations.render").propagate
+    assert capfd.readouterr().err == ""

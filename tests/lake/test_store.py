@@ -146,6 +146,23 @@ def test_a_range_of_days_reads_only_those_days(lake: Lake, frames: Frames) -> No
     assert found.height == 8
 
 
+def test_a_look_at_one_day_or_at_the_newest_looks_into_no_other_folder(
+    lake: Lake, frames: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.commit("run", "unit", frames(10), run_day=DAY)
+    looks: list[Path] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: looks.append(Path(path)) or listdir(path))
+    first, last = date(2026, 1, 2), date(2026, 1, 3)
+    assert len(lake.files("outputs", since=first, until=first)) == 1
+    assert [folder.name for folder in looks] == [f"date={first}"]
+    looks.clear()
+    assert next(lake.newest_days("outputs")) == last
+    assert [folder.name for folder in looks] == [f"date={last}"]
+    (lake.files("outputs", since=last)[0]).rename(lake.root / "away")
+    assert list(lake.newest_days("outputs")) == [first]
+
+
 def test_names_that_are_not_visible_yet_and_folders_that_are_no_days_are_not_read(
     lake: Lake, frames: Frames
 ) -> None:

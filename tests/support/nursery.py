@@ -7,6 +7,9 @@ call that changes a file below a folder:
     after     SIGKILL after it (of calls that are made in Python: write, fsync)
     half      a write of half the bytes, then SIGKILL
     ENOSPC …  the call fails with that error, once
+    full      the disk is full: what makes or lengthens a file fails with ENOSPC from there on
+
+Its clock may be moved in the middle of what it does, by hours, as one that is set right is.
 
 The parent runs nothing itself: a thread pool would not survive the fork. What native code writes (Parquet,
 before it is renamed) is not counted; `test_store_crashes.py` kills there by strace.
@@ -24,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,18 @@ IMPORTS = (
 )
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+GROWS = ("open", "os.mkdir", "os.link", "write")
+"""Of these, what takes room."""
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
+MOUNT = 'mount -t tmpfs -o size={}m tmpfs "$0" && exec "$@"'
+
+
+def has_namespaces() -> bool:
+    """Whether this machine lets a user mount a disk that only the user's processes see."""
+    try:
+        return subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -55,13 +71,28 @@ class Ended:
 
 
 class Nursery:
-    """The process that forks; a context manager."""
+    """The process that forks; a context manager.
+
+    Args:
+        disk: a folder that is a disk of its own for it and its children, of so many MiB; others find it by
+            `seen`. Needs the right to namespaces (`has_namespaces`).
+    """
+
+    def __init__(self, disk: tuple[Path, int] | None = None) -> None:
+        self._prefix = [] if disk is None else [*NAMESPACE, "sh", "-c", MOUNT.format(disk[1]), str(disk[0])]
 
     def __enter__(self) -> Nursery:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*self._prefix, sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return self
+
+    def seen(self, path: Path) -> Path:
+        """A path of the process as others reach it."""
+        return Path(f"/proc/{self._process.pid}/root{path}")
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
@@ -74,6 +105,8 @@ class Nursery:
         fault: tuple[int, str] | None = None,
         point: tuple[str, str, bool] | None = None,
         kill_after_s: float | None = None,
+        clock: tuple[str, str, float] | None = None,
+        fills: tuple[str, str, int, str] | None = None,
     ) -> Ended:
         """The console command, in a child.
 
@@ -81,6 +114,8 @@ class Nursery:
             fault: the number of a call that changes a file below `cwd`, and what happens there.
             point: module, function, and whether the child dies after it instead of before.
             kill_after_s: SIGKILL at that time after the fork, in seconds.
+            clock: module and function, and the hours by which the clock moves when that is first called.
+            fills: module and function, and a file that takes all room left when that is called the nth time.
         """
         request = {
             "arguments": arguments,
@@ -89,6 +124,8 @@ class Nursery:
             "fault": fault,
             "point": point,
             "kill_after_s": kill_after_s,
+            "clock": clock,
+            "fills": fills,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -114,12 +151,12 @@ class Faults:
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         is_change = event in CHANGES or (event == "open" and bool((arguments[2] or 0) & WRITING))
-        if is_change and self._is_below(arguments[0]) and self._is_reached():
+        if is_change and self._is_below(arguments[0]) and self._is_reached(event):
             self._disturb()
 
     def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(handle: int, *arguments: Any) -> Any:
-            if not self._is_below(f"/proc/self/fd/{handle}") or not self._is_reached():
+            if not self._is_below(f"/proc/self/fd/{handle}") or not self._is_reached(real.__name__):
                 return real(handle, *arguments)
             if self._mode == "half" and arguments:
                 real(handle, bytes(arguments[0])[: len(arguments[0]) // 2])
@@ -138,13 +175,15 @@ class Faults:
             text = os.readlink(text)  # noqa: PTH115 - an audit hook keeps to the plain calls
         return os.path.abspath(text).startswith(self._below)  # noqa: PTH100
 
-    def _is_reached(self) -> bool:
+    def _is_reached(self, what: str) -> bool:
         self.calls += 1
         os.pwrite(self._tally, str(self.calls).encode(), 0)
+        if self._mode == "full":
+            return self._at is not None and self.calls > self._at and what in GROWS
         return self.calls - 1 == self._at
 
     def _disturb(self) -> None:
-        number = getattr(errno, self._mode, None)
+        number = errno.ENOSPC if self._mode == "full" else getattr(errno, self._mode, None)
         if number is None:
             os.kill(os.getpid(), signal.SIGKILL)
         else:
@@ -205,6 +244,10 @@ def _live(request: dict[str, Any], folder: Path, files: Mapping[str, Path]) -> i
     os.chdir(folder)
     if request["point"]:
         _die_at(*request["point"])
+    if request["clock"]:
+        _move_clock_at(*request["clock"])
+    if request["fills"]:
+        _fill_at(*request["fills"])
     at, mode = request["fault"] or (None, "")
     Faults(folder / "lake", at, mode, files["calls"]).install()
     main = importlib.import_module("flows.commands.cli").main
@@ -219,10 +262,7 @@ def _live(request: dict[str, Any], folder: Path, files: Mapping[str, Path]) -> i
 
 def _die_at(module: str, name: str, after: bool) -> None:
     """The process ends on the spot before or after a function, of a module or of a `module:attribute`."""
-    path, _, attribute = module.partition(":")
-    place = importlib.import_module(path)
-    place = getattr(place, attribute) if attribute else place
-    function = getattr(place, name)
+    place, function = _found(module, name)
 
     def call(*arguments: Any, **options: Any) -> None:
         if after:
@@ -230,6 +270,69 @@ def _die_at(module: str, name: str, after: bool) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(place, name, call)
+
+
+def _found(module: str, name: str) -> tuple[Any, Callable[..., Any]]:
+    path, _, attribute = module.partition(":")
+    place = importlib.import_module(path)
+    place = getattr(place, attribute) if attribute else place
+    return place, getattr(place, name)
+
+
+def _fill_at(module: str, name: str, number: int, file: str) -> None:
+    """A file takes what room is left on its disk when a function is called for the nth time."""
+    place, function = _found(module, name)
+    calls = []
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        calls.append(name)
+        if len(calls) == number:
+            size = 2**20
+            with Path(file).open("wb", buffering=0) as filler:
+                while size:
+                    try:
+                        filler.write(bytes(size))
+                    except OSError:
+                        size //= 2
+        return function(*arguments, **options)
+
+    setattr(place, name, call)
+
+
+class _AnyMoment(type):
+    """Moments made before the clock was replaced are moments."""
+
+    def __instancecheck__(cls, other: object) -> bool:
+        return isinstance(other, datetime)
+
+
+class Moving(datetime, metaclass=_AnyMoment):
+    """In the product's modules, in place of `datetime`: its clock may be moved."""
+
+    by = timedelta()
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        return datetime(*arguments, **options)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        return datetime.now(tz) + cls.by
+
+
+def _move_clock_at(module: str, name: str, hours: float) -> None:
+    """The clock of this process, as the product's modules and `time.time` read it, moves at a call."""
+    place, function = _found(module, name)
+    seconds = time.time
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        Moving.by = timedelta(hours=hours)
+        return function(*arguments, **options)
+
+    setattr(place, name, call)
+    time.time = lambda: seconds() + Moving.by.total_seconds()
+    for each in list(sys.modules.values()):
+        if each.__name__.startswith(("flows.", "tasks.")) and vars(each).get("datetime") is datetime:
+            vars(each)["datetime"] = Moving
 
 
 if __name__ == "__main__":
