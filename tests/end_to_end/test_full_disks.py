@@ -76,12 +76,12 @@ def undisturbed(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 def assert_stopped_for_want_of_room(ended: Ended, lake: Path) -> None:
-    """One sentence that says so; most days are there, and not all."""
+    """One sentence that says so; what was published before is there."""
     assert ended.code == 2, ended.err
     assert ended.err.startswith("claimledger:")
     assert "No space left" in ended.err
     assert "Traceback" not in ended.err
-    assert 1 <= read(lake, "outputs").height < DAYS
+    assert read(lake, "outputs").height >= SHARE * DAYS
 
 
 def assert_the_next_ends_as(other: Path, nursery: Nursery, folder: Path, lake: Path) -> None:
@@ -94,7 +94,7 @@ def assert_the_next_ends_as(other: Path, nursery: Nursery, folder: Path, lake: P
         assert not found.select(TABLES[table].key).is_duplicated().any(), table
     runs = read(lake, "runs")
     assert set(runs["status"]) <= {"completed", "died", "failed"}
-    assert runs.filter(pl.col("status") == "completed").height == 1
+    assert runs.filter(pl.col("status") == "completed").height >= 1
     names = [file.name for file in (lake / "tables").rglob("*") if file.is_file()]
     assert [name for name in names if name.startswith((".", "_")) or not name.endswith(".parquet")] == []
     verified = nursery.run("ledger", "verify", "--json", cwd=folder)

@@ -23,6 +23,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tasks import starter
+from tasks.tables import TABLES
+from tests.support.small_verifier import small_folder
 
 pytestmark = pytest.mark.timeout(1800)
 STARTUP_S = 600
@@ -267,6 +269,39 @@ def test_of_three_missed_nights_one_does_the_work_and_none_fails(
     assert {"pull sample", "judge 2026-11-01..2026-11-05, 5 outputs", "publish 0 refusals", "finish"} <= set(
         names
     )
+
+
+@pytest.mark.slow  # three audits more
+@pytest.mark.usefixtures("deployed")
+def test_a_flow_run_that_arrives_twice_at_once_and_again_when_all_is_over_does_its_work_once(
+    environment: dict[str, str], team: Path, tmp_path: Path
+) -> None:
+    deployment = get(environment, f"/deployments/name/nightly audit/{name_of(team / 'lake')}")
+    lake = tmp_path / "lake"
+    sent = {"parameters": {"config": str(team / "claimledger.toml"), "lake": str(lake)}}
+    run = post(environment, f"/deployments/{deployment['id']}/create_flow_run", sent)["id"]
+    variables = {**environment, "CLAIMLEDGER__VERIFIER__MODEL": str(small_folder())}
+    log = tmp_path / "engine.log"
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.open("ab") as said:
+            command = [sys.executable, "-m", "prefect.engine", run]
+            return subprocess.Popen(command, env=variables, cwd=team, stdout=said, stderr=said)
+
+    twins = [start(), start()]
+    codes = [each.wait(RUN_S) for each in twins]
+    late = start().wait(RUN_S)
+    state = get(environment, f"/flow_runs/{run}")["state_type"]
+    assert (state, 0 in codes) == ("COMPLETED", True), f"{codes}, {late}: {log.read_text()}"
+    for table in ("outputs", "claims", "evidence", "verdicts", "actions"):
+        rows = pl.read_parquet(f"{lake}/tables/{table}/**/*.parquet")
+        assert rows.height, table
+        assert not rows.select(TABLES[table].key).is_duplicated().any(), table
+    runs = pl.read_parquet(f"{lake}/tables/runs/**/*.parquet")
+    assert set(runs["status"]) == {"completed"}
+    assert runs["rows_out"].sum() == 5
+    verified = claimledger(environment, team, "ledger", "verify", "--lake", str(lake))
+    assert verified.returncode == 0, verified.stderr
 
 
 def test_serve_runs_what_the_server_asks_for_and_leaves_artifacts(
