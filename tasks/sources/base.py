@@ -18,8 +18,9 @@ from tasks.sources.parameters import SourceSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLLECTED_AFTER = 100_000
-"""New objects after which Python looks for circles among them; some 10 MB that may wait."""
+COLLECTED_AFTER = (100_000, 50, 1000)
+"""New objects after which Python looks for circles among them, some 10 MB that may wait; and after how many
+such looks among older ones, which are spans that wait for the rest of their trace, and modules."""
 Marks = dict[str, Any]
 """JSON that a source remembers itself by: for files, a mark for each, by name."""
 QUARANTINED, LEFT_OUT = "quarantined", "left_out"

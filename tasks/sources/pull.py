@@ -131,7 +131,7 @@ def _collecting_seldom() -> Iterator[None]:
     ones, as Python does by default, costs a sixth of the pull.
     """
     before = gc.get_threshold()
-    gc.set_threshold(COLLECTED_AFTER, *before[1:])
+    gc.set_threshold(*COLLECTED_AFTER)
     try:
         yield
     finally:

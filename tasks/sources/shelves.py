@@ -86,7 +86,8 @@ def write(frame: pl.DataFrame, path: Path, *, row_group_size: int | None = None)
     """Writes a frame as Parquet, and gives its path."""
     # Through memory, which holds the frame: writing by itself, Polars calls a full disk a ComputeError.
     data = io.BytesIO()
-    frame.write_parquet(data, compression="zstd", row_group_size=row_group_size)
+    # Read once or twice and removed: LZ4 takes half the time of zstd, for files 1.6 times as large.
+    frame.write_parquet(data, compression="lz4", row_group_size=row_group_size)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.getbuffer())
     return path

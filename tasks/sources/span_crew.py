@@ -71,7 +71,7 @@ _work: _Work | None = None
 def start(source: SpanSettings, wait_hours: float, scope: Scope, reader: Reader) -> None:
     """What a process of the pool runs first."""
     global _work  # noqa: PLW0603 - one per process of the pool
-    gc.set_threshold(COLLECTED_AFTER)
+    gc.set_threshold(*COLLECTED_AFTER)
     _work = _Work(source, wait_hours, scope, reader, Traces(scope.work / "spans"), Scratch())
 
 
