@@ -228,7 +228,7 @@ def test_any_text_of_a_path_is_written_as_valid_toml() -> None:
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     written(tmp_path, "lake = 'mine'")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         starter.write_starter(tmp_path, from_source=None, path=None)
     assert (tmp_path / "claimledger.toml").read_text() == "lake = 'mine'"
     assert not (tmp_path / "policies").exists()

@@ -34,10 +34,10 @@ def test_a_declaration_stands_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("os:root@vm", "what a system says"),
-        ("prefect:schedule", "what a system says"),
-        ("jane@example.com", "stays for ever"),
-        ("+49 170 1234567", "stays for ever"),
+        ("os:root@vm", "are reserved for systems"),
+        ("prefect:schedule", "are reserved for systems"),
+        ("jane@example.com", "kept forever"),
+        ("+49 170 1234567", "kept forever"),
         ("x" * 129, "at most 128"),
         ("two\nlines", "at most 128"),
         ('a "quote"', "quotes"),

@@ -341,7 +341,7 @@ def test_the_ledger_s_state_says_what_was_verified_in_this_run(
     bad = shown(dataclasses.replace(whole, findings=["verdicts: a row differs"]))
     assert "✕ does not verify" in bad
     assert "verdicts: a row differs" in bad
-    assert "The lake is not what was signed" in bad
+    assert "The lake does not match what was signed" in bad
     assert "could not be verified" in shown(dataclasses.replace(whole, unverifiable=["no key"]))
     assert "signed, not verified here" in shown(None)
 

@@ -145,7 +145,7 @@ def test_what_a_server_refuses_is_one_sentence(server, tmp_path):
     with pytest.raises(SourceError, match="answered with a web page, perhaps for a login"):
         Night(tmp_path, url=f"{server}/a").pull()
     assert phoenix.reach(Night(tmp_path, url=server).source) == f"project 'support' of {server}"
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="set either url"):
         PhoenixSettings(name="bot", kind="phoenix")
 
 
