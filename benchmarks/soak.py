@@ -148,7 +148,7 @@ def reviewer(folder: Path, record: Record) -> None:
             if 'action="/decide"' in visitor.text:
                 answer = visitor.decide("confirmed")
                 record.ends[f"decision {answer.status_code}"] += 1
-                if answer.status_code >= 500:
+                if answer.status_code >= 400:
                     record.failures.append(f"review page: {answer.status_code}")
             status = Path(f"/proc/{process.pid}/status").read_text()
             record.page_mib.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
@@ -216,7 +216,7 @@ def soak(minutes: float) -> Record:
         (folder / "exports").mkdir()
         text = CONFIGURATION.format(model=small_folder(), url=receiver.url)
         (folder / "claimledger.toml").write_text(text)
-        os.environ["CLAIMLEDGER_WEBHOOK_SIEM_SECRET"] = "whsec_" + "c29ha3NvYWtzb2Frc29ha3NvYWs="
+        os.environ["CLAIMLEDGER_WEBHOOK_SIEM_SECRET"] = "whsec_" + "c29ha3NvYWtzb2Frc29ha3NvYWtzb2Frc29ha3NvYWs="
         with Nursery() as nursery:
             write_night(folder / "exports", 0)
             first = nursery.run("audit", "--quiet", cwd=folder)
