@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -216,7 +217,7 @@ def soak(minutes: float) -> Record:
         (folder / "exports").mkdir()
         text = CONFIGURATION.format(model=small_folder(), url=receiver.url)
         (folder / "claimledger.toml").write_text(text)
-        os.environ["CLAIMLEDGER_WEBHOOK_SIEM_SECRET"] = "whsec_" + "c29ha3NvYWtzb2Frc29ha3NvYWtzb2Frc29ha3NvYWs="
+        os.environ["CLAIMLEDGER_WEBHOOK_SIEM_SECRET"] = f"whsec_{b64encode(b'soak' * 8).decode()}"
         with Nursery() as nursery:
             write_night(folder / "exports", 0)
             first = nursery.run("audit", "--quiet", cwd=folder)
