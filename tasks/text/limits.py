@@ -95,8 +95,17 @@ _MENTION = (
     r"(?:could|may) have|might|perhaps|possibly)\b"
 )
 _FIRST_PERSON = (
-    r"(?:^|[.!?]\s+)(?:I|We|My|Our)\b|\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
+    r"(?:^|[.!?]\s+)(?:I|We|My|Our)\b|"
+    r"\b(?:I|we) (?:had|have|was|were|am|are|bought|went|saw|visited)\b"
 )
+
+
+_STUDY = (
+    r"\bWe (?:also |further |then )?(?:find|found|show|report|stud|conduct|observ|present|propos|examin|"
+    r"analy|investigat|aim|assess|evaluat|compar|describ|demonstrat|identif|perform|develop|hypothes|conclud|"
+    r"estimat|review|use)"
+)
+"""Words of authors about their work, which is no personal story."""
 
 
 def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
@@ -216,6 +225,7 @@ def only_mentioned(
             "row": pl.int_range(len(claims), dtype=pl.UInt32, eager=True),
             "told": (passages.str.len_chars() <= LONGEST_SENTENCE)
             & passages.str.contains(_FIRST_PERSON)
+            & ~passages.str.contains(_STUDY)
             & ~claims.str.contains(_FIRST_PERSON),
         }
     ).filter("told")

@@ -183,7 +183,7 @@ def nearest(claims: pl.Series, passages: pl.Series) -> tuple[pl.DataFrame, pl.Da
     of_sentences = terms(cut["sentence"])
     is_turned = pl.col("is_negated") != pl.col("is_negated_claim")
     shared = (
-        pl.concat([_distinct(of_sentences).rename({"row": "at"}), _meant(cut, of_sentences)])
+        pl.concat([_distinct(of_sentences).rename({"row": "at"}), _meant(cut, of_sentences, of_claims)])
         .join(cut.select("at", "row"), on="at")
         .join(of_claims, on=["row", "term"], suffix="_claim")
         # Said both ways in one sentence, it says nothing.
@@ -249,7 +249,7 @@ def _rows_beside(claims: pl.Series, cut: pl.DataFrame, kept: pl.DataFrame) -> pl
     )
 
 
-def _meant(cut: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
+def _meant(cut: pl.DataFrame, of_sentences: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
     """Terms, as `_distinct` gives them by `at`, that "It" and "They" at the head of a sentence stand for.
 
     The first words of the sentence before, which mostly are its subject, and which the sentence lacks itself;
@@ -260,7 +260,10 @@ def _meant(cut: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
         & ~pl.col("sentence").str.contains(_EXPLETIVE)
         & (pl.col("row").shift(1) == pl.col("row"))
         & ~pl.col("sentence").shift(1).str.contains(_PRONOUN)
-    ).select("at", before=pl.col("at") - 1)
+    ).select("at", "row", before=pl.col("at") - 1)
+    # A sentence that says nothing of the claim's by itself is about something else.
+    own = of_sentences.rename({"row": "at"}).join(led, on="at").join(of_claims, on=["row", "term"])
+    led = led.join(own, on="at", how="semi").drop("row")
     first = (
         of_sentences.rename({"row": "before"})
         .join(led, on="before")

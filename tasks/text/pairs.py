@@ -24,6 +24,14 @@ ASCII_CHARACTERS = 400
 OTHER_CHARACTERS = 150
 """The same for text that is not all ASCII; scripts without spaces say more per character."""
 
+LONG_NAME = 8
+"""Letters of a name of which the last three may be an ending."""
+_NO_NAME = (
+    r"(?i)^(?:I['’]?(?:m|ve|ll|d)|hello|hi|hey|yes|yeah|yep|ok|okay|well|oh|wow|sure|thanks|please|due|sorry|"
+    r"afraid|received|saving|limited|sentence|passage|dr|mr|mrs|ms)$"
+)
+"""Words that stand with a capital and are no names."""
+
 SHARED = ("coverage", "coverage_best", "bigrams", "rarest_missing", "claim_length", "evidence_length")
 """Columns of `shared_words`: how much of a claim is shared, and how much text there is."""
 
@@ -65,11 +73,28 @@ def name_missing(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     missing = words.names(pairs["claim"]).join(
         words.tokens(pairs["evidence"]), on=["row", "term"], how="anti", maintain_order="left"
     )
-    # In text of web pages words stand glued together: what is there at all is not missing.
-    text = pl.lit(pairs["evidence"].str.to_lowercase()).gather(pl.col("row"))
-    missing = missing.filter(~text.str.contains(pl.col("term"), literal=True))
+    # In text of web pages words stand glued together or apart, and a name has several forms: what is there in
+    # any of them is not missing.
+    text = pl.lit(_squeezed(pairs["evidence"].to_frame("text"), "text")).gather(pl.col("row"))
+    missing = missing.with_columns(term=_squeezed(missing, "term")).filter(
+        ~text.str.contains(pl.col("term"), literal=True)
+        & ~text.str.contains(_beginning(pl.col("term")), literal=True)
+        & ~pl.col("shown").str.contains(_NO_NAME)
+    )
     first = missing.group_by("row").agg(pl.col("shown").first())
     return _by_row(first, "shown", len(pairs))
+
+
+def _squeezed(frame: pl.DataFrame, column: str) -> pl.Series:
+    """Texts in small letters without accents, spaces and hyphens."""
+    plain = frame[column].str.normalize("NFKD").str.replace_all(r"\p{M}", "")
+    return plain.str.to_lowercase().str.replace_all(r"[\s\-‐]+", "")
+
+
+def _beginning(term: pl.Expr) -> pl.Expr:
+    """What forms of a long name have in common: "Frenchman" and "French", "Assyrian" and "Assyria"."""
+    size = term.str.len_chars()
+    return pl.when(size >= LONG_NAME).then(term.str.head(size - 3)).otherwise(term)
 
 
 def shared_words(

@@ -29,7 +29,7 @@ SPELLED = {
     r"(?i)\b(?:is|was|are|were|be) impossible (?:for \p{L}+ )?to\b": "not", r"(?i)\bno one\b": "nobody",
     r"(?i)\bneed(?:s)? not\b": "not need", r"(?i)\bfree of\b": "without",
     r"(?i)\b(?:lacks|lacked|lack (?:a|an|any|the))\b": "not",
-    r"(?i)\b(?:is|are|was|were|be|been|being)( not)? able to\b": "can$1",
+    r"(?i)\b(?:is|are|was|were)( not)? able to\b": "can$1",
     r"(?i)\bnon[-‐](\p{L}{4,})": "not $1",
     # French and Italian articles and "ne" that lost their vowel: "n'est" is "est".
     r"(?i)\b(?:n|l|d|qu|dell|all|nell|dall)['’](\p{L})": "$1",

@@ -291,6 +291,8 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
     )
     is_year = (
         pl.col("digits").str.contains(r"^(?:1\d{3}|20\d{2})$")
+        # A round thousand is a count; the year 1000 is seldom written of.
+        & (pl.col("digits") != "1000")
         & (pl.col("scale") == "")
         & (pl.col("before").is_in(_BEFORE_YEARS) | lower.is_in(_AFTER_YEARS) | lower.is_in(["", "s"]))
     ).fill_null(value=False)

@@ -18,7 +18,7 @@ import polars as pl
 from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,

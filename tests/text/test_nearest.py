@@ -49,6 +49,11 @@ def test_a_pronoun_at_the_head_of_a_sentence_stands_for_the_subject_before():
     shares = dict(near.select("sentence", "share").iter_rows())
     assert shares["It does not block outgoing traffic."] == 1.0
     assert shares["It is likely that someone blocks outgoing traffic."] == 0.75
+    near, _, _ = nearest.nearest(
+        pl.Series(["Term renewals are automatic."]),
+        pl.Series(["Term renewals are not automatic. They require a lot of thought."]),
+    )
+    assert near["sentence"].to_list() == ["Term renewals are not automatic."]
 
 
 def test_rows_beside_the_claims_row_are_compared_where_they_give_its_number():

@@ -25,6 +25,19 @@ def test_a_name_is_missing_where_no_part_of_the_evidence_has_it(claim, evidence,
     assert pairs.name_missing(pl.Series([claim]), pl.Series([evidence]))[0] == name
 
 
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ("He joined Lagacé in Oslo.", "In Oslo he met Maxime Lagace."),
+        ("The baby in Ghostbusters cried.", "In ghost busters a baby cried."),
+        ("The poet was a famous Frenchman.", "Nationality: French; a famous poet."),
+        ("It was sad, and I've said Hello.", "It was sad."),
+    ],
+)
+def test_a_name_in_another_form_and_a_word_with_a_capital_are_not_missing(claim, evidence):
+    assert pairs.name_missing(pl.Series([claim]), pl.Series([evidence]))[0] is None
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.text(max_size=600), min_size=1, max_size=5))
 def test_pieces_hold_every_character_that_is_not_white_space(texts):
