@@ -141,13 +141,13 @@ def the_rest(folder: Path, record: Record) -> None:
 
 
 def reviewer(folder: Path, record: Record) -> None:
-    """Signs in on the page and confirms what it shows, every two seconds."""
+    """Signs in on the page and calls what it shows supported, every two seconds."""
     with page(folder) as (url, process):
         visitor = Visitor(url)
         while record.is_going_on:
             visitor.get()
             if 'action="/decide"' in visitor.text:
-                answer = visitor.decide("confirmed")
+                answer = visitor.decide("supported")
                 record.ends[f"decision {answer.status_code}"] += 1
                 if answer.status_code >= 400:
                     record.failures.append(f"review page: {answer.status_code}")
