@@ -276,18 +276,18 @@ def test_lock_files_have_a_hash_for_every_package_and_none_is_in_both() -> None:
         assert name in versions[1]
 
 
-def test_help_answers_within_four_tenths_of_a_second_of_processor_time() -> None:
+def test_help_takes_little_more_than_its_command_line_library() -> None:
     # Compiled once, as Python does unless it is told otherwise: without that, each start compiles everything.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    spent = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [Path(sys.executable).parent / "claimledger", "--help"],
-            check=True,
-            capture_output=True,
-            env=environment,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(spent) < 0.4
+
+    def processor_seconds(*command: str) -> float:
+        spent = []
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(command, check=True, capture_output=True, env=environment)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(spent)
+
+    library = processor_seconds(sys.executable, "-c", "import cyclopts.help, rich.console")
+    assert processor_seconds(str(Path(sys.executable).parent / "claimledger"), "--help") < 3 * library

@@ -40,7 +40,7 @@ def test_a_disk_that_will_not_do_is_said_beforehand() -> None:
     (sentence,) = estimate(
         [cost()], outputs=1_000, units=1, workers=1, free_bytes=10**6, is_paid=False
     ).warnings
-    assert sentence.startswith("the lake's disk has 1.0 MB free and this takes about 2.0 MB; make room")
+    assert sentence.startswith("the lake's disk has 1.0 MB free and this takes about 2.0 MB; free some space")
 
 
 def test_runs_of_the_same_judge_count_and_the_oldest_are_forgotten() -> None:

@@ -182,7 +182,7 @@ def test_an_installation_without_its_data_is_one_sentence(
 
 def test_a_folder_that_is_not_a_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("not a model")
-    with pytest.raises(ModelError, match="not a model, the folder has no modules") as caught:
+    with pytest.raises(ModelError, match="not a model: the folder has no modules") as caught:
         load_embedder(str(tmp_path))
     assert "\n" not in str(caught.value)
 

@@ -553,7 +553,7 @@ def test_a_full_disk_is_one_sentence_with_path_and_space_and_the_old_state_stand
         lake.commit("run", "first", frames(4), run_day=DAY)
         with pytest.raises(LakeError) as failure:
             _fill(lake, frames)
-        assert re.search(r"No space left on device \(.* free there\); make room", str(failure.value))
+        assert re.search(r"No space left on device \(.* free there\); free some space", str(failure.value))
         assert str(disk) in str(failure.value)
         assert "\n" not in str(failure.value)
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
