@@ -165,7 +165,7 @@ SCENARIOS: dict[str, tuple[tuple[Change, ...], WorldParameters, int, str]] = {
     "corpus edit": ((Change(40, share=-0.06, snapshot="snapshot-2"),), WorldParameters(), 41, "all"),
     "verifier swap": ((Change(40, share=-0.06, verifier="verifier-2"),), WorldParameters(), 41, ""),
 }  # fmt: skip
-"""Changes, world, the night looked at, and the slice that the alarm must name first; empty is no alarm."""
+"""Changes, world, the night looked at, and the slice that the alarm must name first; empty for none."""
 
 
 def scenarios(pool: Pool, seed: int) -> dict[str, object]:

@@ -105,7 +105,7 @@ def backfill(
 def published_before(run: Run, since: date, until: date) -> list[Unit]:
     """Outputs that earlier runs published, staged in units.
 
-    They are no records of this run: where a source still gives them, the pull has counted them.
+    They are not records of this run: where a source still gives them, the pull has counted them.
     """
     units = published_units(
         run.lake,

@@ -103,7 +103,7 @@ class Outcome:
 
     @property
     def left_out(self) -> str:
-        """Records that are no outputs of their own, in words; empty where there are none."""
+        """Records that are not outputs of their own, in words; empty where there are none."""
         counts = {
             "filtered": self.records_filtered,
             "joined": self.records_joined,

@@ -192,7 +192,7 @@ def part(done: Callable[[float], None], before: int, rows: int, share: float) ->
 
 @contextmanager
 def counter(is_shown: bool, what: str) -> Iterator[Callable[[int], None] | None]:
-    """A running count of rows on standard error, or nothing where it is no terminal."""
+    """A running count of rows on standard error, or nothing where it is not a terminal."""
     if not (is_shown and sys.stderr.isatty()):
         yield None
         return
@@ -203,7 +203,7 @@ def counter(is_shown: bool, what: str) -> Iterator[Callable[[int], None] | None]
 
 @contextmanager
 def shares(is_shown: bool, what: str) -> Iterator[Callable[[float, str], None] | None]:
-    """A bar over a share of 1 with a short text, or nothing where standard error is no terminal."""
+    """A bar over a share of 1 with a short text, or nothing where standard error is not a terminal."""
     if not (is_shown and sys.stderr.isatty()):
         yield None
         return

@@ -37,7 +37,7 @@ def import_reviews(
     Where the sheet is an auditor's sample's, its result is evaluated too (`evaluation`).
 
     Raises:
-        InputError: the file is no sheet, or the sample beside it is not one that its seed draws.
+        InputError: the file is not a sheet, or the sample beside it is not one that its seed draws.
     """
     with opened("review import", settings, {"file": file.name}) as run:
         answers = reviews.read_sheet(

@@ -49,7 +49,7 @@ def files(manifest):
         folders[:] = [name for name in folders if name != "__pycache__"]
         there |= {os.path.relpath(os.path.join(folder, name), HERE).replace(os.sep, "/") for name in names}
     for name in sorted(there - set(manifest["files"]) - OUTSIDE):
-        fail(f"{name} is no file of the manifest")
+        fail(f"{name} is not a file of the manifest")
     for name, told in sorted(manifest["files"].items()):
         if name not in there:
             fail(f"{name} is missing")

@@ -277,7 +277,7 @@ def _reader_is_gone() -> bool:
         watch = select.poll()
         watch.register(sys.stdout.fileno(), 0)
         return any(event & select.POLLERR for _, event in watch.poll(0))
-    except (OSError, ValueError):  # it is no file, or closed
+    except (OSError, ValueError):  # it is not a file, or closed
         return False
 
 

@@ -88,7 +88,7 @@ def fail(sentence: str) -> None:
 
 
 def new_run(purpose: str) -> tuple[str, datetime]:
-    """An id and a moment for a command that is no scheduled run."""
+    """An id and a moment for a command that is not a scheduled run."""
     import os
     from datetime import UTC
 

@@ -6,7 +6,7 @@ does not say: called so (`the provided report`, `the retrieved articles`), or by
 material has (`the context`, `the search results`, `the documents`). A thing of the world that does not mention
 something is a claim: `The police report does not mention injuries` can be read in the evidence and be wrong. So
 is a sentence that goes on to state something, or to conclude something (`..., so pets are allowed`). A refusal
-(`I cannot help with that`) is no abstention: it is about what the agent may do, not about what it knows.
+(`I cannot help with that`) is not an abstention: it is about what the agent may do, not about what it knows.
 
 Belongs here: the rule and its words, in thirteen languages. In doubt a sentence is a claim.
 """

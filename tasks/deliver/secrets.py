@@ -14,7 +14,7 @@ def secrets(settings: WebhookSettings) -> tuple[str, ...]:
     """The endpoint's secret and, during a rotation, the one before; none where none is set.
 
     Raises:
-        ConfigError: the kind needs one, or it is no key of that kind; never quoted.
+        ConfigError: the kind needs one, or it is not a key of that kind; never quoted.
     """
     names = (settings.variable, f"{settings.variable}_OLD")
     given = {name: os.environ.get(name, "").strip() for name in names}

@@ -1,6 +1,6 @@
 """Drift in words: what fell from where to where, since when, and what else first appeared on that day.
 
-A coincidence is no cause, and is worded as none.
+A coincidence is not a cause, and is worded as none.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ LARGEST_LOG = 50.0
 class Calendar:
     """Days from `first` on, and masks (days,) of those in the baseline, the window and the change series.
 
-    `present` marks days on which the lake has any row: a gap of the clock or of the source is no quiet day.
+    `present` marks days on which the lake has any row: a gap of clock or source is not a quiet day.
     """
 
     first: date

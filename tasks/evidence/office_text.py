@@ -56,7 +56,7 @@ def read(suffix: str, data: bytes, *, most_bytes: int) -> DocumentText:
 
 
 def _check(data: bytes, most_bytes: int) -> None:
-    """Refuses what is no archive of XML, or one made to hurt."""
+    """Refuses what is not an archive of XML, or one made to hurt."""
     if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise Refusal("encrypted", "encrypted, or in the format before 2007; save a copy without a password")
     try:

@@ -196,7 +196,7 @@ def _send(stream: IO[bytes] | None, header: dict[str, object], body: bytes) -> N
 
 
 def _receive(stream: IO[bytes] | None, most: int) -> tuple[dict[str, object], str]:
-    """Header and text of an answer; ValueError for what is no answer."""
+    """Header and text of an answer; ValueError for what is not an answer."""
     line = stream.readline(_LONGEST_HEADER) if stream is not None else b""
     if not line.endswith(b"\n"):
         raise EOFError
@@ -212,7 +212,7 @@ def _receive(stream: IO[bytes] | None, most: int) -> tuple[dict[str, object], st
 def main() -> None:
     """Serves one document after the other until its input ends."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is not an answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _bound(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     answers.write(_READY)

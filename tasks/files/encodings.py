@@ -43,7 +43,7 @@ def named(head: bytes, encoding: str) -> str:
 
 
 def may_be_windows_1252(head: bytes) -> bool:
-    """Whether text that is no UTF-8 looks like words of Western Europe in that code page.
+    """Whether text that is not UTF-8 looks like words of Western Europe in that code page.
 
     To be proposed, never to be taken for granted.
 
@@ -59,7 +59,7 @@ def may_be_windows_1252(head: bytes) -> bool:
 class Decoded:
     """A stream in another encoding as UTF-8.
 
-    A byte that the code page does not know stays as it is, which is no UTF-8: its record is refused.
+    A byte that the code page does not know stays as it is, which is not UTF-8: its record is refused.
     """
 
     def __init__(self, stream: Stream, encoding: str) -> None:

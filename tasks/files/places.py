@@ -191,7 +191,7 @@ def _place(root: str, name: str, meta: Any) -> Place:
 
 
 def _head(root: str, name: str) -> Place | None:
-    """The file of that name, None where it is no file but perhaps a folder."""
+    """The file of that name, None where it is not a file but perhaps a folder."""
     with objects.told(root):
         try:
             return _place(root, name, objects.library().head(objects.open_store(root), name))

@@ -59,7 +59,7 @@ with warnings.catch_warnings():
         register_expectation,
     )
 
-# It says on every run where it makes its pages, and has set this level itself: that is no step of a flow.
+# It says on every run where it makes its pages, and has set this level itself: that is not a step of a flow.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 
 

@@ -21,7 +21,7 @@ def read(path: str) -> list[Declaration]:
     """All declarations of a folder, or none where no folder is configured.
 
     Raises:
-        ConfigError: no such folder, a file that is no TOML, an unknown key or kind, a value of a wrong type,
+        ConfigError: no such folder, a file that is not TOML, an unknown key or kind, a value of a wrong type,
         a missing name or owner, or the same thing declared twice.
     """
     if not path:

@@ -179,7 +179,7 @@ class Lake:
             ]
 
     def _day_folders(self, table: str) -> list[tuple[date, Path]]:
-        """Folders of days, ascending; one that is no day was not made by a commit."""
+        """Folders of days, ascending; one that is not a day was not made by a commit."""
         folder = self.root / "tables" / TABLES[table].name
         with durable.touching(folder):
             folders = sorted(folder.glob("date=*"))

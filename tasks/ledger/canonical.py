@@ -113,7 +113,7 @@ def says(data: pl.Series, fields: Sequence[str], known: pl.DataFrame) -> pl.Seri
 
 
 def text(data: pl.Series) -> pl.Series:
-    """Bytes as String (n); null where they are no UTF-8."""
+    """Bytes as String (n); null where they are not UTF-8."""
     try:
         return data.cast(pl.String)
     except pl.exceptions.PolarsError:

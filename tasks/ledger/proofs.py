@@ -139,7 +139,9 @@ def _extra(extra: bytes) -> tuple[bytes, list[dict[str, str]]]:
             if set(each) != {"commitment", "field", "key", "text"} or not is_text:
                 raise ValueError
     except (canonical.CanonicalError, AttributeError, KeyError, TypeError, ValueError):
-        raise IntegrityError("not a good proof: its extra data is no event with disclosed fields") from None
+        raise IntegrityError(
+            "not a good proof: its extra data is not an event with disclosed fields"
+        ) from None
     return event, disclosed
 
 

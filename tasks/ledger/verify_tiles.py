@@ -44,7 +44,7 @@ class TileFiles:
                     self.findings.fail(f"{other}: not a tile of the tree; it can be removed")
 
     def strays(self) -> None:
-        """Files among the tiles that are no tiles of a tree of this size."""
+        """Files among the tiles that are not tiles of a tree of this size."""
         size = self.log.head.size
         for path in sorted(self.log.folder.glob("tile/**/*")):
             relative = path.relative_to(self.log.folder).as_posix()

@@ -4,7 +4,7 @@ Belongs here: which rows are meant, day by day, so that memory holds one part of
 how a policy decides (`decide/again.py`).
 
 1. The current verdicts of the use cases that either policy names, and the scores they rest on.
-2. Both policies decide each of them; what was recorded is no part of that, and is checked against it.
+2. Both policies decide each of them; what was recorded is not a part of that, and is checked against it.
 3. Flows are counted, a few claims kept as examples, and what people said of those that change.
 """
 

@@ -29,7 +29,7 @@ TOKEN_LETTERS = 16
 """64 bits: among a million values two share a token once in 37 million lakes."""
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _ESCAPES = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-"""Of JSON: `\\n415-555-2671` is no word with digits."""
+"""Of JSON: `\\n415-555-2671` is not a word with digits."""
 _CUT = 80
 """Characters at the end of a text that was cut, which may be half a value."""
 

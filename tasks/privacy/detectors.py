@@ -221,4 +221,4 @@ DETECTORS = {
         Detector("phone", "4", PHONE_SCREEN, phones),
     )
 }  # fmt: skip
-"""In order of precedence: what an earlier one found, a later one does not find again (a card is no phone)."""
+"""In order of precedence: what one found, a later one does not find again (a card is not a phone)."""

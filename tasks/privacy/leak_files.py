@@ -33,7 +33,7 @@ def read(parameters: LeakSettings) -> Guarded:
     """What the configuration names.
 
     Raises:
-        ConfigError: a file is missing, too large, no UTF-8, or has a string too short to look for.
+        ConfigError: a file is missing, too large, not UTF-8, or has a string too short to look for.
     """
     key = _key()
     prompts = [(file.name, text) for file, text in _texts(parameters.system_prompts, "system_prompts")]

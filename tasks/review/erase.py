@@ -169,7 +169,7 @@ def _require_no_name(reason: str) -> None:
         if second.istitle() and (first.istitle() or first.lower() in _TITLES):
             raise InputError(
                 f"--reason: {first} {second} looks like a name, and a reason stays readable in the ledger "
-                "for ever; give a ticket's number instead, or write it in small letters if it is no name"
+                "for ever; give a ticket's number instead, or write it in small letters if it is not a name"
             )
 
 

@@ -40,7 +40,7 @@ REFUSED: dict[str, pl.DataType] = {**SHEET, "problem": pl.String()}
 
 
 class SheetError(ValueError):
-    """The file as a whole is no review sheet."""
+    """The file as a whole is not a review sheet."""
 
 
 @dataclass(frozen=True)

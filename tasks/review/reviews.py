@@ -30,7 +30,7 @@ from tasks.schema import conform
 from tasks.tables import DECISIVE, ERASED, PROBABILITIES, REVIEWS, UTC, quarantine_rows
 
 MAX_SHEET_BYTES = 64 << 20
-"""A hundred thousand reviewed verdicts with their evidence; more is no sheet that people filled in."""
+"""A hundred thousand reviewed verdicts with their evidence; more is not a sheet that people filled in."""
 PASSAGES = 3
 """Passages shown beside a claim, the deciding ones first."""
 _SHOWN = 4000
@@ -271,7 +271,7 @@ def read_sheet(
 ) -> Answers:
     """Reads a filled-in sheet (CSV, or `.jsonl`) against the lake.
 
-    A line that says what a review in the lake says already, by the same reviewer, is no second review.
+    A line that says what a review in the lake says already, by the same reviewer, is not a second review.
 
     Raises:
         InputError: the file is missing, too large, or no sheet at all.

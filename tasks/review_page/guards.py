@@ -22,7 +22,7 @@ def is_own_host(host: str | None, port: int) -> bool:
 
 
 def is_own_origin(origin: str | None, host: str) -> bool:
-    """A form comes from our own page. What is no browser sends no origin, and needs the form's code."""
+    """A form comes from our own page. What is not a browser sends no origin, and needs the form's code."""
     return origin is None or origin.lower() == f"http://{host.lower()}"
 
 

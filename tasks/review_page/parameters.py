@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReviewPageParameters:
-    """Bounds of the page; nobody had to change one yet, so they are no keys of the configuration."""
+    """Bounds of the page; nobody had to change one yet, so they are not keys of the configuration."""
 
     lease_s: float = 20 * 60
     """How long a verdict is kept for the reviewer who looks at it: a long read and a coffee."""

@@ -53,14 +53,14 @@ def pull(source: AtifSettings, scope: Scope) -> Iterator[Batch]:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Turns of trajectories, each with its calls of tools, as spans."""
-    return exported_rows.read(path, limits, "trajectory", turns)
+    return exported_rows.read(path, limits, "a trajectory", turns)
 
 
 def turns(trajectory: Record) -> list[Raw]:
     """Spans of the trajectory's turns: a root each, and what tools returned below it.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is no trajectory.
+        KeyError, TypeError, ValueError, AttributeError: it is not a trajectory.
     """
     steps: Any = trajectory["steps"]
     agent: Any = trajectory.get("agent") or {}

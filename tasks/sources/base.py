@@ -24,7 +24,7 @@ such looks among older ones, which are spans that wait for the rest of their tra
 Marks = dict[str, Any]
 """JSON that a source remembers itself by: for files, a mark for each, by name."""
 QUARANTINED, LEFT_OUT = "quarantined", "left_out"
-"""What became of a record that is no output: refused, or no answer, not yet complete, not of these days."""
+"""What became of a record that is not an output: refused, or no answer, incomplete, not of these days."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Batch:
     minimised: Taken = field(default_factory=dict)
     """How many values were dropped, hashed and masked, by path."""
     aside: Mapping[str, str] = field(default_factory=dict)
-    """Ids at the source of records that are no output, each with QUARANTINED or LEFT_OUT."""
+    """Ids at the source of records that are not outputs, each with QUARANTINED or LEFT_OUT."""
 
     def __post_init__(self) -> None:
         """Raises GateError where a record got lost between the source and the batch."""

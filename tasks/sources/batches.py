@@ -81,12 +81,12 @@ class Gatherer:
         self._refuse(locator, check, reason, raw)
 
     def leave_out(self, *, filtered: int = 0, joined: int = 0) -> None:
-        """Records that are no answers, or became part of one."""
+        """Records that are not answers, or became part of one."""
         self._filtered += filtered
         self._joined += joined
 
     def set_aside(self, identity: str, fate: str) -> None:
-        """A record that is no output, by its id at the source: QUARANTINED or LEFT_OUT."""
+        """A record that is not an output, by its id at the source: QUARANTINED or LEFT_OUT."""
         self._aside[identity] = fate
 
     def batch(

@@ -1,8 +1,8 @@
 """How a source writes its times: the zone of those that name none, and their format.
 
 Names are those of the IANA database. Local times are read by its rules: one that clocks skipped when they
-were put forward does not exist and is no time; one that happened twice when they were put back is the earlier
-of the two, and whoever asks is told so.
+were put forward does not exist and is not a time; one that happened twice when they were put back is the
+earlier of the two, and whoever asks is told so.
 """
 
 from __future__ import annotations

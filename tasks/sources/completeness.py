@@ -90,7 +90,7 @@ def unmatched(tally: Tally, accounted: Accounted, aside: Mapping[str, str]) -> l
     """Ids that the source lists and neither the outputs near the day nor what was set aside have.
 
     Args:
-        aside: of records that are no output, QUARANTINED or LEFT_OUT.
+        aside: of records that are not outputs, QUARANTINED or LEFT_OUT.
     """
     near = [tally.day + timedelta(days=n) for n in (-1, 0, 1)]
     both = pl.concat([each.select("source_id", "day") for each in (accounted.published, accounted.read)])

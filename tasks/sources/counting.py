@@ -27,7 +27,7 @@ from tasks.sources.shelves import write
 from tasks.tables import ERASED, OUTPUTS
 
 ASIDE = "aside"
-"""Prefix of the lake's state that holds which records of the last weeks are no output, by a source's name."""
+"""Prefix of the lake's state of the records of the last weeks that are not outputs, by a source's name."""
 DAYS_AT_ONCE = 31
 ASIDE_IDS = 200_000
 """Records of a source that are remembered as no output; of more, the newest."""
@@ -193,7 +193,7 @@ class _Source:
         )
 
     def _aside(self, tally: Tally) -> Mapping[str, str]:
-        """What became of a day's records that are no output."""
+        """What became of a day's records that are not outputs."""
         listed = pl.LazyFrame({"id": tally.ids or []}, schema={"id": pl.String})
         own = self.receipt.aside().filter(pl.col("source") == self.source.name).select("id", "fate")
         found = own.join(listed, on="id", how="semi", maintain_order="left").collect()
@@ -230,7 +230,7 @@ class _Source:
 
 
 class _Aside(Mapping[str, str]):
-    """What became of records that are no output: those of this pull by id, earlier ones by its digest."""
+    """What became of records that are not outputs: those of this pull by id, earlier ones by its digest."""
 
     def __init__(self, own: Mapping[str, str], earlier: Mapping[str, str]) -> None:
         self._own, self._earlier = own, earlier
@@ -246,7 +246,7 @@ class _Aside(Mapping[str, str]):
 
 
 def settle(receipt: Receipt, lake: Lake, *, run_id: str, now: datetime) -> Compared:
-    """The rows, once everything is published; remembers what is no output."""
+    """The rows, once everything is published; remembers what is not an output."""
     there = lake.scan(OUTPUTS.name).select("output_id")
     parts = [READ.to_frame()]
     for read in receipt.groups():

@@ -30,7 +30,7 @@ def read(
             try:
                 found = spans(record)
             except ODD as error:
-                reason = f"is no {what} ({type(error).__name__} at {shown(str(error), 60)})"
+                reason = f"is not {what} ({type(error).__name__} at {shown(str(error), 60)})"
                 yield Refusal("record", reason, shown(piece.text(record))), 0, piece.locator("")
                 continue
             for span in found:

@@ -133,7 +133,7 @@ class Collector:
             yield replace(self._batch(), warnings=tuple(warnings))
 
     def _refuse_unread(self, file: File, piece: Piece, refusal: Refusal) -> None:
-        """What is no record, so that nothing can be taken out of it."""
+        """What is not a record, so that nothing can be taken out of it."""
         if self._minimiser:
             reason = self._minimiser.reason(refusal.reason)
             self._refuse(file, piece, Refusal(refusal.check, reason), WITHHELD)

@@ -398,7 +398,7 @@ def propose(path: str) -> mapping.Proposal:
                 if encoding == "auto" and _is_in_a_code_page(local):
                     encoding = "windows-1252"
                     sentences.append(
-                        f"{file.name} is no UTF-8; encoding is a guess, compare letters with accents"
+                        f"{file.name} is not UTF-8; encoding is a guess, compare letters with accents"
                     )
                 # Any column may turn out to hold the answer, so none is required.
                 portions = records.portions(local, LimitSettings(), encoding=encoding)

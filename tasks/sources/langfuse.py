@@ -224,4 +224,6 @@ def observation(row: Record) -> Raw:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Observations of a scheduled export: Parquet, CSV, JSON or JSON Lines."""
-    return exported_rows.read(path, limits, "observation of Langfuse", lambda row: [observation(snake(row))])
+    return exported_rows.read(
+        path, limits, "an observation of Langfuse", lambda row: [observation(snake(row))]
+    )

@@ -200,7 +200,7 @@ def _only(value: object, key: str) -> object:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Runs of a bulk export (Parquet), or of JSON, JSON Lines and `{"runs": […]}`."""
-    return exported_rows.read(path, limits, "run of LangSmith", _of_record)
+    return exported_rows.read(path, limits, "a run of LangSmith", _of_record)
 
 
 def _of_record(record: Record) -> list[Raw]:

@@ -22,7 +22,7 @@ ENCODINGS = 2
 MAXIMUM_DEPTH = 12
 """Levels of messages within items within choices; real ones need five."""
 MAXIMUM_ITEMS = 100_000
-"""Messages and parts of one answer; more is no conversation."""
+"""Messages and parts of one answer; more is not a conversation."""
 
 ASSISTANT = frozenset(
     {
@@ -244,7 +244,7 @@ def _first_of(alternatives: list[Any]) -> object:
 
 
 def _role(record: Mapping[str, Any]) -> str:
-    """A message's role in small letters, "" for what is no message; items without are the assistant's."""
+    """A message's role in small letters, "" for what is not a message; items without are the assistant's."""
     for key in ("role", "type", "author", "from", "speaker", "sender"):
         value = record.get(key)
         if isinstance(value, dict):

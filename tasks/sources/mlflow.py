@@ -261,7 +261,7 @@ def _value(tagged: Mapping[str, Any]) -> Any:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Spans of exported traces: JSON, JSON Lines, or Parquet with a column `trace`."""
-    return exported_rows.read(path, limits, "trace of MLflow", _of_record)
+    return exported_rows.read(path, limits, "a trace of MLflow", _of_record)
 
 
 def _of_record(record: Record) -> list[Raw]:

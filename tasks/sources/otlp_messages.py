@@ -34,7 +34,7 @@ def spans(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, in
     """(span or why there is none, bytes that it was read from, where it is) of each span of a file.
 
     Raises:
-        Refusal: what is no file of OTLP, or breaks off.
+        Refusal: what is not a file of OTLP, or breaks off.
     """
     packed = streams.compression_of(path)
     with streams.unpacked(path, packed, limits.max_file_bytes) as raw:
@@ -51,7 +51,7 @@ def spans(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, in
                 message = _message(data)
             except ValueError as error:
                 refusal = Refusal(
-                    "otlp", f"is no OTLP message ({shown(str(error), 120)})", shown(data[:2000])
+                    "otlp", f"is not an OTLP message ({shown(str(error), 120)})", shown(data[:2000])
                 )
                 yield refusal, 0, place
                 continue
@@ -142,7 +142,7 @@ def _of_spans(content: dict[str, Any]) -> Iterator[Raw | Refusal]:
             service = _service(_attributes(resource.get("resource", {}).get("attributes")))
             groups = [_listed(scope.get("spans")) for scope in _listed(resource.get("scopeSpans"))]
         except _ODD:
-            yield Refusal("otlp", "has a resource that is no record", shown(str(resource)[:2000]))
+            yield Refusal("otlp", "has a resource that is not a record", shown(str(resource)[:2000]))
             continue
         for group in groups:
             for span in group:
@@ -180,7 +180,7 @@ def _span(span: dict[str, Any], service: str | None) -> Raw | Refusal:
             events=events,
         )
     except _ODD as error:
-        reason = f"is no span ({type(error).__name__} at {shown(str(error), 60)})"
+        reason = f"is not a span ({type(error).__name__} at {shown(str(error), 60)})"
         return Refusal("otlp", reason, shown(str(span)[:2000]))
 
 
@@ -193,7 +193,7 @@ def _of_logs(content: dict[str, Any]) -> Iterator[Raw | Refusal]:
                 raw for scope in scopes for log in _listed(scope.get("logRecords")) for raw in _log(log)
             ]
         except _ODD as error:
-            reason = f"has a log that is no record ({type(error).__name__} at {shown(str(error), 60)})"
+            reason = f"has a log that is not a record ({type(error).__name__} at {shown(str(error), 60)})"
             yield Refusal("otlp", reason, shown(str(resource)[:2000]))
 
 

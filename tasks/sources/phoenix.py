@@ -183,4 +183,4 @@ def flattened(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def exported(path: Path, limits: LimitSettings) -> Iterator[tuple[Raw | Refusal, int, str]]:
     """Spans of a download: one a line."""
-    return exported_rows.read(path, limits, "span of Phoenix", lambda record: [span(record)])
+    return exported_rows.read(path, limits, "a span of Phoenix", lambda record: [span(record)])

@@ -215,7 +215,7 @@ def _read(batches: Iterator[Batch], staged: Staged) -> SourceError | OSError | N
             return failure
         if batch is None:
             return None
-        # Outside the try: a lake that cannot be written is no fault of the source.
+        # Outside the try: a lake that cannot be written is not a fault of the source.
         with durable.touching(staged.folder):
             stage(batch, staged)
 

@@ -15,7 +15,7 @@ from tasks.tables import OUTPUTS
 READ = pl.Schema({"source": pl.String, "source_id": pl.String, "output_id": pl.String, "day": pl.Date})
 """What readers handed over in this run."""
 SET_ASIDE = pl.Schema({"source": pl.String, "id": pl.String, "fate": pl.String})
-"""Records that are no output, and why; of one id the last row counts."""
+"""Records that are not outputs, and why; of one id the last row counts."""
 DELIVERED = {name: OUTPUTS.schema[name] for name in ("output_id", "delivered_at", "action_taken")}
 """When an output was delivered and what was done with it; one of both may be null."""
 

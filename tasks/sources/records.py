@@ -370,7 +370,7 @@ class Mapper:
         content = [frame["produced_at"].to_physical()]
         content += [frame[c] for c in ("agent", "model", "use_case", "session_id", "prompt", "response")]
         content += [_joined(contexts), _joined(tools), frame["metadata"]]
-        # A delivery is no part of the content: an answer that is delivered later is the same answer.
+        # A delivery is not a part of the content: an answer that is delivered later is the same answer.
         frame = frame.with_columns(content_sha256=ids.digest_rows("content", content))
         # A record that has no id of its own is what it says: its content is its id.
         frame = frame.with_columns(

@@ -217,7 +217,7 @@ def _closed(cursor: Any) -> Iterator[None]:
 
 
 def _escaped(statement: str, bound: Mapping[str, object]) -> str:
-    """Colons of the query's own are no parameters, as in `::text` and in strings."""
+    """Colons of the query's own are not parameters, as in `::text` and in strings."""
     if not bound:
         return statement.replace(":", "\\:")
     head, _, tail = statement.rpartition(":mark")

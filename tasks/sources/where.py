@@ -21,7 +21,7 @@ from tasks.files.refusal import Refusal, shown
 from tasks.sources.paths import Step, at, locate, parse
 
 MAXIMUM_CHARACTERS = 2_000
-"""More is no condition that a person wrote, and nests deeper than a parser's stack."""
+"""More is not a condition that a person wrote, and nests deeper than a parser's stack."""
 FUNCTIONS = (
     "abs", "cast", "char_length", "coalesce", "concat", "ends_with", "length", "lower", "ltrim", "nullif",
     "regexp_like", "replace", "round", "rtrim", "starts_with", "substr", "trim", "try_cast", "upper",

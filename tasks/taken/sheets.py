@@ -119,7 +119,7 @@ def judged(
 
     Args:
         rows: `resolved`.
-        foreign: `id` and `what` of ids of the lake that are no output's.
+        foreign: `id` and `what` of ids of the lake that are not an output's.
 
     Returns:
         Usable ones: line, output_id, action, taken_at (null where it is not said). Refused ones: LINES and

@@ -105,7 +105,7 @@ _STUDY = (
     r"analy|investigat|aim|assess|evaluat|compar|describ|demonstrat|identif|perform|develop|hypothes|conclud|"
     r"estimat|review|use)"
 )
-"""Words of authors about their work, which is no personal story."""
+"""Words of authors about their work, which is not a personal story."""
 
 
 def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
@@ -123,7 +123,7 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     text, claim = pl.col("sentence"), pl.col("claim")
     general = _lacking(_CONDITION, _CONDITION + "|" + _ONLY_AFTER)
     condition = pl.coalesce(
-        # "When the town was founded" tells when it happened, and is no condition.
+        # "When the town was founded" tells when it happened, and is not a condition.
         pl.when(~general.str.contains(_TOLD) & ~text.str.ends_with("?")).then(general),
         _lacking(_ONLY_AFTER, r"(?i)\bonly\b"),
         _new_limit(),

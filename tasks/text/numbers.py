@@ -141,7 +141,7 @@ def of_sentences(near: pl.DataFrame) -> pl.DataFrame:
 def same_place() -> pl.Expr:
     """Whether a quantity and one with `_e` after its names stand for the same thing."""
     same_before = _alike("before", "before_e") & same_kind()
-    # A year is no count, whatever stands beside it.
+    # A year is not a count, whatever stands beside it.
     both_or_neither = (pl.col("unit") == "year") == (pl.col("unit_e") == "year")
     return both_or_neither & (_is_named() | same_before)
 

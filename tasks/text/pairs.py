@@ -30,7 +30,7 @@ _NO_NAME = (
     r"(?i)^(?:I['’]?(?:m|ve|ll|d)|hello|hi|hey|yes|yeah|yep|ok|okay|well|oh|wow|sure|thanks|please|due|sorry|"
     r"afraid|received|saving|limited|sentence|passage|dr|mr|mrs|ms)$"
 )
-"""Words that stand with a capital and are no names."""
+"""Words that stand with a capital and are not names."""
 
 SHARED = ("coverage", "coverage_best", "bigrams", "rarest_missing", "claim_length", "evidence_length")
 """Columns of `shared_words`: how much of a claim is shared, and how much text there is."""
@@ -39,7 +39,7 @@ _CITATION_MARKS = r"\s?(?:\[\^?\d{1,3}\^?(?:\s?[,;–-]\s?\d{1,3}){0,20}\]|【[^
 
 
 def without_citations(texts: pl.Expr) -> pl.Expr:
-    """The texts without citation marks such as [3], [1, 2], [^4^]: they are no numbers of the claim."""
+    """The texts without citation marks such as [3], [1, 2], [^4^]: they are not numbers of the claim."""
     return texts.str.replace_all(_CITATION_MARKS, "")
 
 

@@ -355,7 +355,7 @@ def _of_areas(unit: pl.Expr, factor: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _word_before() -> pl.Expr:
-    """The last word before that is no function word; the number before may have taken it for its own."""
+    """The last word before that is not a function word; the number before may have taken it for its own."""
     taken = pl.col("next").shift(1).over("row").fill_null("")
     earlier = pl.when(pl.col("earlier") != "").then("earlier").otherwise(taken)
     lacking = pl.col("before").is_in(_FUNCTION) | (pl.col("before") == "")

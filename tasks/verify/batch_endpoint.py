@@ -2,7 +2,7 @@
 
 1. `unanswered` says which pairs have no answer yet; the caller leaves their claims without a verdict.
 2. `ask` puts those pairs into the run's scratch; `batch_nights.submit` sends them once all units are judged.
-3. `score` reads answers; where one was no answer, the pair is unjudged as in `endpoint.py`.
+3. `score` reads answers; where one was not an answer, the pair is unjudged as in `endpoint.py`.
 """
 
 from __future__ import annotations

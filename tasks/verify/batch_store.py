@@ -22,7 +22,7 @@ from tasks.files import durable
 ANSWERS = pl.Schema(
     {"id": pl.String, "supported": pl.Float64, "contradicted": pl.Float64, "insufficient": pl.Float64}
 )
-"""Probabilities are null where something answered that was no answer."""
+"""Probabilities are null where something answered that was not an answer."""
 WAITING = pl.Schema(
     [("claim_id", pl.String()), ("output_id", pl.String()), ("produced_at", pl.Datetime("us", "UTC"))]
 )

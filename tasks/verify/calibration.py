@@ -136,7 +136,7 @@ class CalibratedTogether(CalibratedVerifier):
     """The same of a verifier that reads a claim's passages together."""
 
     def shared(self, claims: pl.Series, passages: pl.Series) -> np.ndarray:
-        """(n,) as the other says it: what passages share with claims is no probability."""
+        """(n,) as the other says it: what passages share with claims is not a probability."""
         return cast(ReadsTogether, self.inner).shared(claims, passages)
 
 
@@ -179,7 +179,7 @@ def read(file: Path) -> tuple[Calibration, str]:
         raise ModelError(f"{file}: not a calibration, which has kind {KIND!r}; name what `calibrate` wrote")
     made_for = values.get("verifier")
     if not isinstance(made_for, str) or len(made_for) != 64:
-        raise ModelError(f"{file}: verifier is no fingerprint; run `claimledger calibrate` again")
+        raise ModelError(f"{file}: verifier is not a fingerprint; run `claimledger calibrate` again")
     try:
         return Calibration.from_dict(values), made_for
     except ValueError as error:

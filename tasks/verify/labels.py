@@ -72,7 +72,7 @@ def read_labels(config: Mapping[str, Any], name: str) -> Reading:
     try:
         by_place = {int(place): str(label) for place, label in dict(found).items()}
     except (TypeError, ValueError):
-        raise ModelError(f"{name}: id2label of config.json is no mapping from numbers to names") from None
+        raise ModelError(f"{name}: id2label of config.json is not a mapping from numbers to names") from None
     count = len(by_place)
     if not by_place:
         # transformers leaves out the default; its two nameless classes have no order to read.

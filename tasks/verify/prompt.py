@@ -118,7 +118,7 @@ def read_answer(content: object) -> Answer | None:
     """(supported, contradicted, insufficient) that sum to 1, or None for anything but exactly that object.
 
     No text around it, no other key, no key twice, no string or NaN for a number: a reply that is not what was
-    asked for is no verdict.
+    asked for is not a verdict.
     """
     if not isinstance(content, str) or len(content) > LONGEST_ANSWER:
         return None

@@ -198,7 +198,7 @@ def test_backfill_judges_what_is_missing_and_reverify_confirms_what_is_there(
 def test_backfill_over_judged_days_changes_no_lasting_table(
     team: Path, command: Command, succeed: Command
 ) -> None:
-    """A heading is no claim to judge, and an output that is judged already is not acted on again."""
+    """A heading is not a claim to judge, and an output that is judged already is not acted on again."""
     file = team / "sample" / "outputs.jsonl"
     file.write_text(
         file.read_text().replace("The Harwick plant has 94", "# Reactors\\n\\nThe Harwick plant has 94")

@@ -135,7 +135,7 @@ def test_health_ends_badly_where_a_source_is_unusual_and_well_where_it_is_as_usu
     assert command("health").code == 0
     monkeypatch.setattr(signals, "of_pace", lambda *_: ["late: nothing since 2026-11-05"])
     asked = [command("health") for _ in range(2)]
-    # The second time it is no new alarm, and still not well.
+    # The second time it is not a new alarm, and still not well.
     assert [each.code for each in asked] == [1, 1]
     assert all("sample: late: nothing since 2026-11-05" in each.err for each in asked)
 

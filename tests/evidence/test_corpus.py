@@ -1,4 +1,4 @@
-"""The corpus: every format gives its text, and whatever is no document is refused by name."""
+"""The corpus: every format gives its text, and whatever is not a document is refused by name."""
 
 from __future__ import annotations
 

@@ -211,7 +211,10 @@ def test_what_somebody_changes_is_found_though_the_manifest_was_written_again(
     ("change", "sentence"),
     [
         (lambda f: (f / "populations" / "runs.csv").unlink(), "populations/runs.csv is missing"),
-        (lambda f: (f / "populations" / "more.csv").write_text("a\n"), "more.csv is no file of the manifest"),
+        (
+            lambda f: (f / "populations" / "more.csv").write_text("a\n"),
+            "more.csv is not a file of the manifest",
+        ),
         (replaced("oscal/assessment-results.json", "not-satisfied", "satisfied"), "was changed"),
         (replaced("proofs/0.tlog-proof", "index 0", "index 1"), "was changed"),
     ],

@@ -1,4 +1,4 @@
-"""Text of others in answers: exact and near, with where it came from; own text and everybody's is no leak."""
+"""Text of others in answers: exact and near, with where it came from; own and common text is not a leak."""
 
 from __future__ import annotations
 

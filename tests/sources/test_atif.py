@@ -64,6 +64,6 @@ def test_each_question_is_an_answer_with_what_its_tools_returned(tmp_path):
 
 def test_what_is_no_trajectory_is_refused(tmp_path):
     (_, quarantine) = pulled(tmp_path, TRAJECTORY, {"steps": 1}, {"session_id": "x", "steps": [{"a": 1}]})
-    assert [reason[:40] for reason in quarantine["reason"]][:2] == [
-        "is no trajectory (KeyError at 'session_i", "is no trajectory (KeyError at 'source')",
+    assert [reason[:42] for reason in quarantine["reason"]][:2] == [
+        "is not a trajectory (KeyError at 'session_", "is not a trajectory (KeyError at 'source')",
     ]  # fmt: skip

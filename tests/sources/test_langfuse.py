@@ -94,8 +94,8 @@ def test_rows_that_are_none_are_refused_by_themselves(tmp_path):
     night = Night(tmp_path / "w", path=str(tmp_path / "a.jsonl"))
     check_answers(night.pull(), 1)
     assert night.quarantine["reason"].to_list() == [
-        "is no observation of Langfuse (KeyError at 'start_time')",
-        "is no observation of Langfuse (ValueError at Invalid isoformat string: 'soon')",
+        "is not an observation of Langfuse (KeyError at 'start_time')",
+        "is not an observation of Langfuse (ValueError at Invalid isoformat string: 'soon')",
     ]
 
 

@@ -61,13 +61,13 @@ def test_a_german_sheet_needs_its_zone_alone_and_init_asks_for_it(tmp_path):
     assert lines[place - 1].startswith("# TO SET: In which zone are the times in 'Zeitpunkt'?")
     notes = "\n".join(written["notes"])
     assert "as read: asked 'Wie viele Webstühle?', answered 'Die Mühle hat 14 Webstühle.'" in notes
-    assert "a.csv is no UTF-8; encoding is a guess" in notes
+    assert "a.csv is not UTF-8; encoding is a guess" in notes
 
 
 def test_letters_of_another_code_page_are_not_taken_for_western_ones(tmp_path):
     data = "Вопрос;Ответ\nКогда?;В тысяча девятьсот.\n".encode("cp1251")
     (tmp_path / "a.csv").write_bytes(data)
-    with pytest.raises(InputError, match="text that is no UTF-8"):
+    with pytest.raises(InputError, match="or not UTF-8 text"):
         propose(str(tmp_path / "a.csv"))
 
 

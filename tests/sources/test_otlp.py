@@ -177,7 +177,7 @@ def test_a_late_span_brings_the_rest_of_its_trace_from_files_that_were_read(fold
     lines(folder / "b.jsonl", spans[:1])
     (late,) = night.pull(hours=1).to_dicts()
     assert (late["prompt"], len(late["contexts"])) == ("Who runs 1?", 2)
-    # Files that share a trace are read together from now on: a part of it is no version of the output.
+    # Files that share a trace are read together from now on: a part of it is not a version of the output.
     lines(folder / "b.jsonl", spans[:1], answer(3))
     assert night.pull(hours=2)["source_id"].to_list()[-1:] == [f"{3:032x}"]
     assert night.versions.count(f"{1:032x}") == 2
@@ -289,4 +289,4 @@ def test_attributes_whose_names_are_no_text_are_refused(folder, night):
     odd["attributes"].append({"key": 5, "value": {"stringValue": "x"}})
     lines(folder / "a.jsonl", [odd], answer(1))
     check(night.pull(), range(1, 2))
-    assert "is no span" in night.quarantine["reason"].item()
+    assert "is not a span" in night.quarantine["reason"].item()

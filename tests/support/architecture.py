@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TREES = ("flows", "tasks", "training")
 COMPUTES = {"annotated_types", "numpy", "phonenumbers", "polars", "pyarrow", "scipy", "stdnum"}
 """What a module may import without becoming a door; beside it, the part of the standard library that only
-computes, and other modules that are no doors."""
+computes, and other modules that are not doors."""
 GROUND = {"errors", "ids", "knobs", "schema", "tables", "visible"}
 """Modules at the foot of the house, which every room may stand on: one room, `ground`."""
 WORLDLY = {

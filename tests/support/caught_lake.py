@@ -63,7 +63,7 @@ class Bot:
         return Lake.open(self.settings.lake)
 
     def export(self, **answers: Mapping[str, Any]) -> None:
-        """Writes the export: by id, what a record says besides; `is_right` is no field of it."""
+        """Writes the export: by id, what a record says besides; `is_right` is not a field of it."""
         lines = []
         for number, (name, given) in enumerate(answers.items()):
             rest = dict(given)

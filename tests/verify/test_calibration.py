@@ -134,7 +134,7 @@ def test_what_a_remote_judge_cost_is_still_told():
         (b"[" * 100_000, "not JSON"),
         (b"[]", "not a calibration, which has kind 'claimledger-calibration'"),
         (b'{"kind": "cross-encoder"}', "not a calibration"),
-        (b'{"kind": "claimledger-calibration", "verifier": 3}', "verifier is no fingerprint"),
+        (b'{"kind": "claimledger-calibration", "verifier": 3}', "verifier is not a fingerprint"),
         ({"temperature": float("nan")}, "temperature is nan, expected a number from 0.05 to 20.0"),
         ({"bias": None}, "bias is None, expected a number"),
         ({"verifier": "abc" + "0" * 61}, "calibrates the verifier abc000000000, the configured one is "),

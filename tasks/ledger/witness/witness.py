@@ -57,7 +57,7 @@ def copies(witness: WitnessSettings, origin: str, *, newest_only: bool = False) 
     """Checkpoints that a place keeps, ascending by size.
 
     Raises:
-        LakeError: the place cannot be reached, or a copy is no checkpoint.
+        LakeError: the place cannot be reached, or a copy is not a checkpoint.
     """
     try:
         return [Checkpoint.parse(data) for data in place_of(witness, origin).kept(newest_only=newest_only)]
