@@ -192,7 +192,7 @@ def test_places_that_cannot_be_told_are_named_without_their_secrets(monkeypatch:
     monkeypatch.setenv("PLACES", "json://user:secret@127.0.0.1:9")
     warnings = notify.send("t", "b", "PLACES")
     assert len(warnings) == 1
-    assert "place 1 of PLACES (json)" in warnings[0]
+    assert "address 1 of PLACES (json)" in warnings[0]
     assert "secret" not in warnings[0]
     monkeypatch.setenv("PLACES", "nonsense-secret")
     with pytest.raises(ConfigError, match="URL 1 of 1") as refused:
