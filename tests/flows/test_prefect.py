@@ -382,7 +382,7 @@ def test_the_audit_runs_under_the_server_that_the_environment_names(
     assert any(each.endswith("/evidence") for each in made_from)
     assert verdicts["payload"]["rows"] > 0
     logs = post(environment, "/logs/filter", {"logs": of_run})
-    taken = "CLAIMLEDGER_SOURCE_SAMPLE_KEY comes from the block claimledger-source-sample-key"
+    taken = "CLAIMLEDGER_SOURCE_SAMPLE_KEY was read from the block claimledger-source-sample-key"
     assert taken in [line["message"] for line in logs]
     assert "canary-5e1f" not in json.dumps([logs, artifacts, runs]) + done.stdout + done.stderr
 

@@ -227,6 +227,6 @@ def test_without_the_training_extra_the_command_says_how_to_install_it(monkeypat
     with pytest.raises(ConfigError) as caught:
         model_commands.train(tmp_path / "pairs.parquet", output=tmp_path / "out")
     assert str(caught.value) == (
-        "claimledger train needs the training extra, training.train is missing: "
+        "claimledger train needs the training extra (training.train is missing): "
         "pip install 'claimledger[train]'"
     )
