@@ -40,28 +40,14 @@ from tasks.tables import TABLES
 from tests.support.nursery import Ended, Nursery
 from tests.support.receiver import receiving
 from tests.support.review_pages import Visitor
-from tests.support.small_verifier import small_folder
+from tests.support.small_team import answer, configure, write_answers
 
 READ = ("verdicts", "claims", "outputs")
 """Children before their parents: what is committed between two reads is then no violation."""
 FIRST = date(2026, 10, 1)
 ANSWERS = 20
 """Of each night."""
-CONFIGURATION = """
-[[sources]]
-name = "bot"
-kind = "files"
-path = "exports/*.jsonl"
-agent = "bot"
-use_case = "support"
-[sources.fields]
-id = "id"
-produced_at = "at"
-prompt = "question"
-response = "answer"
-contexts = "docs"
-[verifier]
-model = "{model}"
+WEBHOOK = """
 [[webhooks]]
 name = "siem"
 url = "{url}"
@@ -96,20 +82,20 @@ class Record:
 def write_night(folder: Path, number: int) -> None:
     """An export of one more day: half of the answers hold, half do not."""
     day = FIRST + timedelta(days=number)
-    lines = [
-        json.dumps(
-            {
-                "id": f"{number}-{each}",
-                "at": f"{day}T10:{each:02}:00Z",
-                "question": f"What is plant {number}-{each}?",
-                "answer": f"Plant {number}-{each} has {each + each % 2} reactors.",
-                "docs": [f"Plant {number}-{each} has {each} reactors. Its tower is 310 metres high."],
-            }
-        )
+    answers = [
+        {
+            **answer(
+                f"{number}-{each}",
+                f"{day}T10:{each:02}:00Z",
+                f"Plant {number}-{each} has {each + each % 2} reactors.",
+                f"Plant {number}-{each} has {each} reactors. Its tower is 310 metres high.",
+            ),
+            "question": f"What is plant {number}-{each}?",
+        }
         for each in range(ANSWERS)
     ]
     partial = folder / f"{day}.part"
-    partial.write_text("\n".join(lines) + "\n")
+    write_answers(partial, answers)
     partial.rename(folder / f"{day}.jsonl")
 
 
@@ -215,8 +201,7 @@ def soak(minutes: float) -> Record:
     with tempfile.TemporaryDirectory() as name, receiving() as receiver:
         folder = Path(name)
         (folder / "exports").mkdir()
-        text = CONFIGURATION.format(model=small_folder(), url=receiver.url)
-        (folder / "claimledger.toml").write_text(text)
+        configure(folder, answers="exports/*.jsonl", more=WEBHOOK.format(url=receiver.url))
         os.environ["CLAIMLEDGER_WEBHOOK_SIEM_SECRET"] = f"whsec_{b64encode(b'soak' * 8).decode()}"
         with Nursery() as nursery:
             write_night(folder / "exports", 0)

@@ -87,7 +87,7 @@ def in_words(brief: Brief) -> list[str]:
     if escalated or rephrased:
         sentences.append(
             f"By policy {counted(escalated, 'answer')} should have gone to a person, "
-            f"and {rephrased:,} should have been worded differently."
+            f"and {rephrased:,} should have been rephrased."
         )
     return [*textwrap.wrap(" ".join(sentences), WIDTH), ""]
 

@@ -108,7 +108,7 @@ class _Mlflow:
                 newest = max([newest, *(nanoseconds(info["request_time"]) // 10**6 for info in infos)])
             except ODD as error:
                 raise odd(self._source, _SEARCH, "traces", error, _TESTED) from None
-            spans = trace_server.whole(self, ids, _AT_ONCE, self._source.requests_at_once)
+            spans = trace_server.whole(self.of, ids, _AT_ONCE, self._source.requests_at_once)
             yield list(spans), {"newest_ms": newest}
 
     def of(self, trace_ids: Sequence[str]) -> Iterator[Raw]:

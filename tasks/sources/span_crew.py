@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tasks.files import process_pool
+from tasks.files.beside import in_order
 from tasks.files.places import Place
 from tasks.sources.base import COLLECTED_AFTER, Batch, Scope
 from tasks.sources.gathering import Part, Parts, Scratch, Traces
@@ -117,12 +117,8 @@ class Crew:
 
     def _each(self, do: Callable[[W], R], works: Sequence[W]) -> Iterator[R]:
         """Results in the order of the works."""
-        left, flying = deque(works), deque[Future[R]]()
         try:
-            while left or flying:
-                while left and len(flying) < IN_FLIGHT * self._processes:
-                    flying.append(self._pool.submit(do, left.popleft()))
-                yield flying.popleft().result()
+            yield from in_order(self._pool, do, works, IN_FLIGHT * self._processes)
         except BrokenProcessPool:
             raise InterruptedError(
                 "a process that read its files was ended from outside, as a system does that has no memory "

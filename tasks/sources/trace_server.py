@@ -8,7 +8,7 @@ that was cut off begins where the last whole one ended, and what comes twice is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -193,7 +193,7 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
             gathered.add(minimiser.span(span), SPAN_BYTES)
         mark = {**mark, **after}
     asked = {group[0][TRACE] for group in gathered if not is_complete(group)} | set(mark.get("open", ()))
-    for span in whole(server, sorted(asked), ASKED_AT_ONCE, source.requests_at_once):
+    for span in whole(server.of, sorted(asked), ASKED_AT_ONCE, source.requests_at_once):
         gathered.add(minimiser.span(span), SPAN_BYTES)
     still_open: list[str] = []
     for group in gathered:
@@ -211,10 +211,15 @@ def _pull(source: ServerSettings, scope: Scope, server: Server) -> Iterator[Batc
     yield replace(gatherer.batch(marks), warnings=(*gatherer.fidelity(), *minimiser.doubts()))
 
 
-def whole(server: Server, trace_ids: Sequence[str], at_once: int, requests: int) -> Iterator[Raw]:
-    """All spans of these traces, so many traces of one request and so many requests in flight."""
+def whole(
+    of: Callable[[Sequence[str]], Iterable[Raw]], trace_ids: Sequence[str], at_once: int, requests: int
+) -> Iterator[Raw]:
+    """All spans of these traces as a server gives them (`Server.of`).
+
+    So many traces of one request, and so many requests in flight.
+    """
     parts = [trace_ids[first : first + at_once] for first in range(0, len(trace_ids), at_once)]
-    for found in beside(lambda part: list(server.of(part)), parts, requests):
+    for found in beside(lambda part: list(of(part)), parts, requests):
         yield from found
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from flows.commands.cli import main
-from tasks import starter
+from tasks import starter, tables
 from tests.support.browsers import BROWSER_MS, CHROMIUM, FLAGS
+from tests.support.nursery import Nursery
 
 TABLES = (
     "outputs",
@@ -126,3 +128,21 @@ def content(lake: Path, table: str) -> pl.DataFrame:
     frame = frame.drop([c for c in RUN_SPECIFIC if c in frame.columns])
     key = next(c for c in frame.columns if c.endswith(("_id", "sha256")))
     return frame.sort(key, *[c for c in ("rank",) if c in frame.columns])
+
+
+def assert_the_next_ends_as(other: Path, nursery: Nursery, *command: str, folder: Path, lake: Path) -> None:
+    """The command once more: tables are the other lake's, no row twice or half there, the ledger verifies."""
+    again = nursery.run(*command, cwd=folder)
+    assert again.code == 0, again.err
+    for table in LASTING:
+        found = content(lake, table)
+        assert_frame_equal(found, content(other, table))
+        assert not found.select(tables.TABLES[table].key).is_duplicated().any(), table
+    runs = read(lake, "runs")
+    assert set(runs["status"]) <= {"completed", "died", "failed"}
+    assert runs.filter(pl.col("status") == "completed").height >= 1
+    names = [file.name for file in (lake / "tables").rglob("*") if file.is_file()]
+    assert [name for name in names if name.startswith((".", "_")) or not name.endswith(".parquet")] == []
+    verified = nursery.run("ledger", "verify", "--json", cwd=folder)
+    assert verified.code == 0, verified.err
+    assert json.loads(verified.out)["findings"] == []

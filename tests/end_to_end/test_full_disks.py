@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
-from tasks.tables import TABLES
-from tests.end_to_end.conftest import LASTING, content, read
+from tests.end_to_end.conftest import assert_the_next_ends_as, read
 from tests.support.nursery import Ended, Nursery, has_namespaces
-from tests.support.small_verifier import small_folder
+from tests.support.small_team import answer, configure, write_answers
 
 DAYS = 5
 BACKFILL = ("backfill", "--from", "2026-11-01", "--to", f"2026-11-{DAYS:02}", "--quiet")
@@ -30,38 +26,19 @@ def nursery() -> Iterator[Nursery]:
 
 def export(folder: Path, lake: Path) -> None:
     """One answer of each of some days, each a unit."""
-    records = [
-        {
-            "id": str(day),
-            "at": f"2026-11-{day:02}T10:00:00Z",
-            "question": "What is there?",
-            "answer": f"Plant {day} has {day + day % 2} reactors.",
-            "docs": [f"Plant {day} has {day} reactors."],
-        }
-        for day in range(1, DAYS + 1)
-    ]
-    (folder / "answers.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    (folder / "claimledger.toml").write_text(
-        f"""
-        lake = "{lake}"
-        [[sources]]
-        name = "bot"
-        kind = "files"
-        path = "answers.jsonl"
-        agent = "bot"
-        use_case = "support"
-        [sources.fields]
-        id = "id"
-        produced_at = "at"
-        prompt = "question"
-        response = "answer"
-        contexts = "docs"
-        [verifier]
-        model = "{small_folder()}"
-        [runner]
-        together_outputs = 1
-        """
+    write_answers(
+        folder / "answers.jsonl",
+        [
+            answer(
+                str(day),
+                f"2026-11-{day:02}T10:00:00Z",
+                f"Plant {day} has {day + day % 2} reactors.",
+                f"Plant {day} has {day} reactors.",
+            )
+            for day in range(1, DAYS + 1)
+        ],
     )
+    configure(folder, lake=str(lake), more="[runner]\ntogether_outputs = 1")
 
 
 @pytest.fixture(scope="module")
@@ -84,24 +61,6 @@ def assert_stopped_for_want_of_room(ended: Ended, lake: Path) -> None:
     assert read(lake, "outputs").height >= SHARE * DAYS
 
 
-def assert_the_next_ends_as(other: Path, nursery: Nursery, folder: Path, lake: Path) -> None:
-    """One more backfill: its tables are the other's, nothing is there twice or half, the ledger verifies."""
-    again = nursery.run(*BACKFILL, cwd=folder)
-    assert again.code == 0, again.err
-    for table in LASTING:
-        found = content(lake, table)
-        assert_frame_equal(found, content(other, table))
-        assert not found.select(TABLES[table].key).is_duplicated().any(), table
-    runs = read(lake, "runs")
-    assert set(runs["status"]) <= {"completed", "died", "failed"}
-    assert runs.filter(pl.col("status") == "completed").height >= 1
-    names = [file.name for file in (lake / "tables").rglob("*") if file.is_file()]
-    assert [name for name in names if name.startswith((".", "_")) or not name.endswith(".parquet")] == []
-    verified = nursery.run("ledger", "verify", "--json", cwd=folder)
-    assert verified.code == 0, verified.err
-    assert json.loads(verified.out)["findings"] == []
-
-
 def test_no_write_succeeds_from_80_percent_of_a_backfill_on(
     tmp_path: Path, nursery: Nursery, undisturbed: tuple[Path, Ended]
 ) -> None:
@@ -110,7 +69,7 @@ def test_no_write_succeeds_from_80_percent_of_a_backfill_on(
     other, ended = undisturbed
     full = nursery.run(*BACKFILL, cwd=tmp_path, fault=(int(SHARE * ended.calls), "full"))
     assert_stopped_for_want_of_room(full, lake)
-    assert_the_next_ends_as(other, nursery, tmp_path, lake)
+    assert_the_next_ends_as(other, nursery, *BACKFILL, folder=tmp_path, lake=lake)
 
 
 @pytest.mark.skipif(not has_namespaces(), reason="a user may not mount a disk on this machine")
@@ -128,4 +87,5 @@ def test_a_small_disk_is_full_at_80_percent_of_a_backfill(
         assert_stopped_for_want_of_room(full, nursery.seen(lake))
         assert read(nursery.seen(lake), "outputs").height == int(SHARE * DAYS)
         nursery.seen(filler).unlink()
-        assert_the_next_ends_as(undisturbed[0], nursery, tmp_path, nursery.seen(lake))
+        seen = nursery.seen(lake)
+        assert_the_next_ends_as(undisturbed[0], nursery, *BACKFILL, folder=tmp_path, lake=seen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,14 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
-from tasks.tables import TABLES
-from tests.end_to_end.conftest import LASTING, content, read
+from tests.end_to_end.conftest import assert_the_next_ends_as, read
 from tests.support.nursery import Ended, Nursery
-from tests.support.small_verifier import small_folder
+from tests.support.small_team import answer, configure, write_answers
 
 POINTS = {
     "before the pull": ("flows.audit", "pull", False),
@@ -70,56 +66,17 @@ def export(folder: Path) -> None:
     """Two answers of one day, each with its evidence, and one record that is refused."""
     told = "The plant has 94 reactors. The tower is 310 metres high."
     answers = {"a": "The plant has 94 reactors.", "b": "The tower is 300 metres high.", "c": None}
-    records = [
-        {
-            "id": key,
-            "at": "2026-11-02T10:00:00Z",
-            "question": "What is there?",
-            "answer": answer,
-            "docs": [told],
-        }
-        for key, answer in answers.items()
-    ]
-    (folder / "answers.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    (folder / "claimledger.toml").write_text(
-        f"""
-        [validation]
-        maximum_quarantine_ratio = 0.5
-        [[sources]]
-        name = "bot"
-        kind = "files"
-        path = "answers.jsonl"
-        agent = "bot"
-        use_case = "support"
-        [sources.fields]
-        id = "id"
-        produced_at = "at"
-        prompt = "question"
-        response = "answer"
-        contexts = "docs"
-        [verifier]
-        model = "{small_folder()}"
-        """
+    write_answers(
+        folder / "answers.jsonl",
+        [answer(key, "2026-11-02T10:00:00Z", text, told) for key, text in answers.items()],
     )
+    configure(folder, more="[validation]\nmaximum_quarantine_ratio = 0.5")
 
 
 def assert_the_next_night_ends_as(undisturbed: Night, nursery: Nursery, folder: Path) -> None:
-    """One more audit: its tables are the other's, nothing is there twice or half, the ledger verifies."""
-    again = nursery.run("audit", "--quiet", cwd=folder)
-    assert again.code == 0, again.err
-    lake = folder / "lake"
-    for table in LASTING:
-        found = content(lake, table)
-        assert_frame_equal(found, content(undisturbed.lake, table))
-        assert not found.select(TABLES[table].key).is_duplicated().any(), table
-    runs = read(lake, "runs")
-    assert set(runs["status"]) <= {"completed", "died", "failed"}
-    assert runs.filter(pl.col("status") == "completed").height >= 1
-    names = [file.name for file in (lake / "tables").rglob("*") if file.is_file()]
-    assert [name for name in names if name.startswith((".", "_")) or not name.endswith(".parquet")] == []
-    verified = nursery.run("ledger", "verify", "--json", cwd=folder)
-    assert verified.code == 0, verified.err
-    assert json.loads(verified.out)["findings"] == []
+    """One more audit."""
+    command = ("audit", "--quiet")
+    assert_the_next_ends_as(undisturbed.lake, nursery, *command, folder=folder, lake=folder / "lake")
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -204,7 +204,7 @@ def test_an_audit_ends_with_what_it_found_in_words_and_the_worst_claims_beside_t
     assert " ".join(" ".join(said).split()).count(
         "Of 65 claims that could be checked, the evidence supports 56, contradicts 1 and does not settle 8. "
         "6 claims could not be checked, mostly because no evidence was recorded or found (help-desk and "
-        "writer). By policy 1 answer should have gone to a person, and 9 should have been worded differently."
+        "writer). By policy 1 answer should have gone to a person, and 9 should have been rephrased."
     )
     at = said.index("the worst 2 claims:")
     assert said[at + 1 : at + 8] == [

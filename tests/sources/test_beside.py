@@ -151,7 +151,7 @@ class Whole:
 
 def test_traces_are_asked_for_by_several_requests_and_come_in_order() -> None:
     ids = [f"t{number}" for number in range(8)]
-    spans = trace_server.whole(Whole(2), ids, 2, 2)  # type: ignore[arg-type]
+    spans = trace_server.whole(Whole(2).of, ids, 2, 2)
     assert [span[0] for span in spans] == ids
 
 

@@ -21,6 +21,7 @@ from tasks.sources.gathering import Traces
 from tasks.sources.minimise import MinimiseSettings
 from tasks.sources.otlp import OtlpSettings
 from tasks.sources.raw_spans import Raw
+from tasks.sources.span_files import SpanFile
 from tests.support.otlp_files import lines, span
 from tests.support.scopes import scope
 
@@ -114,15 +115,16 @@ class Pool:
     def submit(self, do: Callable[[Any], Any], work: Any) -> Future[Any]:
         self.given += 1
         future: Future[Any] = Future()
-        future.set_result(work)
+        future.set_result((SpanFile(work[1]), {}, Counter()))
         return future
 
 
-def test_a_slow_consumer_holds_the_processes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_consumer_holds_the_processes_back(tmp_path: Path) -> None:
     pool = Pool()
     crew = span_crew.Crew(cast(ProcessPoolExecutor, pool), 3)
-    for taken, (number, _) in enumerate(crew.read([(n, n) for n in range(100)]), start=1):  # type: ignore[misc]
-        assert number == taken - 1
+    place = Place("a", "a", 2, "", tmp_path / "a")
+    for taken, (file, _, _) in enumerate(crew.read([(place, number) for number in range(100)]), start=1):
+        assert file.number == taken - 1
         assert pool.given - taken < span_crew.IN_FLIGHT * 3
     assert pool.given == 100
 
