@@ -252,7 +252,7 @@ def _space(root: Path) -> Check:
 
 def _verified(wrong: list[str]) -> str:
     if wrong:
-        raise IntegrityError(f"{len(wrong)} files are damaged, first {wrong[0]}; restore them from a copy")
+        raise IntegrityError(f"damaged files: {len(wrong)}, first {wrong[0]}; restore them from a copy")
     return "every file has the digest it was written with"
 
 
