@@ -38,6 +38,8 @@ def visible(text: str) -> str:
     Tabs and line feeds stay. The result holds no control, bidirectional or zero-width character except
     the two kinds of joiners that spelling needs. Idempotent.
     """
+    if text.isascii() and text.isprintable():
+        return text
     text = text.replace("\r\n", "\n")
     kept = {match.start() for pattern in (_EMOJI_JOINER, _LETTER_JOINER) for match in pattern.finditer(text)}
     text = _ACTIVE.sub(lambda match: match[0] if match.start() in kept else f"⟨U+{ord(match[0]):04X}⟩", text)

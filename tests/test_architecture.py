@@ -520,6 +520,16 @@ def test_each_giant_has_one_door(module: str) -> None:
         assert giant not in GIANTS or module == f"tasks.{GIANTS[giant]}"
 
 
+def test_scipy_stats_is_imported_by_functions_only_for_it_costs_every_command_half_a_second() -> None:
+    for module in every("tasks") + every("flows"):
+        for node in ast.parse(modules()[module].read_text("utf-8")).body:
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            )
+            origin = node.module if isinstance(node, ast.ImportFrom) else ""
+            assert "scipy.stats" not in (origin, *names, *(f"{origin}.{name}" for name in names)), module
+
+
 @pytest.mark.parametrize("module", every("tasks") + every("flows"))
 def test_nothing_unpickles_or_trusts_remote_code(module: str) -> None:
     unpicklers = {"pickle", "dill", "joblib", "cloudpickle", "shelve"}

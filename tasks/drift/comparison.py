@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 ROUNDING = 1e-9
 """A ratio of variances below this is what rounding leaves of days that do not vary at all."""
@@ -321,7 +321,7 @@ def difference(
     change = current - expected
     part = np.divide(factor * sampling, error**2, out=np.zeros_like(error), where=error > 0)
     degrees = 1 / (part**2 / spread.degrees + (1 - part) ** 2 / spread.day_degrees)
-    half = stats.t.ppf(0.975, degrees) * interval_error
+    half = special.stdtrit(degrees, 0.975) * interval_error
     p_value = _p_value(np.divide(change, error), np.asarray(skewness) * part**1.5, degrees)
     unknown = np.isnan(change) | ~has_rows.any(1)
     return Difference(
@@ -352,7 +352,7 @@ def _p_value(statistic: np.ndarray, skewness: np.ndarray, degrees: np.ndarray) -
     normal = np.where(above < below, -special.ndtri(above), special.ndtri(below))
     is_skewed = np.abs(skewness) > LEAST_SKEWNESS
     deviate = np.where(is_skewed, np.clip(normal * towards, -FARTHEST, FARTHEST), statistic)
-    return np.asarray(2 * stats.t.sf(np.abs(deviate), degrees))
+    return np.asarray(2 * special.stdtr(degrees, -np.abs(deviate)))
 
 
 def _weekday_effects(

@@ -9,7 +9,6 @@ from the data: the metric that alarms gets most, so that twenty explanatory ones
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 
 def adjusted(p_values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -25,5 +24,14 @@ def adjusted(p_values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         relative = weights[tested] / weights[tested].mean()
         weighted = np.minimum(p_values[tested] / relative, 1.0)
         # A large weight must not make a P value look smaller than it is.
-        out[tested] = np.maximum(stats.false_discovery_control(weighted, method="bh"), p_values[tested])
+        out[tested] = np.maximum(_step_up(weighted), p_values[tested])
     return out
+
+
+def _step_up(p_values: np.ndarray) -> np.ndarray:
+    """(n,) P values, each times n over its rank, and none above that of a larger one."""
+    falling = np.argsort(-p_values)
+    ranks = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[falling] = np.minimum.accumulate(p_values[falling] * len(p_values) / ranks)
+    return np.asarray(np.minimum(adjusted, 1.0))

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special
 
 from tasks.drift import slices
 from tasks.drift.cells import SCORE_BINS
@@ -115,7 +115,7 @@ def _tested(
     """Columns of the t test of a new block against the reference's; NaN where there are too few blocks."""
     degrees = np.maximum(blocks - 1, 1)
     error = spread * np.sqrt(1 + 1 / np.maximum(blocks, 1))
-    half = stats.t.ppf(0.975, degrees) * error
+    half = special.stdtrit(degrees, 0.975) * error
     usual = np.exp(centre)
     columns = {
         "baseline_value": usual,
@@ -123,7 +123,7 @@ def _tested(
         "ci_low": distance * np.exp(-half) - usual,
         "ci_high": distance * np.exp(half) - usual,
         "effect_size": log_distance - centre,
-        "p_value": stats.t.sf((log_distance - centre) / error, degrees),
+        "p_value": special.stdtr(degrees, (centre - log_distance) / error),
     }
     is_known = ~np.isnan(distance) & (blocks >= MINIMUM_BLOCKS)
     return {name: np.where(is_known, values, np.nan) for name, values in columns.items()}

@@ -173,17 +173,23 @@ class Lake:
         with durable.touching(self.root / "tables" / TABLES[table].name):
             return [
                 (day, file)
-                for day, folder in self._day_folders(table)
-                if (since is None or day >= since) and (until is None or day <= until)
+                for day, folder in self._day_folders(table, since, until)
                 for file in _visible(folder)
             ]
 
-    def _day_folders(self, table: str) -> list[tuple[date, Path]]:
+    def _day_folders(
+        self, table: str, since: date | None = None, until: date | None = None
+    ) -> list[tuple[date, Path]]:
         """Folders of days, ascending; one that is not a day was not made by a commit."""
         folder = self.root / "tables" / TABLES[table].name
         with durable.touching(folder):
-            folders = sorted(folder.glob("date=*"))
-        return [(day, each) for each in folders if (day := _day(each.name)) is not None]
+            names = _listed(folder)
+        days = ((_day(name), name) for name in names)
+        return [
+            (day, folder / name)
+            for day, name in days
+            if day is not None and (since is None or day >= since) and (until is None or day <= until)
+        ]
 
     # Writing ------------------------------------------------------------------------------------------
 
@@ -458,14 +464,20 @@ class Lake:
 
 def _visible(folder: Path) -> list[Path]:
     """Parquet files of a day in a fixed order; hidden names are not visible yet."""
+    return [folder / name for name in _listed(folder) if name.endswith(".parquet") and name[0] not in "_."]
+
+
+def _listed(folder: Path) -> list[str]:
+    """Names in a folder, ascending; none where there is no such folder."""
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - a year of days is looked at many times a night
+        return sorted(os.listdir(folder))  # noqa: PTH208 - a year of days is looked at many times a night
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [folder / name for name in sorted(names) if name.endswith(".parquet") and name[0] not in "_."]
 
 
 def _day(folder: str) -> date | None:
+    if not folder.startswith("date="):
+        return None
     try:
         return date.fromisoformat(folder.removeprefix("date="))
     except ValueError:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import polars as pl
-from scipy import stats
 
 from tasks.privacy import confidential
 from tasks.privacy.outline import Finding
@@ -102,6 +101,8 @@ def miss_rate(reviewed: pl.DataFrame, confidence: float = 0.95) -> tuple[float, 
         confidence: of the interval (Clopper and Pearson 1934): the answer is what was drawn, so values of
             one answer do not count as independent.
     """
+    from scipy.stats import binomtest  # here, for no night without a reviewed sample needs it
+
     missed = reviewed.filter(pl.col("left") > 0).height
-    interval = stats.binomtest(missed, reviewed.height).proportion_ci(confidence, method="exact")
+    interval = binomtest(missed, reviewed.height).proportion_ci(confidence, method="exact")
     return missed / reviewed.height, float(interval.low), float(interval.high)

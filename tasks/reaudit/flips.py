@@ -260,7 +260,7 @@ def interval(
         weights: (n,) above 0: how many of the population each row stands for.
         clusters: (n,) integers from 0: rows of one cluster move together.
     """
-    from scipy import stats
+    from scipy.special import betaincinv
 
     total = weights.sum()
     if len(hits) == 0:
@@ -275,8 +275,8 @@ def interval(
         plain = share * (1.0 - share) / (rows - 1)
         size = min(size, rows * plain / variance) if variance > 0 else size
     tail, seen = (1.0 - confidence) / 2, share * size
-    low = float(stats.beta.ppf(tail, seen, size - seen + 1)) if seen > 0 else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, seen + 1, size - seen)) if seen < size else 1.0
+    low = float(betaincinv(seen, size - seen + 1, tail)) if seen > 0 else 0.0
+    high = float(betaincinv(seen + 1, size - seen, 1.0 - tail)) if seen < size else 1.0
     # Rounding of the incomplete beta function must not put the share outside of its own interval.
     return share, min(low, share), max(high, share)
 

@@ -244,7 +244,6 @@ def statement(query: Query, scope: Scope, sources: Mapping[str, str]) -> str:
         "period": scope.period,
         "run_id": scope.run_id,
         "shown": ", ".join(f"'{claim}'" for claim in scope.claims) or f"'{_NONE}'",
-        "shown_outputs": ", ".join(f"'{output}'" for output in scope.outputs) or f"'{_NONE}'",
         "days": ", ".join(f"DATE '{day}'" for day in scope.claim_days) or "NULL",
         "report_id": scope.drift_report or _NONE,
         "reaudit": scope.reaudit or _NONE,

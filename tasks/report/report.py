@@ -253,8 +253,9 @@ def _because(rows: pl.DataFrame, bounds: ReportParameters) -> pl.DataFrame:
 
 def _answers(database: Database, lake: Lake, bounds: ReportParameters) -> dict[str, WholeAnswer]:
     """The whole answers of the claims shown."""
-    texts = database.rows(queries.CHOICES["whole_answers"])
-    claims = database.rows(queries.CHOICES["their_claims"])
+    outputs = [list(database.scope.outputs)]
+    texts = database.rows(queries.CHOICES["whole_answers"], outputs)
+    claims = database.rows(queries.CHOICES["their_claims"], outputs)
     addresses = _addresses(lake, database.scope.run_id)
     traces = {row["output_id"]: markup.trace(addresses.get(row["source"]), row) for row in texts.to_dicts()}
     known = {output: trace for output, trace in traces.items() if trace}

@@ -15,7 +15,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
-from scipy import stats
+from scipy import special
 
 
 def sample_size(
@@ -54,9 +54,16 @@ def sample_size(
 def _risk(size: int, tolerable: float, deviations: int, population: int | None) -> float:
     """Probability of at most `deviations` in a sample from a population just as bad as tolerated."""
     if population is None:
-        return float(stats.binom.cdf(deviations, size, tolerable))
+        return float(special.bdtr(deviations, size, tolerable))
     bad = min(population, math.floor(population * tolerable) + 1)
-    return float(stats.hypergeom.cdf(deviations, population, bad, size))
+    return _at_most(deviations, population, bad, size)
+
+
+def _at_most(deviations: int, population: int, bad: int, size: int) -> float:
+    """The hypergeometric probability of so many, or fewer, bad items in a sample of a population."""
+    from scipy.stats import hypergeom  # here, for a night takes no sample and its import half a second
+
+    return float(hypergeom.cdf(deviations, population, bad, size))
 
 
 def upper_limit(deviations: int, size: int, confidence: float, *, population: int | None = None) -> float:
@@ -70,11 +77,11 @@ def upper_limit(deviations: int, size: int, confidence: float, *, population: in
     if deviations == size:
         return 1.0
     if population is None:
-        return float(stats.beta.ppf(confidence, deviations + 1, size - deviations))
+        return float(special.betaincinv(deviations + 1, size - deviations, confidence))
     low, high = deviations, population - (size - deviations)
     while low < high:
         middle = (low + high + 1) // 2
-        if stats.hypergeom.cdf(deviations, population, middle, size) > 1 - confidence:
+        if _at_most(deviations, population, middle, size) > 1 - confidence:
             low = middle
         else:
             high = middle - 1

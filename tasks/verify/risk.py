@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from tasks.verify.weighted import effective
 
@@ -86,7 +86,7 @@ def upper_bound(wrong: np.ndarray, count: np.ndarray, confidence: float) -> np.n
     """
     wrong, count = np.asarray(wrong, np.float64), np.asarray(count, np.float64)
     certain = wrong >= count
-    bound = beta.ppf(confidence, wrong + 1.0, np.where(certain, 1.0, count - wrong))
+    bound = betaincinv(wrong + 1.0, np.where(certain, 1.0, count - wrong), confidence)
     return np.asarray(np.where(certain, 1.0, bound))
 
 

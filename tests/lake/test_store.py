@@ -155,10 +155,10 @@ def test_a_look_at_one_day_or_at_the_newest_looks_into_no_other_folder(
     monkeypatch.setattr(os, "listdir", lambda path: looks.append(Path(path)) or listdir(path))
     first, last = date(2026, 1, 2), date(2026, 1, 3)
     assert len(lake.files("outputs", since=first, until=first)) == 1
-    assert [folder.name for folder in looks] == [f"date={first}"]
+    assert [folder.name for folder in looks] == ["outputs", f"date={first}"]
     looks.clear()
     assert next(lake.newest_days("outputs")) == last
-    assert [folder.name for folder in looks] == [f"date={last}"]
+    assert [folder.name for folder in looks] == ["outputs", f"date={last}"]
     (lake.files("outputs", since=last)[0]).rename(lake.root / "away")
     assert list(lake.newest_days("outputs")) == [first]
 

@@ -13,17 +13,21 @@ WHERE judged.claim_id IN ($shown) AND judged.date IN ($days);
 
 -- name: whole_answers
 SELECT output_id, source, source_id, session_id, prompt, response FROM $outputs
-WHERE output_id IN ($shown_outputs) AND date IN ($days);
+WHERE output_id IN (SELECT unnest(?)) AND date IN ($days);
 
 -- name: their_claims
 SELECT output_id, claims.claim_id, claims.start, claims."end", standing
 FROM $claims AS claims LEFT JOIN current_verdicts USING (output_id, claim_id)
-WHERE output_id IN ($shown_outputs) AND claims.date IN ($days) AND kind = 'factual'
+WHERE output_id IN (SELECT unnest(?)) AND claims.date IN ($days) AND kind = 'factual'
 ORDER BY output_id, claims.start, claims."end";
 
 -- name: passages
 SELECT passage_id, document_uri, text FROM $passages
-WHERE passage_id IN (SELECT unnest(?)) AND (corpus <> 'context' OR date IN ($days));
+WHERE passage_id IN (SELECT unnest(?1)) AND corpus = 'context' AND date IN ($days)
+UNION ALL
+-- A corpus's are of the day of its indexing; statistics pass over files of nothing but contexts.
+SELECT passage_id, document_uri, text FROM $passages
+WHERE passage_id IN (SELECT unnest(?1)) AND corpus <> 'context';
 
 -- name: days
 SELECT DISTINCT date FROM $outputs
