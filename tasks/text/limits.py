@@ -155,12 +155,15 @@ def _about_the_claim(marked: pl.DataFrame) -> pl.DataFrame:
     is_marked = pl.any_horizontal(pl.col("condition", "mention", "asked").is_not_null())
     free, marked = marked.filter(~is_marked), marked.filter(is_marked)
     after = pl.col("sentence").str.extract(rf"{_MENTION}(.*)$")
-    clauses = marked.select(
-        said=after.str.replace(_NEXT_CLAUSE, ""), then=after.str.extract(f"({_NEXT_CLAUSE})")
+    texts = marked.select(
+        "claim",
+        "condition",
+        "mention",
+        said=after.str.replace(_NEXT_CLAUSE, ""),
+        then=after.str.extract(f"({_NEXT_CLAUSE})"),
     )
-    said, then = (_held(marked["claim"], clauses[name]) for name in clauses.columns)
-    condition = _held(marked["condition"], marked["claim"])
-    mention = _held(marked["mention"], marked["claim"])
+    asked = [("claim", "said"), ("claim", "then"), ("condition", "claim"), ("mention", "claim")]
+    said, then, condition, mention = _held(texts, asked)
     marked = marked.with_columns(
         condition=pl.when(condition < 1.0).then("condition"),
         mention=pl.when((said >= LEAST_REPORTED) & (said > then) & (mention < 1.0)).then("mention"),
@@ -169,17 +172,25 @@ def _about_the_claim(marked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([free, marked]).sort(order, descending=[False, True, False])
 
 
-def _held(some: pl.Series, texts: pl.Series) -> pl.Series:
-    """(n,) share of the first texts' words that the others have; 0 where there are none."""
-    asked = nearest.terms(some.fill_null("")).select("row", "term").unique()
-    given = nearest.terms(texts.fill_null("")).select("row", "term").unique()
-    shares = (
-        asked.join(given.with_columns(is_held=pl.lit(1)), on=["row", "term"], how="left")
-        .group_by("row")
-        .agg(share=pl.col("is_held").fill_null(0).mean())
-    )
-    rows = pl.DataFrame({"row": pl.int_range(len(some), dtype=pl.UInt32, eager=True)})
-    return rows.join(shares, on="row", how="left", maintain_order="left")["share"].fill_null(0.0)
+def _held(texts: pl.DataFrame, asked: list[tuple[str, str]]) -> list[pl.Series]:
+    """For each pair of columns, (n,) the share of the first's words that the other has; 0 without any."""
+    if not texts.height:
+        return [pl.Series(dtype=pl.Float64) for _ in asked]
+    # All columns are read in one call, one after the other, and the words told apart by row.
+    every = pl.concat([texts[name].fill_null("").alias("text") for name in texts.columns])
+    terms = nearest.terms(every).select("row", "term").unique()
+    place = pl.DataFrame({name: pl.int_range(texts.height, dtype=pl.UInt32, eager=True) + at * texts.height
+                          for at, name in enumerate(texts.columns)})  # fmt: skip
+    shares = []
+    for some, other in asked:
+        here = place.select(row=some, other=other)
+        words = here.join(terms, on="row").join(
+            terms.rename({"row": "other"}).with_columns(is_held=pl.lit(1)), on=["other", "term"], how="left"
+        )
+        share = words.group_by("row").agg(share=pl.col("is_held").fill_null(0).mean())
+        joined = here.join(share, on="row", how="left", maintain_order="left")
+        shares.append(joined["share"].fill_null(0.0))
+    return shares
 
 
 def _lacking(pattern: str, of_claim: str) -> pl.Expr:

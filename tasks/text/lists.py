@@ -57,10 +57,14 @@ _FRAME = sorted(
 """Words of the form itself, which the sentence need not have."""
 
 
+SCHEMA = pl.Schema({"row": pl.UInt32, "at": pl.UInt32, "listed": pl.String, "holds": pl.Boolean})
+"""Of `borne_out`, below."""
+
+
 def borne_out(
     claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame, terms: pl.DataFrame
 ) -> pl.DataFrame:
-    """`row`, `at`, `listed`, `holds`: claims over a list whose other words the sentence all has.
+    """`SCHEMA`: claims over a list whose other words the sentence all has.
 
     Args:
         claims: n claims.
@@ -69,6 +73,8 @@ def borne_out(
         terms: terms of all sentences, as given there.
     """
     asked = _asked(claims)
+    if not asked.height:
+        return SCHEMA.to_frame()
     values = _listed(asked, near, of_claims, terms)
     compared = (
         _same_unit(values, asked)

@@ -99,13 +99,11 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     `term` is a stem, or what a word and its opposite are about. `is_negated` says whether the text turns it
     round: a negation before it, or the opposite word, but not both.
     """
-    text = (
-        quantities.with_shares(texts.cast(pl.String))
-        .str.replace_all(_APART, " $1 ")
-        .str.replace_all(polarity.NOT_NEGATING, " ")
-    )
+    text = pl.col("text").str.replace_all(_APART, " $1 ").str.replace_all(polarity.NOT_NEGATING, " ")
     for pattern, spelled in polarity.SPELLED.items():
         text = text.str.replace_all(pattern, spelled)
+    # One expression: a collect for each pattern costs more than the patterns do.
+    spelled_out = quantities.with_shares(texts.cast(pl.String)).to_frame("text").select(text)["text"]
     is_negator = pl.col("term").is_in(polarity.LISTED) | pl.col("term").str.contains(r"n['’]t$")
     is_content = (
         ~is_negator
@@ -125,7 +123,7 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     turned = pl.col("term").replace_strict(names, [b for _, b in polarity.OPPOSITES.values()], default=False,
                                            return_dtype=pl.Boolean)  # fmt: skip
     return (
-        words.tokens(text)
+        words.tokens(spelled_out)
         .with_columns(place=pl.int_range(pl.len()).over("row"), negations=is_negator.cum_sum().over("row"))
         .with_columns(all=pl.col("negations").max().over("row"))
         .filter(is_content & ~is_unit)

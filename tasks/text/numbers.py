@@ -22,20 +22,22 @@ _OPEN = ("", "year", "o'clock")
 """Units that a bare number may have: the other text may leave the word out."""
 
 
-def unmatched(claims: pl.Series, passages: pl.Series) -> pl.DataFrame:
+def unmatched(claims: pl.Series, passages: pl.Series, own: pl.DataFrame | None = None) -> pl.DataFrame:
     """`quantities.SCHEMA` with `id`: quantities of claims that nothing in the passage of their row equals.
 
     Equal is the same value in the same kind of unit, in any reading; what a hedge or a range allows; and a
-    rounding of a longer number.
+    rounding of a longer number. `own` are the quantities of the claims, where they have been read.
     """
     claimed = (
-        quantities.quantities(claims)
+        (quantities.quantities(claims) if own is None else own)
         .filter(pl.int_range(pl.len()).over("row") < MOST_QUANTITIES)
         # "One" is mostly a pronoun.
         .filter(~(pl.col("is_word") & (pl.col("value") == 1) & (pl.col("unit") == "")))
         .with_row_index("id")
     )
     claimed = not_as_written(claimed, passages)
+    if not claimed.height:
+        return claimed
     texts = only(passages, claimed["row"])
     given = quantities.quantities(texts)
     readings = _readings(given, "row").unique()
@@ -108,14 +110,14 @@ def _outside_ranges(
     return rest.join(held, on="id", how="anti").join(ends, on=["row", "value"], how="anti")
 
 
-def instead(claims: pl.Series, rest: pl.DataFrame, near: pl.DataFrame, least: float) -> pl.DataFrame:
+def instead(own: pl.DataFrame, rest: pl.DataFrame, near: pl.DataFrame, least: float) -> pl.DataFrame:
     """`row`, `at`, `claim`, `evidence`: what the nearest sentences say in the place of an unmatched quantity.
 
     The same place: the same unit, the same thing counted, or the same word before. A quantity that the claim
-    has as well is in its own place.
+    has as well is in its own place. `own` are the quantities of the claims.
     """
     near = near.filter(pl.col("share") >= least).join(rest.select("row"), on="row", how="semi")
-    own = quantities.quantities(claims).select("row", "value", "unit").unique()
+    own = own.select("row", "value", "unit").unique()
     both = (
         rest.join(near.select("row", "at", "share"), on="row")
         .join(of_sentences(near), on="at")

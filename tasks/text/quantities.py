@@ -106,6 +106,9 @@ MONTH = 2629746.0
 """Seconds: a twelfth of the mean year. Months and years are durations too, and no whole number of days."""
 UNITS |= {name: ("s", MONTH * factor) for name, (unit, factor) in UNITS.items() if unit == "mo"}
 """Name, in lower case and singular → (unit that its kind is measured in, factor)."""
+_UNIT_NAMES = pl.Series(list(UNITS))
+_BASES = pl.Series([unit for unit, _ in UNITS.values()])
+_FACTORS = pl.Series([factor for _, factor in UNITS.values()])
 CURRENCIES = {"$": "$", "us$": "$", "usd": "$", "€": "€", "eur": "€", "£": "£", "gbp": "£", "¥": "¥",
                "chf": "CHF", "rs": "₹", "₹": "₹", "a$": "A$", "c$": "C$", "元": "元"}  # fmt: skip
 _HEDGES = {
@@ -209,6 +212,9 @@ def _valued(frame: pl.DataFrame) -> pl.DataFrame:
     # "7.30 pm" is a time of day, and 7.3 of anything else.
     is_noon = pl.col("after").str.contains(_CLOCK_AFTER) & joined.str.contains(r"^\d{1,2}\.[0-5]\d$")
     joined = pl.when(is_noon).then(joined.str.replace(".", ":", literal=True)).otherwise(joined)
+    # Once, and not in each of the expressions below.
+    frame = frame.with_columns(joined=joined)
+    joined = pl.col("joined")
     marks = joined.str.count_matches(r"[.,]")
     last_is_comma = joined.str.contains(r",\d+$")
     mixed = joined.str.contains(r"\.\d+.*,") | joined.str.contains(r",\d+.*\.")
@@ -218,6 +224,10 @@ def _valued(frame: pl.DataFrame) -> pl.DataFrame:
         joined.str.replace_all(",", "")
     )  # fmt: skip
     clock = joined.str.contains(r"^\d{1,2}:\d{2}(?::\d{2})?$")
+    frame = frame.with_columns(mixed=mixed, grouped=grouped, clock=clock, marks=marks, comma=last_is_comma)
+    mixed, grouped, clock, marks, last_is_comma = (
+        pl.col(name) for name in ("mixed", "grouped", "clock", "marks", "comma")
+    )
     hours = joined.str.extract(r"^(\d+):").cast(pl.Float64, strict=False)
     minutes = joined.str.extract(r"^\d+:(\d+)").cast(pl.Float64, strict=False)
     single = marks == 1
@@ -272,13 +282,10 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds `value`, `other`, `unit`, `key`, `hedge`, `step`, `shown` from number, scale and words around."""
     lower = pl.col("after").str.to_lowercase().str.strip_chars_end(".'").str.replace_all(r"°\s", "°")
     singular = lower.str.replace(r"s$", "")
-    names, bases = list(UNITS), [unit for unit, _ in UNITS.values()]
-    factors = [factor for _, factor in UNITS.values()]
     symbols = {"%": "%", "$": "$", "€": "€", "£": "£", "¥": "¥", "₹": "₹", "元": "元"}
 
-    def look_up(column: pl.Expr, values: list[str] | list[float], kind: pl.DataType) -> pl.Expr:
-        return column.replace_strict(names, values, default=None, return_dtype=kind)
-
+    # The name itself before its singular: "s" is a second.
+    at = frame.select(at=pl.coalesce(_unit_at(lower), _unit_at(singular)))["at"]
     prefix = pl.coalesce(
         pl.col("currency").replace_strict(CURRENCIES, default=None, return_dtype=pl.String),
         pl.col("sign").replace_strict(symbols, default=None, return_dtype=pl.String),
@@ -286,9 +293,11 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
     )
     named = pl.coalesce(
         lower.replace_strict(symbols, default=None, return_dtype=pl.String),
-        look_up(lower, bases, pl.String()),
-        look_up(singular, bases, pl.String()),
+        pl.lit(_BASES.gather(at)),
     )
+    # Once, and not in each of the expressions below.
+    frame = frame.with_columns(prefix=prefix, named=named, lower=lower)
+    prefix, named, lower = pl.col("prefix"), pl.col("named"), pl.col("lower")
     is_year = (
         pl.col("digits").str.contains(r"^(?:1\d{3}|20\d{2})$")
         # A round thousand is a count; the year 1000 is seldom written of.
@@ -305,7 +314,7 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.coalesce(prefix, named, pl.lit("")))
     )
     factor = pl.when(prefix.is_not_null() | clock).then(1.0).otherwise(
-        pl.coalesce(look_up(lower, factors, pl.Float64()), look_up(singular, factors, pl.Float64()), 1.0)
+        pl.lit(_FACTORS.gather(at)).fill_null(1.0)
     )  # fmt: skip
     scales = (
         pl.col("scale").str.to_lowercase().str.extract_all(rf"{_SCALE_WORDS}|{_HAN_SCALES}|[kmb]\b")
@@ -313,7 +322,8 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         .list.eval(pl.element().product()).list.first().fill_null(1.0)
     )  # fmt: skip
     unit, factor = _of_areas(unit, factor)
-    times = scales * factor
+    frame = frame.with_columns(unit=unit, times=scales * factor, clock=clock)
+    unit, times, clock = pl.col("unit"), pl.col("times"), pl.col("clock")
     exponent = pl.col("zeros").cast(pl.Float64) - pl.col("decimals").cast(pl.Float64)
     # "up to 5", "more than 5": the hedge is the word before the last.
     hedge = (
@@ -329,19 +339,24 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         other=pl.when(clock & (pl.col("number") <= 12)).then(value - 12).otherwise(
             pl.col("alternative") * times
         ),
-        unit=unit,
         key=words.stem(lower),
         next=words.stem(pl.col("next")),
         hedge=pl.when((unit == "year") & (lower == "s"))
         .then(pl.lit("decade"))
         .otherwise(hedge.replace_strict(HEDGES, default="", return_dtype=pl.String)),
-        times=times,
         step=pl.when(clock).then(0.0).otherwise(pl.lit(10.0).pow(exponent)) * times,
         is_word=pl.col("digits").is_null(),
         shown=shown.str.strip_chars_end(".").str.replace_all("\u202f", " "),
         bare=pl.col("bare").str.strip_chars_end(".").str.replace_all("\u202f", " "),
         before=words.stem(_word_before()),
     )  # fmt: skip
+
+
+def _unit_at(name: pl.Expr) -> pl.Expr:
+    """Place of a unit among `UNITS`, null for other words."""
+    return name.replace_strict(
+        _UNIT_NAMES, pl.int_range(len(UNITS), dtype=pl.UInt32, eager=True), default=None
+    )
 
 
 def _of_areas(unit: pl.Expr, factor: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -29,20 +29,19 @@ SCHEMA = pl.Schema(
 """Of `misplaced`, below."""
 
 
-def misplaced(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
+def misplaced(own: pl.DataFrame, near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
     """`SCHEMA`: a number of the claim that only another record gives, at most one a row.
 
     `at` is the sentence that the claim is about, and `evidence` what it gives for the same thing; `is_open`
     where the claim fits two records that give different numbers equally well.
 
     Args:
-        claims: n claims.
+        own: quantities of claims, as `quantities.quantities` gives them.
         near: sentences, as `nearest.nearest` gives them.
         of_claims: terms of claims, as given there.
     """
     claimed = (
-        quantities.quantities(claims)
-        .filter(pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES)
+        own.filter(pl.int_range(pl.len()).over("row") < numbers.MOST_QUANTITIES)
         .filter(~(pl.col("is_word") & (pl.col("value") == 1)) & (pl.col("hedge") == ""))
         .join(near.select("row"), on="row", how="semi")
         .with_row_index("id")

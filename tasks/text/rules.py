@@ -15,7 +15,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, records, words
+from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, quantities, records, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
 RULES_VERSION = 5
@@ -59,12 +59,13 @@ def findings(claims: pl.Series, passages: pl.Series, reads: Collection[str] | No
     """
     claims, passages = claims.cast(pl.String).fill_null(""), passages.cast(pl.String).fill_null("")
     near, of_claims, of_sentences = nearest.nearest(claims, passages)
+    own = quantities.quantities(claims)
     found = [
         _lists(claims, near, of_claims, of_sentences),
         _days(claims, near),
-        _numbers(claims, passages, near),
+        _numbers(claims, passages, near, own),
         _dates(claims, passages, near),
-        _records(claims, near, of_claims),
+        _records(own, near, of_claims),
         _names(near, of_claims, of_sentences),
         _negations(claims, near),
     ]
@@ -89,10 +90,12 @@ def _lists(
     )
 
 
-def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
+def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     """Another number in the place of the claim's, which the passage gives nowhere."""
-    rest = numbers.unmatched(claims, passages)
-    differing = numbers.instead(claims, rest, near, LEAST_NUMBER_SHARE)
+    rest = numbers.unmatched(claims, passages, own)
+    if not rest.height:
+        return FINDINGS.to_frame()
+    differing = numbers.instead(own, rest, near, LEAST_NUMBER_SHARE)
     words_of_it = pl.format("evidence says {}, the claim says {}", quoted("evidence"), quoted("claim"))
     return _located(differing, near, "number", "contradicted", words_of_it)
 
@@ -100,6 +103,8 @@ def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.D
 def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """Another month or day of the week than the claim's, which the passage gives nowhere."""
     claimed = words.dates(claims).unique(["row", "term"], keep="first", maintain_order=True)
+    if not claimed.height:
+        return FINDINGS.to_frame()
     given = words.dates(numbers.only(passages, claimed["row"]))
     absent = claimed.join(given, on=["row", "term"], how="anti", maintain_order="left")
     close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
@@ -121,6 +126,8 @@ def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.Dat
 def _days(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     """Another day than the claim's, which no sentence about it gives."""
     claimed = calendar_days.days(claims)
+    if not claimed.height:
+        return FINDINGS.to_frame()
     close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
         claimed.select("row"), on="row", how="semi"
     )
@@ -172,9 +179,9 @@ def _negations(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     return _located(turned.select(columns), near, "negation", "contradicted", words_of_it)
 
 
-def _records(claims: pl.Series, near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
+def _records(own: pl.DataFrame, near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
     """A number that the passage gives for another row, year or product."""
-    found = records.misplaced(claims, near, of_claims)
+    found = records.misplaced(own, near, of_claims)
     given, claimed = quoted("evidence"), quoted("claim")
     other = pl.format("evidence gives {} for this, and {} for something else", given, claimed)
     unclear = pl.format(
@@ -223,6 +230,8 @@ def _unlocated(found: pl.DataFrame, rule: str) -> pl.DataFrame:
 def _located(
     found: pl.DataFrame, near: pl.DataFrame, rule: str, effect: str, finding: pl.Expr
 ) -> pl.DataFrame:
+    if not found.height:
+        return FINDINGS.to_frame()
     places = near.select("at", "start", "end", sentence="shown")
     return (
         found.join(places, on="at")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -14,9 +16,48 @@ from tasks.text import rules
 NOISE = "The committee met in the old hall. It rained for most of the week. "
 
 
-def finding(claim: str, evidence: str) -> tuple[str, str] | None:
-    found = rules.findings(pl.Series([claim]), pl.Series([evidence]), {"en"})
-    return found.select("effect", "finding").row(0) if found.height else None
+Pair = tuple[str, str]
+Finding = Callable[[str, str], Pair | None]
+
+
+def judged(pairs: list[Pair]) -> dict[Pair, Pair | None]:
+    """Effect and words of each pair, all in one call, which costs little more than one pair's."""
+    claims, evidence = (pl.Series(column, dtype=pl.String) for column in zip(*pairs, strict=True))
+    found = rules.findings(claims, evidence, {"en"})
+    said = {
+        row: (effect, words) for row, effect, words in found.select("row", "effect", "finding").iter_rows()
+    }
+    return {pair: said.get(row) for row, pair in enumerate(pairs)}
+
+
+def asked(parameters: dict[str, str]) -> list[Pair]:
+    """Pairs that a test judges: those it was given, in either direction if it has two of a kind, in noise."""
+    if "one" in parameters:
+        one, other = parameters["one"], parameters["other"]
+        pairs = [(one, other), (other, one)]
+    elif "evidence" in parameters:
+        pairs = [(parameters["claim"], parameters["evidence"])]
+    else:
+        return []
+    surrounded = [(claim, f"{NOISE}{text} {NOISE}") for claim, text in pairs]
+    return [*pairs, *surrounded, *((claim, NOISE + text) for claim, text in pairs)]
+
+
+@pytest.fixture(scope="module")
+def finding(request) -> Finding:
+    """What rules say of a pair: the parametrised ones of this file are judged together, others by themselves."""
+    own = [
+        item
+        for item in request.session.items
+        if item.fspath == request.node.fspath and hasattr(item, "callspec")
+    ]
+    known = judged(sorted({pair for item in own for pair in asked(item.callspec.params)}) or [("", "")])
+
+    def said(claim: str, evidence: str) -> Pair | None:
+        pair = (claim, evidence)
+        return known[pair] if pair in known else judged([pair])[pair]
+
+    return said
 
 
 @pytest.mark.parametrize(
@@ -62,7 +103,7 @@ def finding(claim: str, evidence: str) -> tuple[str, str] | None:
         ("Завод имеет 94 реактора.", "Завод имеет 92 реактора.", "92 реактора|94 реактора"),
     ],
 )
-def test_another_number_in_the_same_place_contradicts(claim, evidence, reason):
+def test_another_number_in_the_same_place_contradicts(claim, evidence, reason, finding):
     given, claimed = reason.split("|")
     assert finding(claim, evidence) == ("contradicted", f"evidence says {given}, the claim says {claimed}")
     assert finding(claim, NOISE + evidence + " " + NOISE) is not None
@@ -87,7 +128,7 @@ def test_another_number_in_the_same_place_contradicts(claim, evidence, reason):
         ("France operates 92 reactors.", "Belgium operates 7 reactors. France operates 92 reactors."),
     ],
 )
-def test_the_same_value_written_otherwise_is_no_difference(claim, evidence):
+def test_the_same_value_written_otherwise_is_no_difference(claim, evidence, finding):
     assert finding(claim, evidence) is None
 
 
@@ -113,7 +154,7 @@ def test_the_same_value_written_otherwise_is_no_difference(claim, evidence):
         ("Le musée est ouvert le lundi.", "Le musée n'est pas ouvert le lundi."),
     ],
 )
-def test_a_negation_or_an_opposite_on_one_side_contradicts_both_ways(one, other):
+def test_a_negation_or_an_opposite_on_one_side_contradicts_both_ways(one, other, finding):
     for claim, evidence in ((one, other), (other, one)):
         for text in (evidence, NOISE + evidence + " " + NOISE):
             found = finding(claim, text)
@@ -134,7 +175,7 @@ def test_a_negation_or_an_opposite_on_one_side_contradicts_both_ways(one, other)
         ("The fee includes breakfast.", "The fee includes breakfast and excludes lunch."),
     ],
 )
-def test_a_negation_elsewhere_says_nothing(claim, evidence):
+def test_a_negation_elsewhere_says_nothing(claim, evidence, finding):
     assert finding(claim, evidence) is None
 
 
@@ -154,12 +195,12 @@ def test_a_negation_elsewhere_says_nothing(claim, evidence):
         ),
     ],
 )
-def test_what_the_verifier_cannot_read_it_leaves_unsettled(claim, evidence):
+def test_what_the_verifier_cannot_read_it_leaves_unsettled(claim, evidence, finding):
     assert finding(claim, evidence) == ("insufficient", rules.UNREADABLE)
     assert not rules.findings(pl.Series([claim]), pl.Series([evidence])).height, "a reader of all languages"
 
 
-def test_a_claim_that_stands_word_for_word_needs_no_reading():
+def test_a_claim_that_stands_word_for_word_needs_no_reading(finding):
     evidence = "Das Werk in Harwick hat 92 Reaktoren und wurde 1998 eröffnet."
     assert finding("Das Werk in Harwick hat 92 Reaktoren.", evidence) is None
 
@@ -176,9 +217,10 @@ def test_words_that_another_language_has_too_do_not_make_it(text):
 def test_a_pair_is_judged_the_same_in_any_company(rows):
     claims, passages = (pl.Series([row[i] for row in rows], dtype=pl.String) for i in (0, 1))
     together = rules.findings(claims, passages, {"en"})
-    alone = [rules.findings(claims[i : i + 1], passages[i : i + 1], {"en"}) for i in range(len(rows))]
-    apart = pl.concat(one.with_columns(row=pl.lit(i, pl.UInt32)) for i, one in enumerate(alone))
-    assert together.equals(apart.sort("row"))
+    alone = rules.findings(claims[:1], passages[:1], {"en"})
+    others = rules.findings(claims[:0:-1], passages[:0:-1], {"en"})
+    others = others.with_columns(row=(pl.lit(len(rows) - 1) - pl.col("row")).cast(pl.UInt32))
+    assert together.equals(pl.concat([alone, others]).sort("row"))
 
 
 def test_the_sentence_that_decides_is_where_it_says():
@@ -198,7 +240,7 @@ def test_the_sentence_that_decides_is_where_it_says():
         ("The model X200 weighs 4 kg.", "The model X100 weighs 4 kg. The model X200 weighs 6 kg."),
     ],
 )  # fmt: skip
-def test_a_value_of_another_record_contradicts(claim, evidence):
+def test_a_value_of_another_record_contradicts(claim, evidence, finding):
     found = finding(claim, evidence)
     assert found is not None
     assert found[0] == "contradicted"
@@ -214,11 +256,11 @@ def test_a_value_of_another_record_contradicts(claim, evidence):
         ("Nord has 5 beds and Sued has 7 beds.", "Clinic Nord has 5 beds. Clinic Sued has 7 beds."),
     ],
 )  # fmt: skip
-def test_the_value_of_the_claims_own_record_is_left_to_the_network(claim, evidence):
+def test_the_value_of_the_claims_own_record_is_left_to_the_network(claim, evidence, finding):
     assert finding(claim, evidence) is None
 
 
-def test_a_clause_speaks_against_nothing_that_another_sentence_says_whole():
+def test_a_clause_speaks_against_nothing_that_another_sentence_says_whole(finding):
     evidence = (
         "We delete the content of your account from our servers 30 days after cancellation, and from backups "
         "within 60 days. If you delete your account, we delete the content within 60 days."
@@ -226,7 +268,7 @@ def test_a_clause_speaks_against_nothing_that_another_sentence_says_whole():
     assert finding("If you delete your account, we delete the content within 60 days.", evidence) is None
 
 
-def test_a_claim_that_fits_two_records_with_different_values_is_not_settled():
+def test_a_claim_that_fits_two_records_with_different_values_is_not_settled(finding):
     evidence = (
         "Orders from Peru may be returned within 20 days. Orders from Spain may be returned within 30 days."
     )
@@ -253,7 +295,7 @@ def test_a_claim_that_fits_two_records_with_different_values_is_not_settled():
         ("Employees get extra leave.", "Employees with more than five years of service get extra leave.", "more than five years"),
     ],
 )  # fmt: skip
-def test_a_condition_that_the_claim_leaves_out_is_named(claim, evidence, condition):
+def test_a_condition_that_the_claim_leaves_out_is_named(claim, evidence, condition, finding):
     assert finding(claim, evidence) == ("insufficient", f"the evidence limits this: “{condition}”")
     assert finding(claim, NOISE + evidence) is not None
 
@@ -268,7 +310,7 @@ def test_a_condition_that_the_claim_leaves_out_is_named(claim, evidence, conditi
         ("The store accepts cash.", "The store accepts cash, but if you prefer you may pay by card."),
     ],
 )
-def test_a_condition_that_the_claim_has_or_that_limits_something_else_is_none(claim, evidence):
+def test_a_condition_that_the_claim_has_or_that_limits_something_else_is_none(claim, evidence, finding):
     assert finding(claim, evidence) is None
 
 
@@ -283,25 +325,25 @@ def test_a_condition_that_the_claim_has_or_that_limits_something_else_is_none(cl
         ("Volvo is based in Malmo.", "I bought a Volvo in Malmo."),
     ],
 )
-def test_a_mention_is_no_fact(claim, evidence):
+def test_a_mention_is_no_fact(claim, evidence, finding):
     found = finding(claim, evidence)
     assert found is not None
     assert found[0] == "insufficient"
 
 
-def test_a_supposed_negation_is_a_condition_and_no_contradiction():
+def test_a_supposed_negation_is_a_condition_and_no_contradiction(finding):
     found = finding("The warranty covers water.", "If the warranty does not cover water, ask the maker.")
     assert found is not None
     assert found[0] == "insufficient"
 
 
-def test_a_negation_before_another_condition_contradicts():
+def test_a_negation_before_another_condition_contradicts(finding):
     evidence = "Retrieving content from a backup isn’t possible, so if you change your mind, tell us at once."
     found = finding("Retrieving content from a backup is possible.", evidence)
     assert found == ("contradicted", "only the evidence negates “possible”")
 
 
-def test_a_page_that_says_we_somewhere_is_no_personal_story():
+def test_a_page_that_says_we_somewhere_is_no_personal_story(finding):
     page = (
         "We use pronouns. "
         + "There are no articles here. " * 20
@@ -310,11 +352,11 @@ def test_a_page_that_says_we_somewhere_is_no_personal_story():
     assert finding("Nouns are gendered in Russian.", page) is None
 
 
-def test_a_fact_beside_a_mention_stays_one():
+def test_a_fact_beside_a_mention_stays_one(finding):
     assert finding("The plant closed.", "Reporters asked whether the plant closed. The plant closed.") is None
 
 
-def test_the_money_of_a_list_is_that_of_all_its_numbers():
+def test_the_money_of_a_list_is_that_of_all_its_numbers(finding):
     rooms = "The rooms cost 60, 75 and 95 euros."
     for claim, effect in (
         ("No room costs more than 90 euros.", "contradicted"),
@@ -344,7 +386,7 @@ LISTED = "Three pupils scored 81%, 84% and 88.5% in the spring exam."
         ("The weakest pupil scored 84% in the spring exam.", "contradicted"),
     ],
 )
-def test_claims_over_listed_numbers_are_worked_out(claim, effect):
+def test_claims_over_listed_numbers_are_worked_out(claim, effect, finding):
     found = finding(claim, LISTED)
     assert found is not None
     assert found[0] == effect
@@ -359,5 +401,5 @@ def test_claims_over_listed_numbers_are_worked_out(claim, effect):
         ("No teacher scored below 80%.", LISTED),
     ],
 )
-def test_numbers_that_are_no_list_of_the_claims_things_are_left_alone(claim, evidence):
+def test_numbers_that_are_no_list_of_the_claims_things_are_left_alone(claim, evidence, finding):
     assert finding(claim, evidence) is None
