@@ -201,7 +201,12 @@ PASSAGES = Table(
         ordinal,
         start,
         end,
-        Column("text", pl.String, "The passage's text, exactly as in the document"),
+        Column(
+            "text",
+            pl.String,
+            "The passage's text, exactly as in the document from `start` to `end`; a passage that goes on "
+            "with a table has the table's header before it",
+        ),
         Column(
             "snapshot_first_seen",
             pl.String,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,8 @@ import polars as pl
 from tasks import ids, tables
 from tasks.knobs import Section
 from tasks.schema import conform
+from tasks.text import rows as table_rows
+from tasks.text.rows import Table
 
 Segment = Callable[[str], list[tuple[int, int]]]
 """A sentence splitter: text in, (start, end) spans in Unicode characters out."""
@@ -20,11 +23,14 @@ Segment = Callable[[str], list[tuple[int, int]]]
 CONTEXT = "context"
 """What `corpus` says of passages that come from an output's own contexts."""
 
-RULES = 1
+RULES = 2
 """Version of the cutting rules; part of a snapshot's id, so that new rules are a new snapshot."""
 
 _LONG_SENTENCE_OVERLAP = 0.15
 """Share of the target that two parts of one over-long sentence have in common: about twenty words."""
+
+LONGEST_HEADER = 300
+"""Characters of a table's header that its later passages repeat; a longer one would crowd out the rows."""
 
 _WIDE = 3.0
 _DIGIT = 1.5
@@ -57,13 +63,20 @@ def cut(text: str, segment: Segment, parameters: PassageParameters) -> list[tupl
 
     A passage holds whole sentences up to the target and begins with the last `overlap_sentences` of the one
     before it, unless these leave no room for anything new. A sentence beyond the target is cut at white space
-    (where there is none, between characters), its parts overlapping.
+    (where there is none, between characters), its parts overlapping; a table beyond it between its rows.
     """
+    target = parameters.target_characters
     cost = _cumulative_cost(text)
+    sentences = _covering(text, segment(text))
+    is_long = any(cost[end] - cost[start] > target for start, end in sentences)
+    breaks = [row for table in table_rows.tables(text) for row in table.rows] if is_long else []
     pieces = [
         part
-        for span in _covering(text, segment(text))
-        for part in _parts(text, span, cost, parameters.target_characters)
+        for sentence in sentences
+        for span in (
+            _rows_of(text, sentence, breaks) if cost[sentence[1]] - cost[sentence[0]] > target else [sentence]
+        )
+        for part in _parts(text, span, cost, target)
     ]
     ends = [end for _, end in pieces]
     end_costs = [float(cost[end]) for end in ends]
@@ -81,6 +94,22 @@ def cut(text: str, segment: Segment, parameters: PassageParameters) -> list[tupl
         fresh = last + 1
         first = max(first + 1, fresh - parameters.overlap_sentences)
     return spans
+
+
+def headers(text: str, spans: list[tuple[int, int]]) -> list[str]:
+    """For each passage, the header of the table that it goes on with, to be repeated before it; mostly ""."""
+    found = [table for table in table_rows.tables(text) if table.header] if len(spans) > 1 else []
+    return [_header(text, found, start) for start, _ in spans]
+
+
+def _header(text: str, found: list[Table], start: int) -> str:
+    at = bisect_right(found, start, key=lambda table: table.rows[0]) - 1
+    if at < 0 or start >= found[at].end or len(found[at].header) > LONGEST_HEADER:
+        return ""
+    table = found[at]
+    row = table.rows[bisect_right(table.rows, start) - 1]
+    # What begins inside a row has cells in other places than the header's.
+    return "" if text[row:start].strip() else table.header
 
 
 def from_contexts(
@@ -169,11 +198,12 @@ def snapshot_id(documents: pl.DataFrame, parameters: PassageParameters, *, corpu
 
 def _cut_texts(texts: pl.Series, segment: Segment, parameters: PassageParameters) -> pl.DataFrame:
     """document, ordinal, start, end, text: one row per passage. The splitter takes one text at a time."""
-    rows = [
-        (text, ordinal, start, end, text[start:end])
-        for text in texts.to_list()
-        for ordinal, (start, end) in enumerate(cut(text, segment, parameters))
-    ]
+    rows = []
+    for text in texts.to_list():
+        spans = cut(text, segment, parameters)
+        for ordinal, ((start, end), header) in enumerate(zip(spans, headers(text, spans), strict=True)):
+            own = text[start:end]
+            rows.append((text, ordinal, start, end, f"{header}\n{own}" if header else own))
     return pl.DataFrame(
         rows,
         schema={
@@ -198,6 +228,14 @@ def _covering(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
                 covering.append(trimmed)
         position = max(position, end)
     return covering
+
+
+def _rows_of(text: str, span: tuple[int, int], breaks: list[int]) -> list[tuple[int, int]]:
+    """A sentence cut where rows of a table begin."""
+    start, end = span
+    inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, end)]
+    edges = [start, *inside, end]
+    return [part for low, high in pairwise(edges) if (part := _trim(text, low, high))]
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:

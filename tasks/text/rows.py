@@ -1,4 +1,4 @@
-"""Tables and lists in plain text, told row by row: each row says what its values are.
+"""Tables and lists in plain text, told row by row: each row says what its values are, and where tables stand.
 
 Belongs here: Markdown tables, rows of delimited values and lists under a heading. Does not belong here:
 tables of documents, which are told so when they are read (`evidence/document_text.py`), or what follows
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import polars as pl
 
@@ -39,6 +41,41 @@ LONGEST_CELL = 80
 """Characters of a cell or heading; what is longer is prose."""
 MOST_COLUMNS = 50
 _DELIMITERS = ("\t", "|", ";", ",")
+_TOLD = re.compile(ROW)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a text: its header, empty where each row names its values, and the first characters of its
+    rows; `end` is the character behind the last."""
+
+    header: str
+    rows: tuple[int, ...]
+    end: int
+
+
+def tables(text: str) -> list[Table]:
+    """The tables of a text, in order."""
+    if "\n" not in text:
+        return []
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    found, at = [], 0
+    while at < len(lines):
+        bounds = _bounds(lines, at)
+        first, end = bounds[:2] if bounds else (at, _behind_rows(lines, at))
+        if end - first > (0 if bounds else 1):
+            header = "\n".join(line for line in lines[at:first] if line.strip())
+            found.append(Table(header, tuple(starts[first:end]), starts[end] - 1))
+        at = max(end, at + 1)
+    return found
+
+
+def _behind_rows(lines: Sequence[str], at: int) -> int:
+    """The line behind rows that say by themselves what their values are."""
+    while at < len(lines) and _TOLD.match(lines[at]):
+        at += 1
+    return at
 
 
 def told(texts: pl.Series) -> pl.Series:
@@ -67,22 +104,27 @@ def _told(text: str) -> str:
 
 def _table(lines: list[str], at: int) -> int:
     """Tells the table that begins at a line; the line behind it, 0 where none begins."""
-    ruled = at + 1 < len(lines) and "|" in lines[at] and _RULE.match(lines[at + 1]) is not None
-    if ruled:
-        names = _cells(lines[at], "|")
+    bounds = _bounds(lines, at)
+    if bounds is None:
+        return 0
+    first, end, delimiter = bounds
+    names = _cells(lines[at], delimiter)
+    lines[at:first] = ["; ".join(names), *[""] * (first - at - 1)]
+    _name(lines, first, end, delimiter, names)
+    return end
+
+
+def _bounds(lines: Sequence[str], at: int) -> tuple[int, int, str] | None:
+    """(first row, line behind the last, delimiter) of the table whose header a line is; None for others."""
+    if at + 1 < len(lines) and "|" in lines[at] and _RULE.match(lines[at + 1]) is not None:
         end = at + 2
         while end < len(lines) and "|" in lines[end]:
             end += 1
-        lines[at], lines[at + 1] = "; ".join(names), ""
-        _name(lines, at + 2, end, "|", names)
-        return end
+        return at + 2, end, "|"
     for delimiter in _DELIMITERS:
         if delimiter in lines[at] and (end := _delimited(lines, at, delimiter)):
-            names = _cells(lines[at], delimiter)
-            lines[at] = "; ".join(names)
-            _name(lines, at + 1, end, delimiter, names)
-            return end
-    return 0
+            return at + 1, end, delimiter
+    return None
 
 
 def _delimited(lines: Sequence[str], at: int, delimiter: str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, quantities, records, words
+from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, quantities, records, rows, words
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
 RULES_VERSION = 5
@@ -63,7 +63,8 @@ def findings(claims: pl.Series, passages: pl.Series, reads: Collection[str] | No
     found = [
         _lists(claims, near, of_claims, of_sentences),
         _days(claims, near),
-        _numbers(claims, passages, near, own),
+        # "Boat 7,450,3" holds three numbers; what a row tells has them apart.
+        _numbers(claims, rows.told(passages), near, own),
         _dates(claims, passages, near),
         _records(own, near, of_claims),
         _names(near, of_claims, of_sentences),
