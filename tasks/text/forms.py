@@ -12,6 +12,8 @@ from tasks.text import calendar_days, numbers, quantities, synonyms
 
 MEASURES = ("m", "g", "l", "w", "m²")
 """Units in which a figure of another system is a rounded one: "1,063 feet" for 324 metres."""
+LEAST_NEAR = 0.03
+"""How far "about 1.3 km" may be from 1,274 m to be read as it."""
 MOST_REWRITTEN = 4
 """Quantities of one claim; a claim with more is a table, and the network reads it as it is."""
 
@@ -35,13 +37,33 @@ def aligned(claims: pl.Series, passages: pl.Series) -> pl.Series:
     forms = given.select("row", "value", "unit", pl.col("shown", "bare", "key").name.suffix("_e"))
     same = claimed.join(forms, on=["row", "value", "unit"])
     rounded = given.select("row", "unit", pl.col("value", "step", "shown", "bare", "key").name.suffix("_e"))
+    apart = (pl.col("value") - pl.col("value_e")).abs()
+    is_rounded = pl.col("unit").is_in(MEASURES) & (apart <= 0.5 * pl.min_horizontal("step", "step_e"))
+    is_about = (pl.col("hedge") == "near") & (apart <= LEAST_NEAR * pl.col("value_e").abs())
     near = (
-        claimed.filter(pl.col("unit").is_in(MEASURES))
+        claimed.filter(pl.col("unit").is_in([*MEASURES, *numbers.MONEY, "s"]))
         .join(same, on="id", how="anti")
         .join(rounded, on=["row", "unit"])
-        .filter((pl.col("value") - pl.col("value_e")).abs() <= 0.5 * pl.min_horizontal("step", "step_e"))
+        .filter(is_rounded | is_about)
     )
-    return _rewritten(claims, pl.concat([same, near.select(same.columns)]))
+    both = pl.concat([same, near.select(same.columns)])
+    return _rewritten(
+        claims, both.with_columns(_as_written("shown_e", passages), _as_written("bare_e", passages))
+    )
+
+
+def _as_written(column: str, passages: pl.Series) -> pl.Expr:
+    """ "2.5 minutes" as the passage has it: "two and a half minutes"."""
+    text = pl.lit(passages).gather(pl.col("row"))
+    halves = pl.col(column).str.replace_many([f"{n}.5" for n in range(1, 10)], quantities.HALVES)
+    # "45 minutes", where the passage says "three quarters of an hour".
+    parts = [
+        pl.when((pl.col(column) == digits) & text.str.contains(spelled, literal=True)).then(pl.lit(spelled))
+        for spelled, digits in quantities.FRACTIONS.items()
+    ]
+    spelled = pl.coalesce(*parts, halves)
+    is_spelled = ~text.str.contains(pl.col(column), literal=True) & text.str.contains(spelled, literal=True)
+    return pl.when(is_spelled).then(spelled).otherwise(column).alias(column)
 
 
 def _with_days(claims: pl.Series, passages: pl.Series) -> pl.Series:

@@ -22,7 +22,7 @@ _CONDITION = (
     r"provided (?:that|you|they|it|the|we|there)|as long as|so long as|"
     r"subject to|on condition|with (?:the |prior |written ){0,3}(?:approval|consent|permission) (?:of|from)|"
     r"(?:only|solely|exclusively) (?:if|when|for|in|on|after|before|with|where|to|until|from|at|during|by|"
-    r"between|within|under|over)|if|once (?:you|they|all)|"
+    r"between|within|under|over)|if|once (?:you|they|all|the|a|an|it|we)|"
     r"(?:when|whenever) (?:the|a|an|you|your|it|they)|where (?:it|they|this)|"
     r"not before|in case|until (?:the|a|an|one|two|\d\d?))\b[^.;:!?]{2,80}"
 )
@@ -33,6 +33,7 @@ _MONTH_OR_DAY = (
 _WHEN = (
     rf"(?i)\b(?:(?:between|from) {_MONTH_OR_DAY} (?:and|to|until|till|through) {_MONTH_OR_DAY}|"
     r"(?:in|during) (?:the )?(?:spring|summer|autumn|winter)(?: months)?|on weekdays|(?:at|on) weekends|"
+    r"on (?:mon|tues|wednes|thurs|fri|satur|sun)days|on public holidays|"
     r"outside (?:the )?(?:school )?(?:holidays|office hours))\b"
 )
 """When something is so: a limit of what the claim says is so at any time."""
@@ -50,6 +51,14 @@ _KIND_OF = (
     r"living|working|holding|travelling|\p{L}{2,}(?:ed|ing))\b[^,;:]*$"
 )
 """What follows a plural and says which of them are meant."""
+_RESTRICTING = (
+    r"^(?:(?:who|that are|that have|accompanied|equipped|fitted|supervised|carried|approved|made|ordered|"
+    r"booked|bought|holding|living|wearing|carrying) |"
+    r"for (?:\p{L}+ ){1,3}(?:with|without|within|in|from|over|under|above|below|who|that|of|aged|between) |"
+    r"for (?:members|students|children|adults|residents|patients|customers|subscribers|employees|staff|"
+    r"guests)\b)[^,;:]*$"
+)
+"""What follows a whole claim and says of which of them, or for whom, it is so."""
 _YES_OR_NO = (
     r"(?i)^(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should|may|must)\b[^?]*\?$"
 )
@@ -122,6 +131,9 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
     )
     text, claim = pl.col("sentence"), pl.col("claim")
     general = _lacking(_CONDITION, _CONDITION + "|" + _ONLY_AFTER)
+    # "Open on Mondays, and on Sundays once the ice has gone": the condition is of what follows the comma.
+    is_said = _bare("sentence").str.to_lowercase().str.starts_with(_bare("claim").str.to_lowercase() + ",")
+    is_said &= _bare("sentence").str.contains(r", (?:and|or) ")
     condition = pl.coalesce(
         # "When the town was founded" tells when it happened, and is not a condition.
         pl.when(~general.str.contains(_TOLD) & ~text.str.ends_with("?")).then(general),
@@ -132,13 +144,14 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         ).then(text.str.extract(f"({_WHEN})")),
         _lacking(_CASES, rf"{_CASES}|(?i)\b(?:request|appointment|fee|charge|cost)"),
         _which_of_them(),
+        _tail(),
     )
     # In a page without stops, words of one sentence report what another says.
     is_one = text.str.len_chars() <= LONGEST_SENTENCE
     mention = pl.when(~claim.str.contains(_MENTION) & is_one).then(text.str.extract(f"({_MENTION})"))
     # "Is the tower haunted?" asks, whatever else holds the claim's words.
     asked = pl.when(text.str.contains(_YES_OR_NO) & ~claim.str.contains(r"\?")).then(text)
-    marked = close.with_columns(condition=condition, mention=mention, asked=asked)
+    marked = close.with_columns(condition=pl.when(~is_said).then(condition), mention=mention, asked=asked)
     marked = _about_the_claim(marked).with_columns(words=pl.coalesce("condition", "mention", "asked"))
     free = marked.filter(pl.col("words").is_null()).group_by("row").agg(free=pl.col("share").max())
     return (
@@ -208,6 +221,18 @@ def _which_of_them() -> pl.Expr:
     at = rest.str.find(tail, literal=True)
     between = rest.str.head(at)
     return pl.when(between.str.contains(_KIND_OF)).then(between)
+
+
+def _tail() -> pl.Expr:
+    """ "Delivery takes two days for orders within Austria", where the claim ends before "for"."""
+    claim = _bare("claim")
+    is_whole = _bare("sentence").str.to_lowercase().str.starts_with(claim.str.to_lowercase() + " ")
+    rest = pl.when(is_whole).then(_bare("sentence").str.slice(claim.str.len_chars() + 1))
+    return rest.str.extract(f"({_RESTRICTING})")
+
+
+def _bare(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars(" .!")
 
 
 def _new_limit() -> pl.Expr:

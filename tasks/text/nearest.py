@@ -29,6 +29,10 @@ _EXPLETIVE = (
     r"(?:is|was|has been|will be) (?:\p{L}+ ){1,2}(?:that|to|if|whether)\b)"
 )
 """Sentences whose "It" stands for nothing: "It rains", "It is likely that"."""
+_DEGREES = r"(?i)°\s?[cf]\b"
+_TITLE = r"\b((?:Dr|Mr|Mrs|Ms|Prof|St)\.)[ ]"
+_NO_END = "\x01"
+"""Stands for the blank after a title while sentences are cut."""
 _APART = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"
 _UNITS = sorted({*quantities.UNITS, *(f"{name}s" for name in quantities.UNITS)})
 _NUMBERS = sorted({*words.NUMBER_WORDS, "one"})
@@ -47,8 +51,14 @@ def sentences(texts: pl.Series) -> pl.DataFrame:
         pl.DataFrame({"sentence": texts.cast(pl.String).fill_null("")})
         .with_row_index("row")
         # One character for one, so that lengths still add up to places in the text.
-        .with_columns(pl.col("sentence").str.replace_all(words.SENTENCE_END, "${1}\n").str.split("\n"))
+        .with_columns(
+            pl.col("sentence")
+            .str.replace_all(_TITLE, f"${{1}}{_NO_END}")
+            .str.replace_all(words.SENTENCE_END, "${1}\n")
+            .str.split("\n")
+        )
         .explode("sentence", empty_as_null=True)
+        .with_columns(pl.col("sentence").str.replace_all(_NO_END, " ", literal=True))
         .with_columns(start=((stop + 1).cum_sum() - stop - 1).over("row"))
         .with_columns(
             start=pl.col("start") + stop - pl.col("sentence").str.strip_chars_start().str.len_chars(),
@@ -99,7 +109,8 @@ def terms(texts: pl.Series) -> pl.DataFrame:
     `term` is a stem, or what a word and its opposite are about. `is_negated` says whether the text turns it
     round: a negation before it, or the opposite word, but not both.
     """
-    text = pl.col("text").str.replace_all(_APART, " $1 ").str.replace_all(polarity.NOT_NEGATING, " ")
+    text = pl.col("text").str.replace_all(_APART, " $1 ").str.replace_all(_DEGREES, " ")
+    text = text.str.replace_all(polarity.NOT_NEGATING, " ")
     for pattern, spelled in polarity.SPELLED.items():
         text = text.str.replace_all(pattern, spelled)
     # One expression: a collect for each pattern costs more than the patterns do.
@@ -159,7 +170,8 @@ def _root(word: pl.Expr) -> pl.Expr:
     short = base.str.replace(r"^(\p{L}+(?:x|sh|ch|ss))es$", "${1}").str.replace(
         r"^(\p{L}{2,}[^sui])s$", "${1}"
     )
-    stem = words.stem(short)
+    # "Denied" and "denies" are of "deny".
+    stem = words.stem(short.str.replace(r"^(\p{L}{2,}[^aeiou\P{L}])ie[ds]$", "${1}y"))
     # "submitted", "planning": the letter that is doubled before an ending.
     doubled = stem.str.contains(r"(?:bb|dd|gg|ll|mm|nn|pp|rr|tt)$") & (stem.str.len_chars() > 4)
     return pl.when(doubled).then(stem.str.head(-1)).otherwise(stem)

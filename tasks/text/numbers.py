@@ -16,6 +16,7 @@ NEAR = 0.1
 """How far "about 100" may be from it."""
 _STOPS = sorted(words.STOP_WORDS)
 MONEY = sorted(set(quantities.CURRENCIES.values()))
+DEGREES = ["°C", "°F"]
 NEAR_MONTH = 0.1
 """How far days and weeks may be from the months that they are told as: "four weeks", "30 days", "a month"."""
 _OPEN = ("", "year", "o'clock")
@@ -157,7 +158,9 @@ def _is_named() -> pl.Expr:
     same_thing = _alike("key", "key_e") | _alike("key", "next_e") | _alike("next", "key_e")
     labelled = _alike("key", "before_e") | _alike("before", "key_e")
     # "$5" for "€5": the value is the same and the money is not.
-    is_money = pl.col("unit").is_in(MONEY) & pl.col("unit_e").is_in(MONEY)
+    is_money = pl.any_horizontal(
+        pl.col("unit").is_in(scale) & pl.col("unit_e").is_in(scale) for scale in (MONEY, DEGREES)
+    )
     return (
         same_unit
         | (same_kind() & (same_thing | labelled))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.text import words
+from tasks.text import nearest, words
 
 LEAST_TERMS, MOST_TERMS = 3, 7
 """Words of a claim: with fewer, one that is lacking leaves nothing to recognise its record by; with more, it
@@ -65,6 +65,73 @@ def misplaced(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.Data
         .unique("row", keep="first", maintain_order=True)
         .select("row", "at", claim="name", evidence="instead")
     )
+
+
+_CLAUSE = r"[;,]\s+(?:and |while |whereas |but )?|\s(?:while|whereas)\s"
+
+
+def in_clauses(near: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:
+    """`misplaced` of the clauses of a sentence that holds all of a claim's words, where no other does.
+
+    "Halloran leads the oncology ward, and Pereira leads the cardiology ward" holds every word of "Halloran
+    leads the cardiology ward".
+    """
+    whole = near.filter((pl.col("shared") == pl.col("count")) & ~pl.col("turned")).filter(
+        (pl.len().over("row") == 1)
+        & pl.col("count").is_between(LEAST_TERMS, MOST_TERMS)
+        & pl.col("sentence").str.contains(_CLAUSE)
+        & ~pl.col("sentence").str.contains("; ", literal=True)
+    )
+    if not whole.height:
+        return SCHEMA.to_frame()
+    parts = pl.col("sentence").str.replace_all(_CLAUSE, "\n").str.split("\n")
+    cut = (
+        whole.select("row", "count", "turned", parts, whole="at")
+        .explode("sentence", empty_as_null=True)
+        .drop_nulls("sentence")
+        .with_row_index("at")
+    )
+    terms = nearest.terms(cut["sentence"]).rename({"row": "at"}).join(cut.select("at", "row"), on="at")
+    held = terms.select("at", "row", "term").unique().join(of_claims, on=["row", "term"], how="semi")
+    shared = held.group_by("at").agg(shared=pl.len())
+    found = misplaced(cut.join(shared, on="at", maintain_order="left"), of_claims, terms)
+    places = cut.select("at", "whole")
+    return found.join(places, on="at").select("row", "claim", "evidence", at="whole").select(SCHEMA.names())
+
+
+def of_another(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
+    """`SCHEMA`: a name before a word, in the place of which the claim's own sentence has another.
+
+    "The Bergen depot employs 34 mechanics" says nothing of the Tromso depot, where the passage tells of both.
+    """
+    is_whole = (pl.col("shared") == pl.col("count")) & ~pl.col("turned")
+    asked = near.filter(
+        pl.col("count").is_between(LEAST_TERMS, MOST_TERMS)
+        & (pl.col("shared") == pl.col("count") - 1)
+        & ~pl.col("turned")
+    ).join(near.filter(is_whole), on="row", how="anti")
+    claimed = _named(of_claims.join(asked.select("row"), on="row", how="semi"), "row")
+    if not claimed.height:
+        return SCHEMA.to_frame()
+    given = _named(of_sentences.join(claimed.select("row"), on="row", how="semi"), "at")
+    both = claimed.select("row", "thing", name="term", claim="shown").join(
+        given.select("row", "at", "thing", "term", "shown"), on=["row", "thing"]
+    )
+    has_it = both.filter(pl.col("term") == pl.col("name")).select("row", "name", "thing").unique()
+    lacking = both.join(of_sentences.select("at", name="term"), on=["at", "name"], how="anti")
+    return (
+        lacking.join(has_it, on=["row", "name", "thing"], how="semi")
+        .join(asked.select("at"), on="at", how="semi")
+        .sort("row", "at")
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", "at", "claim", evidence="shown")
+    )
+
+
+def _named(terms: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Names of terms with `thing`, the term right after each, which is no name; `key` tells texts apart."""
+    things = terms.filter(~_IS_NAME).select(key, place=pl.col("place") - 1, thing="term")
+    return terms.filter(_IS_NAME).join(things, on=[key, "place"])
 
 
 def _others(own: pl.DataFrame, given: pl.DataFrame, of_claims: pl.DataFrame) -> pl.DataFrame:

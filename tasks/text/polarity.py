@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 
 NEGATORS = frozenset(
-    "not no never none nobody neither nor cannot without nicht kein keine keinen keiner keinem nie niemals "
+    "not no never none nobody nowhere neither nor cannot without nicht kein keine keinen keiner keinem nie "
+    "niemals "
     "pas jamais aucun aucune nunca ningún ninguna non mai não nem niet geen nooit не нет ни нельзя nie inte "
     "不 没 沒 未 无 無 لا لم لن ليس غير hardly".split()
 )
@@ -24,6 +25,8 @@ NOT_NEGATING = (
 )
 NEW_SUPPOSITION = r"([,;])\s((?:and|so|but|or)\s(?:if|unless|once|when)\b)"
 SPELLED = {
+    r"(?i)\b(?:at no (?:time|point|stage)|(?:under|in) no (?:circumstances?|case|way)|on no account|by no "
+    r"means)\b": "not",
     r"(?i)\bno longer\b": "not", r"(?i)\bcan ?not\b": "cannot", r"(?i)\bfail(?:s|ed)? to\b": "not",
     r"(?i)\brefus(?:e|es|ed) to\b": "not", r"(?i)\bunable to\b": "not",
     r"(?i)\b(?:is|was|are|were|be) impossible (?:for \p{L}+ )?to\b": "not", r"(?i)\bno one\b": "nobody",

@@ -111,6 +111,7 @@ _BASES = pl.Series([unit for unit, _ in UNITS.values()])
 _FACTORS = pl.Series([factor for _, factor in UNITS.values()])
 CURRENCIES = {"$": "$", "us$": "$", "usd": "$", "€": "€", "eur": "€", "£": "£", "gbp": "£", "¥": "¥",
                "chf": "CHF", "rs": "₹", "₹": "₹", "a$": "A$", "c$": "C$", "元": "元"}  # fmt: skip
+_DOLLARS = {"canadian": "C$", "australian": "A$"}
 _HEDGES = {
     "near": "about around roughly approximately approx circa ca nearly almost some close ~ ≈ near estimated "
     "ungefähr etwa rund environ près aproximadamente unos circa",
@@ -146,7 +147,8 @@ _SCALE = (
 )
 _PREFIX = r"(?:us\$|a\$|c\$|usd|eur|gbp|chf|rs\.?|[$€£¥₹])"
 _AFTER = r"°\s?[cf]\b|[%$€£¥₹元天年]|(?:per|pour|por) (?:cent|cento|ciento)\b|\p{L}(?:[\p{L}'.]*\p{L})?\b\.?"
-_KIND = r"calendar|business|working|consecutive|full|whole|square|cubic|sq\.?|cu\.?"
+_KIND = r"calendar|business|working|consecutive|full|whole|square|cubic|sq\.?|cu\.?|"
+_KIND += r"us|u\.s\.|american|canadian|australian"
 _QUANTITY = (
     r"(?i)"
     r"(?:(?:(?P<earlier>\p{L}+) )?(?P<before>[\p{L}~≈<>≥≤]+):? ?(?:the |a |an |to |of )?)?"
@@ -175,6 +177,8 @@ def plain(texts: pl.Series) -> pl.Series:
     return (
         texts.str.replace_many(list(DIGITS), list(DIGITS.values()))
         .str.replace_all(r"(\d0)'s\b", "${1}s")
+        # "9 h 15", "9h15" and "9 Uhr 15" are times of day.
+        .str.replace_all(r"\b([01]?\d|2[0-3]) ?(?:h|Uhr) ?([0-5]\d)\b", "${1}:${2}")
         .str.replace_many(HALVES, [f"{n}.5" for n in range(1, 10)], ascii_case_insensitive=True)
         .str.replace_all(r"(\d) ?½|(\d) and a half\b", "${1}${2}.5")
         .str.replace_all(r"\b(1\d|20)(\d\d)[-/](\d\d)([\s,.;:)]|$)", "${1}${2} - ${1}${3}${4}")
@@ -291,7 +295,12 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("sign").replace_strict(symbols, default=None, return_dtype=pl.String),
         pl.col("before").replace_strict(CURRENCIES, default=None, return_dtype=pl.String),
     )
+    # "12 Canadian dollars" are not those of the United States.
+    of_country = (
+        pl.col("kind").str.to_lowercase().replace_strict(_DOLLARS, default=None, return_dtype=pl.String)
+    )
     named = pl.coalesce(
+        pl.when(singular == "dollar").then(of_country),
         lower.replace_strict(symbols, default=None, return_dtype=pl.String),
         pl.lit(_BASES.gather(at)),
     )
@@ -321,7 +330,7 @@ def _measured(frame: pl.DataFrame) -> pl.DataFrame:
         .list.eval(pl.element().replace_strict(_SCALES, default=1.0, return_dtype=pl.Float64))
         .list.eval(pl.element().product()).list.first().fill_null(1.0)
     )  # fmt: skip
-    unit, factor = _of_areas(unit, factor)
+    unit, factor = _of_areas(*_of_weights(unit, factor, lower))
     frame = frame.with_columns(unit=unit, times=scales * factor, clock=clock)
     unit, times, clock = pl.col("unit"), pl.col("times"), pl.col("clock")
     exponent = pl.col("zeros").cast(pl.Float64) - pl.col("decimals").cast(pl.Float64)
@@ -356,6 +365,17 @@ def _unit_at(name: pl.Expr) -> pl.Expr:
     """Place of a unit among `UNITS`, null for other words."""
     return name.replace_strict(
         _UNIT_NAMES, pl.int_range(len(UNITS), dtype=pl.UInt32, eager=True), default=None
+    )
+
+
+def _of_weights(unit: pl.Expr, factor: pl.Expr, name: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """(unit, factor) of "25 pounds of flour" and "weighs 25 pounds", which are no money."""
+    is_weight = name.str.contains("^pounds?$") & (
+        (pl.col("next") == "of") | pl.col("before").is_in(["weigh", "weighs", "weighed", "weighing"])
+    )
+    return (
+        pl.when(is_weight).then(pl.lit("g")).otherwise(unit),
+        pl.when(is_weight).then(UNITS["lb"][1]).otherwise(factor),
     )
 
 

@@ -132,6 +132,8 @@ def _delimited(lines: Sequence[str], at: int, delimiter: str) -> int:
     names = _cells(lines[at], delimiter)
     if not _is_header(names, lines[at], delimiter):
         return 0
+    # Two columns are told from prose by the numbers of the second.
+    is_pair = delimiter == "," and len(names) == 2
     end = at + 1
     while end < len(lines):
         cells = _cells(lines[end], delimiter)
@@ -139,15 +141,16 @@ def _delimited(lines: Sequence[str], at: int, delimiter: str) -> int:
             break
         if delimiter == "," and ", " in lines[end]:
             break
+        if is_pair and _NUMBER.match(cells[1]) is None:
+            break
         end += 1
-    return end if end > at + 1 else 0
+    return end if end > at + (2 if is_pair else 1) else 0
 
 
 def _is_header(names: Sequence[str], line: str, delimiter: str) -> bool:
-    """A comma needs more than one beside it and no space behind it, or prose would be a table."""
-    least = 3 if delimiter == "," else 2
+    """A comma needs no space behind it, or prose would be a table."""
     return (
-        least <= len(names) <= MOST_COLUMNS
+        2 <= len(names) <= MOST_COLUMNS
         and all(names)
         and max(map(len, names)) <= LONGEST_CELL
         and not any(any(c.isdigit() for c in name) for name in names)

@@ -15,10 +15,21 @@ from collections.abc import Collection
 
 import polars as pl
 
-from tasks.text import calendar_days, limits, lists, nearest, numbers, other_names, quantities, records, rows, words
+from tasks.text import (
+    calendar_days,
+    limits,
+    lists,
+    nearest,
+    numbers,
+    other_names,
+    quantities,
+    records,
+    rows,
+    words,
+)
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,
@@ -102,16 +113,16 @@ def _numbers(claims: pl.Series, passages: pl.Series, near: pl.DataFrame, own: pl
 
 
 def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
-    """Another month or day of the week than the claim's, which the passage gives nowhere."""
-    claimed = words.dates(claims).unique(["row", "term"], keep="first", maintain_order=True)
+    """Another month, day of the week or frequency than the claim's, which the passage gives nowhere."""
+    claimed = _times(claims).unique(["row", "term"], keep="first", maintain_order=True)
     if not claimed.height:
         return FINDINGS.to_frame()
-    given = words.dates(numbers.only(passages, claimed["row"]))
+    given = _times(numbers.only(passages, claimed["row"]))
     absent = claimed.join(given, on=["row", "term"], how="anti", maintain_order="left")
     close = near.filter(pl.col("share") >= LEAST_NUMBER_SHARE).join(
         absent.select("row"), on="row", how="semi"
     )
-    given = words.dates(close["sentence"]).with_columns(at=pl.lit(close["at"]).gather(pl.col("row")))
+    given = _times(close["sentence"]).with_columns(at=pl.lit(close["at"]).gather(pl.col("row")))
     differing = (
         absent.select("row", "key", claim="shown")
         .join(close.select("row", "at", "share"), on="row")
@@ -122,6 +133,11 @@ def _dates(claims: pl.Series, passages: pl.Series, near: pl.DataFrame) -> pl.Dat
     )
     words_of_it = pl.format("evidence says {}, the claim says {}", quoted("evidence"), quoted("claim"))
     return _located(differing, near, "date", "contradicted", words_of_it)
+
+
+def _times(texts: pl.Series) -> pl.DataFrame:
+    """Months, days of the week and frequencies."""
+    return pl.concat([words.dates(texts), words.frequencies(texts)])
 
 
 def _days(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
@@ -194,11 +210,24 @@ def _records(own: pl.DataFrame, near: pl.DataFrame, of_claims: pl.DataFrame) -> 
 
 def _names(near: pl.DataFrame, of_claims: pl.DataFrame, of_sentences: pl.DataFrame) -> pl.DataFrame:
     """A name that the passage gives for another row or thing."""
-    found = other_names.misplaced(near, of_claims, of_sentences)
     other = pl.format(
         "evidence gives {} for this, and {} for something else", quoted("evidence"), quoted("claim")
     )
-    return _located(found, near, "name", "contradicted", other)
+    # Of sentences, and of the clauses of one that holds all of the claim's words.
+    found = [
+        other_names.misplaced(near, of_claims, of_sentences),
+        other_names.in_clauses(near, of_claims),
+    ]
+    stands_for = pl.format(
+        "evidence says this of {}, the claim says it of {}", quoted("evidence"), quoted("claim")
+    )
+    of_another = other_names.of_another(near, of_claims, of_sentences)
+    return pl.concat(
+        [
+            *(_located(one, near, "name", "contradicted", other) for one in found),
+            _located(of_another, near, "name", "insufficient", stands_for),
+        ]
+    )
 
 
 def _limits(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:

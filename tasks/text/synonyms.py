@@ -37,6 +37,12 @@ located = situated
 forbidden = prohibited = banned
 mandatory = compulsory = obligatory
 must = has to = have to = is required to = are required to
+demolish, demolishes, demolished, demolishing = tear down, tears down, torn down, tearing down
+dismiss, dismisses, dismissed, dismissing = throw out, throws out, threw out, throwing out
+discover, discovers, discovered, discovering = find out, finds out, found out, finding out
+extinguish, extinguishes, extinguished, extinguishing = put out, puts out, put out, putting out
+abolish, abolishes, abolished, abolishing = do away with, does away with, did away with, doing away with
+close, closes, closed, closing = shut, shuts, shut, shutting
 car, cars = automobile, automobiles
 film, films = movie, movies
 doctor, doctors = physician, physicians
@@ -55,6 +61,7 @@ weekly = every week = each week
 large = big
 quick = fast
 nearly = almost
+mainly = mostly = chiefly = primarily
 before = prior to
 at least = a minimum of = no less than
 at most = a maximum of = no more than = up to

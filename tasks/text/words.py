@@ -141,6 +141,18 @@ DATES_ELSEWHERE = _elsewhere(_MONTHS_ELSEWHERE, _ENGLISH_MONTHS) | _elsewhere(_D
 """Months and days of other languages, as their languages write them, and the English name of each."""
 
 
+FREQUENCIES = {"hourly": "hour", "daily": "day", "nightly": "night", "weekly": "week", "monthly": "month",
+               "quarterly": "quarter", "yearly": "year", "annual": "year", "annually": "year"}  # fmt: skip
+_PERIODS = "|".join(sorted({*FREQUENCIES.values()}))
+_FREQUENCY = rf"(?i)\b(?:{'|'.join(FREQUENCIES)}|(?:per|a|each|every) (?:{_PERIODS}))\b"
+
+
+def frequencies(texts: pl.Series) -> pl.DataFrame:
+    """How often: `term` the period, `key` "often"; "monthly", "per month" and "every month" are one."""
+    term = pl.col("shown").str.to_lowercase().str.replace(r"^(?:per|a|each|every) ", "").replace(FREQUENCIES)
+    return matches(texts, _FREQUENCY).with_columns(term=term, key=pl.lit("often"))
+
+
 def dates(texts: pl.Series) -> pl.DataFrame:
     """Months and days of the week written out: `term` the English name in lower case, `key` month or day."""
     named = "|".join(MONTHS + DAYS)
