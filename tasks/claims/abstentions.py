@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks.text.language import language
+from tasks.text.language import languages
 
 SEEN = 600
 """Characters: an abstention has fewer, and longer sentences say more than that they do not know."""
@@ -335,7 +335,8 @@ def is_abstention(text: pl.Series) -> pl.Series:
     cues = "|".join(own for name, own in _CUES.items() if name != "en").split("|")
     another = frame.filter(padded.str.contains_any(cues))
     # Most of these are English too: ` no ` is a negation in Spanish.
-    is_other = [not (one.isascii() and language(one) == "en") for one in another["text"]]
+    named = zip(another["text"], languages(another["text"].to_list()), strict=True)
+    is_other = [not (one.isascii() and name == "en") for one, name in named]
     another = another.filter(pl.Series(is_other, dtype=pl.Boolean))
     rows = pl.concat([_in_english(english), _in_another(another)])
     return pl.int_range(text.len(), eager=True).is_in(rows.implode())

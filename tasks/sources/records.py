@@ -29,7 +29,7 @@ from tasks.sources.paths import Keys, Step, at, locate, opened, parse, without
 from tasks.sources.times import Clock, instant
 from tasks.sources.values import Context
 from tasks.tables import CORPUS, OUTPUTS
-from tasks.text.language import language
+from tasks.text.language import languages
 
 
 class Row(NamedTuple):
@@ -385,7 +385,7 @@ class Mapper:
                 ingested_at=pl.lit(self._now, dtype=OUTPUTS.schema["ingested_at"]),
                 run_id=pl.lit(self._run_id),
                 sampling_probability=pl.lit(1.0),
-                language=pl.Series([language(row.response) for row in rows], dtype=pl.String),
+                language=pl.Series(languages([row.response for row in rows]), dtype=pl.String),
             ),
         )
         return outputs.with_columns(extra)

@@ -77,7 +77,10 @@ def _moment(value: object, form: str | None) -> datetime:
     if value is None or value == "":
         raise Refusal("produced_at", "the record has no time")
     if isinstance(value, datetime):
-        return value if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise Refusal("produced_at", f"the time {value.isoformat()} is out of range") from None
     if isinstance(value, date):
         return datetime.combine(value, time())
     if isinstance(value, bool) or not isinstance(value, str | int | float):

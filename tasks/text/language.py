@@ -9,11 +9,12 @@ Belongs here: the tables and the vote. Does not belong here: what follows from a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 
 import numpy as np
+
+from tasks.text.votes import Ballot, Votes
 
 UNKNOWN = "und"
 """Undetermined, as ISO 639-2 writes it; a guess would apply the rules of a language to another."""
@@ -160,17 +161,18 @@ _DENSITY = {"zh": 3, "ja": 2, "ko": 2}
 _NOT_LATIN = re.compile(
     "[\u0370-\u1dff\u2c80-\ua6ff\ua800-\ufaff\ufb50-\ufdff\ufe70-\ufefc\uff66-\uffdc\U00020000-\U000323af]"
 )
-_NOISE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|`[^`\n]*`")
-_APART = dict.fromkeys(
-    [*map(ord, "‘“”„‚…‹›।॥،؛؟–—"), *(c for c in range(0xC0) if not chr(c).isalpha() and c != 0x27)], " "
-)
-"""Punctuation and digits to spaces, for `str.translate`; the apostrophe stays in its word."""
+_NOISE = {"://": r"https?://\S+", "www.": r"www\.\S+", "@": r"\S+@\S+", "`": r"`[^`\n]*`"}
+"""What each sign may be a part of: addresses and code, which are in no language."""
+_APART = [
+    *map(ord, "‘“”„‚…‹›।॥،؛؟–—"),
+    *(c for c in range(0xC0) if not chr(c).isalpha() and c != 0x27),
+    *(c for c in range(0xC0, 0x3001) if chr(c).isspace()),
+]
+"""What ends a word: punctuation, digits and spaces; the apostrophe stays in its word."""
 
 
 _PART = dict.fromkeys("ca hr sk ro nb bg sr mr ne fa ur".split(), 0.5)
 """What a language with fewer readers gets of a shared word; the others get one."""
-
-Votes = dict[str, tuple[tuple[str, float], ...]]
 
 
 def _votes(signs: dict[str, Iterable[str]], languages: list[str], weight: float) -> Votes:
@@ -186,11 +188,11 @@ def _votes(signs: dict[str, Iterable[str]], languages: list[str], weight: float)
     }
 
 
-_WORD_VOTES = {
-    script: _votes({name: _WORDS[name].split() for name in names}, names, 1.0)
-    for script, names in _SHARED.items()
-}
-_LETTER_VOTES = {script: _votes(dict(_LETTERS), names, 0.8) for script, names in _SHARED.items()}
+@cache
+def _ballot(script: str) -> Ballot:
+    names = _SHARED[script]
+    words = _votes({name: _WORDS[name].split() for name in names}, names, 1.0)
+    return Ballot(words, _votes(dict(_LETTERS), names, 0.8), names, _APART)
 
 
 def language(text: str) -> str:
@@ -201,6 +203,17 @@ def language(text: str) -> str:
     return _language(text[:SEEN])
 
 
+def languages(texts: Sequence[str]) -> list[str]:
+    """The language of each of many texts: what one takes by itself is mostly for the arrays."""
+    heads = [text[:SEEN] for text in texts]
+    named = [_script(head) for head in heads]
+    for script in _SHARED.keys() & set(named):
+        own = [at for at, name in enumerate(named) if name == script]
+        for at, name in zip(own, _elected([heads[at] for at in own], script), strict=True):
+            named[at] = name
+    return [name or UNKNOWN for name in named]
+
+
 def function_words(name: str) -> frozenset[str]:
     """The function words that a language is known by, in lower case; none where its script says it."""
     return frozenset(_WORDS.get(name, "").split())
@@ -208,13 +221,14 @@ def function_words(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _language(head: str) -> str:
-    script = "Latn" if head.isascii() or not _NOT_LATIN.search(head) else _script(_NOISE.sub(" ", head))
-    return _vote(head, script) if script in _SHARED else script or UNKNOWN
+    return languages([head])[0]
 
 
 def _script(head: str) -> str:
     """The script, or the language where only one is written in it, of most letters; empty for no letter."""
-    points = np.frombuffer(head.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    if head.isascii() or not _NOT_LATIN.search(head):
+        return "Latn"
+    points = np.frombuffer(_without_noise(head).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     counts = np.bincount(_KIND_OF[np.searchsorted(_STARTS, points, "right") - 1], minlength=len(_KINDS))
     shares = {
         kind: int(n) * _DENSITY.get(kind, 1) for kind, n in zip(_KINDS, counts, strict=True) if kind and n
@@ -224,23 +238,23 @@ def _script(head: str) -> str:
     return max(shares, key=lambda kind: (shares[kind], kind), default="")
 
 
-def _vote(head: str, script: str) -> str:
-    """The language of that script whose words and letters lead clearly."""
-    lower = head.lower().replace("’", "'")
-    if "://" in lower or "www." in lower or "@" in lower or "`" in lower:
-        lower = _NOISE.sub(" ", lower)
-    words = set(lower.translate(_APART).split())
-    if "'" in lower:
-        words.update([part for word in words if "'" in word for part in word.split("'")])
-    votes, letters = _WORD_VOTES[script], _LETTER_VOTES[script]
-    scores: dict[str, float] = {}
-    for name, weight in chain.from_iterable(votes[word] for word in votes.keys() & words):
-        scores[name] = scores.get(name, 0.0) + weight
-    if not lower.isascii():
-        for name, weight in chain.from_iterable(letters[one] for one in letters.keys() & set(lower)):
-            scores[name] = scores.get(name, 0.0) + weight
-    if not scores:
-        return UNKNOWN
-    best, *rest = sorted(scores, key=lambda name: (-scores[name], name))
-    is_clear = not rest or scores[best] >= LEAST_LEAD * scores[rest[0]]
-    return best if is_clear and scores[best] >= LEAST_SCORE else UNKNOWN
+def _elected(heads: Sequence[str], script: str) -> list[str]:
+    """The language of that script whose words and letters lead clearly, for each head."""
+    ballot = _ballot(script)
+    scores = ballot.scores([_without_noise(head.lower().replace("’", "'")) for head in heads])
+    ordered = np.sort(scores, axis=1)
+    best, next_best = ordered[:, -1], ordered[:, -2]
+    is_clear = (best >= LEAST_SCORE) & (best >= LEAST_LEAD * next_best)
+    names = [*ballot.candidates, UNKNOWN]
+    return [names[at] for at in np.where(is_clear, scores.argmax(axis=1), len(names) - 1)]
+
+
+def _without_noise(text: str) -> str:
+    signs = tuple(sign for sign in _NOISE if sign in text)
+    return _noise(signs).sub(" ", text) if signs else text
+
+
+@cache
+def _noise(signs: tuple[str, ...]) -> re.Pattern[str]:
+    """Looking for an address at each letter takes longer than everything else, so only where there is one."""
+    return re.compile("|".join(_NOISE[sign] for sign in signs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -125,6 +125,7 @@ def test_times_are_read_in_every_unit_by_magnitude(value, expected):
         ("1970-01-01T00:00:00Z", "before 2000-01-01"),
         ("0001-01-01T00:00:00Z", "before 2000-01-01"),
         ("0001-01-01T00:00:00+02:00", "out of range"),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))), "out of range"),
         ("2262-04-12T00:00:00Z", "in the future"),
         ("2026-11-22T00:00:00Z", "in the future"),
         ("2026-11-01T10:00:60Z", "is not a time"),
