@@ -80,8 +80,10 @@ def findings(
 
 def absent(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:
     """First name of each claim, else number, that nothing of its evidence mentions; null without one."""
-    # A capital after a stop opens a sentence and makes no name.
-    inner = claims.str.replace_all(r"([.!?:;–—]\s+[\"'“„(]*)\p{Lu}", "${1}x")
+    # A capital after a stop or a mark of a list opens a sentence and makes no name.
+    inner = claims.str.replace_all(r"((?:[.!?:;–—]\s+|(?:^|\s)[-*•]\s+)[\"'“„(*_]*)\p{Lu}", "${1}x")
+    # "Severe COVID-19": the first word is one because it is first.
+    inner = inner.str.replace(r"^\p{Lu}(\p{Ll}+ \p{Lu}[\p{Lu}\d])", "x$1")
     texts = all_evidence.fill_null("")
     missing = pairs.name_missing(inner, texts)
     number = facts.number_lacking(claims, texts)
@@ -96,6 +98,12 @@ def unsettled(claims: pl.Series, all_evidence: pl.Series) -> pl.Series:
     """Of n claims: the fact most words of which the evidence lacks, where it has all of another."""
     fact = facts.lacking(claims, all_evidence.fill_null("")).to_frame("fact").select(clean(pl.col("fact")))
     return fact["fact"].str.strip_chars(" ,.;:").str.replace(r"^(?:and|but|while|whereas) ", "")
+
+
+def about(claims: pl.Series, facts_lacking: pl.Series, verdicts: pl.Series, absent: pl.Series) -> pl.Series:
+    """What the sentence that is shown has to be about: the fact that fails, where the reason names one."""
+    names_it = (verdicts == "insufficient") & facts_lacking.is_not_null() & absent.is_null()
+    return facts_lacking.zip_with(names_it, claims)
 
 
 def worded(score: pl.Expr) -> pl.Expr:

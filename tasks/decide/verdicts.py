@@ -278,15 +278,18 @@ def _with_reason(frame: pl.DataFrame, passages: pl.DataFrame, reads: Collection[
     frame = frame.join(_best(frame, passages), on="row", how="left", maintain_order="left").with_columns(
         pl.col("evidence_ids").fill_null(pl.lit([], pl.List(pl.String)))
     )
-    deciding = explanation.deciding(frame["claim"], frame["text"])
+    absent = explanation.absent(frame["claim"], frame["all_text"])
+    fact = explanation.unsettled(frame["claim"], frame["all_text"])
+    asked = explanation.about(frame["claim"], fact, frame["verdict"], absent)
+    deciding = explanation.deciding(asked, frame["text"])
     found = explanation.findings(frame["claim"], frame["text"], frame["all_text"], frame["verdict"], reads)
     return (
         frame.with_columns(
             place=_place(),
             rule=found["rule"],
             finding=found["finding"],
-            absent=explanation.absent(frame["claim"], frame["all_text"]),
-            fact=explanation.unsettled(frame["claim"], frame["all_text"]),
+            absent=absent,
+            fact=fact,
             decisive_start=pl.coalesce(found["start"], deciding["start"]).cast(pl.Int32),
             decisive_end=pl.coalesce(found["end"], deciding["end"]).cast(pl.Int32),
         )

@@ -80,5 +80,13 @@ def number_lacking(claims: pl.Series, evidence: pl.Series) -> pl.Series:
     text = pl.lit(evidence.cast(pl.String).fill_null("")).gather(pl.col("row"))
     # Digits that stand there as part of something else are mentioned all the same.
     is_written = text.str.contains(pl.col("bare"), literal=True)
-    first = rest.filter(~pl.col("is_word") & ~is_written).select("row", number=named)
+    # "COVID-19" and "u-235" are names.
+    claim = pl.lit(claims.cast(pl.String).fill_null("")).gather(pl.col("row"))
+    glued = pl.format("-{}", "bare")
+    is_name = claim.str.contains(glued, literal=True) & ~claim.str.contains(
+        pl.format(" {}", "bare"), literal=True
+    )
+    # "A third" is read as 33.3%, which the claim does not say.
+    is_own = claim.str.contains(named, literal=True)
+    first = rest.filter(is_own & ~pl.col("is_word") & ~is_written & ~is_name).select("row", number=named)
     return rows.join(first, on="row", how="left", maintain_order="left")["number"]

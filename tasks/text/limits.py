@@ -69,6 +69,7 @@ _THING = (
     r"(?:years?|months?|weeks?|days?|hours?|minutes?|euros?|dollars?|pounds?|"
     r"percent|people|persons|users|seats|kg|km|miles|items|pages)\b"
 )
+_TIME = r"(?:years?|months?|weeks?|days?|hours?|minutes?)\b"
 _LIMIT = (
     r"(?i)\b(?:(?:under|over|above|below|up to|at least|at most|more than|less than|older than|younger than|"
     r"with (?:fewer|less) than|(?:in|of) excess of|starting (?:at|from)|for the first|a minimum of|"
@@ -242,7 +243,13 @@ def _new_limit() -> pl.Expr:
         words.str.extract(rf"(?i)(\d[\d.,]*\d|\d|{_NUMBER}\b)"), words.str.extract(r"(?i)(first\b)")
     )
     has_number = pl.col("claim").str.contains(number, literal=True).fill_null(value=True)
-    return pl.when(~pl.col("claim").str.contains(_LIMIT) & ~has_number).then(words)
+    # "More than 99 percent of the matter" says how much, and a duration beside a duration is another one.
+    is_share = words.str.contains(r"(?i)(?:%|percent)$") & ~words.str.contains("(?i)^(?:for|with|in|up to)")
+    is_time = words.str.contains(rf"(?i){_TIME}") & pl.col("claim").str.contains(
+        rf"(?i)(?:\d|{_NUMBER}|one) {_TIME}"
+    )
+    is_other = pl.col("claim").str.contains(_LIMIT) | has_number | is_share | is_time
+    return pl.when(~is_other).then(words)
 
 
 def only_mentioned(

@@ -17,6 +17,8 @@ NEAR = 0.1
 _STOPS = sorted(words.STOP_WORDS)
 MONEY = sorted(set(quantities.CURRENCIES.values()))
 DEGREES = ["°C", "°F"]
+EARLY = 40
+"""Years of a century that "early" takes in."""
 NEAR_MONTH = 0.1
 """How far days and weeks may be from the months that they are told as: "four weeks", "30 days", "a month"."""
 _OPEN = ("", "year", "o'clock")
@@ -82,10 +84,16 @@ def _is_compatible() -> pl.Expr:
         | (_in_months(value, e) & ((value - e).abs() <= NEAR_MONTH * e.abs()))
         | ((hedge == "more") & (e >= value))
         | ((hedge == "less") & (e <= value))
-        | ((hedge == "decade") & (e >= value) & (e < value + 10))
+        | ((hedge == "decade") & (e >= value) & (e < value + _years(value)))
         # "1.2 million" for 1,234,567; two digits at least, or everything would be a rounding.
         | ((pl.col("unit") != "year") & ((value - e).abs() <= 0.5 * step) & (value.abs() >= 10 * step))
     )
+
+
+def _years(value: pl.Expr) -> pl.Expr:
+    """How long "the 1990s", "the 1800s" and "the early 1800s" are."""
+    early = pl.when(pl.col("before") == "early").then(EARLY).otherwise(100)
+    return pl.when(value % 100 == 0).then(early).otherwise(10)
 
 
 def _in_months(value: pl.Expr, other: pl.Expr) -> pl.Expr:
@@ -125,7 +133,10 @@ def instead(own: pl.DataFrame, rest: pl.DataFrame, near: pl.DataFrame, least: fl
         .join(own, left_on=["row", "value_e", "unit_e"], right_on=["row", "value", "unit"], how="anti")
     )
     return (
-        both.filter(same_place())
+        # "One of 19 children" does not say that there is one.
+        both.filter(
+            same_place() & ~(pl.col("is_word_e") & (pl.col("value_e") == 1) & (pl.col("unit_e") == ""))
+        )
         .sort("row", "share", "id", descending=[False, True, False], maintain_order=True)
         .unique("row", keep="first", maintain_order=True)
         .select("row", "at", **shown())

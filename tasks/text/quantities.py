@@ -177,6 +177,8 @@ def plain(texts: pl.Series) -> pl.Series:
     return (
         texts.str.replace_many(list(DIGITS), list(DIGITS.values()))
         .str.replace_all(r"(\d0)'s\b", "${1}s")
+        # "12·4%" is how some journals write 12.4%.
+        .str.replace_all(r"(\d)·(\d)", "${1}.${2}")
         # "9 h 15", "9h15" and "9 Uhr 15" are times of day.
         .str.replace_all(r"\b([01]?\d|2[0-3]) ?(?:h|Uhr) ?([0-5]\d)\b", "${1}:${2}")
         .str.replace_many(HALVES, [f"{n}.5" for n in range(1, 10)], ascii_case_insensitive=True)

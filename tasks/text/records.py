@@ -177,6 +177,8 @@ def _places(claimed: pl.DataFrame, records: pl.DataFrame, quantities_of: pl.Data
         .select("record", pl.exclude("record", "row").name.suffix("_e"))
         # The one number of a kind in its record: what it is of needs no word beside it.
         .with_columns(is_alone=(pl.len().over("record", pl.col("unit_e") == "year") == 1) & ~_is_of_a_date())
+        # "One of nine children" does not say that there is one.
+        .filter(~(pl.col("is_word_e") & (pl.col("value_e") == 1) & (pl.col("unit_e") == "")))
     )
     both = claimed.join(records.select("row", "record", "at"), on="row").join(given, on="record")
     value = pl.col("value")

@@ -46,6 +46,12 @@ def test_a_number_is_lacking_only_where_nothing_equals_it():
     assert facts.number_lacking(claims, evidence).to_list() == ["2019", "94 reactors", None]
 
 
+def test_a_number_that_is_part_of_a_name_or_that_the_claim_says_in_words_is_not_named_as_lacking():
+    claims = pl.Series(["It spread with COVID-19.", "Up to a third of them fell ill.", "It weighs 12.4 kg."])
+    evidence = pl.Series(["It spread.", "Many of them fell ill.", "It weighs 12·4 kg."])
+    assert facts.number_lacking(claims, evidence).to_list() == [None, None, None]
+
+
 def test_claims_without_joints_and_no_claims_at_all_lack_no_fact():
     for claims in (["Paris is large.", "Lyon is old."], []):
         texts = pl.Series("text", claims, dtype=pl.String)

@@ -19,6 +19,18 @@ from tasks.text import forms
         ("It sold 1,300,000 cars.", "It sold 1,200,000 cars.", "It sold 1,300,000 cars."),
         ("It has 5 km of track.", "It has 5 miles of track.", "It has 5 km of track."),
         ("No number.", "12 numbers", "No number."),
+        (
+            "It boils in 150 seconds.",
+            "It boils in two and a half minutes.",
+            "It boils in two and a half minutes.",
+        ),
+        (
+            "It takes 45 minutes.",
+            "It takes three quarters of an hour.",
+            "It takes three quarters of an hour.",
+        ),
+        ("It is about 1.3 km long.", "It is 1,274 m long.", "It is about 1,274 m long."),
+        ("It cost nearly $2 million.", "It cost $1,485,000.", "It cost nearly $2 million."),
     ],
 )
 def test_a_quantity_takes_the_form_of_the_evidence(claim, evidence, read):

@@ -32,6 +32,12 @@ def test_a_name_is_missing_where_no_part_of_the_evidence_has_it(claim, evidence,
         ("The baby in Ghostbusters cried.", "In ghost busters a baby cried."),
         ("The poet was a famous Frenchman.", "Nationality: French; a famous poet."),
         ("It was sad, and I've said Hello.", "It was sad."),
+        ("It began in the U.S. last year.", "It began in the United States."),
+        ("It was sung by Paul Lynde1.", "Paul Lynde sang it."),
+        ("Tests of COVID-19-positive guests came.", "Guests had COVID-19."),
+        ("He spoke to Chinese workers.", "Workers in China spoke to him."),
+        ("Villages of Wake County grew.", "Villages of several counties grew: Wake among them."),
+        ("They counted Several boats.", "Boats were counted."),
     ],
 )
 def test_a_name_in_another_form_and_a_word_with_a_capital_are_not_missing(claim, evidence):
