@@ -72,7 +72,7 @@ class Gatherer:
 
     def _hold(self, record: Record, locator: str) -> None:
         self._records.append((record, locator))
-        self._size += sum(len(value) for value in record.values() if isinstance(value, str)) + 1_000
+        self._size += sum([len(value) for value in record.values() if isinstance(value, str)]) + 1_000
 
     def refuse(self, locator: str, check: str, reason: str, raw: bytes | str = "") -> None:
         """Something that could not be read as a record."""

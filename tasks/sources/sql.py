@@ -41,6 +41,8 @@ _ALIAS = "claimledger_source"
 LISTED = 200_000
 """Ids of one day that are held to be compared: some 30 MB."""
 Mark = datetime | date | int | float | str
+_USUAL = frozenset({str, int, float, bool, type(None), datetime, date, bytes, list, dict})
+"""Types of values that records have as a driver gives them, as most are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +205,10 @@ def _rows(source: SqlSettings, mark: Mark | None) -> Generator[Record, None, Non
             names = list(result.keys())
             for part in result.partitions(source.fetch_rows):
                 for row in part:
-                    yield {name: _plain(value) for name, value in zip(names, row, strict=True)}
+                    yield {
+                        name: value if type(value) in _USUAL else _plain(value)
+                        for name, value in zip(names, row, strict=True)
+                    }
 
 
 @contextmanager
