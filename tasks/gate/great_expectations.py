@@ -158,13 +158,11 @@ class Engine:
         rows = {"dataframe": frame.to_pandas()}
         try:
             with self._turn, durable.touching(self._folder):
-                if (table, False) not in self._checkpoints:
-                    self._add(table, suites)
-                result = self._checkpoints[table, False].run(batch_parameters=rows, run_id=self._run)
-                outcomes = _outcomes(result, suites)
+                result = self._checkpoint(table, suites).run(batch_parameters=rows, run_id=self._run)
                 if not result.success and not any(_shows_values(result)):
-                    result = self._checkpoints[table, True].run(batch_parameters=rows, run_id=self._run)
-                    outcomes = _outcomes(result, suites)
+                    counting = self._checkpoint(table, suites, counts=True)
+                    result = counting.run(batch_parameters=rows, run_id=self._run)
+                outcomes = _outcomes(result, suites)
                 if result.success:
                     self._without_pages.setdefault(table, list(result.run_results))
                 else:
@@ -192,11 +190,25 @@ class Engine:
             warnings.simplefilter("ignore")  # of its templates
             self._context.build_data_docs(site_names=[_SITE], resource_identifiers=[*results, *suites])
 
-    def _add(self, table: str, suites: Sequence[Suite]) -> None:
-        """The checkpoint of a table, and the same one with counts."""
+    def _checkpoint(self, table: str, suites: Sequence[Suite], *, counts: bool = False) -> gx.Checkpoint:
+        """The checkpoint of a table, which asks for yes or no, or for counts."""
+        if (table, counts) not in self._checkpoints:
+            made = gx.Checkpoint(
+                name=f"{table} with counts" if counts else table,
+                validation_definitions=self._definitions(table, suites),
+                actions=self._actions(),
+                result_format=_COUNTS if counts else "BOOLEAN_ONLY",
+            )
+            self._checkpoints[table, counts] = self._context.checkpoints.add(made)
+        return self._checkpoints[table, counts]
+
+    def _definitions(self, table: str, suites: Sequence[Suite]) -> list[gx.ValidationDefinition]:
+        """Each suite with the rows it is asked of, made when the table comes first."""
+        if (table, False) in self._checkpoints:
+            return list(self._checkpoints[table, False].validation_definitions)
         asset = self._source.add_dataframe_asset(table)
         batch = asset.add_batch_definition_whole_dataframe("rows about to be published")
-        definitions = [
+        return [
             self._context.validation_definitions.add(
                 gx.ValidationDefinition(
                     name=suite.name,
@@ -206,14 +218,6 @@ class Engine:
             )
             for suite in suites
         ]
-        for name, result_format in ((table, "BOOLEAN_ONLY"), (f"{table} with counts", _COUNTS)):
-            checkpoint = gx.Checkpoint(
-                name=name,
-                validation_definitions=definitions,
-                actions=self._actions(),
-                result_format=result_format,
-            )
-            self._checkpoints[table, result_format is _COUNTS] = self._context.checkpoints.add(checkpoint)
 
     def _actions(self) -> list[ValidationAction]:
         store = StoreResults(name="store results", file=str(self._folder / RESULTS))
