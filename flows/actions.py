@@ -68,7 +68,7 @@ def _publish(run: Run, said: Statements) -> pl.DataFrame:
     )
     record = run.record
     record.days.update(new["produced_at"].dt.date())
-    record.count({"actions_taken": counts, "caught": published["caught"]})
+    record.count({"actions_taken": counts, "caught": published["caught"]}, of="actions taken")
     reconcile(record.counts)
     record.records_in, record.records_out = said.lines, counts.published
     record.records_already_there, record.records_quarantined = counts.already_there, counts.quarantined

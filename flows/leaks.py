@@ -38,6 +38,7 @@ def find_leaks(run: Run) -> None:
             now=run.record.started_at,
         )
         frames = {"findings": run.check("findings", rows)}
-        run.record.count(run.lake.commit(run.run_id, f"leaks-{since}", frames, run_day=run.day))
+        unit = f"leaks-{since}"
+        run.record.count(run.lake.commit(run.run_id, unit, frames, run_day=run.day), of=unit)
         leaking += rows["output_id"].n_unique()
     tell(f"{counted(leaking, 'answer')} with somebody else's text")

@@ -88,4 +88,5 @@ def compare(run: Run, drawn: Draw) -> Comparison:
 @task("publish flips", lambda _, found: f"publish {counted(found.frames['flips'].height, 'flip')}")
 def publish_flips(run: Run, comparison: Comparison) -> None:
     """Flips, drawn claims and shares: validated, then visible all at once."""
-    run.record.count(reaudits.publish(comparison, run.lake, run.check, run_id=run.run_id, day=run.day))
+    counts = reaudits.publish(comparison, run.lake, run.check, run_id=run.run_id, day=run.day)
+    run.record.count(counts, of="flips")

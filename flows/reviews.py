@@ -153,7 +153,7 @@ def commit(run: Run, answers: Answers, unit: str) -> tuple[list[str], Counts]:
         already_there=published.already_there + answers.already_there,
         quarantined=refused.height,
     )
-    run.record.count({"reviews": counts})
+    run.record.count({"reviews": counts}, of=unit)
     reconcile(run.record.counts)
     return refused["reason"].to_list(), counts
 

@@ -131,11 +131,13 @@ class Run:
         return Job(unit.name, self.bench, self.corpus, gate, self.run_id, now, done)
 
     def count(self, unit: Unit, judged: Judged, *, is_pulled: bool = True) -> None:
-        """Adds what became of a unit; outputs without a record of this run are none of its records."""
+        """Adds what became of a unit, once; outputs without a record of this run are none of its records."""
         if not is_pulled:
             counts = {table: each for table, each in judged.counts.items() if table != "outputs"}
             judged = replace(judged, counts={**counts, "outputs": Counts()})
         bench, record, by = self.bench, self.record, judged.by
+        if not record.count(judged.counts, of=str(unit.path)):
+            return
         runs.remember_verifier(
             self.lake,
             by.identity,
@@ -147,7 +149,6 @@ class Run:
         record.verifier = by.identity
         record.days.update(unit.days)
         record.lack(judged.lookups)
-        record.count(judged.counts)
         record.records_out += judged.counts["outputs"].published
         self.judged.append(judged)
         tell(progress.in_words(judged.verdicts) or "no factual claim")

@@ -92,7 +92,7 @@ def index(run: Run) -> None:
     )
     run.record.snapshot = run.corpus.snapshot if run.corpus else EMPTY_SNAPSHOT
     if run.corpus is not None:
-        run.record.count({"passages": counts["passages"]})
+        run.record.count({"passages": counts["passages"]}, of="corpus")
         run.record.warnings += _refused_documents(run.corpus.quarantine)
         run.record.warnings += _hidden_text(run.corpus.summary)
         run.record.index = run.corpus.method.as_dict()
@@ -159,7 +159,7 @@ def publish_refusals(run: Run, pulled: Pulled) -> None:
         joined=pulled.joined,
         sampled_out=pulled.sampled_out,
     )
-    run.record.count({"outputs": left_out})
+    run.record.count({"outputs": left_out}, of="refusals")
     pulled.publish_quarantine(run.lake, run.run_id, run.record.started_at)
 
 
@@ -176,7 +176,8 @@ def follow_deliveries(run: Run, pulled: Pulled) -> None:
     # Days whose rows have events to be recorded.
     run.record.days.update(checked["actions_taken"]["produced_at"].dt.date())
     if any(rows.height for rows in checked.values()):
-        run.record.count(run.lake.commit(run.run_id, "deliveries", checked, run_day=run.day))
+        counts = run.lake.commit(run.run_id, "deliveries", checked, run_day=run.day)
+        run.record.count(counts, of="deliveries")
     tell(f"{counted(checked['caught'].height, 'failed output')} with another state")
 
 
@@ -191,7 +192,7 @@ def compare_counts(run: Run, pulled: Pulled) -> dict[str, Any]:
     compared = counting.settle(pulled.receipt, run.lake, run_id=run.run_id, now=run.record.started_at)
     rows = run.check("completeness", compared.rows)
     counts = run.lake.commit(run.run_id, "completeness", {"completeness": rows}, run_day=run.day)
-    run.record.count(counts)
+    run.record.count(counts, of="completeness")
     run.record.problems += compared.problems
     run.record.warnings += compared.warnings
     tell(counting.in_words(rows))
@@ -263,7 +264,8 @@ def keep_inventory(run: Run) -> None:
         return
     fresh = inventory.new_findings(run.lake, rows)
     checked = run.check("inventory", rows)
-    run.record.count(run.lake.commit(run.run_id, "inventory", {"inventory": checked}, run_day=run.day))
+    counts = run.lake.commit(run.run_id, "inventory", {"inventory": checked}, run_day=run.day)
+    run.record.count(counts, of="inventory")
     run.record.warnings += [
         one_line(f"the inventory: {kind} {name}: {finding}")
         for kind, name, finding in fresh.head(FINDINGS_SAID).iter_rows()

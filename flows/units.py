@@ -287,7 +287,8 @@ def put_aside(run: Run, units: Units) -> None:
         if order.is_pulled:
             rows = set_aside.quarantine(unit.outputs(), reason, run_id=run.run_id, now=run.record.started_at)
             run.lake.commit(run.run_id, f"aside-{unit.name}", {"quarantine": rows}, run_day=run.day)
-            run.record.count({"outputs": Counts(rows_in=unit.rows, quarantined=unit.rows)})
+            counts = {"outputs": Counts(rows_in=unit.rows, quarantined=unit.rows)}
+            run.record.count(counts, of=str(unit.path))
     if units.left:
         run.record.records_in -= sum(order.unit.rows for order in units.left if order.is_pulled)
         rest = sum(order.unit.rows for order in units.left)

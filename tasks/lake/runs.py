@@ -56,6 +56,8 @@ class Run:
     started_at: datetime
     run_id: str
     counts: dict[str, Counts] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
+    """Parts of the run that are in them."""
     records_in: int = 0
     records_out: int = 0
     records_already_there: int = 0
@@ -89,9 +91,20 @@ class Run:
     reason: str | None = None
     """Why it did not complete."""
 
-    def count(self, counts: Mapping[str, Counts]) -> None:
-        """Adds one unit's counts per table."""
+    def count(self, counts: Mapping[str, Counts], *, of: str) -> bool:
+        """Adds counts per table of a part of the run, once: a server may have a task done again.
+
+        Args:
+            of: names the part within the run: a unit, or a stage.
+
+        Returns:
+            False where that part was counted before.
+        """
+        if of in self.counted:
+            return False
+        self.counted.add(of)
         self.counts = add(self.counts, counts)
+        return True
 
     def lack(self, lacks: Mapping[str, Mapping[str, int]]) -> None:
         """Adds what sources could not tell."""
@@ -220,7 +233,7 @@ def close_dead_runs(lake: Lake) -> list[str]:
         started_at = datetime.fromisoformat(record["started_at"])
         run = Run(record["flow"], record["policy"], record["parameters"], started_at, run_id)
         run.stage, run.reason = record.get("stage"), _obituary(run_id, record)
-        run.count(_published_by(run_id, lake))
+        run.count(_published_by(run_id, lake), of="published")
         outputs, refused = (run.counts.get(name, Counts()).published for name in ("outputs", "quarantine"))
         run.records_in, run.records_out, run.records_quarantined = outputs + refused, outputs, refused
         row = run.row("died", datetime.fromisoformat(record.get("stage_since", record["started_at"])))

@@ -117,6 +117,37 @@ def test_a_disk_that_fails_or_a_kill_at_any_call_loses_nothing(
 
 
 @pytest.mark.parametrize(
+    "task",
+    [
+        ("flows.units", "judge"),
+        ("flows.audit", "publish_refusals"),
+        *(
+            pytest.param(place, marks=pytest.mark.slow)
+            for place in (
+                ("flows.audit", "pull"),
+                ("flows.audit", "index"),
+                ("flows.audit", "compare_counts"),
+                ("flows.audit", "nightly_drift"),
+                ("flows.run", "record_events"),
+                ("flows.run", "verify_ledger"),
+                ("flows.run", "finish"),
+            )
+        ),
+    ],
+    ids=lambda place: place[1],
+)
+def test_a_task_that_is_done_twice_because_its_answer_was_lost_counts_once(
+    tmp_path: Path, nursery: Nursery, undisturbed: Night, task: tuple[str, str]
+) -> None:
+    export(tmp_path)
+    ended = nursery.run("audit", "--quiet", cwd=tmp_path, twice=task)
+    assert ended.code == 0, ended.err
+    counts = read(tmp_path / "lake", "runs").select("rows_in", "rows_out", "rows_quarantined", "counts")
+    assert counts.equals(read(undisturbed.lake, "runs").select(counts.columns))
+    assert_the_next_night_ends_as(undisturbed, nursery, tmp_path)
+
+
+@pytest.mark.parametrize(
     ("place", "hours"),
     [
         (("flows.units", "judge"), -5.0),

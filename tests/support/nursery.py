@@ -107,6 +107,7 @@ class Nursery:
         kill_after_s: float | None = None,
         clock: tuple[str, str, float] | None = None,
         fills: tuple[str, str, int, str] | None = None,
+        twice: tuple[str, str] | None = None,
     ) -> Ended:
         """The console command, in a child.
 
@@ -116,6 +117,8 @@ class Nursery:
             kill_after_s: SIGKILL at that time after the fork, in seconds.
             clock: module and function, and the hours by which the clock moves when that is first called.
             fills: module and function, and a file that takes all room left when that is called the nth time.
+            twice: module and function that is called again with the same arguments at each of its calls, as a
+                task is whose answer was lost; the first answer is thrown away.
         """
         request = {
             "arguments": arguments,
@@ -126,6 +129,7 @@ class Nursery:
             "kill_after_s": kill_after_s,
             "clock": clock,
             "fills": fills,
+            "twice": twice,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -248,6 +252,8 @@ def _live(request: dict[str, Any], folder: Path, files: Mapping[str, Path]) -> i
         _move_clock_at(*request["clock"])
     if request["fills"]:
         _fill_at(*request["fills"])
+    if request["twice"]:
+        _call_twice(*request["twice"])
     at, mode = request["fault"] or (None, "")
     Faults(folder / "lake", at, mode, files["calls"]).install()
     main = importlib.import_module("flows.commands.cli").main
@@ -294,6 +300,17 @@ def _fill_at(module: str, name: str, number: int, file: str) -> None:
                         filler.write(bytes(size))
                     except OSError:
                         size //= 2
+        return function(*arguments, **options)
+
+    setattr(place, name, call)
+
+
+def _call_twice(module: str, name: str) -> None:
+    """A function is called once more at each of its calls; what it answered first is thrown away."""
+    place, function = _found(module, name)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        function(*arguments, **options)
         return function(*arguments, **options)
 
     setattr(place, name, call)
