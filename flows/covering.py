@@ -20,13 +20,7 @@ def remember(lake: Lake, cover: Cover | None) -> list[str]:
     """
     mode = cover.mode if cover else "clear"
     before = lake.read_state(_STATE) or {"lake": "clear", "key": ""}
-    key = _check(cover.key) if cover and cover.mode == "hashed" else before["key"]
-    if before["key"] and key != before["key"]:
-        raise ConfigError(
-            f"{HASH_KEY} is not the key that this lake's hashes were made with; set the original "
-            "key, or use another "
-            "lake"
-        )
+    key = require_key(lake, cover)
     if {"lake": mode, "key": key} != before:
         lake.write_state(_STATE, {"lake": mode, "key": key})
     if mode == before["lake"] or not lake.days("outputs"):
@@ -35,6 +29,22 @@ def remember(lake: Lake, cover: Cover | None) -> list[str]:
         f"privacy.lake was {before['lake']!r} and is {mode!r}: what earlier runs published stays as it is, "
         "and answers that are read again become new versions; start another lake, or erase what must go"
     ]
+
+
+def require_key(lake: Lake, cover: Cover | None) -> str:
+    """What the lake remembers of the key of its tokens, which whoever adds words to it must have.
+
+    Raises:
+        ConfigError: the key is another one, so that equal values would no longer be equal.
+    """
+    before = str((lake.read_state(_STATE) or {"key": ""})["key"])
+    key = _check(cover.key) if cover and cover.mode == "hashed" else before
+    if before and key != before:
+        raise ConfigError(
+            f"{HASH_KEY} is not the key that this lake's hashes were made with; set the original key, or use "
+            "another lake"
+        )
+    return key
 
 
 def _check(key: bytes) -> str:

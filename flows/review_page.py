@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from flows import covering
 from flows.commands.console import new_run
 from flows.reviews import decide
 from tasks.errors import InputError
@@ -54,11 +55,14 @@ def open_page(
 
     Raises:
         InputError: the lake does not exist, the port cannot be used, or a name cannot be one.
+        ConfigError: the key of a hashed lake is another one.
     """
     if not (lake.root / "tables").is_dir():
         raise InputError(f"{lake.root}: no lake yet; run claimledger audit first")
     for name in reviewers:
         _require_name(name)
+    cover = leak_files.cover(settings.privacy)
+    covering.require_key(lake, cover)
     run_id, _ = new_run("review page")
     desk = Desk(
         lake,
@@ -66,7 +70,7 @@ def open_page(
         queue_parameters(settings),
         parameters,
         due_hours=due_hours(settings),
-        cover=leak_files.cover(settings.privacy),
+        cover=cover,
     )
     opened = bound(port)
     port = opened.getsockname()[1]

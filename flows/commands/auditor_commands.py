@@ -72,14 +72,16 @@ def erase(
 
     Example: claimledger erase --output-id 4f1c… --reason 'request of the data subject, ticket 4711'
     """
+    from flows.covering import require_key
     from flows.erase import erase as erase_output
     from tasks.privacy import leak_files
 
     run_id, now = new_run("erase")
     settings = common.settings()
-    cover = leak_files.cover(settings.privacy)
+    lake, cover = common.open_lake(settings), leak_files.cover(settings.privacy)
+    require_key(lake, cover)
     done = erase_output(
-        common.open_lake(settings),
+        lake,
         settings.ledger,
         output_id,
         reason=cover.text(reason) if cover else reason,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows import covering
+from flows.commands.cli import main
 from tasks import ids
 from tasks.errors import ConfigError
 from tasks.lake.store import Lake
@@ -36,6 +37,20 @@ def test_another_key_is_refused_also_after_the_mode_was_changed_in_between(lake:
     with pytest.raises(ConfigError, match="is not the key that this lake's hashes were made with"):
         covering.remember(lake, cover("hashed", b"another key of somebody"))
     assert covering.remember(lake, cover("hashed")) == []
+
+
+def test_what_adds_words_outside_a_run_refuses_another_key_too(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    covering.remember(lake, cover("hashed"))
+    publish(lake)
+    monkeypatch.setenv("CLAIMLEDGER_PRIVACY_HASH_KEY", "another key of somebody")
+    config = lake.root.parent / "claimledger.toml"
+    config.write_text('lake = "lake"\n[privacy]\nlake = "hashed"\n')
+    erasure = ("erase", "--output-id", "0" * 64, "--reason", "ticket 4711")
+    for arguments in (erasure, ("review", "serve", "--port", "0")):
+        assert main([*arguments, "--config", str(config)]) == 2
+        assert "is not the key that this lake's hashes were made with" in capsys.readouterr().err
 
 
 def test_another_mode_is_said_where_texts_were_published_before(lake: Lake) -> None:
