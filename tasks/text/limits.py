@@ -39,11 +39,15 @@ _WHEN = (
 """When something is so: a limit of what the claim says is so at any time."""
 _AT_ANY_TIME = (
     r"(?i)\b(?:(?:is|are) (?:\p{L}+ )?(?:open|available|allowed|permitted|free|closed|valid|accepted|offered|"
-    r"possible|served|sold|admitted|guided|heated|staffed)|can|may|runs?|operates?|opens?|closes?)\b"
+    r"possible|served|sold|admitted|guided|heated|staffed)|can|may|runs?|operates?|opens?|closes?|"
+    r"free of charge|for free|at no (?:cost|charge)|(?:ride|travel|park|enter|eat|swim|stay)s? free)\b"
 )
 _CASES = (
-    r"(?i)\b(?:in (?:an )?(?:emergenc(?:y|ies)|(?:exceptional|rare|some|certain|urgent|special) "
-    r"(?:cases?|circumstances))|(?:on|by|upon) (?:request|appointment|invitation|prescription)|"
+    r"(?i)\bin (?:an )?(?:emergenc(?:y|ies)|(?:exceptional|rare|some|certain|urgent|special) "
+    r"(?:cases?|circumstances))\b"
+)
+_ON_REQUEST = (
+    r"(?i)\b(?:(?:on|by|upon) (?:request|appointment|invitation|prescription)|"
     r"(?:for|at) (?:an? )?(?:extra|additional|small) (?:fee|charge|cost))\b"
 )
 _KIND_OF = (
@@ -55,8 +59,8 @@ _RESTRICTING = (
     r"^(?:(?:who|that are|that have|accompanied|equipped|fitted|supervised|carried|approved|made|ordered|"
     r"booked|bought|holding|living|wearing|carrying) |"
     r"for (?:\p{L}+ ){1,3}(?:with|without|within|in|from|over|under|above|below|who|that|of|aged|between) |"
-    r"for (?:members|students|children|adults|residents|patients|customers|subscribers|employees|staff|"
-    r"guests)\b)[^,;:]*$"
+    r"(?:for|to) (?:members|students|children|adults|residents|patients|customers|subscribers|employees|"
+    r"staff|guests|people|anyone|those)\b)[^,;:]*$"
 )
 """What follows a whole claim and says of which of them, or for whom, it is so."""
 _YES_OR_NO = (
@@ -143,7 +147,8 @@ def limited(claims: pl.Series, near: pl.DataFrame) -> pl.DataFrame:
         pl.when(
             claim.str.contains(_AT_ANY_TIME) & ~claim.str.contains(rf"\d|{_WHEN}|(?i)\b{_MONTH_OR_DAY}")
         ).then(text.str.extract(f"({_WHEN})")),
-        _lacking(_CASES, rf"{_CASES}|(?i)\b(?:request|appointment|fee|charge|cost)"),
+        _lacking(_CASES, _CASES),
+        _lacking(_ON_REQUEST, rf"{_ON_REQUEST}|(?i)\b(?:request|appointment|fee|charge|cost)"),
         _which_of_them(),
         _tail(),
     )

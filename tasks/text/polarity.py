@@ -27,12 +27,15 @@ NEW_SUPPOSITION = r"([,;])\s((?:and|so|but|or)\s(?:if|unless|once|when)\b)"
 SPELLED = {
     r"(?i)\b(?:at no (?:time|point|stage)|(?:under|in) no (?:circumstances?|case|way)|on no account|by no "
     r"means)\b": "not",
+    # What a sentence is unlike is not what it is about.
+    r"(?i)^unlike [^,.;]{2,60}, ": "",
     r"(?i)\bno longer\b": "not", r"(?i)\bcan ?not\b": "cannot", r"(?i)\bfail(?:s|ed)? to\b": "not",
     r"(?i)\brefus(?:e|es|ed) to\b": "not", r"(?i)\bunable to\b": "not",
     r"(?i)\b(?:is|was|are|were|be) impossible (?:for \p{L}+ )?to\b": "not", r"(?i)\bno one\b": "nobody",
     r"(?i)\bneed(?:s)? not\b": "not need", r"(?i)\bfree of\b": "without",
     r"(?i)\b(?:lacks|lacked|lack (?:a|an|any|the))\b": "not",
-    r"(?i)\b(?:is|are|was|were)( not)? able to\b": "can$1",
+    r"(?i)\b(?:is|are|was|were)( not)? (?:able|allowed|permitted) to\b": "can$1",
+    r"(?i)\b(?:is|are|was|were) (?:forbidden|prohibited|banned|barred) (?:to|from)\b": "can not",
     r"(?i)\bnon[-‐](\p{L}{4,})": "not $1",
     # French and Italian articles and "ne" that lost their vowel: "n'est" is "est".
     r"(?i)\b(?:n|l|d|qu|dell|all|nell|dall)['’](\p{L})": "$1",
@@ -107,7 +110,7 @@ IRREGULAR = {
     "become became; grow grew grown; "
     "rise rose risen; fall fell fallen; choose chose chosen; wear wore worn; bear bore borne; "
     "run ran; swim swam; teach taught; catch caught; bring brought; think thought; go went gone; "
-    "use using used uses; child children; "
+    "use using used uses; remain stay stays stayed staying; child children; "
     "man men; woman women; person people persons; foot feet; life lives".split("; ")
     for base, *forms in [entry.split()]
     for form in forms

@@ -29,7 +29,7 @@ from tasks.text import (
 )
 from tasks.text.language import SEEN, UNKNOWN, function_words, language
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 FINDINGS = pl.Schema(
     {
         "row": pl.UInt32,

@@ -48,6 +48,101 @@ film, films = movie, movies
 doctor, doctors = physician, physicians
 colleague, colleagues = co-worker, co-workers = teammate, teammates
 firm, firms = company, companies
+lay off, lays off, laid off, laying off = dismiss, dismisses, dismissed, dismissing
+lay off, lays off, laid off, laying off = make redundant, makes redundant, made redundant, making redundant
+fired = sacked = dismissed
+acquire, acquires, acquired, acquiring = buy, buys, bought, buying
+acquire, acquires, acquired, acquiring = take over, takes over, took over, taking over
+need, needs, needed, needing = require, requires, required, requiring
+obtain, obtains, obtained, obtaining = get, gets, got, getting = receive, receives, received, receiving
+attempt, attempts, attempted, attempting = try, tries, tried, trying
+reply, replies, replied, replying = answer, answers, answered, answering
+respond, responds, responded, responding = reply, replies, replied, replying
+inform, informs, informed, informing = notify, notifies, notified, notifying
+provide, provides, provided, providing = supply, supplies, supplied, supplying
+participate, participates, participated, participating = take part, takes part, took part, taking part
+release, releases, released, releasing = launch, launches, launched, launching
+refund, refunds, refunded, refunding = reimburse, reimburses, reimbursed, reimbursing
+raise, raises, raised, raising = increase, increases, increased, increasing
+lower, lowers, lowered, lowering = reduce, reduces, reduced, reducing
+increase, increases, increased, increasing = rise, rises, rose, rising = go up, goes up, went up, going up
+fall, falls, fell, falling = drop, drops, dropped, dropping = decrease, decreases, decreased, decreasing
+fall, falls, fell, falling = decline, declines, declined, declining
+fall, falls, fell, falling = go down, goes down, went down, going down
+expire, expires, expired, expiring = end, ends, ended, ending = run out, runs out, ran out, running out
+conclude, concludes, concluded, concluding = end, ends, ended, ending
+commence, commences, commenced, commencing = start, starts, started, starting
+remain, remains, remained, remaining = stay, stays, stayed, staying
+flow into, flows into, flowed into = empty into, empties into, emptied into
+oppose, opposes, opposed, opposing = object to, objects to, objected to, objecting to
+investigate, investigates, investigated, investigating = look into, looks into, looked into, looking into
+handle, handles, handled, handling = deal with, deals with, dealt with, dealing with
+examine, examines, examined, examining = inspect, inspects, inspected, inspecting
+delete, deletes, deleted, deleting = remove, removes, removed, removing
+submit, submits, submitted, submitting = hand in, hands in, handed in, handing in
+distribute, distributes, distributed, distributing = hand out, hands out, handed out, handing out
+fill in, fills in, filled in = fill out, fills out, filled out
+fund, funds, funded, funding = finance, finances, financed, financing
+cause, causes, caused, causing = lead to, leads to, led to, leading to
+cause, causes, caused, causing = result in, results in, resulted in, resulting in
+comprise, comprises, comprised = consist of, consists of, consisted of
+consist of, consists of, consisted of = be made up of, is made up of, was made up of
+contain, contains, contained, containing = include, includes, included, including
+protect, protects, protected, protecting = shield, shields, shielded, shielding
+destroy, destroys, destroyed, destroying = wipe out, wipes out, wiped out, wiping out
+depart, departs, departed, departing = leave, leaves, left, leaving
+head, heads, headed, heading = lead, leads, led, leading
+use, uses, used, using = utilise, utilises, utilised, utilising = utilize, utilizes, utilized, utilizing
+is caused by = is due to = results from
+because of = due to = owing to = as a result of
+despite = in spite of
+instead of = rather than
+injured = hurt = wounded
+rapidly = quickly
+often = frequently
+rarely = seldom
+usually = normally = typically
+currently = at present = at the moment
+previously = formerly
+subsequently = afterwards = later
+immediately = at once = right away
+sufficient = enough
+additional = extra
+entire = whole
+wealthy = rich
+ill = sick
+difficult = hard
+incorrect = wrong
+enormous = huge = massive
+inhabitant, inhabitants = resident, residents
+customer, customers = client, clients
+worker, workers = employee, employees
+student, students = pupil, pupils
+teenager, teenagers = adolescent, adolescents
+medicine, medicines = medication, medications = drug, drugs
+illness, illnesses = disease, diseases
+surgery = operation
+high blood pressure = hypertension
+heart attack, heart attacks = myocardial infarction, myocardial infarctions
+error, errors = mistake, mistakes
+goal, goals = aim, aims = objective, objectives
+advantage, advantages = benefit, benefits
+disadvantage, disadvantages = drawback, drawbacks
+photo, photos = photograph, photographs = picture, pictures
+bike, bikes = bicycle, bicycles
+lift, lifts = elevator, elevators
+flat, flats = apartment, apartments
+lorry, lorries = truck, trucks
+petrol = gasoline
+railway, railways = railroad, railroads
+shop, shops = store, stores
+rubbish = garbage = trash = waste
+mobile phone, mobile phones = cell phone, cell phones = cellphone, cellphones
+fee, fees = charge, charges
+warranty, warranties = guarantee, guarantees
+screen, screens = display, displays
+salary, salaries = wage, wages
+email, emails = e-mail, e-mails
 child, children = kid, kids
 employees = staff
 holiday, holidays = vacation, vacations
