@@ -20,6 +20,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -39,14 +40,15 @@ UNDECIDED = (0.52, 0.24, 0.24)
 """Probabilities of a claim against which no rule speaks."""
 
 
-def network(dtype: str) -> Verifier:
+def network(dtype: Literal["int8", "float32"]) -> Verifier:
+    """The network by itself, in numbers of that kind."""
     manifest: artefact.Manifest = {
         "kind": crossencoder.KIND,
         "files": {artefact.WEIGHTS: ""},
         "weights": artefact.WEIGHTS,
         "premise": "claim",
     }
-    settings = VerifierSettings(batch_tokens=crossencoder.BATCH_TOKENS, dtype=dtype)  # type: ignore[arg-type]
+    settings = VerifierSettings(batch_tokens=crossencoder.BATCH_TOKENS, dtype=dtype)
     return load_artefact(verdicts.MODEL, manifest, settings, threads=0)
 
 
@@ -77,7 +79,7 @@ def costs(frame: pl.DataFrame, cache: Path, weights: tuple[dict[str, float], flo
     """Processor seconds per claim by way."""
     claims, evidence, n = frame["claim"].to_list(), frame["evidence"].to_list(), frame.height
     whole = load(VerifierSettings())
-    alone = {dtype: network(dtype) for dtype in ("int8", "float32")}
+    alone = {"int8": network("int8"), "float32": network("float32")}
     for model in (whole, *alone.values()):
         model.score(claims[:2], evidence[:2])
     fresh = cache / "timed"

@@ -136,8 +136,6 @@ class Run:
             counts = {table: each for table, each in judged.counts.items() if table != "outputs"}
             judged = replace(judged, counts={**counts, "outputs": Counts()})
         bench, record, by = self.bench, self.record, judged.by
-        if not record.count(judged.counts, of=str(unit.path)):
-            return
         runs.remember_verifier(
             self.lake,
             by.identity,
@@ -146,6 +144,8 @@ class Run:
             name=by.name,
             measured=bench.measured,
         )
+        if not record.count(judged.counts, of=str(unit.path)):
+            return
         record.verifier = by.identity
         record.days.update(unit.days)
         record.lack(judged.lookups)

@@ -37,6 +37,7 @@ from typing import TypedDict
 
 import numpy as np
 import polars as pl
+from scipy.special import betaincinv
 
 from tasks import ids, tables
 from tasks.knobs import Section
@@ -260,8 +261,6 @@ def interval(
         weights: (n,) above 0: how many of the population each row stands for.
         clusters: (n,) integers from 0: rows of one cluster move together.
     """
-    from scipy.special import betaincinv
-
     total = weights.sum()
     if len(hits) == 0:
         return float("nan"), float("nan"), float("nan")
